@@ -1,0 +1,72 @@
+#include "frame.h"
+
+#include <pb_decode.h>
+#include <pb_encode.h>
+#include <string.h>
+
+enum { WIRE_TYPE_LENGTH_DELIMITED = 2, VARINT32_BYTES_MAX = 5 };
+
+typedef enum varint_result { VARINT_READY, VARINT_MORE, VARINT_OVERLONG } varint_result;
+
+static varint_result read_varint32(const uint8_t *in, size_t size, size_t *position, uint32_t *value) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < VARINT32_BYTES_MAX; i++) {
+    if (*position + i >= size) return VARINT_MORE;
+    const uint8_t byte = in[*position + i];
+    sum |= (uint64_t)(byte & 0x7F) << (7 * i);
+    if ((byte & 0x80) == 0) {
+      *position += i + 1;
+      *value = (uint32_t)sum;
+      return sum > UINT32_MAX ? VARINT_OVERLONG : VARINT_READY;
+    }
+  }
+  return VARINT_OVERLONG;
+}
+
+static size_t write_varint32(uint8_t *out, uint32_t value) {
+  size_t size = 0;
+  while (value >= 0x80) {
+    out[size++] = (uint8_t)(value | 0x80);
+    value >>= 7;
+  }
+  out[size++] = (uint8_t)value;
+  return size;
+}
+
+tg_split tg_frame_split(const uint8_t *in, size_t size, size_t body_max, tg_frame *frame) {
+  size_t position = 0;
+  uint32_t key = 0, length = 0;
+  memset(frame, 0, sizeof *frame);
+  varint_result result = read_varint32(in, size, &position, &key);
+  if (result == VARINT_MORE) return TG_SPLIT_MORE;
+  if (result == VARINT_OVERLONG || key % 8 != WIRE_TYPE_LENGTH_DELIMITED || key / 8 == 0) return TG_SPLIT_MALFORMED;
+  result = read_varint32(in, size, &position, &length);
+  if (result == VARINT_MORE) return TG_SPLIT_MORE;
+  if (result == VARINT_OVERLONG) return TG_SPLIT_MALFORMED;
+  frame->member = key / 8;
+  frame->size = position + length;
+  if (length > body_max) return TG_SPLIT_TOO_LARGE;
+  if (size - position < length) return TG_SPLIT_MORE;
+  frame->body = in + position;
+  frame->body_size = length;
+  return TG_SPLIT_READY;
+}
+
+size_t tg_frame_encode(uint8_t *out, size_t capacity, tg_member member, const pb_msgdesc_t *fields,
+                       const void *message) {
+  // The body's size is known only after encoding: a list can be stepped through but once. So the body is written
+  // behind room for the longest header and moved up to the real one.
+  if (capacity <= TG_FRAME_HEADER_MAX) return 0;
+  pb_ostream_t stream = pb_ostream_from_buffer(out + TG_FRAME_HEADER_MAX, capacity - TG_FRAME_HEADER_MAX);
+  if (!pb_encode(&stream, fields, message)) return 0;
+  const size_t body_size = stream.bytes_written;
+  size_t header_size = write_varint32(out, (uint32_t)member * 8 + WIRE_TYPE_LENGTH_DELIMITED);
+  header_size += write_varint32(out + header_size, (uint32_t)body_size);
+  memmove(out + header_size, out + TG_FRAME_HEADER_MAX, body_size);
+  return header_size + body_size;
+}
+
+bool tg_frame_decode(const tg_frame *frame, const pb_msgdesc_t *fields, void *message) {
+  pb_istream_t stream = pb_istream_from_buffer(frame->body, frame->body_size);
+  return pb_decode(&stream, fields, message);
+}
