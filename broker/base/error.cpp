@@ -1,0 +1,33 @@
+#include "broker/base/error.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace tidegate {
+
+std::string_view name(errc code) {
+  switch (code) {
+    case errc::invalid: return "invalid";
+    case errc::not_found: return "not found";
+    case errc::precondition: return "precondition failed";
+    case errc::too_large: return "too large";
+    case errc::store_full: return "store full";
+    case errc::not_allowed: return "not allowed";
+    case errc::out_of_range: return "out of range";
+    case errc::fenced: return "fenced";
+    case errc::limit: return "limit reached";
+    case errc::unsupported: return "unsupported";
+  }
+  return "unknown";
+}
+
+void throw_exception_from_error(const error& cause, const boost::source_location&) {
+  throw error_exception(cause);
+}
+
+void expectation_failed(const char* condition, const char* file, int line) {
+  std::fprintf(stderr, "tidegate: broken expectation: %s (%s:%d)\n", condition, file, line);
+  std::abort();
+}
+
+}  // namespace tidegate

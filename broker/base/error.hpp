@@ -1,0 +1,59 @@
+// What can go wrong and is somebody's to handle: a code for programs, a sentence for people.
+#pragma once
+
+#include <boost/system/result.hpp>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace tidegate {
+
+enum class errc {
+  invalid,       // malformed, or outside the stated range
+  not_found,     // no such exchange, queue, topic, partition, group
+  precondition,  // exists with other attributes; in use; not empty
+  too_large,     // over a size limit
+  store_full,    // the store is at its bound; may be tried again later
+  not_allowed,   // credentials, or not in this state
+  out_of_range,  // an offset outside of what is retained
+  fenced,        // a newer epoch of this producer exists
+  limit,         // a limit on a number of things
+  unsupported,   // known but not built
+};
+
+std::string_view name(errc code);
+
+// `text` names the thing, the limit and the way out; `field` the offending field or attribute, if there is one.
+struct error {
+  errc code;
+  std::string text;
+  std::string field = {};
+};
+
+struct error_exception : std::runtime_error {
+  explicit error_exception(error what) : std::runtime_error(what.text), cause(std::move(what)) {}
+  error cause;
+};
+
+// Called by result<T>::value() when there is none.
+[[noreturn]] void throw_exception_from_error(const error& cause, const boost::source_location&);
+
+template <class T>
+using result = boost::system::result<T, error>;
+
+// The store cannot go on: a failed commit, a damaged or foreign file. The process ends with exit_storage_failure.
+struct storage_failure : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+constexpr int exit_ok = 0;
+constexpr int exit_failure = 1;
+constexpr int exit_usage = 2;
+constexpr int exit_storage_failure = 74;  // EX_IOERR of sysexits.h
+
+// Our own bug: prints where and aborts, in release builds too. Never for anything a peer controls.
+[[noreturn]] void expectation_failed(const char* condition, const char* file, int line);
+#define TIDEGATE_EXPECT(condition) \
+  ((condition) ? static_cast<void>(0) : ::tidegate::expectation_failed(#condition, __FILE__, __LINE__))
+
+}  // namespace tidegate

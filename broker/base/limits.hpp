@@ -1,0 +1,57 @@
+// Every bound in one place, with the sum that gives it. Bounds that operators set have their defaults here and their
+// place in the configuration file; the others are fixed.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace tidegate::limits {
+
+constexpr std::size_t kib = 1024;
+constexpr std::size_t mib = 1024 * kib;
+
+// Messages
+constexpr std::size_t routing_key_bytes = 255;
+constexpr std::size_t name_bytes = 249;  // of exchanges, queues, topics, groups: Kafka's bound for topics
+constexpr std::size_t partition_key_bytes = 255;
+constexpr std::size_t headers_count = 64;
+constexpr std::size_t headers_bytes = 8 * kib;
+constexpr std::size_t body_bytes = 1 * mib - 64 * kib;  // a message with all of its headers fits one frame
+constexpr std::size_t producer_bytes = 255;
+constexpr std::size_t metadata_bytes = 4 * kib;
+
+// Definitions
+constexpr std::uint32_t partitions_per_topic = 1'000;
+constexpr std::size_t definitions_count = 10'000;  // of one kind
+
+// Native protocol (wire.md, "Limits")
+constexpr std::size_t frame_bytes = 1 * mib;
+constexpr std::size_t first_frame_bytes = 512;
+constexpr std::chrono::seconds first_frame_time{5};
+constexpr std::size_t device_id_bytes = 16;
+constexpr std::size_t device_payload_bytes = 256;
+constexpr std::size_t device_aliases = 255;
+constexpr std::size_t connections = 1'000;
+constexpr std::chrono::seconds heartbeat{30};
+
+// A connection's memory: receive buffer + outbox. The buffer starts small and grows to one frame only while a frame
+// of that size arrives; above the outbox's mark nothing more is taken from queues or topics for this connection.
+constexpr std::size_t receive_buffer_bytes_min = 4 * kib;
+constexpr std::size_t outbox_bytes_mark = 256 * kib;
+constexpr std::size_t outbox_bytes_max = 4 * mib;  // answers to pipelined requests; above it the connection is closed
+constexpr std::size_t fetch_bytes_max = 1 * mib - 4 * kib;
+constexpr std::size_t fetches_waiting = 256;  // long polls of one connection
+
+// Queues: deliveries that wait for settlement, of one consumer (also for prefetch 0) and of one queue with what was
+// requeued. They are what a queue keeps in memory: at most 100,000 x ~64 bytes.
+constexpr std::uint32_t prefetch_max = 65'535;
+constexpr std::size_t unsettled_per_queue = 100'000;
+constexpr std::size_t consumers_per_connection = 1'024;
+
+// Producers whose last sequence is remembered; the longest silent one is forgotten first, after 7 days at the least
+// unless the number is reached.
+constexpr std::size_t producers_count = 10'000;
+constexpr std::chrono::hours producer_idle{7 * 24};
+
+}  // namespace tidegate::limits

@@ -1,0 +1,38 @@
+// A message as the core sees it, whatever protocol brought it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/base/error.hpp"
+
+namespace tidegate {
+
+struct header {
+  std::string_view name;
+  std::string_view value;
+};
+
+// Borrowed: the views live as long as the buffer they point into.
+struct message_view {
+  std::string_view exchange;
+  std::string_view routing_key;
+  std::string_view key;  // partition key; empty = none
+  std::vector<header> headers;
+  std::string_view body;
+};
+
+// Checks the sizes of limits.hpp; the error names the part and its limit.
+result<void> check(const message_view& message);
+
+// Headers under which a record keeps what Kafka's record has no field for. Other names that begin with `tg-` are
+// the bridge's (docs/bridge.md); a publisher may not use the prefix.
+constexpr std::string_view reserved_header_prefix = "tg-";
+constexpr std::string_view header_exchange = "tg-exchange";
+constexpr std::string_view header_routing_key = "tg-routing-key";
+// Wall time of a reading kept on a device, in Unix ms as decimal text: arrival less the reading's age.
+constexpr std::string_view header_time = "tg-time";
+
+}  // namespace tidegate

@@ -1,0 +1,235 @@
+#include "broker/model/record_batch.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "broker/base/bytes.hpp"
+#include "broker/base/crc32c.hpp"
+#include "broker/base/limits.hpp"
+
+namespace tidegate {
+namespace {
+
+constexpr std::size_t length_at = 8;
+constexpr std::size_t magic_at = 16;
+constexpr std::size_t crc_at = 17;
+constexpr std::size_t attributes_at = 21;
+constexpr std::size_t length_covers_from = 12;
+constexpr std::uint16_t control_or_transactional = 0x30;
+
+error malformed(std::string_view what) {
+  return {errc::invalid, fmt::format("record batch: {}", what), "batch"};
+}
+
+std::size_t signed_varint_size(std::int64_t value) { return varint_size(zigzag(value)); }
+void append_signed_varint(std::string& out, std::int64_t value) { append_varint(out, zigzag(value)); }
+
+std::int64_t as_signed(std::size_t size) { return static_cast<std::int64_t>(size); }
+
+// Length and bytes, as a record holds its body and its headers' parts.
+std::size_t field_size(std::string_view field) { return signed_varint_size(as_signed(field.size())) + field.size(); }
+void append_field(std::string& out, std::string_view field) {
+  append_signed_varint(out, as_signed(field.size()));
+  out.append(field);
+}
+
+// Kafka tells a missing key from an empty one; an empty key is none here.
+std::size_t key_size(std::string_view key) { return key.empty() ? 1 : field_size(key); }
+void append_key(std::string& out, std::string_view key) {
+  if (key.empty()) return append_signed_varint(out, -1);
+  append_field(out, key);
+}
+
+std::size_t headers_size(const std::vector<header>& headers) {
+  std::size_t size = 0;
+  for (const header& header : headers) size += field_size(header.name) + field_size(header.value);
+  return size;
+}
+
+void append_headers(std::string& out, const std::vector<header>& headers) {
+  for (const header& header : headers) {
+    append_field(out, header.name);
+    append_field(out, header.value);
+  }
+}
+
+std::string_view take_field(byte_reader& reader) {
+  const std::int64_t size = reader.signed_varint();
+  return size < 0 ? std::string_view{} : reader.take(static_cast<std::uint64_t>(size));
+}
+
+}  // namespace
+
+result<batch_view> read_batch(std::string_view data) {
+  if (data.size() < record_batch_header_bytes) return malformed("cut off inside its header");
+  byte_reader reader(data);
+  batch_view batch;
+  batch.base_offset = reader.be<std::uint64_t>();
+  const auto length = reader.be<std::uint32_t>();
+  reader.take(4);
+  const auto magic = reader.be<std::uint8_t>();
+  if (magic != 2) return malformed(fmt::format("magic {} is not 2", magic));
+  if (length < record_batch_header_bytes - length_covers_from) return malformed("its length is shorter than its header");
+  if (length > data.size() - length_covers_from) return malformed("cut off inside its records");
+  reader.take(4);
+  batch.attributes = reader.be<std::uint16_t>();
+  const auto last_delta = reader.be<std::uint32_t>();
+  batch.last_offset = batch.base_offset + last_delta;
+  batch.first_timestamp_ms = static_cast<std::int64_t>(reader.be<std::uint64_t>());
+  batch.newest_timestamp_ms = static_cast<std::int64_t>(reader.be<std::uint64_t>());
+  batch.producer_id = reader.be<std::uint64_t>();
+  reader.take(2 + 4);
+  batch.count = reader.be<std::uint32_t>();
+  if (batch.count == 0 || batch.count - 1 > last_delta) return malformed("its record count contradicts its offsets");
+  batch.bytes = data.substr(0, length_covers_from + length);
+  batch.records = batch.bytes.substr(record_batch_header_bytes);
+  return batch;
+}
+
+bool crc_matches(const batch_view& batch) {
+  return crc32c(batch.bytes.substr(attributes_at)) == load_be<std::uint32_t>(batch.bytes.data() + crc_at);
+}
+
+result<batch_view> check_produced(std::string_view data) {
+  const auto batch = read_batch(data);
+  if (!batch) return batch.error();
+  if (batch->bytes.size() != data.size()) return malformed("more than one batch in a request");
+  if (!crc_matches(*batch)) return malformed("its CRC-32C does not match");
+  if ((batch->attributes & control_or_transactional) != 0) return malformed("control and transactional batches are not taken");
+  if (batch->last_offset - batch->base_offset != batch->count - 1) return malformed("its offsets are not dense");
+  if (batch->compressed()) return batch;
+  record_reader reader(*batch);
+  record_view record;
+  offset_t expected = batch->base_offset;
+  while (reader.next(record)) {
+    if (record.offset != expected++) return malformed("its offsets are not dense");
+  }
+  if (reader.failed()) return malformed("its records are malformed");
+  return batch;
+}
+
+void set_base_offset(std::string& batch, offset_t base) { store_be<std::uint64_t>(batch.data(), base); }
+
+record_reader::record_reader(const batch_view& batch)
+    : rest_(batch.records),
+      base_offset_(batch.base_offset),
+      first_timestamp_ms_(batch.first_timestamp_ms),
+      left_(batch.count),
+      failed_(batch.compressed()) {}
+
+bool record_reader::next(record_view& record) {
+  if (failed_ || left_ == 0) {
+    failed_ = failed_ || !rest_.empty();
+    return false;
+  }
+  byte_reader outer(rest_);
+  const std::int64_t length = outer.signed_varint();
+  byte_reader reader(outer.take(length < 0 ? rest_.size() + 1 : static_cast<std::uint64_t>(length)));
+  reader.be<std::uint8_t>();
+  record.timestamp_ms = first_timestamp_ms_ + reader.signed_varint();
+  record.offset = base_offset_ + static_cast<std::uint64_t>(reader.signed_varint());
+  record.key = take_field(reader);
+  record.body = take_field(reader);
+  const std::int64_t count = reader.signed_varint();
+  record.headers.clear();
+  // Each header takes two bytes at least, so the count cannot make us reserve more than was sent.
+  if (count < 0 || static_cast<std::uint64_t>(count) > reader.remaining()) failed_ = true;
+  for (std::int64_t i = 0; !failed_ && i < count && !reader.failed(); ++i) {
+    const std::string_view name = take_field(reader);
+    record.headers.push_back({name, take_field(reader)});
+  }
+  failed_ = failed_ || outer.failed() || reader.failed() || !reader.at_end();
+  if (failed_) return false;
+  rest_.remove_prefix(rest_.size() - outer.remaining());
+  --left_;
+  return true;
+}
+
+void batch_builder::begin_record(offset_t offset, std::int64_t timestamp_ms, std::size_t fields_size) {
+  if (count_ == 0) {
+    out_.assign(record_batch_header_bytes, '\0');
+    base_offset_ = offset;
+    first_timestamp_ms_ = newest_timestamp_ms_ = timestamp_ms;
+  }
+  TIDEGATE_EXPECT(count_ == 0 || offset > last_offset_);
+  last_offset_ = offset;
+  newest_timestamp_ms_ = std::max(newest_timestamp_ms_, timestamp_ms);
+  ++count_;
+  const std::int64_t time_delta = timestamp_ms - first_timestamp_ms_;
+  const auto offset_delta = static_cast<std::int64_t>(offset - base_offset_);
+  const std::size_t size = 1 + signed_varint_size(time_delta) + signed_varint_size(offset_delta) + fields_size;
+  append_signed_varint(out_, as_signed(size));
+  out_.push_back('\0');
+  append_signed_varint(out_, time_delta);
+  append_signed_varint(out_, offset_delta);
+}
+
+void batch_builder::add(offset_t offset, std::int64_t timestamp_ms, const message_view& message) {
+  const bool has_exchange = !message.exchange.empty();
+  const std::size_t count = message.headers.size() + 1 + (has_exchange ? 1 : 0);
+  std::size_t size = key_size(message.key) + field_size(message.body) + signed_varint_size(as_signed(count)) +
+                     headers_size(message.headers) + field_size(header_routing_key) + field_size(message.routing_key);
+  if (has_exchange) size += field_size(header_exchange) + field_size(message.exchange);
+  begin_record(offset, timestamp_ms, size);
+  append_key(out_, message.key);
+  append_field(out_, message.body);
+  append_signed_varint(out_, as_signed(count));
+  append_field(out_, header_routing_key);
+  append_field(out_, message.routing_key);
+  if (has_exchange) {
+    append_field(out_, header_exchange);
+    append_field(out_, message.exchange);
+  }
+  append_headers(out_, message.headers);
+}
+
+void batch_builder::add(const record_view& record) {
+  const auto count = as_signed(record.headers.size());
+  begin_record(record.offset, record.timestamp_ms,
+               key_size(record.key) + field_size(record.body) + signed_varint_size(count) + headers_size(record.headers));
+  append_key(out_, record.key);
+  append_field(out_, record.body);
+  append_signed_varint(out_, count);
+  append_headers(out_, record.headers);
+}
+
+std::string batch_builder::finish() {
+  TIDEGATE_EXPECT(count_ > 0);
+  char* const header = out_.data();
+  store_be<std::uint64_t>(header, base_offset_);
+  store_be<std::uint32_t>(header + length_at, static_cast<std::uint32_t>(out_.size() - length_covers_from));
+  header[magic_at] = 2;
+  store_be<std::uint32_t>(header + 23, static_cast<std::uint32_t>(last_offset_ - base_offset_));
+  store_be<std::uint64_t>(header + 27, static_cast<std::uint64_t>(first_timestamp_ms_));
+  store_be<std::uint64_t>(header + 35, static_cast<std::uint64_t>(newest_timestamp_ms_));
+  std::fill_n(header + 43, 8 + 2 + 4, '\xff');
+  store_be<std::uint32_t>(header + 57, count_);
+  store_be<std::uint32_t>(header + crc_at, crc32c(std::string_view(out_).substr(attributes_at)));
+  count_ = 0;
+  return std::exchange(out_, {});
+}
+
+message_view to_message(const record_view& record) {
+  message_view message;
+  message.key = record.key;
+  message.body = record.body;
+  for (const header& header : record.headers) {
+    if (header.name == header_routing_key) {
+      message.routing_key = header.value;
+    } else if (header.name == header_exchange) {
+      message.exchange = header.value;
+    } else {
+      message.headers.push_back(header);
+    }
+  }
+  return message;
+}
+
+std::size_t record_size_bound(const message_view& message) {
+  constexpr std::size_t varints = 64;
+  return varints + key_size(message.key) + field_size(message.body) + headers_size(message.headers) +
+         header_routing_key.size() + message.routing_key.size() + header_exchange.size() + message.exchange.size();
+}
+
+}  // namespace tidegate

@@ -1,0 +1,121 @@
+// Record batch v2: Kafka's format (KIP-98, "Message Format v2"), the one form of records on disk, on the fast path and
+// in Kafka itself.
+//
+//    0  base offset          u64   offset of the first record
+//    8  length               u32   of everything behind this field
+//   12  partition leader epoch u32 0
+//   16  magic                u8    2
+//   17  CRC-32C              u32   of everything behind this field
+//   21  attributes           u16   bits 0-2 codec, 3 timestamp type, 4 transactional, 5 control
+//   23  last offset delta    u32   offset of the last record less the base offset
+//   27  first timestamp      u64   Unix ms
+//   35  newest timestamp     u64
+//   43  producer id          u64   all ones = none
+//   51  producer epoch       u16   all ones = none
+//   53  base sequence        u32   all ones = none
+//   57  record count         u32
+//   61  records
+//
+// A record: varint length, attributes i8, varint timestamp delta, varint offset delta, varint key length (-1 = none),
+// key, varint body length, body, varint header count, {varint name length, name, varint value length, value}.
+// Varints are zig-zag. Offsets may have gaps (a queue's chunk keeps only what is alive), as Kafka's do after compaction.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/base/error.hpp"
+#include "broker/model/ids.hpp"
+#include "broker/model/message.hpp"
+
+namespace tidegate {
+
+constexpr std::size_t record_batch_header_bytes = 61;
+
+struct record_view {
+  offset_t offset = 0;
+  std::int64_t timestamp_ms = 0;
+  std::string_view key;
+  std::string_view body;
+  std::vector<header> headers;
+};
+
+// One batch at the front of some bytes. Points into them.
+struct batch_view {
+  offset_t base_offset = 0;
+  offset_t last_offset = 0;
+  std::int64_t first_timestamp_ms = 0;
+  std::int64_t newest_timestamp_ms = 0;
+  std::uint32_t count = 0;
+  std::uint16_t attributes = 0;
+  std::uint64_t producer_id = 0;
+  std::string_view bytes;    // the whole batch
+  std::string_view records;  // behind the header, compressed as the attributes say
+  bool compressed() const { return (attributes & 7) != 0; }
+};
+
+// Reads the header of the first batch in `data`. Errors: cut off, not magic 2, lengths that contradict each other.
+result<batch_view> read_batch(std::string_view data);
+
+// The CRC over the batch's bytes is right.
+bool crc_matches(const batch_view& batch);
+
+// What a Produce request must be: exactly one batch, CRC right, offsets dense from 0, the count true where the records
+// are not compressed, no control or transaction marks.
+result<batch_view> check_produced(std::string_view data);
+
+// Rewrites the base offset in place; the CRC does not cover it.
+void set_base_offset(std::string& batch, offset_t base);
+
+// Walks the records of an uncompressed batch, oldest first. `view` is reused from record to record.
+class record_reader {
+ public:
+  explicit record_reader(const batch_view& batch);
+  // False at the end or on malformed records; `failed()` tells which.
+  bool next(record_view& record);
+  bool failed() const { return failed_; }
+
+ private:
+  std::string_view rest_;
+  offset_t base_offset_;
+  std::int64_t first_timestamp_ms_;
+  std::uint32_t left_;
+  bool failed_ = false;
+};
+
+// Writes a batch, record by record. Offsets are given, rising, gaps allowed.
+class batch_builder {
+ public:
+  // Adds a message; its exchange and routing key become headers.
+  void add(offset_t offset, std::int64_t timestamp_ms, const message_view& message);
+  // Adds a record as it was read elsewhere.
+  void add(const record_view& record);
+  bool empty() const { return count_ == 0; }
+  std::uint32_t count() const { return count_; }
+  offset_t base_offset() const { return base_offset_; }
+  offset_t last_offset() const { return last_offset_; }
+  // Size of the finished batch, as far as it goes.
+  std::size_t size() const { return out_.size(); }
+  // Writes the header and hands the batch over; the builder is empty again.
+  std::string finish();
+
+ private:
+  void begin_record(offset_t offset, std::int64_t timestamp_ms, std::size_t fields_size);
+
+  std::string out_;
+  offset_t base_offset_ = 0;
+  offset_t last_offset_ = 0;
+  std::int64_t first_timestamp_ms_ = 0;
+  std::int64_t newest_timestamp_ms_ = 0;
+  std::uint32_t count_ = 0;
+};
+
+// Takes the routing key and the exchange out of a record's headers again. The views are the record's.
+message_view to_message(const record_view& record);
+
+// Bytes that a message's record takes at most, for room kept before it is built.
+std::size_t record_size_bound(const message_view& message);
+
+}  // namespace tidegate
