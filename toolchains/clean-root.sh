@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# Runs a command in a clone of this repository on a machine that has nothing: proves that toolchains/setup.sh names
+# every package, and that a documented command works for somebody who has just cloned.
+#
+#   toolchains/clean-root.sh [--keep] COMMAND [ARGUMENT...]
+#
+#   toolchains/clean-root.sh ./tests/run.sh
+#   toolchains/clean-root.sh ./examples/demo.sh
+#   toolchains/clean-root.sh sh -c './toolchains/setup.sh && ./toolchains/setup.sh'
+#
+# Makes a minimal Debian 12 with debootstrap in a folder of its own, gives it this machine's apt configuration, name
+# resolution and certificates, clones what is committed here (HEAD) and runs COMMAND at the clone's top, as root, in
+# mount and process namespaces of its own: whatever COMMAND leaves running or mounted ends with it, and then the folder
+# is removed. The network is this machine's, so ports must be free. --keep leaves the folder and tells where it is.
+# Exit code: COMMAND's; 125 if the root could not be made. Needs root, debootstrap and about 3 GB in $TMPDIR.
+set -euo pipefail
+
+say() { printf 'clean-root: %s\n' "$*" >&2; }
+die() { say "$*"; exit 125; }
+
+# The mirror that this machine's apt uses for Debian itself, in whatever form its sources are written.
+mirror_in_use() {
+  apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
+    awk '$1 == "bookworm" {print $2; exit}'
+}
+
+# Part of apt's configuration may be missing; keys and sources may lie in any of these places.
+copy_machine_configuration() {
+  local path
+  for path in /etc/apt /usr/share/keyrings /etc/ssl/certs/ca-certificates.crt /usr/local/share/ca-certificates \
+    /etc/resolv.conf /etc/hosts; do
+    if [ -e "$path" ]; then
+      mkdir -p "$root$(dirname "$path")"
+      cp -aL "$path" "$root$(dirname "$path")/" 2>/dev/null || say "not all of $path could be copied"
+    fi
+  done
+}
+
+# enter COMMAND...: what runs inside the namespaces, as their first process. /dev is what debootstrap made: the plain
+# devices, without this machine's disks.
+enter() {
+  mount -t proc proc "$root/proc"
+  mount -t sysfs -o ro sysfs "$root/sys"
+  mount -t tmpfs tmpfs "$root/dev/shm"
+  mount -t devpts -o newinstance,ptmxmode=666 devpts "$root/dev/pts"
+  exec chroot "$root" /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    HOME=/root LANG=C.UTF-8 TERM="${TERM:-dumb}" \
+    ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
+    ${no_proxy:+no_proxy="$no_proxy"} sh -c 'cd /root/tidegate && exec "$@"' sh "$@"
+}
+
+# Inside the namespaces the script is called again with this word.
+if [ "${1:-}" = --inside ]; then
+  root=$2
+  shift 2
+  enter "$@"
+fi
+
+keep=false
+if [ "${1:-}" = --keep ]; then
+  keep=true
+  shift
+fi
+case "${1:-}" in
+  '' | -h | --help) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;;
+esac
+[ "$(id -u)" -eq 0 ] || die "needs root: debootstrap and chroot do"
+command -v debootstrap >/dev/null || die "debootstrap is missing: toolchains/setup.sh dev"
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+root=$(mktemp -d "${TMPDIR:-/tmp}/tidegate-root.XXXXXX")
+finish() {
+  if $keep; then say "kept: $root"; else rm -rf --one-file-system "$root"; fi
+}
+trap finish EXIT
+
+mirror=$(mirror_in_use)
+say "making a minimal Debian 12 in $root"
+debootstrap --variant=minbase bookworm "$root" ${mirror:+"$mirror"} >"$root.log" 2>&1 ||
+  { tail -n 20 "$root.log" >&2; die "debootstrap failed, its whole output is in $root.log"; }
+rm -f "$root.log"
+copy_machine_configuration
+git clone --quiet --no-hardlinks "$top" "$root/root/tidegate" || die "cannot clone $top"
+say "running in a clone of $(git -C "$top" rev-parse --short HEAD): $*"
+result=0
+unshare --mount --pid --fork --kill-child "$0" --inside "$root" "$@" || result=$?
+say "exit code $result"
+exit "$result"

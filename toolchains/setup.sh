@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Installs what Tidegate needs from the packages of Debian 12 or Raspberry Pi OS 12, and nothing else.
+#
+#   toolchains/setup.sh [build]   what building and running need (default)
+#   toolchains/setup.sh tests     also what only ./tests/run.sh needs
+#   toolchains/setup.sh dev       also what a developer of Tidegate wants at hand
+#
+# Asks dpkg first and touches nothing if all is there, so it may be run before every build. Needs root or sudo only
+# when a package is missing.
+set -euo pipefail
+
+build_packages=(
+  g++ cmake ninja-build pkg-config    # GCC 12, CMake 3.25
+  libboost1.81-dev                    # Asio, Beast; Debian's default 1.74 has trouble with coroutines in GCC 12
+  libboost-json1.81-dev libboost-system1.81-dev
+  liblmdb-dev                         # the store
+  nanopb libnanopb-dev                # the wire schema; nanopb brings protoc and python3-protobuf
+  librdkafka-dev                      # the bridge's way to Kafka
+  libspdlog-dev libfmt-dev            # logs
+  libtomlplusplus-dev libcli11-dev    # configuration, command lines
+  libzstd-dev                         # record batches compressed by a producer
+)
+tests_packages=(
+  libgtest-dev libgmock-dev
+  python3-pytest
+  protobuf-compiler python3-protobuf  # conversation tests speak the wire schema from Python
+  openjdk-17-jre-headless maven       # a real Kafka: Maven fetches it, Java runs it
+  procps                              # what processes weigh
+)
+dev_packages=(clang-format ccache gdb git lmdb-utils debootstrap)
+
+say() { printf 'setup: %s\n' "$*"; }
+die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+is_installed() { [ "$(dpkg-query --show --showformat '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+# as_root COMMAND...: runs it as it is for root, through sudo for others.
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    die "installing needs root and there is no sudo here; as root, run: apt-get install ${missing[*]}"
+  fi
+}
+
+# Another apt may be at work on a machine that has just been started, and a gateway's network drops now and then.
+apt_get() {
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 "$@"
+}
+
+case "${1:-build}" in
+  build) wanted=("${build_packages[@]}") ;;
+  tests) wanted=("${build_packages[@]}" "${tests_packages[@]}") ;;
+  dev) wanted=("${build_packages[@]}" "${tests_packages[@]}" "${dev_packages[@]}") ;;
+  -h | --help) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;;
+  *) printf 'usage: %s [build|tests|dev]\n' "$0" >&2; exit 2 ;;
+esac
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+  die "this system has no dpkg and apt; on another one install the counterparts of: ${wanted[*]}"
+fi
+
+missing=()
+for package in "${wanted[@]}"; do
+  is_installed "$package" || missing+=("$package")
+done
+if [ ${#missing[@]} -eq 0 ]; then
+  say "all ${#wanted[@]} packages are there, nothing to do"
+  exit 0
+fi
+
+say "installing ${#missing[@]} of ${#wanted[@]} packages: ${missing[*]}"
+apt_get update || die "apt-get update failed: is there a network, and are the sources under /etc/apt in order?"
+apt_get install --yes --no-install-recommends "${missing[@]}" ||
+  die "apt-get install failed (see above); the package names are those of Debian 12 (bookworm)"
+say "done"
