@@ -1,0 +1,192 @@
+#include "broker/store/books.hpp"
+
+#include "broker/base/bytes.hpp"
+
+namespace tidegate::store {
+namespace {
+
+stream_id stream_of_key(std::string_view key) { return static_cast<stream_id>(load_be<std::uint32_t>(key.data() + 1)); }
+
+void read_block(stream_ledger& ledger, std::uint64_t block, std::string_view value) {
+  const ack_block decoded = decode_block(value);
+  const offset_t base = block * offsets_per_block;
+  for (std::uint64_t bit = 0; bit < offsets_per_block; ++bit) {
+    if ((decoded.bits[bit / 8] >> (bit % 8) & 1) != 0) ledger.acked.insert({base + bit, base + bit + 1});
+  }
+  for (const auto& [place, count] : decoded.deliveries) ledger.deliveries[base + place] = count;
+  ledger.stored_blocks.insert(block);
+}
+
+stream_ledger ledger_of(const checkpoint& checkpoint) {
+  stream_ledger ledger;
+  ledger.kind = checkpoint.kind;
+  ledger.log_start = checkpoint.log_start;
+  ledger.next = ledger.rolled_end = checkpoint.next_offset;
+  ledger.newest_timestamp_ms = checkpoint.newest_timestamp_ms;
+  ledger.chunk_bytes = checkpoint.chunk_bytes;
+  ledger.maybe_delivered_before = checkpoint.maybe_delivered_before;
+  ledger.checkpointed = checkpoint.commit;
+  return ledger;
+}
+
+// One scan over the state table. A stream's row ('S') sorts behind its blocks ('B'), so blocks wait for it.
+class state_reader {
+ public:
+  state_reader(books& books, contents* contents) : books_(books), contents_(contents) {}
+
+  void read(std::string_view key, std::string_view value) {
+    switch (key.front()) {
+      case state_stream: {
+        const checkpoint checkpoint = decode_checkpoint(value);
+        books_.last_commit = std::max(books_.last_commit, checkpoint.commit);
+        books_.streams[stream_of_key(key)] = ledger_of(checkpoint);
+        return;
+      }
+      case state_block: blocks_.emplace_back(key, value); return;
+      case state_cursor:
+        if (contents_ != nullptr) contents_->cursors[std::string(key)] = decode_cursor(value);
+        return;
+      case state_producer:
+        if (contents_ != nullptr) contents_->producers[std::string(key.substr(1))] = decode_producer(value);
+        return;
+      default: throw storage_failure("the store is damaged: a state row of unknown kind");
+    }
+  }
+
+  void finish() {
+    for (const auto& [key, value] : blocks_) {
+      const auto found = books_.streams.find(stream_of_key(key));
+      if (found != books_.streams.end()) read_block(found->second, load_be<std::uint64_t>(key.data() + 5), value);
+    }
+    for (auto& [id, ledger] : books_.streams) ledger.acked.erase_below(ledger.log_start);
+  }
+
+ private:
+  books& books_;
+  contents* contents_;
+  std::vector<std::pair<std::string_view, std::string_view>> blocks_;
+};
+
+// Applies the journal, oldest first. What a checkpoint already has is skipped.
+class journal_reader {
+ public:
+  journal_reader(books& books, contents* contents) : books_(books), contents_(contents) {
+    visitor_.append = [this](stream_id id, std::string_view batch, blob_writer::place place) { append(id, batch, place); };
+    visitor_.acked = [this](stream_id id, offset_range range) {
+      if (auto* ledger = newer(id)) ledger->ack(range);
+    };
+    visitor_.delivered = [this](stream_id id, offset_t offset, std::uint32_t count) {
+      if (auto* ledger = newer(id)) ledger->set_deliveries(offset, count);
+    };
+    visitor_.trimmed = [this](stream_id id, offset_t log_start) {
+      if (auto* ledger = newer(id)) ledger->trim_to(log_start);
+    };
+    visitor_.cursor = [this](stream_id id, std::string_view group, cursor_state cursor) { this->cursor(id, group, cursor); };
+    visitor_.producer = [this](std::string_view name, std::optional<producer_state> state) { producer(name, state); };
+  }
+
+  void read(std::string_view key, std::string_view blob) {
+    commit_ = commit_of_journal_key(key);
+    if (books_.journal_head == 0) books_.journal_head = commit_;
+    books_.last_commit = std::max(books_.last_commit, commit_);
+    books_.journal_bytes += blob.size();
+    visit_blob(blob, visitor_);
+  }
+
+ private:
+  stream_ledger* newer(stream_id id) {
+    const auto found = books_.streams.find(id);
+    if (found == books_.streams.end() || commit_ <= found->second.checkpointed) return nullptr;
+    mark_dirty(books_, id, found->second, commit_);
+    return &found->second;
+  }
+
+  void append(stream_id id, std::string_view bytes, blob_writer::place place) {
+    auto* const ledger = newer(id);
+    if (ledger == nullptr) return;
+    const auto batch = read_batch(bytes);
+    if (!batch) throw storage_failure("the store is damaged: " + batch.error().text);
+    ledger->add_segment({commit_, batch->base_offset, batch->last_offset, batch->newest_timestamp_ms, place.position,
+                         static_cast<std::uint32_t>(bytes.size()), place.part});
+  }
+
+  void cursor(stream_id id, std::string_view group, const cursor_state& state) {
+    if (!books_.streams.contains(id)) return;
+    std::string key = cursor_key(id, group);
+    if (contents_ != nullptr) contents_->cursors[key] = state;
+    auto& entry = books_.dirty_cursors[std::move(key)];
+    entry = {state, entry.since == 0 ? commit_ : entry.since};
+  }
+
+  void producer(std::string_view name, const std::optional<producer_state>& state) {
+    if (contents_ != nullptr && state) contents_->producers[std::string(name)] = *state;
+    if (contents_ != nullptr && !state) contents_->producers.erase(std::string(name));
+    auto& entry = books_.dirty_producers[std::string(name)];
+    entry = {state, entry.since == 0 ? commit_ : entry.since};
+  }
+
+  books& books_;
+  contents* contents_;
+  blob_visitor visitor_;
+  commit_number commit_ = 0;
+};
+
+// Chunks below a log start, and chunks of streams that are no more: freeing them was cut short by the end of a process.
+void find_chunks(const lmdb::txn& txn, const tables& tables, books& books) {
+  lmdb::cursor cursor(txn, tables.chunk);
+  auto found = cursor.first();
+  while (found) {
+    const chunk_place place = place_of_chunk_key(found->key);
+    const auto stream = books.streams.find(place.stream);
+    if (stream == books.streams.end()) {
+      books.dropped.insert(place.stream);
+    } else {
+      stream->second.first_chunk_last = place.last_offset;
+      if (place.last_offset < stream->second.log_start) books.streams_to_free.insert(place.stream);
+    }
+    found = cursor.seek(chunk_key(place.stream, ~offset_t{0}));
+  }
+}
+
+}  // namespace
+
+tables open_tables(lmdb::env& env) {
+  lmdb::txn txn(env, lmdb::access::write);
+  const tables tables{env.open_table(txn, "journal"), env.open_table(txn, "chunk"), env.open_table(txn, "state"),
+                      env.open_table(txn, "catalog"), env.open_table(txn, "loss"),  env.open_table(txn, "meta")};
+  txn.commit();
+  return tables;
+}
+
+void mark_dirty(books& books, stream_id id, stream_ledger& ledger, commit_number commit) {
+  if (ledger.dirty_since != 0) return;
+  ledger.dirty_since = commit;
+  books.dirty_streams.emplace(commit, id);
+}
+
+books read_books(lmdb::env& env, const tables& tables, contents* contents) {
+  books books;
+  const lmdb::txn txn(env, lmdb::access::read);
+  if (contents != nullptr) {
+    lmdb::cursor catalog(txn, tables.catalog);
+    for (auto row = catalog.first(); row; row = catalog.next()) contents->definitions.emplace_back(row->key, row->value);
+  }
+  state_reader state(books, contents);
+  lmdb::cursor rows(txn, tables.state);
+  for (auto row = rows.first(); row; row = rows.next()) state.read(row->key, row->value);
+  state.finish();
+  journal_reader journal(books, contents);
+  lmdb::cursor blobs(txn, tables.journal);
+  for (auto blob = blobs.first(); blob; blob = blobs.next()) journal.read(blob->key, blob->value);
+  find_chunks(txn, tables, books);
+  return books;
+}
+
+std::optional<std::string_view> segment_bytes(const lmdb::txn& txn, const tables& tables, const segment& segment) {
+  const auto blob = txn.get(tables.journal, journal_key(segment.commit, segment.part));
+  if (!blob) return std::nullopt;
+  TIDEGATE_EXPECT(segment.position + segment.size <= blob->size());
+  return blob->substr(segment.position, segment.size);
+}
+
+}  // namespace tidegate::store

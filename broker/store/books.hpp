@@ -1,0 +1,58 @@
+// The writer's whole knowledge, read from the file at start and after an aborted transaction.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/store/ledger.hpp"
+#include "broker/store/lmdb.hpp"
+
+namespace tidegate::store {
+
+struct tables {
+  lmdb::table journal, chunk, state, catalog, loss, meta;
+};
+
+// Creates what is missing.
+tables open_tables(lmdb::env& env);
+
+// Something in the state table that is newer in the journal.
+template <class State>
+struct dirty_entry {
+  State state;
+  commit_number since = 0;
+};
+
+struct books {
+  std::map<stream_id, stream_ledger> streams;
+  std::set<std::pair<commit_number, stream_id>> dirty_streams;  // by dirty_since
+  // By state table key. Only what differs from the table; an erased producer has no value.
+  std::unordered_map<std::string, dirty_entry<cursor_state>> dirty_cursors;
+  std::unordered_map<std::string, dirty_entry<std::optional<producer_state>>> dirty_producers;
+  std::set<stream_id> streams_to_free;    // chunks below the log start remain
+  std::set<stream_id> streams_to_thin;    // queues with many acknowledgements behind an unsettled message
+  std::set<stream_id> dropped;            // chunks of deleted streams remain
+  commit_number last_commit = 0;
+  commit_number journal_head = 0;         // oldest blob's commit; 0 = no journal
+  std::uint64_t journal_bytes = 0;
+};
+
+// What core needs to begin with, besides the streams.
+struct contents {
+  std::vector<std::pair<std::string, std::string>> definitions;  // catalog, in key order
+  std::map<std::string, cursor_state> cursors;                   // by state table key
+  std::unordered_map<std::string, producer_state> producers;
+};
+
+// Checkpoints first, then the journal on top. Throws storage_failure on anything that does not decode.
+books read_books(lmdb::env& env, const tables& tables, contents* contents = nullptr);
+
+void mark_dirty(books& books, stream_id id, stream_ledger& ledger, commit_number commit);
+
+// Reads the batches of a segment's place in the journal.
+std::optional<std::string_view> segment_bytes(const lmdb::txn& txn, const tables& tables, const segment& segment);
+
+}  // namespace tidegate::store

@@ -1,0 +1,135 @@
+// Keys, values and blobs of the store, as docs/store-format.md describes them. Pure functions over bytes.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/base/error.hpp"
+#include "broker/model/ids.hpp"
+
+namespace tidegate::store {
+
+// Raised when a reader of the older kind would go wrong; checked at open.
+constexpr std::uint32_t format_version = 1;
+
+constexpr std::size_t blob_bytes_max = 256 * 1024;    // a longer commit is split into parts
+constexpr std::size_t chunk_bytes_max = 65'520;       // with LMDB's page header exactly 16 pages of 4 KiB
+constexpr std::size_t roll_up_bytes = 64 * 1024;      // in the journal, of one stream
+constexpr std::size_t direct_share_bytes = 32 * 1024;  // of one stream in one commit: goes straight to chunks
+constexpr std::uint64_t offsets_per_block = 1'024;
+
+enum class stream_kind : std::uint8_t { queue = 1, log = 2 };
+
+using commit_number = std::uint64_t;
+
+// Keys. Numbers are big-endian, so LMDB's byte order is theirs.
+std::string journal_key(commit_number commit, std::uint16_t part);
+commit_number commit_of_journal_key(std::string_view key);
+std::string chunk_key(stream_id stream, offset_t last_offset);
+struct chunk_place {
+  stream_id stream;
+  offset_t last_offset;
+};
+chunk_place place_of_chunk_key(std::string_view key);
+
+// state table: one letter, then what it is about.
+constexpr char state_stream = 'S';    // stream u32
+constexpr char state_block = 'B';     // stream u32, block u64
+constexpr char state_cursor = 'C';    // stream u32, group name
+constexpr char state_producer = 'P';  // producer id
+std::string stream_key(stream_id stream);
+std::string block_key(stream_id stream, std::uint64_t block);
+std::string cursor_key(stream_id stream, std::string_view group);
+std::string producer_key(std::string_view producer);
+
+// A stream as of a commit. What later commits did to it is in the journal.
+struct checkpoint {
+  stream_kind kind = stream_kind::queue;
+  offset_t log_start = 0;
+  offset_t next_offset = 0;
+  std::int64_t newest_timestamp_ms = 0;
+  std::uint64_t chunk_bytes = 0;
+  commit_number commit = 0;
+  // Queue messages below it may have been delivered before an unclean stop.
+  offset_t maybe_delivered_before = 0;
+};
+std::string encode(const checkpoint& checkpoint);
+checkpoint decode_checkpoint(std::string_view value);
+
+// What is known of 1,024 consecutive offsets of a queue: which are acknowledged, which were delivered how often.
+struct ack_block {
+  std::string bits = std::string(offsets_per_block / 8, '\0');
+  std::vector<std::pair<std::uint16_t, std::uint32_t>> deliveries;  // offset within the block, earlier deliveries
+};
+std::string encode(const ack_block& block);
+ack_block decode_block(std::string_view value);
+
+// meta table: names.
+constexpr std::string_view meta_format = "format";            // u32
+constexpr std::string_view meta_incarnation = "incarnation";  // UUID as text
+constexpr std::string_view meta_clean = "clean";              // u8: 1 after close(), 0 while open
+constexpr std::string_view meta_next_stream = "next_stream";  // u32, stream ids are never used again
+
+struct cursor_state {
+  offset_t offset = 0;
+  std::string metadata;
+};
+std::string encode(const cursor_state& cursor);
+cursor_state decode_cursor(std::string_view value);
+
+struct producer_state {
+  std::uint32_t epoch = 0;
+  std::uint64_t sequence = 0;
+  std::int64_t timestamp_ms = 0;  // wall time of its last publish
+};
+std::string encode(const producer_state& producer);
+producer_state decode_producer(std::string_view value);
+
+// The journal's blobs. Entries are appended in the order in which they take effect.
+//
+//   0 magic "TGJ1" | 4 length u32 of the whole blob | 8 CRC-32C u32 of what follows | 12 commit u64 | 20 part u16 |
+//   22 reserved u16 | 24 entries: type u8, body
+class blob_writer {
+ public:
+  explicit blob_writer(commit_number commit) : commit_(commit) {}
+
+  struct place {
+    std::uint16_t part = 0;
+    std::uint32_t position = 0;  // of the batch within the blob
+  };
+  place append(stream_id stream, std::string_view batch);
+  void acked(stream_id stream, const std::vector<offset_range>& ranges);
+  void deliveries(stream_id stream, const std::vector<std::pair<offset_t, std::uint32_t>>& counts);
+  void trimmed(stream_id stream, offset_t log_start);
+  void cursor(stream_id stream, std::string_view group, const cursor_state& cursor);
+  void producer(std::string_view producer, const producer_state& state);
+  void producer_erased(std::string_view producer);
+
+  // The finished parts, one at the least.
+  std::vector<std::string> finish();
+
+ private:
+  std::string& room_for(std::size_t size);
+  void begin_part();
+
+  commit_number commit_;
+  std::vector<std::string> parts_;
+};
+
+// Takes a blob apart, entry by entry, into the functions that are set.
+struct blob_visitor {
+  std::function<void(stream_id, std::string_view batch, blob_writer::place)> append;
+  std::function<void(stream_id, offset_range)> acked;
+  std::function<void(stream_id, offset_t, std::uint32_t count)> delivered;
+  std::function<void(stream_id, offset_t log_start)> trimmed;
+  std::function<void(stream_id, std::string_view group, cursor_state)> cursor;
+  std::function<void(std::string_view producer, std::optional<producer_state>)> producer;
+};
+// Throws storage_failure on a damaged blob.
+void visit_blob(std::string_view blob, const blob_visitor& visitor);
+
+}  // namespace tidegate::store

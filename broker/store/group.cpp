@@ -1,0 +1,107 @@
+#include "broker/store/group.hpp"
+
+#include <algorithm>
+
+namespace tidegate::store {
+namespace {
+
+// Of one operation in the journal, beside the bytes it carries.
+constexpr std::size_t entry_overhead = 32;
+// A stream's records are cut into batches of about this size, so a reader never decodes far to reach an offset.
+constexpr std::size_t open_batch_bytes = 16 * 1024;
+
+}  // namespace
+
+std::size_t stream_share::append_bytes() const {
+  std::size_t sum = open.empty() ? 0 : open.size();
+  for (const std::string& batch : batches) sum += batch.size();
+  return sum;
+}
+
+stream_share& group::share_of(stream_id stream) {
+  const auto [found, is_new] = share_index_.try_emplace(stream, shares_.size());
+  if (is_new) shares_.emplace_back().stream = stream;
+  return shares_[found->second];
+}
+
+void group::count(std::size_t bytes) {
+  bytes_ += bytes + entry_overhead;
+  ++operations_;
+}
+
+void group::append(stream_id stream, offset_t offset, std::int64_t timestamp_ms, const message_view& message) {
+  stream_share& share = share_of(stream);
+  const std::size_t before = share.open.empty() ? 0 : share.open.size();
+  share.open.add(offset, timestamp_ms, message);
+  count(share.open.size() - before);
+  if (share.open.size() >= open_batch_bytes) share.batches.push_back(share.open.finish());
+}
+
+void group::append_batch(stream_id stream, std::string batch) {
+  stream_share& share = share_of(stream);
+  if (!share.open.empty()) share.batches.push_back(share.open.finish());
+  count(batch.size());
+  share.batches.push_back(std::move(batch));
+}
+
+void group::ack(stream_id stream, offset_t offset) {
+  auto& acked = share_of(stream).acked;
+  ++operations_;
+  if (!acked.empty() && acked.back().end == offset) {
+    ++acked.back().end;
+    return;
+  }
+  acked.push_back({offset, offset + 1});
+  bytes_ += entry_overhead;
+}
+
+void group::count_delivery(stream_id stream, offset_t offset, std::uint32_t deliveries) {
+  share_of(stream).deliveries.emplace_back(offset, deliveries);
+  count(0);
+}
+
+void group::trim(stream_id stream, offset_t log_start) {
+  auto& trim_to = share_of(stream).trim_to;
+  trim_to = std::max(trim_to.value_or(0), log_start);
+  count(0);
+}
+
+void group::set_cursor(stream_id stream, std::string_view group, cursor_state state) {
+  count(group.size() + state.metadata.size());
+  cursors_.push_back({stream, std::string(group), std::move(state)});
+}
+
+void group::set_producer(std::string_view producer, const producer_state& state) {
+  producers_[std::string(producer)] = state;
+  count(producer.size());
+}
+
+void group::erase_producer(std::string_view producer) {
+  producers_[std::string(producer)] = std::nullopt;
+  count(producer.size());
+}
+
+void group::put_definition(std::string key, std::string value) {
+  count(key.size() + value.size());
+  definitions_.push_back({std::move(key), std::move(value)});
+}
+
+void group::erase_definition(std::string key) {
+  count(key.size());
+  definitions_.push_back({std::move(key), std::nullopt});
+}
+
+void group::change_stream(stream_change change) {
+  stream_changes_.push_back(change);
+  count(0);
+}
+
+void group::drop_appends() {
+  for (stream_share& share : shares_) {
+    share.batches.clear();
+    share.open = {};
+  }
+  std::erase_if(producers_, [](const auto& producer) { return producer.second.has_value(); });
+}
+
+}  // namespace tidegate::store

@@ -1,0 +1,103 @@
+// Everything that one commit will do: filled by core on the broker thread, then handed whole to the writer.
+//
+// Offsets are given by core, dense per stream: there is one open group and at most one with the writer, so core always
+// knows the next one. If the writer cannot take appends (full map), core starts again from the durable end.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "broker/base/clock.hpp"
+#include "broker/model/ids.hpp"
+#include "broker/model/record_batch.hpp"
+#include "broker/store/format.hpp"
+
+namespace tidegate::store {
+
+// How much of a log is kept; 0 = no bound. Queues have none of their own yet.
+struct stream_limits {
+  std::uint64_t bytes_max = 0;
+  milliseconds age_max{0};
+};
+
+// What a group does to one stream.
+struct stream_share {
+  stream_id stream{};
+  std::vector<std::string> batches;  // finished, oldest first
+  batch_builder open;                // the records behind them
+  std::vector<offset_range> acked;
+  std::vector<std::pair<offset_t, std::uint32_t>> deliveries;  // earlier deliveries of requeued messages
+  std::optional<offset_t> trim_to;                             // new log start
+
+  bool appends() const { return !batches.empty() || !open.empty(); }
+  std::size_t append_bytes() const;
+};
+
+struct cursor_change {
+  stream_id stream{};
+  std::string group;
+  cursor_state state;
+};
+
+struct definition_change {
+  std::string key;
+  std::optional<std::string> value;  // none = erased
+};
+
+struct stream_change {
+  enum class what { create, limit, drop } change = what::create;
+  stream_id stream{};
+  stream_kind kind = stream_kind::queue;
+  stream_limits limits;
+};
+
+class group {
+ public:
+  void append(stream_id stream, offset_t offset, std::int64_t timestamp_ms, const message_view& message);
+  // A producer's batch as it came, its base offset already set.
+  void append_batch(stream_id stream, std::string batch);
+  void ack(stream_id stream, offset_t offset);
+  void count_delivery(stream_id stream, offset_t offset, std::uint32_t deliveries);
+  void trim(stream_id stream, offset_t log_start);
+  void set_cursor(stream_id stream, std::string_view group, cursor_state state);
+  void set_producer(std::string_view producer, const producer_state& state);
+  void erase_producer(std::string_view producer);
+  void put_definition(std::string key, std::string value);
+  void erase_definition(std::string key);
+  void change_stream(stream_change change);
+  // Drops from every log what is older than its age bound at this wall time.
+  void expire_at(std::int64_t wall_ms) { expire_at_ = wall_ms; }
+
+  bool empty() const { return operations_ == 0 && !expire_at_; }
+  // Rough size of what it will write; the core's bound on what waits for the writer.
+  std::size_t bytes() const { return bytes_; }
+  // Takes out everything that a refused publish must not leave behind: records, and the sequences that count them.
+  void drop_appends();
+
+  std::vector<stream_share>& shares() { return shares_; }
+  const std::vector<cursor_change>& cursors() const { return cursors_; }
+  const std::unordered_map<std::string, std::optional<producer_state>>& producers() const { return producers_; }
+  const std::vector<definition_change>& definitions() const { return definitions_; }
+  const std::vector<stream_change>& stream_changes() const { return stream_changes_; }
+  std::optional<std::int64_t> expiry() const { return expire_at_; }
+
+ private:
+  stream_share& share_of(stream_id stream);
+  void count(std::size_t bytes);
+
+  std::vector<stream_share> shares_;
+  std::unordered_map<stream_id, std::size_t> share_index_;
+  std::vector<cursor_change> cursors_;
+  std::unordered_map<std::string, std::optional<producer_state>> producers_;
+  std::vector<definition_change> definitions_;
+  std::vector<stream_change> stream_changes_;
+  std::optional<std::int64_t> expire_at_;
+  std::size_t bytes_ = 0;
+  std::size_t operations_ = 0;
+};
+
+}  // namespace tidegate::store

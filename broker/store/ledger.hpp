@@ -1,0 +1,62 @@
+// What the writer knows of each stream while it runs: where its records lie and which of them are alive.
+//
+//   log_start            rolled_end                    next
+//   |  chunk | chunk | ... |  batch | batch | batch ... |
+//   '---- chunk table -----'------ journal (recent) ----'
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "broker/store/format.hpp"
+#include "broker/store/group.hpp"
+#include "broker/store/offset_set.hpp"
+
+namespace tidegate::store {
+
+// One batch in the journal.
+struct segment {
+  commit_number commit = 0;
+  offset_t first = 0;
+  offset_t last = 0;
+  std::int64_t newest_timestamp_ms = 0;
+  std::uint32_t position = 0;  // within the blob
+  std::uint32_t size = 0;
+  std::uint16_t part = 0;
+};
+
+struct stream_ledger {
+  stream_kind kind = stream_kind::queue;
+  stream_limits limits;
+  offset_t log_start = 0;
+  offset_t next = 0;
+  offset_t rolled_end = 0;
+  std::int64_t newest_timestamp_ms = 0;
+  std::uint64_t chunk_bytes = 0;
+  std::deque<segment> recent;
+  std::uint64_t recent_bytes = 0;
+  offset_t maybe_delivered_before = 0;
+  std::optional<offset_t> first_chunk_last;  // last offset of the oldest chunk; none = no chunk
+
+  // Queues only: what is acknowledged at or above log_start, and how often requeued messages were delivered.
+  offset_set acked;
+  std::map<offset_t, std::uint32_t> deliveries;
+  std::set<std::uint64_t> dirty_blocks;   // differ from the state table
+  std::set<std::uint64_t> stored_blocks;  // have a row there
+  std::uint64_t acked_since_checkpoint = 0;
+
+  commit_number dirty_since = 0;  // oldest commit that the checkpoint lacks; 0 = none
+  commit_number checkpointed = 0;
+
+  std::uint64_t bytes() const { return chunk_bytes + recent_bytes; }
+  void add_segment(const segment& segment);
+  void ack(offset_range range);
+  void set_deliveries(offset_t offset, std::uint32_t count);
+  // Moves the log start up and forgets what lies below it, chunks apart.
+  void trim_to(offset_t offset);
+  bool is_live(offset_t offset) const { return offset >= log_start && !acked.contains(offset); }
+};
+
+}  // namespace tidegate::store

@@ -1,0 +1,149 @@
+#include "broker/store/lmdb.hpp"
+
+#include <fmt/format.h>
+#include <lmdb.h>
+
+#include <cstring>
+
+namespace tidegate::store::lmdb {
+namespace {
+
+constexpr unsigned tables_max = 8;
+// The broker thread, the writer's page count, and the offline tools.
+constexpr unsigned readers_max = 16;
+constexpr mdb_mode_t file_mode = 0640;
+
+std::string advice(int code) {
+  switch (code) {
+    case MDB_INVALID:
+      return "; the file is no LMDB file of this machine's word size: it may come from a 32-bit (or 64-bit) system, "
+             "or be damaged";
+    case MDB_VERSION_MISMATCH: return "; the file was written by another version of LMDB";
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND: return "; the file is damaged: move it aside and start with an empty one, or restore a copy";
+    case ENOSPC: return "; the disk is full";
+    case EACCES: return "; check the owner and permissions of the store's directory";
+    case EIO: return "; the disk reports an error, or is full";
+    default: return "";
+  }
+}
+
+void check(int code, const char* call) {
+  if (code == MDB_SUCCESS) return;
+  if (code == MDB_MAP_FULL) throw map_full();
+  throw storage_failure(fmt::format("{}: {}{}", call, mdb_strerror(code), advice(code)));
+}
+
+MDB_val value_of(std::string_view bytes) { return {bytes.size(), const_cast<char*>(bytes.data())}; }
+std::string_view view_of(const MDB_val& value) { return {static_cast<const char*>(value.mv_data), value.mv_size}; }
+
+}  // namespace
+
+env::env(const std::filesystem::path& directory, std::size_t map_bytes) {
+  check(mdb_env_create(&env_), "mdb_env_create");
+  try {
+    check(mdb_env_set_mapsize(env_, map_bytes), "mdb_env_set_mapsize");
+    check(mdb_env_set_maxdbs(env_, tables_max), "mdb_env_set_maxdbs");
+    check(mdb_env_set_maxreaders(env_, readers_max), "mdb_env_set_maxreaders");
+    check(mdb_env_open(env_, directory.c_str(), MDB_NOTLS | MDB_NORDAHEAD, file_mode),
+          fmt::format("opening {}", (directory / "data.mdb").string()).c_str());
+  } catch (...) {
+    mdb_env_close(env_);
+    throw;
+  }
+}
+
+env::~env() { mdb_env_close(env_); }
+
+table env::open_table(txn& within, const char* name) {
+  MDB_dbi dbi = 0;
+  check(mdb_dbi_open(within.handle(), name, MDB_CREATE, &dbi), name);
+  return static_cast<table>(dbi);
+}
+
+page_use env::pages() const {
+  MDB_envinfo info;
+  MDB_stat stat;
+  check(mdb_env_info(env_, &info), "mdb_env_info");
+  check(mdb_env_stat(env_, &stat), "mdb_env_stat");
+  // Table 0 is LMDB's free list: each value begins with the number of pages it lists.
+  std::uint64_t free_pages = 0;
+  txn reading(*const_cast<env*>(this), access::read);
+  cursor free_list(reading, static_cast<table>(0));
+  for (auto found = free_list.first(); found; found = free_list.next()) {
+    std::size_t count;
+    std::memcpy(&count, found->value.data(), sizeof count);
+    free_pages += count;
+  }
+  return {stat.ms_psize, info.me_mapsize / stat.ms_psize, info.me_last_pgno + 1 - free_pages};
+}
+
+void env::clear_stale_readers() {
+  int dead = 0;
+  check(mdb_reader_check(env_, &dead), "mdb_reader_check");
+}
+
+txn::txn(env& env, access access) {
+  check(mdb_txn_begin(env.handle(), nullptr, access == access::read ? MDB_RDONLY : 0U, &txn_), "mdb_txn_begin");
+}
+
+txn::~txn() {
+  if (txn_ != nullptr) mdb_txn_abort(txn_);
+}
+
+std::optional<std::string_view> txn::get(table table, std::string_view key) const {
+  MDB_val wanted = value_of(key), value;
+  const int code = mdb_get(txn_, static_cast<MDB_dbi>(table), &wanted, &value);
+  if (code == MDB_NOTFOUND) return std::nullopt;
+  check(code, "mdb_get");
+  return view_of(value);
+}
+
+void txn::put(table table, std::string_view key, std::string_view value) {
+  MDB_val where = value_of(key), what = value_of(value);
+  check(mdb_put(txn_, static_cast<MDB_dbi>(table), &where, &what, 0), "mdb_put");
+}
+
+void txn::append(table table, std::string_view key, std::string_view value) {
+  MDB_val where = value_of(key), what = value_of(value);
+  check(mdb_put(txn_, static_cast<MDB_dbi>(table), &where, &what, MDB_APPEND), "mdb_put");
+}
+
+bool txn::erase(table table, std::string_view key) {
+  MDB_val where = value_of(key);
+  const int code = mdb_del(txn_, static_cast<MDB_dbi>(table), &where, nullptr);
+  if (code == MDB_NOTFOUND) return false;
+  check(code, "mdb_del");
+  return true;
+}
+
+std::uint64_t txn::entries(table table) const {
+  MDB_stat stat;
+  check(mdb_stat(txn_, static_cast<MDB_dbi>(table), &stat), "mdb_stat");
+  return stat.ms_entries;
+}
+
+void txn::commit() { check(mdb_txn_commit(std::exchange(txn_, nullptr)), "writing and syncing a commit"); }
+
+cursor::cursor(const txn& txn, table table) {
+  check(mdb_cursor_open(txn.handle(), static_cast<MDB_dbi>(table), &cursor_), "mdb_cursor_open");
+}
+
+cursor::~cursor() { mdb_cursor_close(cursor_); }
+
+std::optional<entry> cursor::move(int operation, std::string_view key) {
+  MDB_val where = value_of(key), what{};
+  const int code = mdb_cursor_get(cursor_, &where, &what, static_cast<MDB_cursor_op>(operation));
+  if (code == MDB_NOTFOUND) return std::nullopt;
+  check(code, "mdb_cursor_get");
+  return entry{view_of(where), view_of(what)};
+}
+
+std::optional<entry> cursor::first() { return move(MDB_FIRST); }
+std::optional<entry> cursor::last() { return move(MDB_LAST); }
+std::optional<entry> cursor::seek(std::string_view key) { return move(MDB_SET_RANGE, key); }
+std::optional<entry> cursor::next() { return move(MDB_NEXT); }
+std::optional<entry> cursor::previous() { return move(MDB_PREV); }
+void cursor::erase() { check(mdb_cursor_del(cursor_, 0), "mdb_cursor_del"); }
+
+}  // namespace tidegate::store::lmdb

@@ -1,0 +1,108 @@
+// LMDB through move-only owners. Leaving a scope aborts; commit() is said aloud. Only lmdb.cpp includes lmdb.h.
+//
+// Every failure throws storage_failure with the call's name and LMDB's text, except a full map, which throws map_full:
+// the writer's transaction is then void and the caller may start another.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "broker/base/error.hpp"
+
+struct MDB_env;
+struct MDB_txn;
+struct MDB_cursor;
+
+namespace tidegate::store::lmdb {
+
+struct map_full : std::runtime_error {
+  map_full() : std::runtime_error("the store's map is full") {}
+};
+
+enum class table : unsigned {};
+
+class txn;
+
+// Pages as LMDB counts them, after the last commit.
+struct page_use {
+  std::uint64_t page_bytes = 0;
+  std::uint64_t map_pages = 0;
+  std::uint64_t used_pages = 0;  // map pages that hold something: ever used, less those on the free list
+};
+
+class env {
+ public:
+  // Opens or creates `directory`/data.mdb with a map of `map_bytes`. Flags: MDB_NOTLS | MDB_NORDAHEAD and nothing
+  // else, so each commit is synced before it returns.
+  env(const std::filesystem::path& directory, std::size_t map_bytes);
+  env(const env&) = delete;
+  env& operator=(const env&) = delete;
+  ~env();
+
+  table open_table(txn& within, const char* name);
+  page_use pages() const;
+  // Frees the slots of readers whose process died.
+  void clear_stale_readers();
+  MDB_env* handle() const { return env_; }
+
+ private:
+  MDB_env* env_ = nullptr;
+};
+
+enum class access { read, write };
+
+class txn {
+ public:
+  txn(env& env, access access);
+  txn(const txn&) = delete;
+  txn& operator=(const txn&) = delete;
+  ~txn();
+
+  // Views last until the next change in this transaction, or its end.
+  std::optional<std::string_view> get(table table, std::string_view key) const;
+  void put(table table, std::string_view key, std::string_view value);
+  // `key` is greater than every key in the table.
+  void append(table table, std::string_view key, std::string_view value);
+  // False: was not there.
+  bool erase(table table, std::string_view key);
+  std::uint64_t entries(table table) const;
+
+  // Synced to the disk when it returns. The transaction is over, also when it throws.
+  void commit();
+  MDB_txn* handle() const { return txn_; }
+
+ private:
+  MDB_txn* txn_ = nullptr;
+};
+
+struct entry {
+  std::string_view key;
+  std::string_view value;
+};
+
+class cursor {
+ public:
+  cursor(const txn& txn, table table);
+  cursor(const cursor&) = delete;
+  cursor& operator=(const cursor&) = delete;
+  ~cursor();
+
+  std::optional<entry> first();
+  std::optional<entry> last();
+  // The first entry whose key is not less.
+  std::optional<entry> seek(std::string_view key);
+  std::optional<entry> next();
+  std::optional<entry> previous();
+  // Removes the entry the cursor stands on; next() then gives the one behind it.
+  void erase();
+
+ private:
+  std::optional<entry> move(int operation, std::string_view key = {});
+  MDB_cursor* cursor_ = nullptr;
+};
+
+}  // namespace tidegate::store::lmdb

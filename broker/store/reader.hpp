@@ -1,0 +1,50 @@
+// The broker thread's view of the streams, and reading from them. Follows the writer by its results; never waits for
+// it. A read opens and closes its transaction inside one call, so it cannot pin pages.
+#pragma once
+
+#include <functional>
+#include <map>
+
+#include "broker/store/books.hpp"
+#include "broker/store/writer.hpp"
+
+namespace tidegate::store {
+
+struct stream_view {
+  stream_kind kind = stream_kind::queue;
+  offset_t log_start = 0;
+  offset_t end = 0;  // one past the last durable offset
+  offset_t rolled_end = 0;
+  std::int64_t newest_timestamp_ms = 0;
+  std::uint64_t bytes = 0;
+  std::deque<segment> recent;
+};
+
+class reader {
+ public:
+  reader(lmdb::env& env, const tables& tables, const books& books);
+
+  void apply(const stream_update& update);
+  const stream_view* find(stream_id stream) const;
+
+  // Calls `take` with each durable batch from the one that holds `from`, or the next behind it, in order, until it
+  // returns false. The views end with the call. Each batch's CRC is checked; a damaged one ends the scan with an error
+  // that names it.
+  using batch_taker = std::function<bool(const batch_view&)>;
+  result<void> scan(stream_id stream, offset_t from, const batch_taker& take) const;
+
+  // The first durable offset whose timestamp is not below `timestamp_ms`; the end if there is none. Timestamps of a
+  // stream never go back.
+  result<offset_t> find_time(stream_id stream, std::int64_t timestamp_ms) const;
+
+ private:
+  result<bool> scan_chunk(const lmdb::txn& txn, stream_id stream, offset_t& position, const batch_taker& take) const;
+  result<bool> scan_segment(const lmdb::txn& txn, stream_id stream, const segment& segment, offset_t& position,
+                            const batch_taker& take) const;
+
+  lmdb::env& env_;
+  tables tables_;
+  std::map<stream_id, stream_view> streams_;
+};
+
+}  // namespace tidegate::store

@@ -1,0 +1,229 @@
+#include "broker/store/store.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <boost/uuid/random_generator.hpp>
+#include <boost/uuid/uuid_io.hpp>
+#include <cerrno>
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+#include <thread>
+
+#include "broker/base/bytes.hpp"
+#include "broker/base/limits.hpp"
+#include "broker/base/log.hpp"
+
+namespace tidegate::store {
+
+// One group in, one result out. The condition variables carry the hand-over; nothing else is shared.
+struct store::handover {
+  std::mutex mutex;
+  std::condition_variable wake;
+  std::unique_ptr<group> work;
+  std::optional<commit_result> result;
+  std::exception_ptr failure;
+  bool stop = false;
+  std::thread runner;
+};
+
+store::store(store_options options) : options_(std::move(options)), handover_(std::make_unique<handover>()) {
+  lock_directory();
+  open_file();
+  log::info("store {}: {} streams, replayed {} KiB of journal, {}", options_.directory.string(),
+            found_books_.streams.size(), found_books_.journal_bytes / limits::kib, stopped_cleanly_ ? "stopped cleanly" : "not stopped cleanly");
+  writer_ = std::make_unique<writer>(*env_, tables_, found_books_, options_.writer);
+  if (options_.own_thread) start_thread();
+}
+
+store::~store() {
+  if (handover_->runner.joinable()) {
+    {
+      const std::lock_guard guard(handover_->mutex);
+      handover_->stop = true;
+    }
+    handover_->wake.notify_one();
+    handover_->runner.join();
+  }
+  writer_.reset();
+  env_.reset();
+  if (lock_ >= 0) ::close(lock_);
+}
+
+void store::lock_directory() {
+  std::error_code failure;
+  std::filesystem::create_directories(options_.directory, failure);
+  if (failure) {
+    throw storage_failure(fmt::format("cannot make the store's directory {}: {}; check store.path and its permissions",
+                                      options_.directory.string(), failure.message()));
+  }
+  const std::string path = options_.directory / "owner.lock";
+  lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+  if (lock_ < 0) {
+    throw storage_failure(fmt::format("cannot write in the store's directory {}: {}; check store.path and its permissions",
+                                      options_.directory.string(), std::strerror(errno)));
+  }
+  if (::flock(lock_, LOCK_EX | LOCK_NB) == 0) return;
+  ::close(std::exchange(lock_, -1));
+  throw storage_failure(fmt::format("the store in {} is in use by another process; stop that one, or give this broker "
+                                    "a store.path of its own",
+                                    options_.directory.string()));
+}
+
+void store::open_file() {
+  env_ = std::make_unique<lmdb::env>(options_.directory, options_.bytes_max);
+  env_->clear_stale_readers();
+  tables_ = open_tables(*env_);
+  check_format();
+  fill_file();
+  found_books_ = read_books(*env_, tables_, &found_);
+  if (!stopped_cleanly_) {
+    for (auto& [id, ledger] : found_books_.streams) {
+      if (ledger.kind == stream_kind::queue) ledger.maybe_delivered_before = ledger.next;
+    }
+  }
+  reader_ = std::make_unique<reader>(*env_, tables_, found_books_);
+  pages_ = env_->pages();
+}
+
+void store::check_format() {
+  std::optional<std::uint32_t> version;
+  {
+    const lmdb::txn txn(*env_, lmdb::access::read);
+    if (const auto found = txn.get(tables_.meta, meta_format)) version = load_be<std::uint32_t>(found->data());
+    if (const auto found = txn.get(tables_.meta, meta_incarnation)) incarnation_ = *found;
+    if (const auto found = txn.get(tables_.meta, meta_clean)) stopped_cleanly_ = *found == "\x01";
+    if (const auto found = txn.get(tables_.meta, meta_next_stream)) next_stream_ = load_be<std::uint32_t>(found->data());
+  }
+  if (version && *version != format_version) {
+    throw storage_failure(fmt::format("the store in {} has format {}, this broker reads format {}: use the broker that "
+                                      "wrote it, or start with an empty directory",
+                                      options_.directory.string(), *version, format_version));
+  }
+  lmdb::txn txn(*env_, lmdb::access::write);
+  if (!version) {
+    incarnation_ = boost::uuids::to_string(boost::uuids::random_generator()());
+    stopped_cleanly_ = true;
+    std::string encoded;
+    append_be(encoded, format_version);
+    txn.put(tables_.meta, meta_format, encoded);
+    txn.put(tables_.meta, meta_incarnation, incarnation_);
+  }
+  txn.put(tables_.meta, meta_clean, std::string_view("\0", 1));
+  txn.commit();
+}
+
+// With zeros up to the map's size, so the disk cannot run out under the broker and the file system has no blocks to
+// find in a commit. Goes on where an interrupted start left off.
+void store::fill_file() {
+  const std::string path = options_.directory / "data.mdb";
+  const int file = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (file < 0) throw storage_failure(fmt::format("cannot open {}: {}", path, std::strerror(errno)));
+  const std::vector<char> zeros(limits::mib, '\0');
+  auto at = static_cast<std::uint64_t>(::lseek(file, 0, SEEK_END));
+  const std::uint64_t step = std::max<std::uint64_t>(options_.bytes_max / 10, 64 * limits::mib);
+  std::uint64_t next_line = at + step;
+  if (at + step < options_.bytes_max) log::info("filling {} to {} MiB, once", path, options_.bytes_max / limits::mib);
+  while (at < options_.bytes_max) {
+    const auto size = std::min<std::uint64_t>(zeros.size(), options_.bytes_max - at);
+    const ssize_t written = ::pwrite(file, zeros.data(), size, static_cast<off_t>(at));
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) {
+      const int cause = written < 0 ? errno : ENOSPC;
+      ::close(file);
+      throw storage_failure(fmt::format("cannot fill {} to store.bytes_max = {} MiB, stopped at {} MiB: {}; make room or "
+                                        "lower store.bytes_max",
+                                        path, options_.bytes_max / limits::mib, at / limits::mib, std::strerror(cause)));
+    }
+    at += static_cast<std::uint64_t>(written);
+    if (at >= next_line && at < options_.bytes_max) {
+      log::info("filling {}: {} of {} MiB", path, at / limits::mib, options_.bytes_max / limits::mib);
+      next_line += step;
+    }
+  }
+  const bool synced = ::fdatasync(file) == 0;
+  ::close(file);
+  if (!synced) throw storage_failure(fmt::format("cannot sync {}: {}", path, std::strerror(errno)));
+}
+
+void store::forget_found() {
+  found_ = {};
+  found_books_ = {};
+}
+
+void store::start_thread() {
+  handover_->runner = std::thread([this, &shared = *handover_] {
+    std::unique_lock lock(shared.mutex);
+    while (true) {
+      shared.wake.wait(lock, [&] { return shared.stop || shared.work != nullptr; });
+      if (shared.work == nullptr) return;
+      const auto work = std::move(shared.work);
+      lock.unlock();
+      std::optional<commit_result> result;
+      std::exception_ptr failure;
+      try {
+        result = writer_->apply(*work);
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      lock.lock();
+      shared.result = std::move(result);
+      shared.failure = failure;
+      notice_();
+      if (failure) return;
+    }
+  });
+}
+
+void store::submit() {
+  TIDEGATE_EXPECT(!busy_);
+  busy_ = true;
+  {
+    const std::lock_guard guard(handover_->mutex);
+    handover_->work = std::exchange(open_, std::make_unique<group>());
+  }
+  handover_->wake.notify_one();
+}
+
+void store::step() {
+  const auto work = std::move(handover_->work);
+  if (work) handover_->result = writer_->apply(*work);
+}
+
+std::optional<commit_result> store::collect() {
+  std::optional<commit_result> result;
+  {
+    const std::lock_guard guard(handover_->mutex);
+    if (handover_->failure) std::rethrow_exception(handover_->failure);
+    result = std::exchange(handover_->result, std::nullopt);
+  }
+  if (!result) return std::nullopt;
+  busy_ = false;
+  for (const stream_update& update : result->streams) reader_->apply(update);
+  pages_ = result->pages;
+  return result;
+}
+
+bool store::is_full() const {
+  return static_cast<double>(pages_.used_pages) > refuse_above * static_cast<double>(pages_.map_pages);
+}
+
+stream_id store::new_stream_id() { return static_cast<stream_id>(next_stream_++); }
+
+void store::close() {
+  TIDEGATE_EXPECT(!busy_);
+  try {
+    writer_->checkpoint_all();
+  } catch (const lmdb::map_full&) {
+    log::warning("store {}: no room to check everything in; the next start replays the journal",
+                 options_.directory.string());
+  }
+  lmdb::txn txn(*env_, lmdb::access::write);
+  txn.put(tables_.meta, meta_clean, "\x01");
+  txn.commit();
+}
+
+}  // namespace tidegate::store

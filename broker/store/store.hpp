@@ -1,0 +1,95 @@
+// The store as the broker sees it: a group being filled, a writer that takes it, a reader. One thread calls all of it
+// but for the notice, which comes on the writer's thread.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "broker/base/clock.hpp"
+#include "broker/store/group.hpp"
+#include "broker/store/reader.hpp"
+#include "broker/store/writer.hpp"
+
+namespace tidegate::store {
+
+struct store_options {
+  std::filesystem::path directory;
+  std::uint64_t bytes_max = 1ull << 30;  // the map, and the size of the file
+  writer_options writer;
+  // Tests leave it off and call step().
+  bool own_thread = true;
+};
+
+// Share of the map that may hold something before publishes are refused. Acknowledgements, deletes and cursors need
+// fresh pages to free others (LMDB copies what it changes), and keep the rest for that.
+constexpr double refuse_above = 0.80;
+
+class store {
+ public:
+  // Opens or makes the store: takes the directory's lock, checks the format, fills the file to its full size when it
+  // is new (so the disk cannot run out later), replays the journal. Throws storage_failure.
+  explicit store(store_options options);
+  store(const store&) = delete;
+  store& operator=(const store&) = delete;
+  // Ends the writer thread after what it has begun; the file stays as a killed process would leave it.
+  ~store();
+
+  // What was there at the start.
+  const contents& found() const { return found_; }
+  const books& found_books() const { return found_books_; }
+  bool stopped_cleanly() const { return stopped_cleanly_; }
+  std::string_view incarnation() const { return incarnation_; }
+  void forget_found();
+
+  group& open_group() { return *open_; }
+  // A group is with the writer.
+  bool is_busy() const { return busy_; }
+  // Hands the open group over, and opens another. Not while busy.
+  void submit();
+  // Called on the writer's thread when a result is there, or when the writer failed. Set before the first submit.
+  void on_result(std::function<void()> notice) { notice_ = std::move(notice); }
+  // The result of the group that was submitted, once; then it is no longer busy. Throws what made the writer fail.
+  std::optional<commit_result> collect();
+  // Without a thread: the writer's work, here and now.
+  void step();
+
+  const reader& read() const { return *reader_; }
+  // Publishes are refused: what is held is above its bound.
+  bool is_full() const;
+  const lmdb::page_use& pages() const { return pages_; }
+  stream_id new_stream_id();
+
+  // After the last result: everything into the tables, and a note that nothing was left in the air.
+  void close();
+
+ private:
+  struct handover;
+  void lock_directory();
+  void open_file();
+  void check_format();
+  void fill_file();
+  void put_meta(std::string_view key, std::string_view value);
+  void start_thread();
+
+  store_options options_;
+  int lock_ = -1;
+  std::unique_ptr<lmdb::env> env_;
+  tables tables_{};
+  contents found_;
+  books found_books_;
+  bool stopped_cleanly_ = false;
+  std::string incarnation_;
+  std::uint32_t next_stream_ = 1;
+  std::unique_ptr<writer> writer_;
+  std::unique_ptr<reader> reader_;
+  std::unique_ptr<group> open_ = std::make_unique<group>();
+  bool busy_ = false;
+  lmdb::page_use pages_;
+  std::function<void()> notice_;
+  std::unique_ptr<handover> handover_;
+};
+
+}  // namespace tidegate::store

@@ -1,0 +1,200 @@
+#include "broker/store/writer.hpp"
+
+#include "broker/base/bytes.hpp"
+
+namespace tidegate::store {
+
+writer::writer(lmdb::env& env, const tables& tables, books books, writer_options options)
+    : env_(env), tables_(tables), books_(std::move(books)), options_(options) {}
+
+commit_result writer::apply(group& group) {
+  try {
+    return attempt(group);
+  } catch (const lmdb::map_full&) {
+    // The aborted transaction leaves our books ahead of the file, so they are read anew.
+    const auto before = std::exchange(books_, read_books(env_, tables_)).streams;
+    for (auto& [id, ledger] : books_.streams) {
+      const auto known = before.find(id);
+      if (known == before.end()) continue;
+      ledger.limits = known->second.limits;
+      ledger.maybe_delivered_before = known->second.maybe_delivered_before;
+    }
+  }
+  group.drop_appends();
+  try {
+    commit_result result = attempt(group);
+    result.appends_stored = false;
+    return result;
+  } catch (const lmdb::map_full&) {
+    throw storage_failure(
+        "the store's map is full to the last page, even for acknowledgements: raise store.bytes_max and start again");
+  }
+}
+
+void writer::checkpoint_all() {
+  lmdb::txn txn(env_, lmdb::access::write);
+  blob_writer blob(++books_.last_commit);
+  put_blob(txn, blob);
+  for (auto& [id, ledger] : books_.streams) {
+    if (ledger.dirty_since != 0) checkpoint_stream(txn, id, ledger, nullptr);
+  }
+  checkpoint_states(txn, books_.last_commit);
+  freed_bytes_ = 0;
+  trim_journal(txn);
+  put_chunk_bytes(txn);
+  txn.commit();
+}
+
+commit_result writer::attempt(group& group) {
+  touched_.clear();
+  added_.clear();
+  dropped_now_.clear();
+  bytes_written_ = freed_bytes_ = 0;
+  lmdb::txn txn(env_, lmdb::access::write);
+  blob_writer blob(++books_.last_commit);
+  for (const definition_change& change : group.definitions()) {
+    if (change.value) txn.put(tables_.catalog, change.key, *change.value);
+    if (!change.value) txn.erase(tables_.catalog, change.key);
+  }
+  for (const stream_change& change : group.stream_changes()) change_stream(txn, change);
+  for (stream_share& share : group.shares()) take_share(txn, share, blob);
+  if (group.expiry()) expire(txn, *group.expiry(), blob);
+  take_states(group, blob);
+  put_blob(txn, blob);
+  bound_journal(txn);
+  free_head_chunks(txn);
+  free_dropped(txn);
+  put_chunk_bytes(txn);
+  txn.commit();
+
+  commit_result result;
+  result.commit = books_.last_commit;
+  result.work_left = !books_.streams_to_free.empty() || !books_.dropped.empty();
+  for (const stream_id id : touched_) result.streams.push_back(update_of(id));
+  for (const stream_id id : dropped_now_) {
+    result.streams.emplace_back().stream = id;
+    result.streams.back().dropped = true;
+  }
+  result.journal_bytes = books_.journal_bytes;
+  result.bytes_written = bytes_written_;
+  result.pages = env_.pages();
+  return result;
+}
+
+stream_update writer::update_of(stream_id id) const {
+  const stream_ledger& ledger = books_.streams.at(id);
+  const auto added = added_.find(id);
+  return {id,
+          ledger.kind,
+          ledger.log_start,
+          ledger.next,
+          ledger.rolled_end,
+          ledger.newest_timestamp_ms,
+          ledger.bytes(),
+          added == added_.end() ? std::vector<segment>() : added->second,
+          false};
+}
+
+void writer::change_stream(lmdb::txn& txn, const stream_change& change) {
+  switch (change.change) {
+    case stream_change::what::create: {
+      stream_ledger& ledger = books_.streams[change.stream];
+      ledger.kind = change.kind;
+      ledger.limits = change.limits;
+      touched_.insert(change.stream);
+      std::string next;
+      append_be(next, static_cast<std::uint32_t>(change.stream) + 1);
+      txn.put(tables_.meta, meta_next_stream, next);
+      return put_checkpoint(txn, change.stream, ledger);
+    }
+    case stream_change::what::limit: {
+      const auto found = books_.streams.find(change.stream);
+      if (found != books_.streams.end()) found->second.limits = change.limits;
+      return;
+    }
+    case stream_change::what::drop: {
+      const auto found = books_.streams.find(change.stream);
+      if (found == books_.streams.end()) return;
+      books_.dirty_streams.erase({found->second.dirty_since, change.stream});
+      for (const auto block : found->second.stored_blocks) txn.erase(tables_.state, block_key(change.stream, block));
+      txn.erase(tables_.state, stream_key(change.stream));
+      books_.streams.erase(found);
+      books_.streams_to_free.erase(change.stream);
+      books_.dropped.insert(change.stream);
+      touched_.erase(change.stream);
+      dropped_now_.push_back(change.stream);
+      return;
+    }
+  }
+}
+
+void writer::take_share(lmdb::txn& txn, stream_share& share, blob_writer& blob) {
+  const auto found = books_.streams.find(share.stream);
+  if (found == books_.streams.end()) return;  // deleted while this was on its way
+  stream_ledger& ledger = found->second;
+  touched_.insert(share.stream);
+  if (!share.open.empty()) share.batches.push_back(share.open.finish());
+  const std::size_t incoming = share.append_bytes();
+  mark_dirty(books_, share.stream, ledger, books_.last_commit);
+  if (ledger.kind == stream_kind::log) keep_limits(txn, share.stream, ledger, incoming, blob);
+  const bool direct = incoming >= direct_share_bytes || ledger.recent_bytes + incoming >= roll_up_bytes;
+  if (direct) {
+    take_marks(share, ledger, blob);
+    return checkpoint_stream(txn, share.stream, ledger, &share);
+  }
+  journal_share(share, ledger, blob);
+  take_marks(share, ledger, blob);
+}
+
+// Acknowledgements only concern what was durable before this commit, so they may come before or behind its records.
+void writer::take_marks(stream_share& share, stream_ledger& ledger, blob_writer& blob) {
+  blob.acked(share.stream, share.acked);
+  for (const offset_range& range : share.acked) ledger.ack(range);
+  blob.deliveries(share.stream, share.deliveries);
+  for (const auto& [offset, count] : share.deliveries) ledger.set_deliveries(offset, count);
+  if (share.trim_to) {
+    blob.trimmed(share.stream, *share.trim_to);
+    ledger.trim_to(*share.trim_to);
+  }
+  free_dead_chunks_later(share.stream, ledger);
+}
+
+void writer::journal_share(stream_share& share, stream_ledger& ledger, blob_writer& blob) {
+  for (const std::string& bytes : share.batches) {
+    const batch_view batch = read_batch(bytes).value();
+    TIDEGATE_EXPECT(batch.base_offset == ledger.next);
+    const auto place = blob.append(share.stream, bytes);
+    const segment segment{books_.last_commit, batch.base_offset,  batch.last_offset,
+                          batch.newest_timestamp_ms, place.position, static_cast<std::uint32_t>(bytes.size()), place.part};
+    ledger.add_segment(segment);
+    added_[share.stream].push_back(segment);
+  }
+}
+
+void writer::take_states(const group& group, blob_writer& blob) {
+  const commit_number now = books_.last_commit;
+  for (const cursor_change& change : group.cursors()) {
+    if (!books_.streams.contains(change.stream)) continue;
+    blob.cursor(change.stream, change.group, change.state);
+    auto& entry = books_.dirty_cursors[cursor_key(change.stream, change.group)];
+    entry = {change.state, entry.since == 0 ? now : entry.since};
+  }
+  for (const auto& [name, state] : group.producers()) {
+    if (state) blob.producer(name, *state);
+    if (!state) blob.producer_erased(name);
+    auto& entry = books_.dirty_producers[name];
+    entry = {state, entry.since == 0 ? now : entry.since};
+  }
+}
+
+void writer::put_blob(lmdb::txn& txn, blob_writer& blob) {
+  std::uint16_t part = 0;
+  for (const std::string& bytes : blob.finish()) {
+    txn.append(tables_.journal, journal_key(books_.last_commit, part++), bytes);
+    books_.journal_bytes += bytes.size();
+    bytes_written_ += bytes.size();
+  }
+  if (books_.journal_head == 0) books_.journal_head = books_.last_commit;
+}
+
+}  // namespace tidegate::store

@@ -1,0 +1,90 @@
+// Turns a group into one synced LMDB transaction. Plain functions on one thread; store.cpp gives it a thread.
+#pragma once
+
+#include <vector>
+
+#include "broker/store/books.hpp"
+#include "broker/store/group.hpp"
+
+namespace tidegate::store {
+
+// Freed by one commit at the most: a fragmented free list makes every later commit slower, and a big one waits long.
+constexpr std::uint64_t freed_bytes_per_commit = 4ull << 20;
+
+struct writer_options {
+  std::uint64_t journal_bytes_max = 32ull << 20;  // replayed at start: that is what it costs
+};
+
+// How a stream stands after a commit.
+struct stream_update {
+  stream_id stream{};
+  stream_kind kind = stream_kind::queue;
+  offset_t log_start = 0;
+  offset_t end = 0;         // one past the last durable offset
+  offset_t rolled_end = 0;  // everything below it is in chunks, or gone
+  std::int64_t newest_timestamp_ms = 0;
+  std::uint64_t bytes = 0;
+  std::vector<segment> added;
+  bool dropped = false;
+};
+
+struct commit_result {
+  commit_number commit = 0;
+  bool appends_stored = true;  // false: the map was full; everything else in the group is stored
+  bool work_left = false;      // chunks to free remain: another commit is welcome, even an empty one
+  std::vector<stream_update> streams;
+  std::uint64_t journal_bytes = 0;
+  std::uint64_t bytes_written = 0;  // payload handed to LMDB
+  lmdb::page_use pages;
+};
+
+class writer {
+ public:
+  writer(lmdb::env& env, const tables& tables, books books, writer_options options);
+
+  // Throws storage_failure when the store cannot go on; nothing may be confirmed after that.
+  commit_result apply(group& group);
+  // Brings every stream and state into the tables, so that the next start has nothing to replay.
+  void checkpoint_all();
+  books& state() { return books_; }
+
+ private:
+  commit_result attempt(group& group);
+  void change_stream(lmdb::txn& txn, const stream_change& change);
+  void take_share(lmdb::txn& txn, stream_share& share, blob_writer& blob);
+  void take_marks(stream_share& share, stream_ledger& ledger, blob_writer& blob);
+  void journal_share(stream_share& share, stream_ledger& ledger, blob_writer& blob);
+  void take_states(const group& group, blob_writer& blob);
+  void put_blob(lmdb::txn& txn, blob_writer& blob);
+  void checkpoint_stream(lmdb::txn& txn, stream_id id, stream_ledger& ledger, const stream_share* share);
+  void put_checkpoint(lmdb::txn& txn, stream_id id, stream_ledger& ledger);
+  void put_chunk_bytes(lmdb::txn& txn);
+  void put_blocks(lmdb::txn& txn, stream_id id, stream_ledger& ledger);
+  void keep_limits(lmdb::txn& txn, stream_id id, stream_ledger& ledger, std::uint64_t incoming, blob_writer& blob);
+  void expire(lmdb::txn& txn, std::int64_t wall_ms, blob_writer& blob);
+  bool drop_head(lmdb::txn& txn, stream_id id, stream_ledger& ledger);
+  std::int64_t head_timestamp(const lmdb::txn& txn, stream_id id, const stream_ledger& ledger);
+  void free_dead_chunks(lmdb::txn& txn, stream_id id, stream_ledger& ledger);
+  void free_dead_chunks_later(stream_id id, const stream_ledger& ledger);
+  void free_head_chunks(lmdb::txn& txn);
+  void free_dropped(lmdb::txn& txn);
+  void erase_cursors(lmdb::txn& txn, stream_id id);
+  void bound_journal(lmdb::txn& txn);
+  void checkpoint_states(lmdb::txn& txn, commit_number through);
+  void trim_journal(lmdb::txn& txn);
+  commit_number oldest_needed() const;
+  stream_update update_of(stream_id id) const;
+
+  lmdb::env& env_;
+  tables tables_;
+  books books_;
+  writer_options options_;
+  std::set<stream_id> touched_;
+  std::set<stream_id> resized_;  // lost chunks: their rows say how many bytes remain
+  std::map<stream_id, std::vector<segment>> added_;
+  std::vector<stream_id> dropped_now_;
+  std::uint64_t bytes_written_ = 0;
+  std::uint64_t freed_bytes_ = 0;
+};
+
+}  // namespace tidegate::store
