@@ -27,6 +27,7 @@ mirror_in_use() {
 # Part of apt's configuration may be missing; keys and sources may lie in any of these places.
 copy_machine_configuration() {
   local path
+  rm "$root/etc/apt/sources.list"
   for path in /etc/apt /usr/share/keyrings /etc/ssl/certs/ca-certificates.crt /usr/local/share/ca-certificates \
     /etc/resolv.conf /etc/hosts; do
     if [ -e "$path" ]; then
@@ -69,6 +70,7 @@ command -v debootstrap >/dev/null || die "debootstrap is missing: toolchains/set
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 root=$(mktemp -d "${TMPDIR:-/tmp}/tidegate-root.XXXXXX")
+chmod 755 "$root"  # apt downloads as a user of its own
 finish() {
   if $keep; then say "kept: $root"; else rm -rf --one-file-system "$root"; fi
 }
