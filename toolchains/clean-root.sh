@@ -47,7 +47,7 @@ enter() {
   exec chroot "$root" /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     HOME=/root LANG=C.UTF-8 TERM="${TERM:-dumb}" \
     ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
-    ${no_proxy:+no_proxy="$no_proxy"} sh -c 'cd /root/tidegate && exec "$@"' sh "$@"
+    ${no_proxy:+no_proxy="$no_proxy"} sh -c 'cd ~/tidegate && exec "$@"' sh "$@"
 }
 
 # Inside the namespaces the script is called again with this word.

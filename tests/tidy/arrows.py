@@ -1,0 +1,90 @@
+"""Which room may include which: the table of docs/architecture.md as data, and the check of every #include."""
+
+import re
+from pathlib import Path, PurePosixPath
+
+# room: (folder, the rooms whose headers its files may include besides its own). The longest folder that fits wins.
+ROOMS = {
+    "wire": ("firmware/wire", []),
+    "firmware": ("firmware", ["wire"]),
+    "base": ("broker/base", []),
+    "model": ("broker/model", ["base"]),
+    "store": ("broker/store", ["base", "model"]),
+    "core": ("broker/core", ["base", "model", "store"]),
+    "net": ("broker/net", ["base"]),
+    "native": ("broker/frontends/native", ["base", "model", "core", "net", "wire"]),
+    "admin": ("broker/admin", ["base", "model", "core", "net"]),
+    "main": ("broker/main", ["base", "model", "store", "core", "net", "native", "admin"]),
+    "client": ("client", ["wire", "base", "model"]),
+    "bridge": ("bridge", ["client", "base", "model"]),
+    "tests": ("tests", None),  # None: everything
+    "examples": ("examples", None),
+}
+
+# Folders that the build puts on the include path; "" is the top.
+INCLUDE_PATHS = ["", "firmware/include", "firmware/wire"]
+
+# (what is included, who may, in words). A file may if its path from the top matches.
+LIBRARIES = [
+    (r"boost/(asio|beast)\b",
+     r"(broker/(net|admin|main)|client|bridge|tests|examples)/|broker/frontends/\w+/serve\.[ch]pp$",
+     "Asio only in net, admin, main, client, bridge and a front-end's serve.cpp: the rest is stepped without a socket"),
+    (r"lmdb\.h$", r"broker/store/", "LMDB only in broker/store"),
+    (r"librdkafka/", r"(bridge|tests|examples)/", "librdkafka only in the bridge"),
+    (r"pb(_\w+)?\.h$|link\.pb\.h$", r"(firmware|client|tests|examples|broker/frontends/native)/",
+     "nanopb only where the wire schema is spoken"),
+    (r"(gtest|gmock)/", r".*_test\.cpp$|(.*/)?tests/", "GoogleTest only in *_test.cpp and tests/"),
+]
+
+INCLUDE = re.compile(r'\s*#\s*include\s*[<"]([^>"]+)[>"]')
+
+
+def room_of(path):
+    """The room that a path from the top belongs to, or None."""
+    fitting = [(len(folder), room) for room, (folder, _) in ROOMS.items() if f"{path}".startswith(folder + "/")]
+    return max(fitting)[1] if fitting else None
+
+
+def included_room(top, includer, included):
+    """The room that an included name leads to, found as the compiler would; None for what is not ours."""
+    beside = PurePosixPath(includer).parent / included
+    if (Path(top) / beside).is_file():
+        return room_of(Path(top, beside).resolve().relative_to(Path(top).resolve()).as_posix())
+    if included == "link.pb.h":  # generated into the build folder
+        return "wire"
+    for folder in INCLUDE_PATHS:
+        path = PurePosixPath(folder) / included
+        if (Path(top) / path).is_file():
+            return room_of(path)
+    return room_of(included)  # a header that is not there (generated, or not yet written): its name tells
+
+
+def check_file(top, path, text):
+    """Findings (line, message) for the includes of one C or C++ file."""
+    findings = []
+    room = room_of(path)
+    for number, line in enumerate(text.splitlines(), 1):
+        match = INCLUDE.match(line)
+        if not match:
+            continue
+        included = match.group(1)
+        for library, allowed, rule in LIBRARIES:
+            if re.match(library, included) and not re.match(allowed, path):
+                findings.append((number, f"includes {included}: {rule}"))
+        target = included_room(top, path, included)
+        if target is None or room is None or target == room:
+            continue
+        may = ROOMS[room][1]
+        if may is not None and target not in may:
+            findings.append((number, f"includes {included}: room {room} may not see room {target}, "
+                                     f"only {', '.join(may) or 'itself'}"))
+    return findings
+
+
+def check_lmdb_owner(texts):
+    """LMDB has one owner: lmdb.h stands in files of one name, such as lmdb.hpp and lmdb.cpp."""
+    owners = sorted(path for path, text in texts.items()
+                    if any(m and m.group(1) == "lmdb.h" for m in map(INCLUDE.match, text.splitlines())))
+    if len({path.rsplit(".", 1)[0] for path in owners}) <= 1:
+        return []
+    return [(path, 1, f"lmdb.h has one owner, but {', '.join(owners)} include it") for path in owners]

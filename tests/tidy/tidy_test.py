@@ -1,0 +1,150 @@
+"""The checker checked: each rule finds what it forbids, and leaves alone what it allows."""
+
+import pytest
+
+import shape
+import tidy
+
+
+def messages(tmp_path, path, text, *others):
+    """What the checker says about one file with this text; `others` are files that exist beside it."""
+    for name in others:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / path).write_text(text)
+    return [f"{line}: {message}" for found, line, message in tidy.check(tmp_path) if found == path]
+
+
+@pytest.mark.parametrize("path, include", [
+    ("broker/base/log.cpp", '"broker/model/message.hpp"'),
+    ("broker/model/message.cpp", '"broker/store/store.hpp"'),
+    ("broker/store/store.hpp", '"broker/core/queue.hpp"'),
+    ("broker/core/queue.cpp", '"broker/net/listener.hpp"'),
+    ("broker/net/listener.cpp", '"broker/core/queue.hpp"'),
+    ("broker/frontends/native/session.cpp", '"broker/store/store.hpp"'),
+    ("broker/core/queue.cpp", '"broker/frontends/native/session.hpp"'),
+    ("client/connection.cpp", '"broker/core/queue.hpp"'),
+    ("bridge/route.cpp", '"broker/store/store.hpp"'),
+    ("bridge/route.cpp", '"firmware/wire/frame.h"'),
+    ("firmware/src/device.c", '"broker/base/bytes.hpp"'),
+    ("firmware/wire/frame.c", '"firmware/src/inner.h"'),
+    ("broker/core/queue.cpp", "<boost/asio/io_context.hpp>"),
+    ("broker/frontends/native/session.hpp", "<boost/asio/awaitable.hpp>"),
+    ("broker/core/queue.cpp", "<lmdb.h>"),
+    ("broker/store/store.cpp", "<gtest/gtest.h>"),
+    ("broker/core/queue.cpp", "<link.pb.h>"),
+    ("broker/core/queue.cpp", "<pb_decode.h>"),
+    ("broker/main/main.cpp", "<librdkafka/rdkafka.h>"),
+    ("broker/core/queue_test.cpp", '"client/connection.hpp"'),
+])
+def test_forbidden_arrow_is_found(tmp_path, path, include):
+    found = messages(tmp_path, path, f"#pragma once\n\n#include {include}\n")
+    assert len(found) == 1 and found[0].startswith("3: includes ")
+
+
+@pytest.mark.parametrize("path, include", [
+    ("broker/core/queue.cpp", '"broker/store/store.hpp"'),
+    ("broker/core/queue.cpp", "<vector>"),
+    ("broker/core/queue_test.cpp", "<gtest/gtest.h>"),
+    ("broker/frontends/native/serve.cpp", "<boost/asio/awaitable.hpp>"),
+    ("broker/frontends/native/codec.cpp", '"firmware/wire/frame.h"'),
+    ("broker/main/main.cpp", '"broker/frontends/native/serve.hpp"'),
+    ("broker/store/lmdb.cpp", "<lmdb.h>"),
+    ("client/tool/publish.cpp", "<boost/asio/awaitable.hpp>"),
+    ("bridge/route.cpp", '"client/connection.hpp"'),
+    ("firmware/src/device.c", '"firmware/wire/frame.h"'),
+    ("tests/fault/power.cpp", '"broker/store/store.hpp"'),
+])
+def test_allowed_arrow_is_left_alone(tmp_path, path, include):
+    assert messages(tmp_path, path, f"#include {include}\n") == []
+
+
+def test_header_beside_and_on_the_include_path_are_followed(tmp_path):
+    header = "firmware/include/tidegate/device.h"
+    assert messages(tmp_path, "firmware/src/device.c", "#include <tidegate/device.h>\n", header) == []
+    assert messages(tmp_path, "broker/core/a.cpp", "#include <tidegate/device.h>\n", header) != []
+    assert messages(tmp_path, "broker/base/a.cpp", '#include "../core/b.hpp"\n', "broker/core/b.hpp") != []
+
+
+def test_lmdb_has_one_owner(tmp_path):
+    assert messages(tmp_path, "broker/store/lmdb.cpp", "#include <lmdb.h>\n") == []
+    assert messages(tmp_path, "broker/store/lmdb.hpp", "#include <lmdb.h>\n") == []
+    found = messages(tmp_path, "broker/store/writer.cpp", "#include <lmdb.h>\n")
+    assert len(found) == 1 and "one owner" in found[0]
+
+
+def c_function(lines):
+    return "int f(int a) {\n" + "  a += 1;\n" * (lines - 2) + "}\n"
+
+
+@pytest.mark.parametrize("before, after", [
+    ("", ""),
+    ("namespace tidegate {\n", "}  // namespace tidegate\n"),
+    ("struct point {\n  int x;\n", "};\n"),
+    ('// a comment with a brace {\nconst char* text = "{ \\" {";\nconst char brace = \'{\';\n', ""),
+    ('const char* raw = R"(\n{{{ )";\n#define OPEN {\n', ""),
+    ("const int table[] = {1, 2};\nstatic_assert(1'000 > 10);\n", ""),
+])
+def test_long_function_is_found_wherever_it_stands(tmp_path, before, after):
+    assert messages(tmp_path, "broker/core/a.cpp", before + c_function(70) + after) == []
+    found = messages(tmp_path, "broker/core/a.cpp", before + c_function(71) + after)
+    assert len(found) == 1 and "function of 71 lines" in found[0]
+
+
+def test_functions_are_told_from_other_braces():
+    constructor = "queue::queue(int a)\n    : a_{a},\n      b_{1} {\n  go();\n}\n"
+    assert list(shape.functions(constructor)) == [(1, 5)]
+    lambda_at_top = "const auto twice = [](int a) {\n  return 2 * a;\n};\n"
+    assert list(shape.functions(lambda_at_top)) == [(1, 3)]
+    others = "class a : public b {\n};\nenum class c : int { d };\nconst int e[] = {\n  1,\n};\nextern \"C\" {\n}\n"
+    assert list(shape.functions(others)) == []
+    two = "auto f() -> int {\n}\n\ntemplate <class T>\nbool operator==(T a, T b) noexcept {\n}\n"
+    assert list(shape.functions(two)) == [(1, 2), (4, 6)]
+
+
+def test_long_python_function_is_found(tmp_path):
+    assert messages(tmp_path, "tests/a.py", "def f():\n" + "    a = 1\n" * 69) == []
+    found = messages(tmp_path, "tests/a.py", "def f():\n" + "    a = 1\n" * 70)
+    assert found == ["1: function of 71 lines, at most 70"]
+
+
+def test_long_file_is_found_and_generated_one_is_not(tmp_path):
+    assert messages(tmp_path, "broker/core/a.cpp", "int a;\n" * 500) == []
+    assert len(messages(tmp_path, "broker/core/a.cpp", "int a;\n" * 501)) == 1
+    assert messages(tmp_path, "firmware/wire/link.pb.c", "int a;\n" * 501) == []
+
+
+def test_stray_characters_are_found(tmp_path):
+    assert messages(tmp_path, "broker/a.cpp", "int a; \n\tint b;\n") == ["1: trailing space", "2: tab"]
+    assert messages(tmp_path, "broker/a.cpp", f"// {'é' * 117}\n") == []
+    assert messages(tmp_path, "broker/a.cpp", f"// {'é' * 118}\n") == ["1: 121 columns, at most 120"]
+    assert messages(tmp_path, "docs/a.md", "| " * 100 + "|\n") == []
+
+
+def test_path_of_one_machine_is_found(tmp_path):
+    for home in "work", "root":
+        assert messages(tmp_path, "tests/a.sh", f"cd /{home}/main\n") == ["1: path of one machine"]
+    assert messages(tmp_path, "tests/a.sh", 'cd "$root/root/tidegate"; cd net/work/a\n') == []
+
+
+def test_names_are_looked_at(tmp_path):
+    assert len(messages(tmp_path, "broker/core/utils.cpp", "")) == 1
+    assert len(messages(tmp_path, "broker/helpers/a.cpp", "")) == 1
+    assert len(messages(tmp_path, "broker/core/queue_manager.hpp", "")) == 1
+    assert messages(tmp_path, "broker/core/utility_meter.cpp", "") == []
+
+
+def test_top_level_is_a_closed_list(tmp_path):
+    assert messages(tmp_path, "README.md", "") == [] == messages(tmp_path, ".clang-format", "")
+    (tmp_path / "notes.txt").write_text("")
+    assert ("notes.txt", 1, "not one of the top level's files and folders") in tidy.check(tmp_path)
+
+
+def test_command_prints_findings_and_fails(tmp_path, monkeypatch, capsys):
+    (tmp_path / "README.md").write_text("a \n")
+    monkeypatch.setattr("sys.argv", ["tidy.py", str(tmp_path)])
+    assert tidy.main() == 1
+    assert capsys.readouterr().out == "README.md:1: trailing space\n"
+    (tmp_path / "README.md").write_text("a\n")
+    assert tidy.main() == 0
