@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds and tests everything. The last line is `N passed, N failed` (and `, N skipped`), the exit code 0 if none failed.
+# Builds and tests everything. The last line is `N passed, N failed` (or with `, N skipped`); exit code 0: none failed.
 #
 #   tests/run.sh [--unit] [--tidy] [--conversation] [--endtoend] [--long]
 #

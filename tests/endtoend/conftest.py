@@ -1,0 +1,24 @@
+"""Fixtures of the end-to-end tests."""
+
+import sys
+
+import pytest
+
+import kafka as kafka_module
+
+
+@pytest.fixture(scope="session")
+def kafka_jars():
+    """Kafka's jars. Only a Maven Central that cannot be reached excuses from a test with Kafka, and loudly."""
+    try:
+        return kafka_module.jars()
+    except kafka_module.Unreachable as reason:
+        line = f"NO TEST AGAINST A REAL KAFKA: Maven Central cannot be reached and the cache is empty ({reason})"
+        print(f"\n{'!' * 100}\n{line}\n{'!' * 100}", file=sys.__stderr__, flush=True)
+        pytest.skip(line)
+
+
+@pytest.fixture
+def kafka(desk, kafka_jars):
+    """A running Kafka of the test's own."""
+    return kafka_module.Kafka(desk, kafka_jars).start()
