@@ -1,14 +1,45 @@
 #include "fields.h"
 
+#include <pb_common.h>
 #include <pb_decode.h>
 #include <pb_encode.h>
 #include <string.h>
 
-// A buffer stream keeps its read position in `state`, so a view needs no copy (pb_istream_from_buffer in pb_decode.c).
+// The stream's state is its read position.
+static bool read_view(pb_istream_t *in, pb_byte_t *out, size_t size) {
+  const uint8_t *position = in->state;
+  if (out != NULL) memcpy(out, position, size);
+  in->state = (void *)(position + size);
+  return true;
+}
+
+pb_istream_t tg_field_stream(const uint8_t *data, size_t size) {
+  return (pb_istream_t){.callback = read_view, .state = (void *)data, .bytes_left = size};
+}
+
+// A peer that sends a number where bytes belong makes nanopb copy the number to its stack and hand that in as a stream
+// of its own: a view of it would outlive it.
+static bool is_in_frame(const pb_istream_t *in) { return in->callback == read_view; }
+
+static void skip_rest(pb_istream_t *in) {
+  in->state = (uint8_t *)in->state + in->bytes_left;
+  in->bytes_left = 0;
+}
+
+void tg_fields_clear(const pb_msgdesc_t *fields, void *message) {
+  pb_field_iter_t field;
+  if (!pb_field_iter_begin(&field, fields, message)) return;
+  do {
+    const bool is_list = PB_HTYPE(field.type) == PB_HTYPE_REPEATED;
+    if (PB_ATYPE(field.type) == PB_ATYPE_CALLBACK && !is_list) memset(field.pData, 0, sizeof(tg_bytes));
+  } while (pb_field_iter_next(&field));
+}
+
 static bool decode_bytes(pb_istream_t *in, tg_bytes *bytes) {
   bytes->data = (const uint8_t *)in->state;
   bytes->size = in->bytes_left;
-  return pb_read(in, NULL, in->bytes_left);
+  skip_rest(in);
+  return true;
 }
 
 static bool encode_bytes(pb_ostream_t *out, const pb_field_t *field, const tg_bytes *bytes) {
@@ -17,7 +48,11 @@ static bool encode_bytes(pb_ostream_t *out, const pb_field_t *field, const tg_by
 }
 
 static bool decode_item(pb_istream_t *in, const pb_field_t *field, const tg_list *list) {
-  if (list->step == NULL) return pb_read(in, NULL, in->bytes_left);
+  if (list->step == NULL) {
+    skip_rest(in);
+    return true;
+  }
+  tg_fields_clear(field->submsg_desc, list->item);
   return pb_decode(in, field->submsg_desc, list->item) && list->step(list->context, list->item);
 }
 
@@ -31,6 +66,7 @@ static bool encode_items(pb_ostream_t *out, const pb_field_t *field, const tg_li
 
 bool tg_field_callback(pb_istream_t *in, pb_ostream_t *out, const pb_field_t *field) {
   const bool is_list = PB_HTYPE(field->type) == PB_HTYPE_REPEATED;
+  if (in != NULL && !is_in_frame(in)) return false;
   if (in != NULL) return is_list ? decode_item(in, field, field->pData) : decode_bytes(in, field->pData);
   return is_list ? encode_items(out, field, field->pData) : encode_bytes(out, field, field->pData);
 }

@@ -23,8 +23,20 @@ typedef struct tg_list {
   void *context;
 } tg_list;
 
-// nanopb's hook for every field of the kinds above; link.options names it. Decodes from buffer streams only.
 #ifdef __cplusplus
-extern "C"
+extern "C" {
 #endif
+
+// nanopb's hook for every field of the kinds above; link.options names it. Decodes from tg_field_stream only, and
+// refuses a field that came as anything but bytes.
 bool tg_field_callback(pb_istream_t *in, pb_ostream_t *out, const pb_field_t *field);
+
+// Makes every text and bytes field absent, which pb_decode leaves as it finds them; lists stay.
+void tg_fields_clear(const pb_msgdesc_t *fields, void *message);
+
+// A stream of these bytes. Views made from it point into them.
+pb_istream_t tg_field_stream(const uint8_t *data, size_t size);
+
+#ifdef __cplusplus
+}
+#endif

@@ -4,6 +4,8 @@
 #include <pb_encode.h>
 #include <string.h>
 
+#include "fields.h"
+
 enum { WIRE_TYPE_LENGTH_DELIMITED = 2, VARINT32_BYTES_MAX = 5 };
 
 typedef enum varint_result { VARINT_READY, VARINT_MORE, VARINT_OVERLONG } varint_result;
@@ -42,7 +44,8 @@ tg_split tg_frame_split(const uint8_t *in, size_t size, size_t body_max, tg_fram
   if (result == VARINT_OVERLONG || key % 8 != WIRE_TYPE_LENGTH_DELIMITED || key / 8 == 0) return TG_SPLIT_MALFORMED;
   result = read_varint32(in, size, &position, &length);
   if (result == VARINT_MORE) return TG_SPLIT_MORE;
-  if (result == VARINT_OVERLONG) return TG_SPLIT_MALFORMED;
+  // Protobuf's own bound; beyond it the frame's size would wrap where size_t has 32 bits.
+  if (result == VARINT_OVERLONG || length > INT32_MAX) return TG_SPLIT_MALFORMED;
   frame->member = key / 8;
   frame->size = position + length;
   if (length > body_max) return TG_SPLIT_TOO_LARGE;
@@ -67,6 +70,7 @@ size_t tg_frame_encode(uint8_t *out, size_t capacity, tg_member member, const pb
 }
 
 bool tg_frame_decode(const tg_frame *frame, const pb_msgdesc_t *fields, void *message) {
-  pb_istream_t stream = pb_istream_from_buffer(frame->body, frame->body_size);
+  tg_fields_clear(fields, message);
+  pb_istream_t stream = tg_field_stream(frame->body, frame->body_size);
   return pb_decode(&stream, fields, message);
 }

@@ -67,7 +67,7 @@ typedef enum tg_split {
   TG_SPLIT_READY,       // *frame is filled
   TG_SPLIT_MORE,        // the buffer ends inside the frame; if its header is complete, frame->size tells the whole
                         // size, else it is 0
-  TG_SPLIT_MALFORMED,   // not a frame: wrong wire type, member 0, or an overlong varint
+  TG_SPLIT_MALFORMED,   // not a frame: wrong wire type, member 0, an overlong varint, or a length above 2 GiB - 1
   TG_SPLIT_TOO_LARGE    // body above body_max; member and size are filled
 } tg_split;
 
@@ -79,7 +79,8 @@ tg_split tg_frame_split(const uint8_t *in, size_t size, size_t body_max, tg_fram
 size_t tg_frame_encode(uint8_t *out, size_t capacity, tg_member member, const pb_msgdesc_t *fields,
                        const void *message);
 
-// Decodes a frame's body into the message's struct; views point into the body. False: malformed.
+// Decodes a frame's body into the message's struct; views point into the body, fields that are absent are 0 or empty,
+// lists must be set up before. False: malformed.
 bool tg_frame_decode(const tg_frame *frame, const pb_msgdesc_t *fields, void *message);
 
 #ifdef __cplusplus
