@@ -1,20 +1,19 @@
 """Fixtures of the end-to-end tests."""
 
-import sys
-
 import pytest
 
 import kafka as kafka_module
 
 
 @pytest.fixture(scope="session")
-def kafka_jars():
+def kafka_jars(pytestconfig):
     """Kafka's jars. Only a Maven Central that cannot be reached excuses from a test with Kafka, and loudly."""
     try:
         return kafka_module.jars()
     except kafka_module.Unreachable as reason:
         line = f"NO TEST AGAINST A REAL KAFKA: Maven Central cannot be reached and the cache is empty ({reason})"
-        print(f"\n{'!' * 100}\n{line}\n{'!' * 100}", file=sys.__stderr__, flush=True)
+        with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+            print(f"\n{'!' * 100}\n{line}\n{'!' * 100}", flush=True)
         pytest.skip(line)
 
 

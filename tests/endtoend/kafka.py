@@ -14,6 +14,7 @@ from pathlib import Path
 import processes
 
 VERSION = "3.9.1"
+COPY_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1"
 HERE = Path(__file__).resolve().parent / "kafka"
 JAVA = ["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Dlog4j.configuration=file:{HERE}/log4j.properties"]
 
@@ -36,13 +37,14 @@ def jars():
     fresh = cache / f"kafka-{VERSION}.{os.getpid()}"
     print(f"fetching Kafka {VERSION} with Maven into {folder}")
     result = subprocess.run(
-        ["mvn", "--batch-mode", "--quiet", "--file", HERE / "pom.xml", "dependency:copy-dependencies",
+        ["mvn", "--batch-mode", "--quiet", "--file", HERE / "pom.xml", f"{COPY_PLUGIN}:copy-dependencies",
          "-DincludeScope=runtime", f"-DoutputDirectory={fresh}", "-Dstyle.color=never"],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900, check=False)
     if result.returncode != 0:
         shutil.rmtree(fresh, ignore_errors=True)
-        if any(words in result.stdout for words in UNREACHABLE):
-            raise Unreachable(result.stdout.strip().splitlines()[0])
+        for words in UNREACHABLE:
+            if words in result.stdout:
+                raise Unreachable(words)
         raise processes.Trouble(f"Maven could not fetch Kafka:\n{result.stdout}")
     try:
         fresh.rename(folder)  # at once: a folder that is there is complete
