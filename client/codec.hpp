@@ -1,0 +1,121 @@
+// Frames of the native protocol to and from plain values. No I/O; bytes in, bytes out.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "client/values.hpp"
+
+namespace tidegate::client::codec {
+
+// ------------------------------------------------------------------------------------------------------ outgoing
+// Each appends one frame to `out`. The views need to live only during the call.
+
+void encode_connect(std::string& out, std::uint32_t correlation, const connect_options& options);
+void encode_ping(std::string& out, std::uint32_t ticks);
+void encode_pong(std::string& out, std::uint32_t ticks);
+void encode_declare_exchange(std::string& out, std::uint32_t correlation, std::string_view name, std::string_view type,
+                             bool passive);
+void encode_declare_queue(std::string& out, std::uint32_t correlation, std::string_view name, bool passive);
+void encode_declare_topic(std::string& out, std::uint32_t correlation, const topic_definition& topic, bool passive);
+
+struct binding {
+  std::string_view exchange;
+  std::string_view target_kind;
+  std::string_view target;
+  std::string_view routing_key;
+};
+void encode_bind(std::string& out, std::uint32_t correlation, const binding& binding);
+void encode_unbind(std::string& out, std::uint32_t correlation, const binding& binding);
+void encode_delete(std::string& out, std::uint32_t correlation, std::string_view kind, std::string_view name);
+void encode_list(std::string& out, std::uint32_t correlation, std::string_view kind);
+
+void encode_publish(std::string& out, std::uint64_t id, const message_view& message, const publish_options& options);
+void encode_consume(std::string& out, std::uint32_t correlation, std::uint32_t consumer, std::string_view queue,
+                    std::uint32_t prefetch, bool auto_ack);
+void encode_cancel(std::string& out, std::uint32_t correlation, std::uint32_t consumer);
+void encode_settle(std::string& out, std::uint64_t tag, outcome outcome, bool multiple);
+
+// One partition of one topic.
+struct place {
+  std::string_view topic;
+  std::uint32_t partition = 0;
+};
+void encode_produce(std::string& out, std::uint32_t correlation, const place& where, std::string_view batch);
+void encode_fetch(std::string& out, std::uint32_t correlation, const fetch_request& request);
+void encode_list_offset(std::string& out, std::uint32_t correlation, const place& where, std::int64_t timestamp_ms);
+void encode_commit_offset(std::string& out, std::uint32_t correlation, std::string_view group, const place& where,
+                          offset_t offset, std::string_view metadata);
+void encode_fetch_offset(std::string& out, std::uint32_t correlation, std::string_view group, const place& where);
+
+// ------------------------------------------------------------------------------------------------------ incoming
+
+struct frame {
+  std::uint32_t member = 0;
+  std::string_view body;  // into the bytes that were split
+  std::size_t size = 0;   // of the whole frame
+};
+
+// The first frame in `bytes`, nothing while it is incomplete. Errors: these bytes are no frame, or its body is above
+// body_max.
+result<std::optional<frame>> split(std::string_view bytes, std::size_t body_max);
+
+// A member that is unknown here, or that only devices and brokers are sent.
+struct skipped {};
+struct ping {
+  std::uint32_t ticks = 0;
+};
+struct connected {
+  std::uint32_t correlation = 0;
+  session_info info;
+  std::chrono::seconds heartbeat{0};
+  std::uint32_t largest_frame = 0;
+};
+struct done {
+  std::uint32_t correlation = 0;
+  std::uint32_t partitions = 0;
+  std::uint64_t message_count = 0;
+};
+struct refusal {
+  std::uint32_t correlation = 0;  // 0 = of no request
+  bool closing = false;
+  error cause;
+};
+struct listed {
+  std::uint32_t correlation = 0;
+  std::string json;
+};
+struct confirm {
+  std::uint64_t id = 0;
+  bool multiple = false;
+  std::optional<error> failure = {};
+};
+struct returned {
+  std::uint64_t id = 0;
+};
+struct produced {
+  std::uint32_t correlation = 0;
+  offset_t base_offset = 0;
+};
+struct fetch_answer {
+  std::uint32_t correlation = 0;
+  fetched value;
+};
+struct offset_answer {
+  std::uint32_t correlation = 0;
+  listed_offset value;
+};
+struct committed_answer {
+  std::uint32_t correlation = 0;
+  std::optional<committed_offset> value;
+};
+
+using incoming = std::variant<skipped, ping, connected, done, refusal, listed, confirm, returned, delivery, produced,
+                              fetch_answer, offset_answer, committed_answer>;
+
+// Everything in it is owned. Error: the body is not what its member says.
+result<incoming> decode(const frame& frame);
+
+}  // namespace tidegate::client::codec

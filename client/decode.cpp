@@ -1,0 +1,181 @@
+#include <fmt/format.h>
+
+#include "client/codec.hpp"
+#include "firmware/wire/frame.h"
+#include "firmware/wire/link.pb.h"
+
+namespace tidegate::client::codec {
+namespace {
+
+std::string_view view(const tg_bytes& bytes) { return {reinterpret_cast<const char*>(bytes.data), bytes.size}; }
+std::string text(const tg_bytes& bytes) { return std::string(view(bytes)); }
+
+tg_frame to_wire(const frame& frame) {
+  return {.member = frame.member,
+          .body = reinterpret_cast<const std::uint8_t*>(frame.body.data()),
+          .body_size = frame.body.size(),
+          .size = frame.size};
+}
+
+error malformed(std::string_view what) { return {errc::invalid, fmt::format("malformed {}", what)}; }
+
+// The wire's codes are errc's, one higher. One that a newer broker knows and we do not is nothing we support.
+errc to_errc(tg_Code code) {
+  const int value = static_cast<int>(code) - 1;
+  if (value < 0) return errc::invalid;
+  return value <= static_cast<int>(errc::unsupported) ? static_cast<errc>(value) : errc::unsupported;
+}
+
+result<incoming> decode_ping(const tg_frame& frame) {
+  tg_Ping message = tg_Ping_init_zero;
+  if (!tg_frame_decode(&frame, tg_Ping_fields, &message)) return malformed("Ping");
+  return ping{message.ticks};
+}
+
+result<incoming> decode_connected(const tg_frame& frame) {
+  tg_Connected message = {};
+  if (!tg_frame_decode(&frame, tg_Connected_fields, &message)) return malformed("Connected");
+  return connected{.correlation = message.correlation,
+                   .info = {.server = text(message.server),
+                            .gateway = text(message.gateway),
+                            .incarnation = text(message.incarnation),
+                            .producer_sequence = message.producer_sequence},
+                   .heartbeat = std::chrono::seconds(message.heartbeat_seconds),
+                   .largest_frame = message.largest_frame};
+}
+
+result<incoming> decode_done(const tg_frame& frame) {
+  tg_Done message = tg_Done_init_zero;
+  if (!tg_frame_decode(&frame, tg_Done_fields, &message)) return malformed("Done");
+  return done{message.correlation, message.partitions, message.message_count};
+}
+
+result<incoming> decode_error(const tg_frame& frame) {
+  tg_Error message = {};
+  if (!tg_frame_decode(&frame, tg_Error_fields, &message)) return malformed("Error");
+  return refusal{.correlation = message.correlation,
+                 .closing = message.closing,
+                 .cause = {to_errc(message.code), text(message.text), text(message.field)}};
+}
+
+result<incoming> decode_listed(const tg_frame& frame) {
+  tg_Listed message = {};
+  if (!tg_frame_decode(&frame, tg_Listed_fields, &message)) return malformed("Listed");
+  return listed{message.correlation, text(message.json)};
+}
+
+result<incoming> decode_confirm(const tg_frame& frame) {
+  tg_Confirm message = {};
+  if (!tg_frame_decode(&frame, tg_Confirm_fields, &message)) return malformed("Confirm");
+  confirm decoded{.id = message.id, .multiple = message.multiple};
+  if (message.code != tg_Code_OK) decoded.failure = error{to_errc(message.code), text(message.text)};
+  return decoded;
+}
+
+result<incoming> decode_return(const tg_frame& frame) {
+  tg_Return message = {};
+  if (!tg_frame_decode(&frame, tg_Return_fields, &message)) return malformed("Return");
+  return returned{message.id};
+}
+
+struct header_collector {
+  std::vector<header> headers;
+  tg_Header slot = {};
+
+  static bool step(void* context, void* item) {
+    const auto& from = *static_cast<const tg_Header*>(item);
+    static_cast<header_collector*>(context)->headers.push_back({view(from.name), view(from.value)});
+    return true;
+  }
+};
+
+// The frame's body is copied once and decoded in its new place, so that the delivery outlives the receive buffer.
+result<incoming> decode_deliver(const tg_frame& received) {
+  auto storage = std::make_shared<const std::string>(view({received.body, received.body_size}));
+  tg_frame frame = received;
+  frame.body = reinterpret_cast<const std::uint8_t*>(storage->data());
+  header_collector collector;
+  tg_Deliver message = {};
+  message.headers = {.step = header_collector::step, .item = &collector.slot, .context = &collector};
+  if (!tg_frame_decode(&frame, tg_Deliver_fields, &message)) return malformed("Deliver");
+  return delivery{.consumer = message.consumer,
+                  .tag = message.tag,
+                  .redelivered = message.redelivered,
+                  .delivery_count = message.delivery_count,
+                  .timestamp_ms = static_cast<std::int64_t>(message.timestamp_ms),
+                  .message = {.exchange = view(message.exchange),
+                              .routing_key = view(message.routing_key),
+                              .key = view(message.key),
+                              .headers = std::move(collector.headers),
+                              .body = view(message.body)},
+                  .storage = std::move(storage)};
+}
+
+result<incoming> decode_produced(const tg_frame& frame) {
+  tg_Produced message = tg_Produced_init_zero;
+  if (!tg_frame_decode(&frame, tg_Produced_fields, &message)) return malformed("Produced");
+  return produced{message.correlation, message.base_offset};
+}
+
+result<incoming> decode_fetched(const tg_frame& frame) {
+  tg_Fetched message = {};
+  if (!tg_frame_decode(&frame, tg_Fetched_fields, &message)) return malformed("Fetched");
+  if (message.code != tg_Code_OK && message.code != tg_Code_OUT_OF_RANGE) return malformed("Fetched: its code");
+  return fetch_answer{message.correlation,
+                      {.out_of_range = message.code == tg_Code_OUT_OF_RANGE,
+                       .log_start = message.log_start,
+                       .high_watermark = message.high_watermark,
+                       .batches = text(message.batches)}};
+}
+
+result<incoming> decode_offset_listed(const tg_frame& frame) {
+  tg_OffsetListed message = tg_OffsetListed_init_zero;
+  if (!tg_frame_decode(&frame, tg_OffsetListed_fields, &message)) return malformed("OffsetListed");
+  return offset_answer{message.correlation, {message.offset, message.log_start, message.high_watermark}};
+}
+
+result<incoming> decode_offset_fetched(const tg_frame& frame) {
+  tg_OffsetFetched message = {};
+  if (!tg_frame_decode(&frame, tg_OffsetFetched_fields, &message)) return malformed("OffsetFetched");
+  committed_answer decoded{message.correlation, std::nullopt};
+  if (message.found) decoded.value = committed_offset{message.offset, text(message.metadata)};
+  return decoded;
+}
+
+}  // namespace
+
+result<std::optional<frame>> split(std::string_view bytes, std::size_t body_max) {
+  tg_frame found;
+  switch (tg_frame_split(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size(), body_max, &found)) {
+    case TG_SPLIT_MORE: return std::optional<frame>();
+    case TG_SPLIT_READY:
+      return std::optional(frame{.member = found.member,
+                                 .body = view({found.body, found.body_size}),
+                                 .size = found.size});
+    case TG_SPLIT_TOO_LARGE:
+      return error{errc::too_large, fmt::format("a frame of {} bytes is over the limit of {}", found.size, body_max)};
+    case TG_SPLIT_MALFORMED: break;
+  }
+  return error{errc::invalid, "not the native protocol: malformed frame"};
+}
+
+result<incoming> decode(const frame& frame) {
+  const tg_frame wire = to_wire(frame);
+  switch (frame.member) {
+    case TG_PING: return decode_ping(wire);
+    case TG_CONNECTED: return decode_connected(wire);
+    case TG_DONE: return decode_done(wire);
+    case TG_ERROR: return decode_error(wire);
+    case TG_LISTED: return decode_listed(wire);
+    case TG_CONFIRM: return decode_confirm(wire);
+    case TG_RETURN: return decode_return(wire);
+    case TG_DELIVER: return decode_deliver(wire);
+    case TG_PRODUCED: return decode_produced(wire);
+    case TG_FETCHED: return decode_fetched(wire);
+    case TG_OFFSET_LISTED: return decode_offset_listed(wire);
+    case TG_OFFSET_FETCHED: return decode_offset_fetched(wire);
+    default: return skipped{};
+  }
+}
+
+}  // namespace tidegate::client::codec

@@ -1,0 +1,208 @@
+#include "broker/base/limits.hpp"
+#include "client/codec.hpp"
+#include "firmware/wire/frame.h"
+#include "firmware/wire/link.pb.h"
+
+namespace tidegate::client::codec {
+namespace {
+
+constexpr std::uint32_t protocol_version = 1;
+
+// Room for what surrounds the text and bytes of a frame: no message has more than nine members besides its list, each
+// with a key of one byte and a number of at most ten.
+constexpr std::size_t members_bytes_max = TG_FRAME_HEADER_MAX + 9 * 11;
+// A header's three keys and three lengths.
+constexpr std::size_t header_overhead_max = 3 * 6;
+
+tg_bytes borrow(std::string_view text) { return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; }
+
+// `text_bytes` is the sum of the message's texts, so that it is encoded where it stays, without a measuring pass.
+template <class Message>
+void append(std::string& out, tg_member member, const pb_msgdesc_t* fields, const Message& message,
+            std::size_t text_bytes) {
+  const std::size_t before = out.size();
+  out.resize(before + members_bytes_max + text_bytes);
+  const std::size_t size = tg_frame_encode(reinterpret_cast<std::uint8_t*>(out.data()) + before, out.size() - before,
+                                           member, fields, &message);
+  TIDEGATE_EXPECT(size > 0);
+  out.resize(before + size);
+}
+
+// What nanopb's list needs to step through a message's headers.
+struct header_steps {
+  const std::vector<header>& headers;
+  std::size_t next = 0;
+  tg_Header slot = {};
+
+  static bool step(void* context, void* item) {
+    auto& self = *static_cast<header_steps*>(context);
+    if (self.next == self.headers.size()) return false;
+    const header& from = self.headers[self.next++];
+    *static_cast<tg_Header*>(item) = {.name = borrow(from.name), .value = borrow(from.value)};
+    return true;
+  }
+};
+
+std::size_t text_bytes(const message_view& message) {
+  std::size_t size = message.exchange.size() + message.routing_key.size() + message.key.size() + message.body.size();
+  for (const header& header : message.headers) size += header.name.size() + header.value.size() + header_overhead_max;
+  return size;
+}
+
+tg_Bind to_wire(std::uint32_t correlation, const binding& binding) {
+  return {.correlation = correlation,
+          .exchange = borrow(binding.exchange),
+          .target_kind = borrow(binding.target_kind),
+          .target = borrow(binding.target),
+          .routing_key = borrow(binding.routing_key)};
+}
+
+std::size_t text_bytes(const binding& binding) {
+  return binding.exchange.size() + binding.target_kind.size() + binding.target.size() + binding.routing_key.size();
+}
+
+tg_Settle_Outcome to_wire(outcome outcome) {
+  switch (outcome) {
+    case outcome::ack: return tg_Settle_Outcome_ACK;
+    case outcome::requeue: return tg_Settle_Outcome_REQUEUE;
+    case outcome::discard: return tg_Settle_Outcome_DISCARD;
+  }
+  return tg_Settle_Outcome_REQUEUE;
+}
+
+}  // namespace
+
+void encode_connect(std::string& out, std::uint32_t correlation, const connect_options& options) {
+  const tg_Connect message{.correlation = correlation,
+                           .version = protocol_version,
+                           .name = borrow(options.name),
+                           .token = borrow(options.token),
+                           .heartbeat_seconds = static_cast<std::uint32_t>(options.heartbeat.count()),
+                           .producer = borrow(options.producer),
+                           .producer_epoch = options.producer_epoch};
+  append(out, TG_CONNECT, tg_Connect_fields, message, options.name.size() + options.token.size() + options.producer.size());
+}
+
+void encode_ping(std::string& out, std::uint32_t ticks) { append(out, TG_PING, tg_Ping_fields, tg_Ping{.ticks = ticks}, 0); }
+
+void encode_pong(std::string& out, std::uint32_t ticks) {
+  append(out, TG_PONG, tg_Pong_fields, tg_Pong{.ticks = ticks, .unix_ms = 0}, 0);
+}
+
+void encode_declare_exchange(std::string& out, std::uint32_t correlation, std::string_view name, std::string_view type,
+                             bool passive) {
+  const tg_DeclareExchange message{
+      .correlation = correlation, .name = borrow(name), .type = borrow(type), .passive = passive};
+  append(out, TG_DECLARE_EXCHANGE, tg_DeclareExchange_fields, message, name.size() + type.size());
+}
+
+void encode_declare_queue(std::string& out, std::uint32_t correlation, std::string_view name, bool passive) {
+  const tg_DeclareQueue message{.correlation = correlation, .name = borrow(name), .passive = passive};
+  append(out, TG_DECLARE_QUEUE, tg_DeclareQueue_fields, message, name.size());
+}
+
+void encode_declare_topic(std::string& out, std::uint32_t correlation, const topic_definition& topic, bool passive) {
+  const tg_DeclareTopic message{.correlation = correlation,
+                                .name = borrow(topic.name),
+                                .partitions = topic.partitions,
+                                .retention_bytes = topic.retention_bytes,
+                                .retention_ms = static_cast<std::uint64_t>(topic.retention_age.count()),
+                                .passive = passive};
+  append(out, TG_DECLARE_TOPIC, tg_DeclareTopic_fields, message, topic.name.size());
+}
+
+void encode_bind(std::string& out, std::uint32_t correlation, const binding& binding) {
+  append(out, TG_BIND, tg_Bind_fields, to_wire(correlation, binding), text_bytes(binding));
+}
+
+void encode_unbind(std::string& out, std::uint32_t correlation, const binding& binding) {
+  append(out, TG_UNBIND, tg_Bind_fields, to_wire(correlation, binding), text_bytes(binding));
+}
+
+void encode_delete(std::string& out, std::uint32_t correlation, std::string_view kind, std::string_view name) {
+  const tg_Delete message{.correlation = correlation, .kind = borrow(kind), .name = borrow(name)};
+  append(out, TG_DELETE, tg_Delete_fields, message, kind.size() + name.size());
+}
+
+void encode_list(std::string& out, std::uint32_t correlation, std::string_view kind) {
+  append(out, TG_LIST, tg_List_fields, tg_List{.correlation = correlation, .kind = borrow(kind)}, kind.size());
+}
+
+void encode_publish(std::string& out, std::uint64_t id, const message_view& message, const publish_options& options) {
+  header_steps steps{.headers = message.headers};
+  const tg_PublishMessage wire{.id = id,
+                               .exchange = borrow(message.exchange),
+                               .routing_key = borrow(message.routing_key),
+                               .key = borrow(message.key),
+                               .headers = {.step = header_steps::step, .item = &steps.slot, .context = &steps},
+                               .body = borrow(message.body),
+                               .mandatory = options.mandatory,
+                               .sequence = options.sequence};
+  append(out, TG_PUBLISH_MESSAGE, tg_PublishMessage_fields, wire, text_bytes(message));
+}
+
+void encode_consume(std::string& out, std::uint32_t correlation, std::uint32_t consumer, std::string_view queue,
+                    std::uint32_t prefetch, bool auto_ack) {
+  const tg_Consume message{.correlation = correlation,
+                           .consumer = consumer,
+                           .queue = borrow(queue),
+                           .prefetch = prefetch,
+                           .auto_ack = auto_ack};
+  append(out, TG_CONSUME, tg_Consume_fields, message, queue.size());
+}
+
+void encode_cancel(std::string& out, std::uint32_t correlation, std::uint32_t consumer) {
+  append(out, TG_CANCEL, tg_Cancel_fields, tg_Cancel{.correlation = correlation, .consumer = consumer}, 0);
+}
+
+void encode_settle(std::string& out, std::uint64_t tag, outcome outcome, bool multiple) {
+  append(out, TG_SETTLE, tg_Settle_fields, tg_Settle{.tag = tag, .multiple = multiple, .outcome = to_wire(outcome)}, 0);
+}
+
+void encode_produce(std::string& out, std::uint32_t correlation, const place& where, std::string_view batch) {
+  const tg_Produce message{.correlation = correlation,
+                           .topic = borrow(where.topic),
+                           .partition = where.partition,
+                           .batch = borrow(batch)};
+  append(out, TG_PRODUCE, tg_Produce_fields, message, where.topic.size() + batch.size());
+}
+
+void encode_fetch(std::string& out, std::uint32_t correlation, const fetch_request& request) {
+  const tg_Fetch message{.correlation = correlation,
+                         .topic = borrow(request.topic),
+                         .partition = request.partition,
+                         .offset = request.offset,
+                         .max_bytes = request.max_bytes,
+                         .min_bytes = request.min_bytes,
+                         .max_wait_ms = static_cast<std::uint32_t>(request.max_wait.count())};
+  append(out, TG_FETCH, tg_Fetch_fields, message, request.topic.size());
+}
+
+void encode_list_offset(std::string& out, std::uint32_t correlation, const place& where, std::int64_t timestamp_ms) {
+  const tg_ListOffset message{.correlation = correlation,
+                              .topic = borrow(where.topic),
+                              .partition = where.partition,
+                              .timestamp_ms = timestamp_ms};
+  append(out, TG_LIST_OFFSET, tg_ListOffset_fields, message, where.topic.size());
+}
+
+void encode_commit_offset(std::string& out, std::uint32_t correlation, std::string_view group, const place& where,
+                          offset_t offset, std::string_view metadata) {
+  const tg_CommitOffset message{.correlation = correlation,
+                                .group = borrow(group),
+                                .topic = borrow(where.topic),
+                                .partition = where.partition,
+                                .offset = offset,
+                                .metadata = borrow(metadata)};
+  append(out, TG_COMMIT_OFFSET, tg_CommitOffset_fields, message, group.size() + where.topic.size() + metadata.size());
+}
+
+void encode_fetch_offset(std::string& out, std::uint32_t correlation, std::string_view group, const place& where) {
+  const tg_FetchOffset message{.correlation = correlation,
+                               .group = borrow(group),
+                               .topic = borrow(where.topic),
+                               .partition = where.partition};
+  append(out, TG_FETCH_OFFSET, tg_FetchOffset_fields, message, group.size() + where.topic.size());
+}
+
+}  // namespace tidegate::client::codec

@@ -1,0 +1,88 @@
+#include "client/requests.hpp"
+
+#include "client/session.hpp"
+
+namespace tidegate::client::requests {
+
+awaitable<> declare_exchange(held on, std::string_view name, std::string_view type, bool passive) {
+  co_await on->ask<codec::done>([&](std::string& out, std::uint32_t correlation) {
+    codec::encode_declare_exchange(out, correlation, name, type, passive);
+  });
+}
+
+awaitable<std::uint64_t> declare_queue(held on, std::string_view name, bool passive) {
+  const auto done = co_await on->ask<codec::done>([&](std::string& out, std::uint32_t correlation) {
+    codec::encode_declare_queue(out, correlation, name, passive);
+  });
+  co_return done.message_count;
+}
+
+awaitable<std::uint32_t> declare_topic(held on, const topic_definition& topic, bool passive) {
+  const auto done = co_await on->ask<codec::done>([&](std::string& out, std::uint32_t correlation) {
+    codec::encode_declare_topic(out, correlation, topic, passive);
+  });
+  co_return done.partitions;
+}
+
+awaitable<> bind(held on, codec::binding binding) {
+  co_await on->ask<codec::done>([&](std::string& out, std::uint32_t correlation) {
+    codec::encode_bind(out, correlation, binding);
+  });
+}
+
+awaitable<> unbind(held on, codec::binding binding) {
+  co_await on->ask<codec::done>([&](std::string& out, std::uint32_t correlation) {
+    codec::encode_unbind(out, correlation, binding);
+  });
+}
+
+awaitable<> erase(held on, std::string_view kind, std::string_view name) {
+  co_await on->ask<codec::done>([&](std::string& out, std::uint32_t correlation) {
+    codec::encode_delete(out, correlation, kind, name);
+  });
+}
+
+awaitable<std::string> list(held on, std::string_view kind) {
+  auto listed = co_await on->ask<codec::listed>([&](std::string& out, std::uint32_t correlation) {
+    codec::encode_list(out, correlation, kind);
+  });
+  co_return std::move(listed.json);
+}
+
+awaitable<offset_t> produce(held on, codec::place where, std::string_view batch) {
+  const auto produced = co_await on->ask<codec::produced>([&](std::string& out, std::uint32_t correlation) {
+    codec::encode_produce(out, correlation, where, batch);
+  });
+  co_return produced.base_offset;
+}
+
+awaitable<fetched> fetch(held on, const fetch_request& request) {
+  const auto encode = [&](std::string& out, std::uint32_t correlation) {
+    codec::encode_fetch(out, correlation, request);
+  };
+  auto answer = co_await on->ask<codec::fetch_answer>(encode, request.max_wait);
+  co_return std::move(answer.value);
+}
+
+awaitable<listed_offset> list_offset(held on, codec::place where, std::int64_t timestamp_ms) {
+  const auto answer = co_await on->ask<codec::offset_answer>([&](std::string& out, std::uint32_t correlation) {
+    codec::encode_list_offset(out, correlation, where, timestamp_ms);
+  });
+  co_return answer.value;
+}
+
+awaitable<> commit_offset(held on, std::string_view group, codec::place where, offset_t offset,
+                          std::string_view metadata) {
+  co_await on->ask<codec::done>([&](std::string& out, std::uint32_t correlation) {
+    codec::encode_commit_offset(out, correlation, group, where, offset, metadata);
+  });
+}
+
+awaitable<std::optional<committed_offset>> fetch_offset(held on, std::string_view group, codec::place where) {
+  auto answer = co_await on->ask<codec::committed_answer>([&](std::string& out, std::uint32_t correlation) {
+    codec::encode_fetch_offset(out, correlation, group, where);
+  });
+  co_return std::move(answer.value);
+}
+
+}  // namespace tidegate::client::requests

@@ -1,0 +1,33 @@
+// Requests with one answer each, as coroutines over a session.
+//
+// A coroutine starts late, when it is awaited. Taking the session by value at the call keeps it alive even if the
+// connection object is gone by then; texts have to live until the coroutine ends.
+#pragma once
+
+#include "client/codec.hpp"
+#include "client/connection.hpp"
+
+namespace tidegate::client {
+
+class session;
+
+namespace requests {
+
+using held = std::shared_ptr<session>;
+
+awaitable<> declare_exchange(held on, std::string_view name, std::string_view type, bool passive);
+awaitable<std::uint64_t> declare_queue(held on, std::string_view name, bool passive);
+awaitable<std::uint32_t> declare_topic(held on, const topic_definition& topic, bool passive);
+awaitable<> bind(held on, codec::binding binding);
+awaitable<> unbind(held on, codec::binding binding);
+awaitable<> erase(held on, std::string_view kind, std::string_view name);
+awaitable<std::string> list(held on, std::string_view kind);
+awaitable<offset_t> produce(held on, codec::place where, std::string_view batch);
+awaitable<fetched> fetch(held on, const fetch_request& request);
+awaitable<listed_offset> list_offset(held on, codec::place where, std::int64_t timestamp_ms);
+awaitable<> commit_offset(held on, std::string_view group, codec::place where, offset_t offset,
+                          std::string_view metadata);
+awaitable<std::optional<committed_offset>> fetch_offset(held on, std::string_view group, codec::place where);
+
+}  // namespace requests
+}  // namespace tidegate::client

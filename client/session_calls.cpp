@@ -1,0 +1,145 @@
+// What callers do with a session: publishes, consumers, and the room they wait for.
+#include <fmt/format.h>
+
+#include "client/session.hpp"
+
+namespace tidegate::client {
+
+namespace conditions = boost::system::errc;
+using std::chrono::steady_clock;
+
+// ------------------------------------------------------------------------------------------------------ outgoing
+
+awaitable<> session::outbox_room() {
+  check_not_ended();
+  const time_point deadline = steady_clock::now() + options_.request_timeout;
+  while (outbox_.size() >= limits::outbox_bytes_mark) {
+    check_deadline(deadline, "the broker to read");
+    co_await room_.wait_until(deadline);
+    check_not_ended();
+  }
+}
+
+// Looked at first, so that a publish that need not wait costs no coroutine for waiting.
+bool session::has_publish_room() const {
+  return outbox_.size() < limits::outbox_bytes_mark && ledger_.span() < options_.publish_window;
+}
+
+awaitable<> session::publish_room() {
+  const time_point began = steady_clock::now();
+  while (!has_publish_room()) {
+    co_await outbox_room();
+    if (has_publish_room()) break;
+    const time_point deadline = std::max(began, confirmed_at_) + options_.request_timeout;
+    check_deadline(deadline, "a confirm of the broker");
+    co_await room_.wait_until(deadline);
+  }
+  check_not_ended();
+}
+
+std::uint32_t session::new_correlation() {
+  if (++correlation_ == 0) ++correlation_;
+  return correlation_;
+}
+
+// Takes the frame that begins at `before` back out, if the broker would close the connection over its size.
+void session::check_appended(std::size_t before) {
+  const std::size_t size = outbox_.size() - before;
+  if (size > frame_bytes_max_) {
+    outbox_.resize(before);
+    throw error_exception({errc::too_large, fmt::format("a frame of {} bytes is over the broker's limit of {}", size,
+                                                        frame_bytes_max_)});
+  }
+  wake_writer();
+}
+
+void session::wake_writer() {
+  if (outbox_.size() > limits::outbox_bytes_max) {
+    return end(conditions::make_error_code(conditions::no_buffer_space), "the broker asks and does not read");
+  }
+  writer_.notify();
+}
+
+awaitable<std::uint64_t> session::send(const message_view& message, publish_options options) {
+  check_open();
+  check(message).value();
+  if (!has_publish_room()) co_await publish_room();
+  const std::size_t before = outbox_.size();
+  const std::uint64_t id = ledger_.open();
+  codec::encode_publish(outbox_, id, message, options);
+  try {
+    check_appended(before);
+  } catch (const error_exception&) {
+    ledger_.withdraw();
+    throw;
+  }
+  co_return id;
+}
+
+awaitable<confirmation> session::publish(const message_view& message, publish_options options) {
+  const std::uint64_t id = co_await send(message, options);
+  waiting_table<confirmation>::place place(publishes_, id, executor_);
+  const time_point deadline = steady_clock::now() + options_.request_timeout;
+  while (!place.result()) {
+    check_not_ended();
+    check_deadline(deadline, "a confirm of the broker");
+    co_await place.wait_until(deadline);
+  }
+  co_return std::move(*place.result());
+}
+
+awaitable<> session::drain() {
+  const time_point began = steady_clock::now();
+  while (!ledger_.settled()) {
+    check_not_ended();
+    const time_point deadline = std::max(began, confirmed_at_) + options_.request_timeout;
+    check_deadline(deadline, "a confirm of the broker");
+    co_await room_.wait_until(deadline);
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------- consuming
+
+awaitable<std::uint32_t> session::consume(std::string_view queue, std::uint32_t prefetch, bool auto_ack) {
+  check_open();
+  const std::uint32_t consumer = ++consumers_made_;
+  ++consumers_;
+  try {
+    co_await ask<codec::done>([&](std::string& out, std::uint32_t correlation) {
+      codec::encode_consume(out, correlation, consumer, queue, prefetch, auto_ack);
+    });
+  } catch (...) {
+    --consumers_;
+    throw;
+  }
+  co_return consumer;
+}
+
+awaitable<> session::cancel(std::uint32_t consumer) {
+  check_open();
+  co_await ask<codec::done>([&](std::string& out, std::uint32_t correlation) {
+    codec::encode_cancel(out, correlation, consumer);
+  });
+  --consumers_;
+}
+
+awaitable<std::optional<delivery>> session::receive(time_point deadline) {
+  while (held_.empty()) {
+    if (stray_) throw error_exception(*std::exchange(stray_, std::nullopt));
+    check_open();
+    if (steady_clock::now() >= deadline) co_return std::nullopt;
+    co_await deliveries_.wait_until(deadline);
+  }
+  delivery taken = std::move(held_.front());
+  held_.pop_front();
+  co_return taken;
+}
+
+awaitable<> session::settle(std::uint64_t tag, outcome outcome, bool multiple) {
+  check_open();
+  co_await outbox_room();
+  codec::encode_settle(outbox_, tag, outcome, multiple);
+  wake_writer();
+}
+
+}  // namespace tidegate::client
