@@ -1,0 +1,221 @@
+#include "broker/core/broker.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "broker/base/bytes.hpp"
+#include "broker/base/log.hpp"
+
+namespace tidegate::core {
+
+broker::broker(store::store& store, const clock& clock, broker_options options)
+    : store_(store), clock_(clock), options_(options), cursors_(store.found().cursors), producers_(store.found().producers) {
+  load();
+  store_.forget_found();
+}
+
+broker::~broker() = default;
+
+session_id broker::attach(session_events& events) {
+  const session_id id{next_session_++};
+  sessions_[id] = {&events, {}};
+  return id;
+}
+
+void broker::detach(session_id session) {
+  const auto found = sessions_.find(session);
+  if (found == sessions_.end()) return;
+  const auto consumers = std::move(found->second.consumers);
+  sessions_.erase(found);
+  for (const consumer_id consumer : consumers) cancel(consumer);
+}
+
+session_events* broker::events_of(session_id session) const {
+  const auto found = sessions_.find(session);
+  return found == sessions_.end() ? nullptr : found->second.events;
+}
+
+bool broker::accepts() const { return store_.open_group().bytes() < options_.group_bytes_max; }
+
+error broker::full_error() const {
+  const auto& pages = store_.pages();
+  return {errc::store_full,
+          fmt::format("the store holds {} of {} MiB, above its bound of {:.0f} %; consume, let retention work, or raise "
+                      "store.bytes_max",
+                      (pages.used_pages * pages.page_bytes) >> 20, (pages.map_pages * pages.page_bytes) >> 20,
+                      store::refuse_above * 100)};
+}
+
+result<publish_outcome> broker::publish(const message_view& message, const publish_request& request) {
+  if (const auto checked = check(message); !checked) return checked.error();
+  route to_queue;
+  const route* found = &to_queue;
+  if (message.exchange.empty()) {
+    if (const auto queue = queues_.find(message.routing_key); queue != queues_.end()) to_queue.queues.push_back(queue->second.get());
+  } else if (routing_.find_exchange(message.exchange) != nullptr) {
+    found = &routing_.find(message.exchange, message.routing_key);
+  } else {
+    return error{errc::not_found, fmt::format("no exchange '{}'; declare it first", message.exchange), "exchange"};
+  }
+  if (request.producer) {
+    const auto checked = producers_.check(*request.producer, request.sequence);
+    if (!checked) return checked.error();
+    if (*checked == sequence_check::duplicate) {
+      ++counters_.duplicates;
+      await(request.answer, true);
+      note(urgency::now);
+      return publish_outcome::duplicate;
+    }
+  }
+  if (found->empty()) {
+    ++counters_.unroutable;
+    return publish_outcome::unroutable;
+  }
+  if (store_.is_full()) {
+    ++counters_.refused_full;
+    return full_error();
+  }
+  append(message, *found);
+  if (request.producer) {
+    producers_.advance(*request.producer, request.sequence, clock_.wall().count(), store_.open_group());
+  }
+  ++counters_.published;
+  await(request.answer, true);
+  note(urgency::now);
+  return publish_outcome::stored;
+}
+
+void broker::append(const message_view& message, const route& route) {
+  store::group& group = store_.open_group();
+  const std::int64_t now = clock_.wall().count();
+  for (queue* const queue : route.queues) group.append(queue->stream(), queue->take_offset(), now, message);
+  for (topic* const topic : route.topics) {
+    partition& partition = topic->choose(message.key);
+    partition.newest_timestamp_ms = std::max(partition.newest_timestamp_ms, now);
+    group.append(partition.stream, partition.next++, partition.newest_timestamp_ms, message);
+  }
+}
+
+void broker::note(urgency urgency) {
+  bool& noted = urgency == urgency::now ? urgent_ : lazy_;
+  if (std::exchange(noted, true)) return;
+  wake_(urgency);
+}
+
+void broker::await(const receipt& answer, bool appends) { gathering_.push_back({answer, appends}); }
+
+void broker::flush() {
+  if (store_.is_busy() || !(urgent_ || work_left_)) return;
+  flush_lazy();
+}
+
+void broker::flush_lazy() {
+  if (store_.is_busy()) {
+    urgent_ = true;  // its time has come; collect() sees to it
+    return;
+  }
+  urgent_ = lazy_ = false;
+  if (store_.open_group().empty() && !work_left_) {
+    // Nothing to write, and nothing on its way: what the receipts wait for is on flash already.
+    auto receipts = std::exchange(gathering_, {});
+    settle_all(receipts, nullptr);
+    return;
+  }
+  submit();
+}
+
+void broker::submit() {
+  work_left_ = false;
+  flying_ = std::exchange(gathering_, {});
+  flying_producers_ = store_.open_group().producers();
+  for (auto& [name, topic] : topics_) topic->next_group();
+  store_.submit();
+}
+
+void broker::collect() {
+  const auto result = store_.collect();
+  if (!result) return;
+  apply(*result);
+  auto receipts = std::exchange(flying_, {});
+  if (result->appends_stored) {
+    producers_.made_durable(flying_producers_);
+    settle_all(receipts, nullptr);
+  } else {
+    receipts.insert(receipts.end(), gathering_.begin(), gathering_.end());
+    gathering_.clear();
+    void_appends();
+    const error refusal = full_error();
+    settle_all(receipts, &refusal);
+  }
+  if (held_back_ && accepts()) {
+    held_back_ = false;
+    for (const auto& [id, session] : sessions_) session.events->resumed();
+  }
+  flush();
+}
+
+// A full map: the group's records and sequences are void, and so are those that were given offsets behind them.
+void broker::void_appends() {
+  log::warning("{}", full_error().text);
+  store_.open_group().drop_appends();
+  for (auto& [name, queue] : queues_) queue->void_appends();
+  for (auto& [stream, partition] : partition_streams_) {
+    const auto* const durable = store_.read().find(stream);
+    partition->next = durable == nullptr ? 0 : durable->end;
+  }
+  producers_.restore_durable();
+}
+
+void broker::settle_all(std::vector<waiting>& receipts, const error* refusal) {
+  for (const waiting& item : receipts) {
+    if (session_events* const events = events_of(item.answer.session)) {
+      events->settled(item.answer.token, item.appends ? refusal : nullptr);
+    }
+  }
+}
+
+void broker::apply(const store::commit_result& result) {
+  ++counters_.commits;
+  counters_.bytes_written += result.bytes_written;
+  counters_.journal_bytes = result.journal_bytes;
+  work_left_ = result.work_left;
+  for (const store::stream_update& update : result.streams) {
+    if (const auto queue = queue_streams_.find(update.stream); queue != queue_streams_.end()) {
+      queue->second->advance(update.end);
+      wake_consumers(*queue->second);
+    } else if (const auto partition = partition_streams_.find(update.stream); partition != partition_streams_.end()) {
+      wake_watchers(*partition->second);
+    }
+  }
+}
+
+void broker::wake_consumers(queue& queue) {
+  for (consumer* const consumer : queue.consumers()) {
+    if (consumer->told || !queue.wants(*consumer)) continue;
+    consumer->told = true;
+    if (session_events* const events = events_of(consumer->session)) events->deliverable(consumer->id);
+  }
+}
+
+void broker::wake_watchers(partition& partition) {
+  for (const session_id session : std::exchange(partition.watchers, {})) {
+    if (session_events* const events = events_of(session)) events->changed(partition.stream);
+  }
+}
+
+void broker::tick() {
+  const std::int64_t now = clock_.wall().count();
+  store::group& group = store_.open_group();
+  for (const auto& [name, topic] : topics_) {
+    if (topic->definition().retention_age.count() == 0) continue;
+    group.expire_at(now);
+    note(urgency::later);
+    break;
+  }
+  const auto idle = std::chrono::duration_cast<milliseconds>(limits::producer_idle);
+  producers_.expire(now - idle.count(), group);
+  if (!group.empty()) note(urgency::later);
+}
+
+}  // namespace tidegate::core

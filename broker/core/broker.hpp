@@ -1,0 +1,211 @@
+// The one API: publish, route, queues, topics, groups. Front-ends call it on the broker thread, in messages, queues,
+// topics and results; it knows no protocol and does no I/O but through the store.
+//
+// What changes something is asked with a receipt and settled through session_events when the commit that holds it is
+// on flash. Errors are returned at once and nothing is settled for them.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/base/clock.hpp"
+#include "broker/core/producers.hpp"
+#include "broker/core/queue.hpp"
+#include "broker/core/routing.hpp"
+#include "broker/core/topic.hpp"
+#include "broker/store/store.hpp"
+
+namespace tidegate::core {
+
+struct broker_options {
+  std::uint64_t retention_bytes_default = 64ull << 20;  // of a partition that names none
+  std::size_t group_bytes_max = 1 << 20;                // waiting for the writer; then publishers wait
+};
+
+enum class publish_outcome {
+  stored,      // will be settled
+  duplicate,   // seen before: will be settled when what was seen is on flash
+  unroutable,  // no binding matched; nothing will be settled
+};
+
+struct publish_request {
+  receipt answer;
+  std::optional<producer_ref> producer;
+  std::uint64_t sequence = 0;  // of the producer
+};
+
+struct fetched {
+  offset_t log_start = 0;
+  offset_t high_watermark = 0;
+  std::string batches;
+  bool out_of_range = false;
+};
+
+struct topic_request {
+  std::string name;
+  std::uint32_t partitions = 0;  // 0 = 1, or as it is
+  std::uint64_t retention_bytes = 0;
+  milliseconds retention_age{0};
+};
+
+// Listings, as values.
+struct queue_row {
+  std::string name;
+  std::uint64_t ready, unsettled, consumers, bytes, discarded;
+};
+struct partition_row {
+  offset_t log_start, high_watermark;
+  std::uint64_t bytes;
+};
+struct topic_row {
+  const topic_definition* definition;
+  std::vector<partition_row> partitions;
+};
+struct group_row {
+  std::string group, topic;
+  std::uint32_t partition;
+  offset_t offset;
+  std::uint64_t lag;
+};
+struct counters {
+  std::uint64_t published = 0, duplicates = 0, unroutable = 0, refused_full = 0, delivered = 0, acknowledged = 0;
+  std::uint64_t commits = 0, bytes_written = 0, journal_bytes = 0;
+};
+
+enum class urgency {
+  now,    // somebody waits: flush() when this turn of the loop is over
+  later,  // acknowledgements, which ride on the next commit: flush_lazy() within 50 ms
+};
+
+class broker {
+ public:
+  broker(store::store& store, const clock& clock, broker_options options);
+  ~broker();
+
+  session_id attach(session_events& events);
+  // Its consumers end; what they had goes back to its place.
+  void detach(session_id session);
+
+  // Publishes and produces are taken. Otherwise wait for session_events::resumed.
+  bool accepts() const;
+
+  result<publish_outcome> publish(const message_view& message, const publish_request& request);
+  // One record batch v2; returns its base offset. Settled like a publish.
+  result<offset_t> produce(std::string_view topic, std::uint32_t partition, std::string_view batch, const receipt& answer);
+  std::uint64_t durable_sequence(const producer_ref& producer) const { return producers_.durable_sequence(producer); }
+
+  // Declaring again what exists settles too; with other attributes it is a precondition error that names the first.
+  result<void> declare_exchange(std::string_view name, exchange_type type, const receipt& answer);
+  result<void> declare_queue(std::string_view name, const receipt& answer);
+  result<void> declare_topic(const topic_request& topic, const receipt& answer);
+  // The configuration's word on a topic is the last: retention changes and partitions are added without an error.
+  result<void> adopt_topic(const topic_request& topic);
+  result<void> bind(const binding_definition& binding, const receipt& answer);
+  result<void> unbind(const binding_definition& binding, const receipt& answer);
+  result<void> remove_exchange(std::string_view name, const receipt& answer);
+  result<void> remove_queue(std::string_view name, const receipt& answer);
+  result<void> remove_topic(std::string_view name, const receipt& answer);
+  const queue* find_queue(std::string_view name) const;
+  const topic* find_topic(std::string_view name) const;
+  const routing& routes() const { return routing_; }
+
+  result<consumer_id> consume(session_id session, std::string_view queue, std::uint32_t prefetch, bool auto_ack);
+  void cancel(consumer_id consumer);
+  result<pull_result> pull(consumer_id consumer, const delivery_taker& take);
+  enum class outcome { ack, requeue, discard };
+  // False: the offset is not unsettled at this consumer.
+  bool settle(consumer_id consumer, offset_t offset, outcome outcome);
+
+  // Whole batches from the one that holds the offset; the first however large. An offset outside of what is retained
+  // comes back as out_of_range with the valid range.
+  result<fetched> fetch(std::string_view topic, std::uint32_t partition, offset_t offset, std::size_t bytes_max) const;
+  // The next change of the partition is told to the session, once.
+  result<void> watch(session_id session, std::string_view topic, std::uint32_t partition);
+  result<fetched> range(std::string_view topic, std::uint32_t partition) const;
+  result<offset_t> find_time(std::string_view topic, std::uint32_t partition, std::int64_t timestamp_ms) const;
+  result<void> commit_offset(std::string_view group, std::string_view topic, std::uint32_t partition, offset_t offset,
+                             std::string_view metadata, const receipt& answer);
+  result<std::optional<store::cursor_state>> committed(std::string_view group, std::string_view topic,
+                                                       std::uint32_t partition) const;
+
+  std::vector<queue_row> list_queues() const;
+  std::vector<topic_row> list_topics() const;
+  std::vector<group_row> list_groups() const;
+  const counters& counts() const { return counters_; }
+  const store::store& storage() const { return store_; }
+  const clock& time() const { return clock_; }
+
+  // Wiring, by main: when to call the next three.
+  void on_work(std::function<void(urgency)> wake) { wake_ = std::move(wake); }
+  void flush();       // hands over what is urgent, and everything with it
+  void flush_lazy();  // hands over whatever there is
+  void collect();     // a result is there
+  // Retention by age, forgotten producers. Every ten seconds or so.
+  void tick();
+  // True when nothing is on its way.
+  bool is_idle() const { return !store_.is_busy() && store_.open_group().empty(); }
+
+ private:
+  struct session_entry {
+    session_events* events;
+    std::vector<consumer_id> consumers;
+  };
+  struct waiting {
+    receipt answer;
+    bool appends = false;  // refused when the appends are
+  };
+
+  void load();
+  error full_error() const;
+  error no_topic(std::string_view name) const;
+  result<partition*> partition_of(std::string_view topic, std::uint32_t number) const;
+  void append(const message_view& message, const route& route);
+  void note(urgency urgency);
+  void await(const receipt& answer, bool appends);
+  void submit();
+  void settle_all(std::vector<waiting>& receipts, const error* refusal);
+  void apply(const store::commit_result& result);
+  void void_appends();
+  void wake_consumers(queue& queue);
+  void wake_watchers(partition& partition);
+  void define(char kind, std::string_view name, std::string value);
+  void create_topic(const topic_request& request);
+  void grow_topic(topic& topic, std::size_t partitions);
+  void remove_bindings(const std::function<bool(const binding_definition&)>& chosen);
+  session_events* events_of(session_id session) const;
+
+  store::store& store_;
+  const clock& clock_;
+  broker_options options_;
+  std::function<void(urgency)> wake_ = [](urgency) {};
+
+  routing routing_;
+  std::map<std::string, std::unique_ptr<queue>, std::less<>> queues_;
+  std::map<std::string, std::unique_ptr<topic>, std::less<>> topics_;
+  std::map<binding_definition, std::uint64_t> binding_ids_;
+  std::uint64_t next_binding_ = 1;
+  std::unordered_map<stream_id, queue*> queue_streams_;
+  std::unordered_map<stream_id, partition*> partition_streams_;
+  std::map<std::string, store::cursor_state> cursors_;  // by state table key
+  producers producers_;
+  std::unordered_map<session_id, session_entry> sessions_;
+  std::unordered_map<consumer_id, std::unique_ptr<consumer>> consumers_;
+  std::uint64_t next_session_ = 1;
+  std::uint64_t next_consumer_ = 1;
+
+  std::vector<waiting> gathering_;  // for the open group
+  std::vector<waiting> flying_;     // for the group with the writer
+  producer_changes flying_producers_;
+  bool urgent_ = false;
+  bool lazy_ = false;
+  bool work_left_ = false;
+  bool held_back_ = false;  // somebody was told to wait
+  counters counters_;
+};
+
+}  // namespace tidegate::core

@@ -1,0 +1,206 @@
+// The broker's side of consumers: of queues, and of topics with their groups.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "broker/base/bytes.hpp"
+#include "broker/core/broker.hpp"
+
+namespace tidegate::core {
+namespace {
+
+error no_queue(std::string_view name) {
+  return {errc::not_found, fmt::format("no queue '{}'; declare it first", name), "queue"};
+}
+
+}  // namespace
+
+result<consumer_id> broker::consume(session_id session, std::string_view queue, std::uint32_t prefetch, bool auto_ack) {
+  const auto found = queues_.find(queue);
+  if (found == queues_.end()) return no_queue(queue);
+  const auto owner = sessions_.find(session);
+  TIDEGATE_EXPECT(owner != sessions_.end());
+  if (owner->second.consumers.size() >= limits::consumers_per_connection) {
+    return error{errc::limit, fmt::format("{} consumers on one connection are the limit", limits::consumers_per_connection)};
+  }
+  const consumer_id id{next_consumer_++};
+  auto made = std::make_unique<consumer>();
+  made->id = id;
+  made->session = session;
+  made->source = found->second.get();
+  made->prefetch = prefetch == 0 ? limits::prefetch_max : std::min(prefetch, limits::prefetch_max);
+  made->auto_ack = auto_ack;
+  found->second->add_consumer(*made);
+  owner->second.consumers.push_back(id);
+  consumers_.emplace(id, std::move(made));
+  wake_consumers(*found->second);
+  return id;
+}
+
+void broker::cancel(consumer_id id) {
+  const auto found = consumers_.find(id);
+  if (found == consumers_.end()) return;
+  consumer& consumer = *found->second;
+  queue& queue = *consumer.source;
+  queue.remove_consumer(consumer, store_.open_group());
+  if (const auto owner = sessions_.find(consumer.session); owner != sessions_.end()) std::erase(owner->second.consumers, id);
+  consumers_.erase(found);
+  if (!store_.open_group().empty()) note(urgency::later);
+  wake_consumers(queue);
+}
+
+result<pull_result> broker::pull(consumer_id id, const delivery_taker& take) {
+  const auto found = consumers_.find(id);
+  if (found == consumers_.end()) return pull_result{};
+  consumer& consumer = *found->second;
+  const auto pulled = consumer.source->pull(consumer, store_.read(), store_.open_group(), take);
+  if (!pulled) return pulled;
+  counters_.delivered += pulled->count;
+  if (consumer.auto_ack && pulled->count > 0) {
+    counters_.acknowledged += pulled->count;
+    note(urgency::later);
+  }
+  // What is left over after a fair share is for the others.
+  if (consumer.source->ready() > 0) wake_consumers(*consumer.source);
+  return pulled;
+}
+
+bool broker::settle(consumer_id id, offset_t offset, outcome outcome) {
+  const auto found = consumers_.find(id);
+  if (found == consumers_.end() || !found->second->unsettled.contains(offset)) return false;
+  consumer& consumer = *found->second;
+  queue& queue = *consumer.source;
+  switch (outcome) {
+    case outcome::ack: queue.acknowledge(consumer, offset, store_.open_group()); break;
+    case outcome::discard: queue.discard(consumer, offset, store_.open_group()); break;
+    case outcome::requeue: queue.requeue(consumer, offset, store_.open_group()); break;
+  }
+  if (outcome == outcome::ack) ++counters_.acknowledged;
+  note(urgency::later);
+  if (queue.ready() > 0) wake_consumers(queue);
+  return true;
+}
+
+error broker::no_topic(std::string_view name) const {
+  return {errc::not_found, fmt::format("no topic '{}'; declare it first", name), "topic"};
+}
+
+result<partition*> broker::partition_of(std::string_view topic, std::uint32_t number) const {
+  const auto found = topics_.find(topic);
+  if (found == topics_.end()) return no_topic(topic);
+  if (partition* const partition = found->second->find(number)) return partition;
+  return error{errc::not_found,
+               fmt::format("topic '{}' has partitions 0 to {}, not {}", topic, found->second->partitions().size() - 1, number),
+               "partition"};
+}
+
+result<offset_t> broker::produce(std::string_view topic, std::uint32_t number, std::string_view bytes,
+                                 const receipt& answer) {
+  const auto partition = partition_of(topic, number);
+  if (!partition) return partition.error();
+  const auto batch = check_produced(bytes);
+  if (!batch) return batch.error();
+  if (store_.is_full()) {
+    ++counters_.refused_full;
+    return full_error();
+  }
+  std::string owned(bytes);
+  const offset_t base = (*partition)->next;
+  set_base_offset(owned, base);
+  (*partition)->next += batch->count;
+  store_.open_group().append_batch((*partition)->stream, std::move(owned));
+  counters_.published += batch->count;
+  await(answer, true);
+  note(urgency::now);
+  return base;
+}
+
+result<fetched> broker::range(std::string_view topic, std::uint32_t number) const {
+  const auto partition = partition_of(topic, number);
+  if (!partition) return partition.error();
+  fetched out;
+  if (const auto* const stream = store_.read().find((*partition)->stream)) {
+    out.log_start = stream->log_start;
+    out.high_watermark = stream->end;
+  }
+  return out;
+}
+
+result<fetched> broker::fetch(std::string_view topic, std::uint32_t number, offset_t offset, std::size_t bytes_max) const {
+  auto out = range(topic, number);
+  if (!out) return out;
+  if (offset < out->log_start || offset > out->high_watermark) {
+    out->out_of_range = true;
+    return out;
+  }
+  const auto scanned = store_.read().scan(partition_of(topic, number).value()->stream, offset, [&](const batch_view& batch) {
+    if (!out->batches.empty() && out->batches.size() + batch.bytes.size() > bytes_max) return false;
+    out->batches.append(batch.bytes);
+    return out->batches.size() < bytes_max;
+  });
+  if (!scanned) return scanned.error();
+  return out;
+}
+
+result<void> broker::watch(session_id session, std::string_view topic, std::uint32_t number) {
+  const auto partition = partition_of(topic, number);
+  if (!partition) return partition.error();
+  auto& watchers = (*partition)->watchers;
+  if (std::find(watchers.begin(), watchers.end(), session) == watchers.end()) watchers.push_back(session);
+  return {};
+}
+
+result<offset_t> broker::find_time(std::string_view topic, std::uint32_t number, std::int64_t timestamp_ms) const {
+  const auto partition = partition_of(topic, number);
+  if (!partition) return partition.error();
+  return store_.read().find_time((*partition)->stream, timestamp_ms);
+}
+
+result<void> broker::commit_offset(std::string_view group, std::string_view topic, std::uint32_t number, offset_t offset,
+                                   std::string_view metadata, const receipt& answer) {
+  if (const auto checked = check_name("group", group); !checked) return checked.error();
+  const auto partition = partition_of(topic, number);
+  if (!partition) return partition.error();
+  if (metadata.size() > limits::metadata_bytes) {
+    return error{errc::too_large,
+                 fmt::format("metadata of {} bytes is over the limit of {}", metadata.size(), limits::metadata_bytes), "metadata"};
+  }
+  std::string key = store::cursor_key((*partition)->stream, group);
+  if (!cursors_.contains(key) && cursors_.size() >= limits::definitions_count) {
+    return error{errc::limit, fmt::format("{} committed offsets are the limit", limits::definitions_count), "group"};
+  }
+  const store::cursor_state state{offset, std::string(metadata)};
+  store_.open_group().set_cursor((*partition)->stream, group, state);
+  cursors_[std::move(key)] = state;
+  await(answer, false);
+  note(urgency::now);
+  return {};
+}
+
+result<std::optional<store::cursor_state>> broker::committed(std::string_view group, std::string_view topic,
+                                                             std::uint32_t number) const {
+  const auto partition = partition_of(topic, number);
+  if (!partition) return partition.error();
+  const auto found = cursors_.find(store::cursor_key((*partition)->stream, group));
+  if (found == cursors_.end()) return std::optional<store::cursor_state>();
+  return std::optional(found->second);
+}
+
+std::vector<group_row> broker::list_groups() const {
+  std::vector<group_row> rows;
+  for (const auto& [name, topic] : topics_) {
+    for (std::uint32_t number = 0; number < topic->partitions().size(); ++number) {
+      const stream_id stream = topic->partitions()[number].stream;
+      const std::string prefix = store::cursor_key(stream, "");
+      const auto* const view = store_.read().find(stream);
+      const offset_t end = view == nullptr ? 0 : view->end;
+      for (auto cursor = cursors_.lower_bound(prefix); cursor != cursors_.end() && cursor->first.starts_with(prefix); ++cursor) {
+        const offset_t at = cursor->second.offset;
+        rows.push_back({cursor->first.substr(prefix.size()), name, number, at, end > at ? end - at : 0});
+      }
+    }
+  }
+  return rows;
+}
+
+}  // namespace tidegate::core

@@ -1,0 +1,322 @@
+// The broker's exchanges, queues, topics and bindings: declared, listed, removed, found again at the start.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/uuid/random_generator.hpp>
+#include <boost/uuid/uuid_io.hpp>
+
+#include "broker/base/bytes.hpp"
+#include "broker/core/broker.hpp"
+
+namespace tidegate::core {
+namespace {
+
+// First letter of a catalog key.
+constexpr char catalog_exchange = 'x';
+constexpr char catalog_queue = 'q';
+constexpr char catalog_topic = 't';
+constexpr char catalog_binding = 'b';
+
+std::string catalog_key(char kind, std::string_view name) { return std::string(1, kind).append(name); }
+
+// Both names and the key of a binding together may be longer than an LMDB key, so it goes by number.
+std::string binding_name(std::uint64_t id) {
+  std::string name;
+  append_be(name, id);
+  return name;
+}
+
+error limit_reached(std::string_view what) {
+  return {errc::limit, fmt::format("{} {} are the limit", limits::definitions_count, what)};
+}
+
+store::stream_limits limits_of(const topic_definition& topic) { return {topic.retention_bytes, topic.retention_age}; }
+
+}  // namespace
+
+void broker::load() {
+  const auto& books = store_.found_books();
+  std::vector<std::pair<std::uint64_t, binding_definition>> bindings;
+  for (const auto& [key, value] : store_.found().definitions) {
+    switch (key.front()) {
+      case catalog_exchange: routing_.add_exchange(exchange_from_json(value)); break;
+      case catalog_queue: {
+        const queue_definition found = queue_from_json(value);
+        auto made = std::make_unique<queue>(found.name, found.stream, books.streams.at(found.stream));
+        queue_streams_[found.stream] = made.get();
+        queues_.emplace(found.name, std::move(made));
+        break;
+      }
+      case catalog_topic: {
+        auto made = std::make_unique<topic>(topic_from_json(value));
+        for (partition& partition : made->partitions()) {
+          const auto& ledger = books.streams.at(partition.stream);
+          partition.next = ledger.next;
+          partition.newest_timestamp_ms = ledger.newest_timestamp_ms;
+          partition_streams_[partition.stream] = &partition;
+          store_.open_group().change_stream(
+              {store::stream_change::what::limit, partition.stream, store::stream_kind::log, limits_of(made->definition())});
+        }
+        topics_.emplace(made->definition().name, std::move(made));
+        break;
+      }
+      case catalog_binding: bindings.emplace_back(load_be<std::uint64_t>(key.data() + 1), binding_from_json(value)); break;
+      default: throw storage_failure("the store is damaged: a definition of unknown kind");
+    }
+  }
+  for (const auto& [id, binding] : bindings) {
+    const bool to_queue = binding.kind == target_kind::queue;
+    routing_.bind(binding, to_queue ? queues_.at(binding.target).get() : nullptr,
+                  to_queue ? nullptr : topics_.at(binding.target).get());
+    binding_ids_[binding] = id;
+    next_binding_ = std::max(next_binding_, id + 1);
+  }
+}
+
+void broker::define(char kind, std::string_view name, std::string value) {
+  store_.open_group().put_definition(catalog_key(kind, name), std::move(value));
+}
+
+result<void> broker::declare_exchange(std::string_view name, exchange_type type, const receipt& answer) {
+  if (const auto* const known = routing_.find_exchange(name)) {
+    if (known->type != type) {
+      return error{errc::precondition,
+                   fmt::format("exchange '{}' is of type {}, not {}", name, tidegate::name(known->type), tidegate::name(type)),
+                   "type"};
+    }
+  } else {
+    if (const auto checked = check_name("exchange", name); !checked) return checked.error();
+    if (routing::is_built_in(name)) {
+      return error{errc::not_allowed, fmt::format("'{}': names that begin with amq. are the broker's", name), "name"};
+    }
+    if (routing_.exchanges().size() >= limits::definitions_count) return limit_reached("exchanges");
+    const exchange_definition made{std::string(name), type};
+    define(catalog_exchange, name, to_json(made));
+    routing_.add_exchange(made);
+  }
+  await(answer, false);
+  note(urgency::now);
+  return {};
+}
+
+result<void> broker::declare_queue(std::string_view name, const receipt& answer) {
+  if (!queues_.contains(name)) {
+    if (const auto checked = check_name("queue", name); !checked) return checked.error();
+    if (queues_.size() >= limits::definitions_count) return limit_reached("queues");
+    const stream_id stream = store_.new_stream_id();
+    store_.open_group().change_stream({store::stream_change::what::create, stream, store::stream_kind::queue, {}});
+    define(catalog_queue, name, to_json(queue_definition{std::string(name), stream}));
+    auto made = std::make_unique<queue>(std::string(name), stream);
+    queue_streams_[stream] = made.get();
+    queues_.emplace(name, std::move(made));
+  }
+  await(answer, false);
+  note(urgency::now);
+  return {};
+}
+
+result<void> broker::declare_topic(const topic_request& request, const receipt& answer) {
+  if (const auto known = topics_.find(request.name); known != topics_.end()) {
+    const topic_definition& is = known->second->definition();
+    const auto differs = [&](std::string_view field, std::uint64_t has, std::uint64_t wanted) {
+      return error{errc::precondition, fmt::format("topic '{}' has {} {}, not {}", is.name, field, has, wanted), std::string(field)};
+    };
+    const auto age = static_cast<std::uint64_t>(is.retention_age.count());
+    const auto wanted_age = static_cast<std::uint64_t>(request.retention_age.count());
+    if (request.partitions != 0 && request.partitions != is.partitions.size()) {
+      return differs("partitions", is.partitions.size(), request.partitions);
+    }
+    if (request.retention_bytes != 0 && request.retention_bytes != is.retention_bytes) {
+      return differs("retention_bytes", is.retention_bytes, request.retention_bytes);
+    }
+    if (wanted_age != 0 && wanted_age != age) return differs("retention_ms", age, wanted_age);
+  } else {
+    if (const auto checked = check_topic_name(request.name); !checked) return checked.error();
+    if (request.partitions > limits::partitions_per_topic) {
+      return error{errc::limit, fmt::format("{} partitions are over the limit of {}", request.partitions, limits::partitions_per_topic),
+                   "partitions"};
+    }
+    if (topics_.size() >= limits::definitions_count) return limit_reached("topics");
+    create_topic(request);
+  }
+  await(answer, false);
+  note(urgency::now);
+  return {};
+}
+
+void broker::create_topic(const topic_request& request) {
+  topic_definition made{request.name, boost::uuids::to_string(boost::uuids::random_generator()()),
+                        request.retention_bytes != 0 ? request.retention_bytes : options_.retention_bytes_default,
+                        request.retention_age, {}};
+  auto created = std::make_unique<topic>(made);
+  grow_topic(*created, std::max(1u, request.partitions));
+  topics_.emplace(request.name, std::move(created));
+}
+
+// To so many partitions, with the limits its definition has; and writes the definition.
+void broker::grow_topic(topic& topic, std::size_t partitions) {
+  topic_definition definition = topic.definition();
+  while (definition.partitions.size() < partitions) {
+    const stream_id stream = store_.new_stream_id();
+    store_.open_group().change_stream(
+        {store::stream_change::what::create, stream, store::stream_kind::log, limits_of(definition)});
+    definition.partitions.push_back(stream);
+  }
+  define(catalog_topic, definition.name, to_json(definition));
+  topic.replace(std::move(definition));
+  for (partition& partition : topic.partitions()) partition_streams_[partition.stream] = &partition;
+}
+
+result<void> broker::adopt_topic(const topic_request& request) {
+  const auto known = topics_.find(request.name);
+  if (known == topics_.end()) return declare_topic(request, {});
+  topic_definition wanted = known->second->definition();
+  if (request.partitions != 0 && request.partitions < wanted.partitions.size()) {
+    return error{errc::precondition,
+                 fmt::format("topic '{}' has {} partitions; they cannot be taken away: configure {} or more, or delete the topic",
+                             request.name, wanted.partitions.size(), wanted.partitions.size()),
+                 "partitions"};
+  }
+  const bool same = request.partitions <= wanted.partitions.size() &&
+                    (request.retention_bytes == 0 || request.retention_bytes == wanted.retention_bytes) &&
+                    request.retention_age == wanted.retention_age;
+  if (same) return {};
+  if (request.retention_bytes != 0) wanted.retention_bytes = request.retention_bytes;
+  wanted.retention_age = request.retention_age;
+  known->second->replace(wanted);
+  for (const stream_id stream : wanted.partitions) {
+    store_.open_group().change_stream({store::stream_change::what::limit, stream, store::stream_kind::log, limits_of(wanted)});
+  }
+  grow_topic(*known->second, std::max<std::size_t>(request.partitions, wanted.partitions.size()));
+  note(urgency::now);
+  return {};
+}
+
+result<void> broker::bind(const binding_definition& binding, const receipt& answer) {
+  if (binding.exchange.empty()) {
+    return error{errc::not_allowed, "the default exchange routes to queues by their names and takes no bindings", "exchange"};
+  }
+  if (routing_.find_exchange(binding.exchange) == nullptr) {
+    return error{errc::not_found, fmt::format("no exchange '{}'; declare it first", binding.exchange), "exchange"};
+  }
+  if (binding.routing_key.size() > limits::routing_key_bytes) {
+    return error{errc::too_large, fmt::format("routing key of {} bytes is over the limit of {}", binding.routing_key.size(), limits::routing_key_bytes), "routing_key"};
+  }
+  const auto queue = queues_.find(binding.target);
+  const auto topic = topics_.find(binding.target);
+  const bool to_queue = binding.kind == target_kind::queue;
+  if (to_queue ? queue == queues_.end() : topic == topics_.end()) {
+    return error{errc::not_found, fmt::format("no {} '{}'; declare it first", tidegate::name(binding.kind), binding.target), "target"};
+  }
+  if (!binding_ids_.contains(binding)) {
+    if (binding_ids_.size() >= limits::definitions_count) return limit_reached("bindings");
+    routing_.bind(binding, to_queue ? queue->second.get() : nullptr, to_queue ? nullptr : topic->second.get());
+    const std::uint64_t id = next_binding_++;
+    binding_ids_[binding] = id;
+    define(catalog_binding, binding_name(id), to_json(binding));
+  }
+  await(answer, false);
+  note(urgency::now);
+  return {};
+}
+
+result<void> broker::unbind(const binding_definition& binding, const receipt& answer) {
+  if (routing_.unbind(binding)) {
+    store_.open_group().erase_definition(catalog_key(catalog_binding, binding_name(binding_ids_.at(binding))));
+    binding_ids_.erase(binding);
+  }
+  await(answer, false);
+  note(urgency::now);
+  return {};
+}
+
+void broker::remove_bindings(const std::function<bool(const binding_definition&)>& chosen) {
+  const auto all = routing_.bindings();
+  for (const binding_definition& binding : all) {
+    if (chosen(binding)) static_cast<void>(unbind(binding, {}));
+  }
+}
+
+result<void> broker::remove_exchange(std::string_view name, const receipt& answer) {
+  if (routing::is_built_in(name)) {
+    return error{errc::not_allowed, fmt::format("exchange '{}' is built in and stays", name), "name"};
+  }
+  if (routing_.find_exchange(name) != nullptr) {
+    remove_bindings([&](const auto& binding) { return binding.exchange == name; });
+    routing_.remove_exchange(name);
+    store_.open_group().erase_definition(catalog_key(catalog_exchange, name));
+  }
+  await(answer, false);
+  note(urgency::now);
+  return {};
+}
+
+result<void> broker::remove_queue(std::string_view name, const receipt& answer) {
+  if (const auto found = queues_.find(name); found != queues_.end()) {
+    queue& queue = *found->second;
+    if (!queue.consumers().empty()) {
+      return error{errc::precondition, fmt::format("queue '{}' has {} consumers; end them first", name, queue.consumers().size()), "name"};
+    }
+    remove_bindings([&](const auto& binding) { return binding.kind == target_kind::queue && binding.target == name; });
+    store_.open_group().change_stream({store::stream_change::what::drop, queue.stream(), store::stream_kind::queue, {}});
+    store_.open_group().erase_definition(catalog_key(catalog_queue, name));
+    queue_streams_.erase(queue.stream());
+    queues_.erase(found);
+  }
+  await(answer, false);
+  note(urgency::now);
+  return {};
+}
+
+result<void> broker::remove_topic(std::string_view name, const receipt& answer) {
+  if (const auto found = topics_.find(name); found != topics_.end()) {
+    remove_bindings([&](const auto& binding) { return binding.kind == target_kind::topic && binding.target == name; });
+    for (partition& partition : found->second->partitions()) {
+      store_.open_group().change_stream({store::stream_change::what::drop, partition.stream, store::stream_kind::log, {}});
+      const std::string prefix = store::cursor_key(partition.stream, "");
+      std::erase_if(cursors_, [&](const auto& cursor) { return cursor.first.starts_with(prefix); });
+      partition_streams_.erase(partition.stream);
+    }
+    const auto removed = std::move(found->second);
+    topics_.erase(found);
+    store_.open_group().erase_definition(catalog_key(catalog_topic, name));
+    for (partition& partition : removed->partitions()) wake_watchers(partition);
+  }
+  await(answer, false);
+  note(urgency::now);
+  return {};
+}
+
+const queue* broker::find_queue(std::string_view name) const {
+  const auto found = queues_.find(name);
+  return found == queues_.end() ? nullptr : found->second.get();
+}
+
+const topic* broker::find_topic(std::string_view name) const {
+  const auto found = topics_.find(name);
+  return found == topics_.end() ? nullptr : found->second.get();
+}
+
+std::vector<queue_row> broker::list_queues() const {
+  std::vector<queue_row> rows;
+  for (const auto& [name, queue] : queues_) {
+    const auto* const stream = store_.read().find(queue->stream());
+    rows.push_back({name, queue->ready(), queue->unsettled(), queue->consumers().size(), stream == nullptr ? 0 : stream->bytes,
+                    queue->discarded()});
+  }
+  return rows;
+}
+
+std::vector<topic_row> broker::list_topics() const {
+  std::vector<topic_row> rows;
+  for (const auto& [name, topic] : topics_) {
+    topic_row& row = rows.emplace_back(topic_row{&topic->definition(), {}});
+    for (const partition& partition : topic->partitions()) {
+      const auto* const stream = store_.read().find(partition.stream);
+      row.partitions.push_back(stream == nullptr ? partition_row{} : partition_row{stream->log_start, stream->end, stream->bytes});
+    }
+  }
+  return rows;
+}
+
+}  // namespace tidegate::core

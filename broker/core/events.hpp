@@ -1,0 +1,34 @@
+// What core tells a connection's session. Core never calls these while it runs for that same session's request: a
+// session may take note, write to its outbox, and ask core for more later.
+#pragma once
+
+#include <cstdint>
+
+#include "broker/base/error.hpp"
+#include "broker/model/ids.hpp"
+
+namespace tidegate::core {
+
+enum class session_id : std::uint64_t {};
+enum class consumer_id : std::uint64_t {};
+
+class session_events {
+ public:
+  virtual ~session_events() = default;
+  // What was asked with this token is on flash (no refusal), or was refused.
+  virtual void settled(std::uint64_t token, const error* refusal) = 0;
+  // The consumer has something to pull.
+  virtual void deliverable(consumer_id consumer) = 0;
+  // The watched stream has new records, or is gone. The watch is over.
+  virtual void changed(stream_id stream) = 0;
+  // Core takes work again.
+  virtual void resumed() = 0;
+};
+
+// Where an answer goes when a commit is through.
+struct receipt {
+  session_id session{};
+  std::uint64_t token = 0;
+};
+
+}  // namespace tidegate::core

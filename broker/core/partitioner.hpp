@@ -1,0 +1,13 @@
+// Which partition a key belongs to: as Kafka's Java client chooses, so a key's records meet in the same partition here
+// and at the centre.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace tidegate::core {
+
+// Kafka's murmur2 (org.apache.kafka.common.utils.Utils.murmur2) with the sign bit cleared.
+std::uint32_t murmur2(std::string_view key);
+
+}  // namespace tidegate::core

@@ -1,0 +1,68 @@
+#include "broker/core/producers.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "broker/base/limits.hpp"
+
+namespace tidegate::core {
+
+producers::producers(const std::unordered_map<std::string, store::producer_state>& found) {
+  for (const auto& [id, state] : found) entries_[id] = {state, state};
+}
+
+result<sequence_check> producers::check(const producer_ref& producer, std::uint64_t sequence) const {
+  const auto found = entries_.find(std::string(producer.id));
+  if (found == entries_.end()) return sequence_check::fresh;
+  const store::producer_state& known = found->second.current;
+  if (known.epoch == producer.epoch) {
+    return sequence <= known.sequence ? sequence_check::duplicate : sequence_check::fresh;
+  }
+  if (!producer.epochs_rise || producer.epoch > known.epoch) return sequence_check::fresh;
+  return error{errc::fenced,
+               fmt::format("producer '{}' has epoch {}; a newer one with epoch {} has taken over", producer.id, producer.epoch,
+                           known.epoch),
+               "producer_epoch"};
+}
+
+void producers::advance(const producer_ref& producer, std::uint64_t sequence, std::int64_t wall_ms, store::group& group) {
+  const auto [found, is_new] = entries_.try_emplace(std::string(producer.id));
+  found->second.current = {producer.epoch, sequence, wall_ms};
+  group.set_producer(producer.id, found->second.current);
+  if (!is_new || entries_.size() <= limits::producers_count) return;
+  const auto oldest = std::min_element(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
+    return a.second.current.timestamp_ms < b.second.current.timestamp_ms;
+  });
+  if (oldest == found) return;
+  group.erase_producer(oldest->first);
+  entries_.erase(oldest);
+}
+
+void producers::made_durable(const producer_changes& changes) {
+  for (const auto& [id, state] : changes) {
+    const auto found = entries_.find(id);
+    if (state && found != entries_.end()) found->second.durable = state;
+  }
+}
+
+void producers::restore_durable() {
+  std::erase_if(entries_, [](const auto& item) { return !item.second.durable; });
+  for (auto& [id, entry] : entries_) entry.current = *entry.durable;
+}
+
+std::uint64_t producers::durable_sequence(const producer_ref& producer) const {
+  const auto found = entries_.find(std::string(producer.id));
+  if (found == entries_.end() || !found->second.durable || found->second.durable->epoch != producer.epoch) return 0;
+  return found->second.durable->sequence;
+}
+
+void producers::expire(std::int64_t before_wall_ms, store::group& group) {
+  std::erase_if(entries_, [&](const auto& item) {
+    if (item.second.current.timestamp_ms >= before_wall_ms) return false;
+    group.erase_producer(item.first);
+    return true;
+  });
+}
+
+}  // namespace tidegate::core

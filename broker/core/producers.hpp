@@ -1,0 +1,53 @@
+// Who published what last: how a resent message is known. One number a producer is enough, because a publish is one
+// commit into all of its targets: it is in every one of them or in none.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "broker/base/error.hpp"
+#include "broker/store/format.hpp"
+#include "broker/store/group.hpp"
+
+namespace tidegate::core {
+
+struct producer_ref {
+  std::string_view id;
+  std::uint32_t epoch = 0;
+  // Applications count epochs: a lower one is an older self and is fenced. Devices draw them by chance when their
+  // store is formatted, so any other one is a new beginning.
+  bool epochs_rise = true;
+};
+
+using producer_changes = std::unordered_map<std::string, std::optional<store::producer_state>>;
+
+enum class sequence_check { fresh, duplicate };
+
+class producers {
+ public:
+  explicit producers(const std::unordered_map<std::string, store::producer_state>& found);
+
+  // Fenced if the epoch is older than what is known. An unknown producer may start at any sequence.
+  result<sequence_check> check(const producer_ref& producer, std::uint64_t sequence) const;
+  // Puts the sequence into the group with the message; forgets the longest silent producer when there are too many.
+  void advance(const producer_ref& producer, std::uint64_t sequence, std::int64_t wall_ms, store::group& group);
+  // A group's sequences are on flash.
+  void made_durable(const producer_changes& changes);
+  // What was not made durable is void: back to what is.
+  void restore_durable();
+  // The last sequence on flash in this epoch; 0 = none.
+  std::uint64_t durable_sequence(const producer_ref& producer) const;
+  void expire(std::int64_t before_wall_ms, store::group& group);
+  std::size_t size() const { return entries_.size(); }
+
+ private:
+  struct entry {
+    store::producer_state current;                 // with what is on its way
+    std::optional<store::producer_state> durable;
+  };
+  std::unordered_map<std::string, entry> entries_;
+};
+
+}  // namespace tidegate::core

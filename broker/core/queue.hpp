@@ -1,0 +1,111 @@
+// A queue: competing consumers over a stream of the store. What waits and was never delivered is only two numbers, the
+// cursor and the end; memory goes to what is out for delivery or came back.
+//
+//   log start            cursor                 end
+//   |  settled, out, or returned  |  ready, never delivered  |
+#pragma once
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "broker/base/limits.hpp"
+#include "broker/core/events.hpp"
+#include "broker/model/record_batch.hpp"
+#include "broker/store/store.hpp"
+
+namespace tidegate::core {
+
+class queue;
+
+struct consumer {
+  consumer_id id{};
+  session_id session{};
+  queue* source = nullptr;
+  std::uint32_t prefetch = limits::prefetch_max;
+  bool auto_ack = false;
+  bool told = false;            // knows that there is something to pull
+  std::set<offset_t> unsettled;
+};
+
+struct delivery_view {
+  offset_t offset = 0;
+  bool redelivered = false;
+  std::uint32_t deliveries = 0;  // earlier ones that are known
+  std::int64_t timestamp_ms = 0;
+  message_view message;
+};
+
+// False: no more of them now (the message was taken all the same).
+using delivery_taker = std::function<bool(const delivery_view&)>;
+
+struct pull_result {
+  std::size_t count = 0;
+  bool more = false;  // something is ready and the consumer has credit: pull again when there is room
+};
+
+class queue {
+ public:
+  queue(std::string name, stream_id stream, const store::stream_ledger& found);
+  // A new one.
+  queue(std::string name, stream_id stream);
+
+  const std::string& name() const { return name_; }
+  stream_id stream() const { return stream_; }
+  std::uint64_t ready() const { return held_ - unsettled_.size(); }
+  std::uint64_t unsettled() const { return unsettled_.size(); }
+  std::uint64_t discarded() const { return discarded_; }
+  const std::vector<consumer*>& consumers() const { return consumers_; }
+  void add_consumer(consumer& consumer) { consumers_.push_back(&consumer); }
+  void remove_consumer(consumer& consumer, store::group& group);
+
+  // Offsets for publishes, dense.
+  offset_t take_offset() { return next_++; }
+  // What was to be appended is void; goes on at the durable end.
+  void void_appends() { next_ = end_; }
+  // Everything below is durable.
+  void advance(offset_t end);
+
+  // Hands at most a fair share of what is ready to the consumer.
+  result<pull_result> pull(consumer& consumer, const store::reader& reader, store::group& group, const delivery_taker& take);
+  // The offset is one of the consumer's unsettled ones.
+  void acknowledge(consumer& consumer, offset_t offset, store::group& group);
+  void discard(consumer& consumer, offset_t offset, store::group& group);
+  void requeue(consumer& consumer, offset_t offset, store::group& group);
+  // May be given more.
+  bool wants(const consumer& consumer) const;
+
+ private:
+  // One pull on its way.
+  struct pulling {
+    consumer& to;
+    const store::reader& reader;
+    store::group& group;
+    const delivery_taker& take;
+    std::size_t left;
+    bool stopped = false;  // by the taker
+    bool goes_on() const { return left > 0 && !stopped; }
+  };
+  std::size_t share_of(const consumer& consumer) const;
+  void deliver(pulling& pull, const record_view& record);
+  result<void> pull_returned(pulling& pull);
+  result<void> pull_fresh(pulling& pull);
+
+  std::string name_;
+  stream_id stream_;
+  offset_t next_ = 0;    // to append
+  offset_t end_ = 0;     // durable
+  offset_t cursor_ = 0;  // never delivered by this process from here on
+  std::uint64_t held_ = 0;
+  std::uint64_t discarded_ = 0;
+  offset_t maybe_delivered_before_ = 0;
+  store::offset_set settled_before_;             // found settled at the start, at or above the cursor
+  std::map<offset_t, std::uint32_t> counted_;    // known deliveries of what was found at the start
+  std::map<offset_t, std::uint32_t> returned_;   // came back: deliveries so far
+  std::map<offset_t, std::uint32_t> unsettled_;  // out: deliveries before this one
+  std::vector<consumer*> consumers_;
+};
+
+}  // namespace tidegate::core

@@ -1,0 +1,129 @@
+#include "broker/core/routing.hpp"
+
+#include <algorithm>
+
+#include "broker/base/error.hpp"
+
+namespace tidegate::core {
+namespace {
+
+constexpr std::size_t cached_routes_max = 4'096;
+
+// The first word, cut off the front. `end` tells that there was none.
+struct word {
+  std::string_view text;
+  std::string_view rest;
+  bool more = false;  // words follow
+};
+
+word first_word(std::string_view words) {
+  const auto dot = words.find('.');
+  if (dot == std::string_view::npos) return {words, {}, false};
+  return {words.substr(0, dot), words.substr(dot + 1), true};
+}
+
+std::vector<std::string_view> split(std::string_view words) {
+  std::vector<std::string_view> out;
+  if (words.empty()) return out;
+  for (word next = first_word(words);; next = first_word(next.rest)) {
+    out.push_back(next.text);
+    if (!next.more) return out;
+  }
+}
+
+template <class T>
+void add_once(std::vector<T*>& targets, T* target) {
+  if (target != nullptr && std::find(targets.begin(), targets.end(), target) == targets.end()) targets.push_back(target);
+}
+
+}  // namespace
+
+// Greedy with one step back: when a word does not fit, the latest `#` takes one word more. Linear in practice, and never
+// worse than words x pattern words.
+bool topic_matches(std::string_view pattern, std::string_view routing_key) {
+  const auto rules = split(pattern), words = split(routing_key);
+  std::size_t rule = 0, at = 0, hash = rules.size(), hash_at = 0;
+  while (at < words.size()) {
+    if (rule < rules.size() && rules[rule] == "#") {
+      hash = rule++;
+      hash_at = at;
+    } else if (rule < rules.size() && (rules[rule] == "*" || rules[rule] == words[at])) {
+      ++rule;
+      ++at;
+    } else if (hash < rules.size()) {
+      rule = hash + 1;
+      at = ++hash_at;
+    } else {
+      return false;
+    }
+  }
+  while (rule < rules.size() && rules[rule] == "#") ++rule;
+  return rule == rules.size();
+}
+
+routing::routing() {
+  add_exchange({"amq.direct", exchange_type::direct});
+  add_exchange({"amq.fanout", exchange_type::fanout});
+  add_exchange({"amq.topic", exchange_type::topic});
+}
+
+bool routing::is_built_in(std::string_view name) { return name.empty() || name.starts_with("amq."); }
+
+const exchange_definition* routing::find_exchange(std::string_view name) const {
+  const auto found = exchanges_.find(name);
+  return found == exchanges_.end() ? nullptr : &found->second;
+}
+
+void routing::add_exchange(exchange_definition exchange) {
+  cache_.clear();
+  exchanges_.insert_or_assign(exchange.name, exchange);
+}
+
+void routing::remove_exchange(std::string_view name) {
+  cache_.clear();
+  rules_.erase(rules_.find(name), rules_.upper_bound(name));
+  std::erase_if(bindings_, [&](const auto& binding) { return binding.exchange == name; });
+  exchanges_.erase(exchanges_.find(name));
+}
+
+bool routing::bind(const binding_definition& binding, queue* queue, topic* topic) {
+  if (!bindings_.insert(binding).second) return false;
+  cache_.clear();
+  rules_[binding.exchange].emplace_back(binding, rule{binding.routing_key, queue, topic});
+  return true;
+}
+
+bool routing::unbind(const binding_definition& binding) {
+  if (bindings_.erase(binding) == 0) return false;
+  cache_.clear();
+  std::erase_if(rules_[binding.exchange], [&](const auto& rule) { return rule.first == binding; });
+  return true;
+}
+
+const route& routing::find(std::string_view exchange, std::string_view routing_key) {
+  std::string key(exchange);
+  key.push_back('\0');
+  key.append(routing_key);
+  if (const auto cached = cache_.find(key); cached != cache_.end()) return cached->second;
+  if (cache_.size() >= cached_routes_max) cache_.clear();
+  const exchange_definition* const definition = find_exchange(exchange);
+  TIDEGATE_EXPECT(definition != nullptr);
+  return cache_.emplace(std::move(key), match(*definition, routing_key)).first->second;
+}
+
+route routing::match(const exchange_definition& exchange, std::string_view routing_key) const {
+  route out;
+  const auto rules = rules_.find(exchange.name);
+  if (rules == rules_.end()) return out;
+  for (const auto& [binding, rule] : rules->second) {
+    const bool matches = exchange.type == exchange_type::fanout ||
+                         (exchange.type == exchange_type::direct && rule.routing_key == routing_key) ||
+                         (exchange.type == exchange_type::topic && topic_matches(rule.routing_key, routing_key));
+    if (!matches) continue;
+    add_once(out.queues, rule.to_queue);
+    add_once(out.topics, rule.to_topic);
+  }
+  return out;
+}
+
+}  // namespace tidegate::core

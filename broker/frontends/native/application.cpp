@@ -1,0 +1,289 @@
+#include "broker/frontends/native/application.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "broker/base/log.hpp"
+#include "broker/frontends/native/front_end.hpp"
+
+namespace tidegate::native {
+namespace {
+
+constexpr std::uint32_t protocol_version = 1;
+// Tokens of requests; below it they are publish ids.
+constexpr std::uint64_t request_tokens = std::uint64_t{1} << 63;
+
+std::optional<error> objection(session& session, const tg_Connect& connect) {
+  if (connect.version != protocol_version) {
+    return error{errc::unsupported, fmt::format("protocol version {} is not {}", connect.version, protocol_version), "version"};
+  }
+  if (!session.settings().token.empty() && view_of(connect.token) != session.settings().token) {
+    return error{errc::not_allowed, "the token is not the broker's", "token"};
+  }
+  if (connect.name.size > limits::routing_key_bytes || connect.producer.size > limits::producer_bytes) {
+    return error{errc::too_large, fmt::format("name and producer take at most {} bytes", limits::producer_bytes), "name"};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::unique_ptr<role> application::admit(session& session, const tg_Connect& connect) {
+  if (const auto refused = objection(session, connect)) {
+    session.fail(*refused);
+    return nullptr;
+  }
+  auto admitted = std::make_unique<application>(session, connect);
+  admitted->connected(connect);
+  return admitted;
+}
+
+application::application(session& session, const tg_Connect& connect)
+    : session_(session),
+      broker_(session.broker()),
+      name_(view_of(connect.name)),
+      producer_epoch_(connect.producer_epoch),
+      heartbeat_(connect.heartbeat_seconds == 0
+                     ? session.settings().heartbeat
+                     : std::min(session.settings().heartbeat, std::chrono::seconds(connect.heartbeat_seconds))) {
+  if (connect.producer.size > 0) producer_id_ = "a:" + std::string(view_of(connect.producer));
+}
+
+void application::connected(const tg_Connect& connect) {
+  const options& settings = session_.settings();
+  tg_Connected answer{};
+  answer.correlation = connect.correlation;
+  answer.server = bytes_of(settings.server);
+  answer.heartbeat_seconds = static_cast<std::uint32_t>(heartbeat_.count());
+  answer.largest_frame = limits::frame_bytes;
+  answer.gateway = bytes_of(settings.gateway);
+  answer.incarnation = bytes_of(broker_.storage().incarnation());
+  if (!producer_id_.empty()) answer.producer_sequence = broker_.durable_sequence({producer_id_, producer_epoch_, true});
+  append_frame(session_.outbox(), TG_CONNECTED, tg_Connected_fields, &answer, settings.server.size() + settings.gateway.size() + 64);
+  session_.wake();
+}
+
+void application::frame(const tg_frame& frame) {
+  switch (frame.member) {
+    case TG_PUBLISH_MESSAGE: return publish_message(frame);
+    case TG_SETTLE: return settle(frame);
+    case TG_PRODUCE: return produce(frame);
+    case TG_FETCH: return fetch(frame);
+    case TG_DECLARE_EXCHANGE: return declare_exchange(frame);
+    case TG_DECLARE_QUEUE: return declare_queue(frame);
+    case TG_DECLARE_TOPIC: return declare_topic(frame);
+    case TG_BIND: return bind(frame);
+    case TG_UNBIND: return unbind(frame);
+    case TG_DELETE: return remove(frame);
+    case TG_LIST: return list(frame);
+    case TG_CONSUME: return consume(frame);
+    case TG_CANCEL: return cancel(frame);
+    case TG_LIST_OFFSET: return list_offset(frame);
+    case TG_COMMIT_OFFSET: return commit_offset(frame);
+    case TG_FETCH_OFFSET: return fetch_offset(frame);
+    default: return;  // of a later version: skipped
+  }
+}
+
+core::receipt application::receipt_for(waiting_request request) {
+  const std::uint64_t token = request_tokens | next_request_++;
+  requests_.emplace(token, request);
+  return {session_.id(), token};
+}
+
+void application::settled(std::uint64_t token, const error* refusal) {
+  if ((token & request_tokens) == 0) {
+    if (refusal == nullptr) return publish_done(token);
+    return refuse_publish(token, *refusal);
+  }
+  const auto found = requests_.extract(token);
+  if (found.empty()) return;
+  const waiting_request& request = found.mapped();
+  if (refusal != nullptr) return session_.refuse(request.correlation, *refusal);
+  if (request.answer == TG_DONE) return answer_done(request.correlation, request.number, request.partitions);
+  const tg_Produced produced{request.correlation, request.number};
+  append_frame(session_.outbox(), TG_PRODUCED, tg_Produced_fields, &produced, 0);
+}
+
+void application::answer_done(std::uint32_t correlation, std::uint64_t message_count, std::uint32_t partitions) {
+  const tg_Done done{correlation, partitions, message_count};
+  append_frame(session_.outbox(), TG_DONE, tg_Done_fields, &done, 0);
+  session_.wake();
+}
+
+// A request asked of core: its receipt settles it, or the error does at once.
+void application::conclude(const core::receipt& receipt, std::uint32_t correlation, const result<void>& asked) {
+  if (asked) return;
+  requests_.erase(receipt.token);
+  session_.refuse(correlation, asked.error());
+}
+
+void application::fill(milliseconds now) {
+  confirm_done();
+  answer_fetches(now);
+  pull_ready();
+}
+
+// ------------------------------------------------------------------------------------------------ publishing
+
+void application::publish_message(const tg_frame& frame) {
+  tg_PublishMessage publish{};
+  header_list headers;
+  publish.headers = headers.decoder();
+  if (!tg_frame_decode(&frame, tg_PublishMessage_fields, &publish)) {
+    return session_.fail({errc::invalid, "PublishMessage does not decode, or has more headers than the limit"});
+  }
+  if (publish.id <= last_publish_ || (publish.id & request_tokens) != 0) {
+    return session_.fail({errc::invalid, fmt::format("publish id {} does not rise above {}", publish.id, last_publish_), "id"});
+  }
+  last_publish_ = publish.id;
+  publishes_.push_back({publish.id, false});
+  message_view message{view_of(publish.exchange), view_of(publish.routing_key), view_of(publish.key),
+                       std::move(headers.headers()), view_of(publish.body)};
+  const bool reserved = std::any_of(message.headers.begin(), message.headers.end(),
+                                    [](const header& header) { return header.name.starts_with(reserved_header_prefix); });
+  if (reserved) return refuse_publish(publish.id, {errc::not_allowed, "header names that begin with tg- are Tidegate's own", "headers"});
+  core::publish_request request{{session_.id(), publish.id}, std::nullopt, publish.sequence};
+  if (publish.sequence != 0) {
+    if (producer_id_.empty()) {
+      return refuse_publish(publish.id, {errc::not_allowed, "a sequence needs the producer that Connect names", "sequence"});
+    }
+    request.producer = core::producer_ref{producer_id_, producer_epoch_, true};
+  }
+  const auto published = broker_.publish(message, request);
+  if (!published) return refuse_publish(publish.id, published.error());
+  if (*published != core::publish_outcome::unroutable) return;
+  if (publish.mandatory) return_unroutable(publish);
+  publish_done(publish.id);
+  session_.wake();
+}
+
+void application::return_unroutable(const tg_PublishMessage& publish) {
+  const tg_Return returned{publish.id, publish.exchange, publish.routing_key, publish.body};
+  append_frame(session_.outbox(), TG_RETURN, tg_Return_fields, &returned,
+               publish.exchange.size + publish.routing_key.size + publish.body.size);
+}
+
+void application::publish_done(std::uint64_t id) {
+  const auto found = std::lower_bound(publishes_.begin(), publishes_.end(), id,
+                                      [](const publish_state& item, std::uint64_t wanted) { return item.id < wanted; });
+  if (found != publishes_.end() && found->id == id) found->done = true;
+}
+
+// Settles it by itself; a cumulative confirm of later ones does not touch it any more.
+void application::refuse_publish(std::uint64_t id, const error& cause) {
+  const tg_Confirm answer{id, false, wire_code(cause.code), bytes_of(cause.text)};
+  append_frame(session_.outbox(), TG_CONFIRM, tg_Confirm_fields, &answer, cause.text.size());
+  publish_done(id);
+  session_.wake();
+}
+
+void application::confirm_done() {
+  std::uint64_t through = 0;
+  while (!publishes_.empty() && publishes_.front().done) {
+    through = publishes_.front().id;
+    publishes_.pop_front();
+  }
+  if (through == 0) return;
+  const tg_Confirm answer{through, true, tg_Code_OK, {}};
+  append_frame(session_.outbox(), TG_CONFIRM, tg_Confirm_fields, &answer, 0);
+}
+
+// ------------------------------------------------------------------------------------------------ consuming
+
+void application::consume(const tg_frame& frame) {
+  tg_Consume consume{};
+  if (!tg_frame_decode(&frame, tg_Consume_fields, &consume)) return session_.fail({errc::invalid, "Consume does not decode"});
+  const bool taken = std::any_of(consumers_.begin(), consumers_.end(),
+                                 [&](const auto& item) { return item.second.number == consume.consumer; });
+  if (consume.consumer == 0 || taken) {
+    return session_.refuse(consume.correlation, {errc::invalid, fmt::format("consumer {} is 0 or in use on this connection", consume.consumer), "consumer"});
+  }
+  // Answered before core may say that there is something to deliver.
+  const auto id = broker_.consume(session_.id(), view_of(consume.queue), consume.prefetch, consume.auto_ack);
+  if (!id) return session_.refuse(consume.correlation, id.error());
+  consumers_[*id] = {consume.consumer, true, consume.auto_ack};
+  answer_done(consume.correlation);
+}
+
+void application::cancel(const tg_frame& frame) {
+  tg_Cancel cancel{};
+  if (!tg_frame_decode(&frame, tg_Cancel_fields, &cancel)) return session_.fail({errc::invalid, "Cancel does not decode"});
+  const auto found = std::find_if(consumers_.begin(), consumers_.end(),
+                                  [&](const auto& item) { return item.second.number == cancel.consumer; });
+  if (found == consumers_.end()) {
+    return session_.refuse(cancel.correlation, {errc::not_found, fmt::format("no consumer {} on this connection", cancel.consumer), "consumer"});
+  }
+  std::erase_if(unsettled_, [&](const unsettled& item) { return item.consumer == found->first; });
+  broker_.cancel(found->first);
+  consumers_.erase(found);
+  answer_done(cancel.correlation);
+}
+
+void application::deliverable(core::consumer_id consumer) {
+  const auto found = consumers_.find(consumer);
+  if (found != consumers_.end()) found->second.ready = true;
+}
+
+// One share a consumer and turn: the other consumers of the queue, on other connections, come before the next.
+void application::pull_ready() {
+  for (auto& [id, consumer] : consumers_) {
+    if (!consumer.ready || !session_.has_room()) continue;
+    const auto pulled = broker_.pull(id, [&](const core::delivery_view& delivery) {
+      deliver(id, consumer, delivery);
+      return session_.has_room();
+    });
+    if (!pulled) {
+      log::error("application {} {}: {}", name_, session_.peer(), pulled.error().text);
+      return session_.fail(pulled.error());
+    }
+    consumer.ready = pulled->more;
+    if (consumer.ready) session_.wake();
+  }
+}
+
+void application::deliver(core::consumer_id id, const consuming& consumer, const core::delivery_view& delivery) {
+  header_source headers(delivery.message.headers);
+  tg_Deliver out{};
+  out.consumer = consumer.number;
+  out.tag = next_tag_++;
+  out.redelivered = delivery.redelivered;
+  out.delivery_count = delivery.deliveries;
+  out.exchange = bytes_of(delivery.message.exchange);
+  out.routing_key = bytes_of(delivery.message.routing_key);
+  out.key = bytes_of(delivery.message.key);
+  out.headers = headers.encoder();
+  out.body = bytes_of(delivery.message.body);
+  out.timestamp_ms = static_cast<std::uint64_t>(delivery.timestamp_ms);
+  append_frame(session_.outbox(), TG_DELIVER, tg_Deliver_fields, &out, record_size_bound(delivery.message) + 12 * delivery.message.headers.size());
+  if (!consumer.auto_ack) unsettled_.push_back({out.tag, id, delivery.offset});
+}
+
+void application::settle(const tg_frame& frame) {
+  tg_Settle settle{};
+  if (!tg_frame_decode(&frame, tg_Settle_fields, &settle)) return session_.fail({errc::invalid, "Settle does not decode"});
+  const auto outcome = settle.outcome == tg_Settle_Outcome_ACK       ? core::broker::outcome::ack
+                       : settle.outcome == tg_Settle_Outcome_REQUEUE ? core::broker::outcome::requeue
+                                                                     : core::broker::outcome::discard;
+  const auto found = std::lower_bound(unsettled_.begin(), unsettled_.end(), settle.tag,
+                                      [](const unsettled& item, std::uint64_t tag) { return item.tag < tag; });
+  const bool known = found != unsettled_.end() && found->tag == settle.tag && !found->settled;
+  if (!known && !settle.multiple) {
+    return session_.refuse(0, {errc::not_found, fmt::format("delivery {} is not unsettled on this connection", settle.tag), "tag"});
+  }
+  if (settle.multiple) {
+    const auto end = found + (known ? 1 : 0);
+    for (auto item = unsettled_.begin(); item != end; ++item) settle_one(*item, outcome);
+  } else {
+    settle_one(*found, outcome);
+  }
+  while (!unsettled_.empty() && unsettled_.front().settled) unsettled_.pop_front();
+}
+
+void application::settle_one(unsettled& item, core::broker::outcome outcome) {
+  if (std::exchange(item.settled, true)) return;
+  broker_.settle(item.consumer, item.offset, outcome);
+}
+
+}  // namespace tidegate::native

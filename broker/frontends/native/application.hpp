@@ -1,0 +1,108 @@
+// An application's side of the native protocol (wire.md, "Application part"): requests in, answers out of order.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <unordered_map>
+
+#include "broker/frontends/native/session.hpp"
+
+namespace tidegate::native {
+
+class application final : public role {
+ public:
+  // Answers with Connected. Null: refused, and told so.
+  static std::unique_ptr<role> admit(session& session, const tg_Connect& connect);
+  application(session& session, const tg_Connect& connect);
+
+  void frame(const tg_frame& frame) override;
+  void settled(std::uint64_t token, const error* refusal) override;
+  void deliverable(core::consumer_id consumer) override;
+  void changed() override { look_at_fetches_ = true; }
+  void fill(milliseconds now) override;
+  milliseconds deadline() const override;
+  std::string_view kind() const override { return "application"; }
+  std::string name() const override { return name_; }
+  std::chrono::seconds silence_max() const override { return heartbeat_; }
+
+ private:
+  struct publish_state {
+    std::uint64_t id;
+    bool done;
+  };
+  struct unsettled {
+    std::uint64_t tag;
+    core::consumer_id consumer;
+    offset_t offset;
+    bool settled = false;
+  };
+  struct consuming {
+    std::uint32_t number;  // the client's
+    bool ready = false;
+    bool auto_ack = false;
+  };
+  struct waiting_fetch {
+    std::uint32_t correlation, partition, bytes_min;
+    std::string topic;
+    offset_t offset;
+    std::size_t bytes_max;
+    milliseconds until;
+  };
+  // A request whose answer waits for a commit.
+  struct waiting_request {
+    std::uint32_t correlation = 0;
+    tg_member answer = TG_DONE;
+    std::uint64_t number = 0;  // Produced: base offset; Done: message count
+    std::uint32_t partitions = 0;
+  };
+
+  void connected(const tg_Connect& connect);
+  core::receipt receipt_for(waiting_request request);
+  void conclude(const core::receipt& receipt, std::uint32_t correlation, const result<void>& asked);
+
+  void publish_message(const tg_frame& frame);
+  void refuse_publish(std::uint64_t id, const error& cause);
+  void return_unroutable(const tg_PublishMessage& publish);
+  void publish_done(std::uint64_t id);
+  void declare_exchange(const tg_frame& frame);
+  void declare_queue(const tg_frame& frame);
+  void declare_topic(const tg_frame& frame);
+  void bind(const tg_frame& frame);
+  void unbind(const tg_frame& frame);
+  void remove(const tg_frame& frame);
+  void list(const tg_frame& frame);
+  void consume(const tg_frame& frame);
+  void cancel(const tg_frame& frame);
+  void settle(const tg_frame& frame);
+  void produce(const tg_frame& frame);
+  void fetch(const tg_frame& frame);
+  void list_offset(const tg_frame& frame);
+  void commit_offset(const tg_frame& frame);
+  void fetch_offset(const tg_frame& frame);
+
+  void settle_one(unsettled& item, core::broker::outcome outcome);
+  void deliver(core::consumer_id id, const consuming& consumer, const core::delivery_view& delivery);
+  void pull_ready();
+  void confirm_done();
+  void answer_fetches(milliseconds now);
+  bool try_fetch(const waiting_fetch& fetch, bool due);
+  void answer_done(std::uint32_t correlation, std::uint64_t message_count = 0, std::uint32_t partitions = 0);
+
+  session& session_;
+  core::broker& broker_;
+  std::string name_;
+  std::string producer_id_;
+  std::uint32_t producer_epoch_;
+  std::chrono::seconds heartbeat_;
+  std::deque<publish_state> publishes_;  // unsettled, ids rising
+  std::uint64_t last_publish_ = 0;
+  std::unordered_map<std::uint64_t, waiting_request> requests_;  // by token
+  std::uint64_t next_request_ = 0;
+  std::map<core::consumer_id, consuming> consumers_;
+  std::deque<unsettled> unsettled_;  // by tag
+  std::uint64_t next_tag_ = 1;
+  std::vector<waiting_fetch> fetches_;
+  bool look_at_fetches_ = false;
+};
+
+}  // namespace tidegate::native

@@ -1,0 +1,61 @@
+#include "broker/frontends/native/codec.hpp"
+
+#include "broker/base/limits.hpp"
+
+namespace tidegate::native {
+namespace {
+
+// Keys, lengths and numbers of the largest message beside its text and bytes.
+constexpr std::size_t frame_overhead = 160;
+
+bool take_header(void* context, void* item) {
+  auto& headers = *static_cast<std::vector<header>*>(context);
+  // One more than the limit, so that the check of the message names it.
+  if (headers.size() > limits::headers_count) return false;
+  const auto& decoded = *static_cast<tg_Header*>(item);
+  headers.push_back({view_of(decoded.name), view_of(decoded.value)});
+  return true;
+}
+
+}  // namespace
+
+tg_Code wire_code(errc code) {
+  switch (code) {
+    case errc::invalid: return tg_Code_INVALID;
+    case errc::not_found: return tg_Code_NOT_FOUND;
+    case errc::precondition: return tg_Code_PRECONDITION;
+    case errc::too_large: return tg_Code_TOO_LARGE;
+    case errc::store_full: return tg_Code_STORE_FULL;
+    case errc::not_allowed: return tg_Code_NOT_ALLOWED;
+    case errc::out_of_range: return tg_Code_OUT_OF_RANGE;
+    case errc::fenced: return tg_Code_FENCED;
+    case errc::limit: return tg_Code_LIMIT;
+    case errc::unsupported: return tg_Code_UNSUPPORTED;
+  }
+  return tg_Code_INVALID;
+}
+
+void append_frame(std::string& out, tg_member member, const pb_msgdesc_t* fields, const void* message,
+                  std::size_t size_hint) {
+  const std::size_t before = out.size();
+  out.resize(before + size_hint + frame_overhead);
+  const std::size_t size =
+      tg_frame_encode(reinterpret_cast<std::uint8_t*>(out.data()) + before, out.size() - before, member, fields, message);
+  TIDEGATE_EXPECT(size > 0);
+  out.resize(before + size);
+}
+
+tg_list header_list::decoder() { return {take_header, &slot_, &headers_}; }
+
+tg_list header_source::encoder() {
+  const auto step = [](void* context, void* item) {
+    auto& source = *static_cast<header_source*>(context);
+    if (source.next_ == source.headers_.size()) return false;
+    const header& next = source.headers_[source.next_++];
+    *static_cast<tg_Header*>(item) = {bytes_of(next.name), bytes_of(next.value)};
+    return true;
+  };
+  return {step, &slot_, this};
+}
+
+}  // namespace tidegate::native

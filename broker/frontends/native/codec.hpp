@@ -1,0 +1,51 @@
+// Frames in and out of the native protocol: decoding into the generated structs, encoding onto an outbox.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/base/error.hpp"
+#include "broker/model/message.hpp"
+#include "firmware/wire/frame.h"
+#include "firmware/wire/link.pb.h"
+
+namespace tidegate::native {
+
+inline std::string_view view_of(const tg_bytes& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data), bytes.size};
+}
+inline tg_bytes bytes_of(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+tg_Code wire_code(errc code);
+
+// Appends one frame. `size_hint` covers the text and bytes in it.
+void append_frame(std::string& out, tg_member member, const pb_msgdesc_t* fields, const void* message,
+                  std::size_t size_hint);
+
+// Decodes a list of headers, at most limits::headers_count, into views.
+class header_list {
+ public:
+  tg_list decoder();
+  std::vector<header>& headers() { return headers_; }
+
+ private:
+  tg_Header slot_{};
+  std::vector<header> headers_;
+};
+
+// Steps through headers for encoding.
+class header_source {
+ public:
+  explicit header_source(const std::vector<header>& headers) : headers_(headers) {}
+  tg_list encoder();
+
+ private:
+  const std::vector<header>& headers_;
+  std::size_t next_ = 0;
+  tg_Header slot_{};
+};
+
+}  // namespace tidegate::native

@@ -1,0 +1,31 @@
+// What the native protocol's connections share: the broker, the settings, and who is connected.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "broker/frontends/native/session.hpp"
+
+namespace tidegate::native {
+
+class front_end {
+ public:
+  front_end(core::broker& broker, options options) : broker_(broker), options_(std::move(options)) {}
+
+  core::broker& broker() { return broker_; }
+  const options& settings() const { return options_; }
+  void add(session& session) { sessions_.insert(&session); }
+  void remove(session& session);
+  const std::set<session*>& sessions() const { return sessions_; }
+  // A device that connects anew ends its older connection, which may be half open.
+  void take_over(const std::string& device, session& session);
+
+ private:
+  core::broker& broker_;
+  options options_;
+  std::set<session*> sessions_;
+  std::map<std::string, session*> devices_;
+};
+
+}  // namespace tidegate::native

@@ -1,0 +1,136 @@
+#include "broker/frontends/native/listing.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+
+namespace tidegate::native {
+namespace {
+
+namespace json = boost::json;
+
+json::array exchanges(const core::broker& broker) {
+  json::array out;
+  for (const auto& [name, exchange] : broker.routes().exchanges()) {
+    out.push_back({{"name", name}, {"type", tidegate::name(exchange.type)}});
+  }
+  return out;
+}
+
+json::array bindings(const core::broker& broker) {
+  json::array out;
+  for (const auto& binding : broker.routes().bindings()) {
+    out.push_back({{"exchange", binding.exchange},
+                   {"target_kind", tidegate::name(binding.kind)},
+                   {"target", binding.target},
+                   {"routing_key", binding.routing_key}});
+  }
+  return out;
+}
+
+json::array queues(const core::broker& broker) {
+  json::array out;
+  for (const auto& row : broker.list_queues()) {
+    out.push_back({{"name", row.name},
+                   {"ready", row.ready},
+                   {"unsettled", row.unsettled},
+                   {"consumers", row.consumers},
+                   {"bytes", row.bytes},
+                   {"discarded", row.discarded}});
+  }
+  return out;
+}
+
+json::array topics(const core::broker& broker) {
+  json::array out;
+  for (const auto& row : broker.list_topics()) {
+    json::array partitions;
+    for (const auto& partition : row.partitions) {
+      partitions.push_back({{"partition", partitions.size()},
+                            {"log_start", partition.log_start},
+                            {"high_watermark", partition.high_watermark},
+                            {"bytes", partition.bytes}});
+    }
+    out.push_back({{"name", row.definition->name},
+                   {"partitions", std::move(partitions)},
+                   {"retention_bytes", row.definition->retention_bytes},
+                   {"retention_ms", row.definition->retention_age.count()},
+                   {"uuid", row.definition->uuid}});
+  }
+  return out;
+}
+
+json::array groups(const core::broker& broker) {
+  json::array out;
+  for (const auto& row : broker.list_groups()) {
+    out.push_back({{"group", row.group},
+                   {"topic", row.topic},
+                   {"partition", row.partition},
+                   {"offset", row.offset},
+                   {"lag", row.lag}});
+  }
+  return out;
+}
+
+json::array connections(const front_end& front_end) {
+  json::array out;
+  for (const session* const session : front_end.sessions()) {
+    const role* const role = session->current_role();
+    out.push_back({{"id", static_cast<std::uint64_t>(session->id())},
+                   {"name", role == nullptr ? std::string() : role->name()},
+                   {"peer", session->peer()},
+                   {"kind", role == nullptr ? std::string_view("new") : role->kind()}});
+  }
+  return out;
+}
+
+json::object status(front_end& front_end) {
+  const core::broker& broker = front_end.broker();
+  const auto& pages = broker.storage().pages();
+  const auto& counts = broker.counts();
+  return {{"server", front_end.settings().server},
+          {"gateway", front_end.settings().gateway},
+          {"incarnation", broker.storage().incarnation()},
+          {"state", broker.storage().is_full() ? "full: publishes are refused" : "ready"},
+          {"connections", front_end.sessions().size()},
+          {"published", counts.published},
+          {"duplicates", counts.duplicates},
+          {"unroutable", counts.unroutable},
+          {"refused_full", counts.refused_full},
+          {"delivered", counts.delivered},
+          {"acknowledged", counts.acknowledged},
+          {"commits", counts.commits},
+          {"bytes_written", counts.bytes_written},
+          {"store_bytes_used", pages.used_pages * pages.page_bytes},
+          {"store_bytes_max", pages.map_pages * pages.page_bytes},
+          {"journal_bytes", counts.journal_bytes}};
+}
+
+}  // namespace
+
+result<std::string> listing(std::string_view kind, front_end& front_end) {
+  const core::broker& broker = front_end.broker();
+  json::value out;
+  if (kind == "exchanges") {
+    out = exchanges(broker);
+  } else if (kind == "bindings") {
+    out = bindings(broker);
+  } else if (kind == "queues") {
+    out = queues(broker);
+  } else if (kind == "topics") {
+    out = topics(broker);
+  } else if (kind == "groups") {
+    out = groups(broker);
+  } else if (kind == "connections") {
+    out = connections(front_end);
+  } else if (kind == "status") {
+    out = status(front_end);
+  } else {
+    return error{errc::invalid, fmt::format("'{}' is not exchanges, bindings, queues, topics, groups, connections or status", kind), "kind"};
+  }
+  std::string text = json::serialize(out);
+  if (text.size() <= limits::frame_bytes - limits::kib) return text;
+  return error{errc::too_large, fmt::format("the list of {} takes {} bytes, more than a frame of {}", kind, text.size(), limits::frame_bytes)};
+}
+
+}  // namespace tidegate::native

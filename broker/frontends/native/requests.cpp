@@ -1,0 +1,215 @@
+// The application's requests about definitions and topics.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "broker/frontends/native/application.hpp"
+#include "broker/frontends/native/listing.hpp"
+
+namespace tidegate::native {
+namespace {
+
+constexpr std::int64_t timestamp_end = -1;
+constexpr std::int64_t timestamp_start = -2;
+constexpr std::uint32_t fetch_wait_ms_max = 30'000;
+
+error does_not_decode(std::string_view what) { return {errc::invalid, fmt::format("{} does not decode", what)}; }
+
+result<binding_definition> binding_of(const tg_Bind& bind) {
+  const auto kind = parse_target_kind(view_of(bind.target_kind));
+  if (!kind) return kind.error();
+  return binding_definition{std::string(view_of(bind.exchange)), *kind, std::string(view_of(bind.target)),
+                            std::string(view_of(bind.routing_key))};
+}
+
+}  // namespace
+
+void application::declare_exchange(const tg_frame& frame) {
+  tg_DeclareExchange declare{};
+  if (!tg_frame_decode(&frame, tg_DeclareExchange_fields, &declare)) return session_.fail(does_not_decode("DeclareExchange"));
+  const std::string_view name = view_of(declare.name);
+  if (declare.passive) {
+    if (broker_.routes().find_exchange(name) != nullptr) return answer_done(declare.correlation);
+    return session_.refuse(declare.correlation, {errc::not_found, fmt::format("no exchange '{}'", name), "name"});
+  }
+  const auto type = parse_exchange_type(view_of(declare.type));
+  if (!type) return session_.refuse(declare.correlation, type.error());
+  const auto receipt = receipt_for({declare.correlation});
+  conclude(receipt, declare.correlation, broker_.declare_exchange(name, *type, receipt));
+}
+
+void application::declare_queue(const tg_frame& frame) {
+  tg_DeclareQueue declare{};
+  if (!tg_frame_decode(&frame, tg_DeclareQueue_fields, &declare)) return session_.fail(does_not_decode("DeclareQueue"));
+  const std::string_view name = view_of(declare.name);
+  const auto* const known = broker_.find_queue(name);
+  if (declare.passive) {
+    if (known != nullptr) return answer_done(declare.correlation, known->ready());
+    return session_.refuse(declare.correlation, {errc::not_found, fmt::format("no queue '{}'", name), "name"});
+  }
+  const auto receipt = receipt_for({declare.correlation, TG_DONE, known == nullptr ? 0 : known->ready()});
+  conclude(receipt, declare.correlation, broker_.declare_queue(name, receipt));
+}
+
+void application::declare_topic(const tg_frame& frame) {
+  tg_DeclareTopic declare{};
+  if (!tg_frame_decode(&frame, tg_DeclareTopic_fields, &declare)) return session_.fail(does_not_decode("DeclareTopic"));
+  const std::string_view name = view_of(declare.name);
+  const auto* const known = broker_.find_topic(name);
+  const auto partitions = known == nullptr ? std::max(1u, declare.partitions) : static_cast<std::uint32_t>(known->partitions().size());
+  if (declare.passive) {
+    if (known != nullptr) return answer_done(declare.correlation, 0, partitions);
+    return session_.refuse(declare.correlation, {errc::not_found, fmt::format("no topic '{}'", name), "name"});
+  }
+  const auto receipt = receipt_for({declare.correlation, TG_DONE, 0, partitions});
+  conclude(receipt, declare.correlation,
+           broker_.declare_topic({std::string(name), declare.partitions, declare.retention_bytes,
+                                  milliseconds(static_cast<std::int64_t>(declare.retention_ms))},
+                                 receipt));
+}
+
+void application::bind(const tg_frame& frame) {
+  tg_Bind bind{};
+  if (!tg_frame_decode(&frame, tg_Bind_fields, &bind)) return session_.fail(does_not_decode("Bind"));
+  const auto binding = binding_of(bind);
+  if (!binding) return session_.refuse(bind.correlation, binding.error());
+  const auto receipt = receipt_for({bind.correlation});
+  conclude(receipt, bind.correlation, broker_.bind(*binding, receipt));
+}
+
+void application::unbind(const tg_frame& frame) {
+  tg_Bind bind{};
+  if (!tg_frame_decode(&frame, tg_Bind_fields, &bind)) return session_.fail(does_not_decode("Unbind"));
+  const auto binding = binding_of(bind);
+  if (!binding) return session_.refuse(bind.correlation, binding.error());
+  const auto receipt = receipt_for({bind.correlation});
+  conclude(receipt, bind.correlation, broker_.unbind(*binding, receipt));
+}
+
+void application::remove(const tg_frame& frame) {
+  tg_Delete remove{};
+  if (!tg_frame_decode(&frame, tg_Delete_fields, &remove)) return session_.fail(does_not_decode("Delete"));
+  const std::string_view kind = view_of(remove.kind), name = view_of(remove.name);
+  const auto receipt = receipt_for({remove.correlation});
+  if (kind == "exchange") return conclude(receipt, remove.correlation, broker_.remove_exchange(name, receipt));
+  if (kind == "queue") return conclude(receipt, remove.correlation, broker_.remove_queue(name, receipt));
+  if (kind == "topic") return conclude(receipt, remove.correlation, broker_.remove_topic(name, receipt));
+  conclude(receipt, remove.correlation,
+           error{errc::invalid, fmt::format("'{}' is not exchange, queue or topic", kind), "kind"});
+}
+
+void application::list(const tg_frame& frame) {
+  tg_List list{};
+  if (!tg_frame_decode(&frame, tg_List_fields, &list)) return session_.fail(does_not_decode("List"));
+  const auto json = listing(view_of(list.kind), session_.owner());
+  if (!json) return session_.refuse(list.correlation, json.error());
+  const tg_Listed listed{list.correlation, bytes_of(*json)};
+  append_frame(session_.outbox(), TG_LISTED, tg_Listed_fields, &listed, json->size());
+  session_.wake();
+}
+
+void application::produce(const tg_frame& frame) {
+  tg_Produce produce{};
+  if (!tg_frame_decode(&frame, tg_Produce_fields, &produce)) return session_.fail(does_not_decode("Produce"));
+  const auto receipt = receipt_for({produce.correlation, TG_PRODUCED});
+  const auto base = broker_.produce(view_of(produce.topic), produce.partition, view_of(produce.batch), receipt);
+  if (base) {
+    requests_[receipt.token].number = *base;
+    return;
+  }
+  requests_.erase(receipt.token);
+  session_.refuse(produce.correlation, base.error());
+}
+
+void application::fetch(const tg_frame& frame) {
+  tg_Fetch fetch{};
+  if (!tg_frame_decode(&frame, tg_Fetch_fields, &fetch)) return session_.fail(does_not_decode("Fetch"));
+  const std::size_t bytes_max = fetch.max_bytes == 0 ? limits::fetch_bytes_max : std::min<std::size_t>(fetch.max_bytes, limits::fetch_bytes_max);
+  const milliseconds wait{std::min(fetch.max_wait_ms, fetch_wait_ms_max)};
+  waiting_fetch waiting{fetch.correlation, fetch.partition,         fetch.min_bytes, std::string(view_of(fetch.topic)),
+                        fetch.offset,      bytes_max, session_.now() + wait};
+  if (try_fetch(waiting, wait.count() == 0)) return;
+  if (fetches_.size() >= limits::fetches_waiting) {
+    return session_.refuse(fetch.correlation, {errc::limit, fmt::format("{} waiting fetches on one connection are the limit", limits::fetches_waiting)});
+  }
+  fetches_.push_back(std::move(waiting));
+  session_.wake();
+}
+
+// True: answered. Otherwise core will tell of changes, and the deadline comes.
+bool application::try_fetch(const waiting_fetch& fetch, bool due) {
+  const auto fetched = broker_.fetch(fetch.topic, fetch.partition, fetch.offset, fetch.bytes_max);
+  if (!fetched) {
+    session_.refuse(fetch.correlation, fetched.error());
+    return true;
+  }
+  const bool enough = fetched->batches.size() >= std::max(1u, fetch.bytes_min);
+  if (!enough && !due && !fetched->out_of_range) {
+    static_cast<void>(broker_.watch(session_.id(), fetch.topic, fetch.partition));
+    return false;
+  }
+  const tg_Fetched answer{fetch.correlation, fetched->out_of_range ? tg_Code_OUT_OF_RANGE : tg_Code_OK, fetched->log_start,
+                          fetched->high_watermark, bytes_of(fetched->batches)};
+  append_frame(session_.outbox(), TG_FETCHED, tg_Fetched_fields, &answer, fetched->batches.size());
+  session_.wake();
+  return true;
+}
+
+void application::answer_fetches(milliseconds now) {
+  const bool look = std::exchange(look_at_fetches_, false);
+  std::erase_if(fetches_, [&](const waiting_fetch& fetch) {
+    const bool due = fetch.until <= now;
+    return (look || due) && try_fetch(fetch, due);
+  });
+}
+
+milliseconds application::deadline() const {
+  milliseconds next = milliseconds::max();
+  for (const waiting_fetch& fetch : fetches_) next = std::min(next, fetch.until);
+  return next;
+}
+
+void application::list_offset(const tg_frame& frame) {
+  tg_ListOffset list{};
+  if (!tg_frame_decode(&frame, tg_ListOffset_fields, &list)) return session_.fail(does_not_decode("ListOffset"));
+  const auto range = broker_.range(view_of(list.topic), list.partition);
+  if (!range) return session_.refuse(list.correlation, range.error());
+  offset_t offset = list.timestamp_ms == timestamp_start ? range->log_start : range->high_watermark;
+  if (list.timestamp_ms >= 0) {
+    const auto found = broker_.find_time(view_of(list.topic), list.partition, list.timestamp_ms);
+    if (!found) return session_.refuse(list.correlation, found.error());
+    offset = *found;
+  } else if (list.timestamp_ms < timestamp_start) {
+    return session_.refuse(list.correlation, {errc::invalid, "a timestamp is Unix ms, -1 for the end or -2 for the start", "timestamp_ms"});
+  }
+  const tg_OffsetListed answer{list.correlation, offset, range->log_start, range->high_watermark};
+  append_frame(session_.outbox(), TG_OFFSET_LISTED, tg_OffsetListed_fields, &answer, 0);
+  session_.wake();
+}
+
+void application::commit_offset(const tg_frame& frame) {
+  tg_CommitOffset commit{};
+  if (!tg_frame_decode(&frame, tg_CommitOffset_fields, &commit)) return session_.fail(does_not_decode("CommitOffset"));
+  const auto receipt = receipt_for({commit.correlation});
+  conclude(receipt, commit.correlation,
+           broker_.commit_offset(view_of(commit.group), view_of(commit.topic), commit.partition, commit.offset,
+                                 view_of(commit.metadata), receipt));
+}
+
+void application::fetch_offset(const tg_frame& frame) {
+  tg_FetchOffset fetch{};
+  if (!tg_frame_decode(&frame, tg_FetchOffset_fields, &fetch)) return session_.fail(does_not_decode("FetchOffset"));
+  const auto committed = broker_.committed(view_of(fetch.group), view_of(fetch.topic), fetch.partition);
+  if (!committed) return session_.refuse(fetch.correlation, committed.error());
+  tg_OffsetFetched answer{};
+  answer.correlation = fetch.correlation;
+  if (const auto& state = *committed) {
+    answer.found = true;
+    answer.offset = state->offset;
+    answer.metadata = bytes_of(state->metadata);
+  }
+  append_frame(session_.outbox(), TG_OFFSET_FETCHED, tg_OffsetFetched_fields, &answer, answer.metadata.size);
+  session_.wake();
+}
+
+}  // namespace tidegate::native

@@ -1,0 +1,150 @@
+#include "broker/frontends/native/serve.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+
+#include "broker/base/limits.hpp"
+
+namespace tidegate::native {
+namespace asio = boost::asio;
+namespace {
+
+using asio::experimental::awaitable_operators::operator||;
+
+// A peer that does not take what is sent for so long is gone.
+constexpr std::chrono::seconds write_time_max{30};
+
+auto no_throw(boost::system::error_code& failure) { return asio::redirect_error(asio::use_awaitable, failure); }
+
+std::string peer_of(const asio::ip::tcp::socket& socket) {
+  boost::system::error_code failure;
+  const auto peer = socket.remote_endpoint(failure);
+  return failure ? std::string("?") : fmt::format("{}:{}", peer.address().to_string(), peer.port());
+}
+
+class connection {
+ public:
+  connection(asio::ip::tcp::socket socket, front_end& front_end)
+      : socket_(std::move(socket)),
+        woken_(socket_.get_executor()),
+        resumed_(socket_.get_executor()),
+        session_(front_end, peer_of(socket_), [this] { wake(); }) {
+    buffer_.resize(limits::receive_buffer_bytes_min);
+  }
+
+  asio::awaitable<void> run() { co_await (read() || write()); }
+
+ private:
+  void wake() {
+    if (reader_waits_) resumed_.cancel();
+    if (std::exchange(is_woken_, true)) return;
+    woken_.cancel();
+  }
+
+  asio::awaitable<void> read() {
+    boost::system::error_code failure;
+    while (true) {
+      take_input();
+      if (session_.is_closing() || (session_.is_paused() && held_ > 0)) {
+        // Closing: the writer sends what is left and ends the connection. Paused: the peer's bytes stay in the kernel,
+        // and in the end with the peer.
+        co_await pause(failure);
+        continue;
+      }
+      make_room();
+      const auto free = asio::buffer(buffer_.data() + held_, buffer_.size() - held_);
+      const auto got = co_await socket_.async_read_some(free, no_throw(failure));
+      if (failure) co_return;
+      held_ += got;
+    }
+  }
+
+  asio::awaitable<void> pause(boost::system::error_code& failure) {
+    reader_waits_ = true;
+    resumed_.expires_at(std::chrono::steady_clock::time_point::max());
+    co_await resumed_.async_wait(no_throw(failure));
+    reader_waits_ = false;
+  }
+
+  void take_input() {
+    if (held_ == 0) return;
+    const std::size_t taken = session_.input({buffer_.data(), held_});
+    held_ -= taken;
+    if (taken > 0 && held_ > 0) std::copy_n(buffer_.data() + taken, held_, buffer_.data());
+  }
+
+  // A buffer of the least size, but while a longer frame arrives: then it doubles as the bytes come, up to that frame.
+  void make_room() {
+    if (held_ == 0 && buffer_.size() > limits::receive_buffer_bytes_min && session_.frame_size() == 0) {
+      buffer_ = std::vector<char>(limits::receive_buffer_bytes_min);
+    }
+    if (held_ < buffer_.size()) return;
+    buffer_.resize(std::min(buffer_.size() * 2, limits::frame_bytes + TG_FRAME_HEADER_MAX));
+  }
+
+  asio::awaitable<void> write() {
+    boost::system::error_code failure;
+    std::string sending;
+    while (true) {
+      is_woken_ = false;
+      session_.fill();
+      if (session_.outbox().empty()) {
+        if (session_.is_closing()) co_return;
+        co_await wait(failure);
+        continue;
+      }
+      sending.clear();
+      sending.swap(session_.outbox());
+      co_await (send(sending, failure) || time_out());
+      if (failure) co_return;
+      if (sending.capacity() > limits::outbox_bytes_mark) sending = {};
+      if (reader_waits_) resumed_.cancel();
+    }
+  }
+
+  asio::awaitable<void> send(const std::string& bytes, boost::system::error_code& failure) {
+    failure = asio::error::timed_out;
+    co_await asio::async_write(socket_, asio::buffer(bytes), no_throw(failure));
+  }
+
+  asio::awaitable<void> time_out() {
+    asio::steady_timer timer(socket_.get_executor(), write_time_max);
+    co_await timer.async_wait(asio::use_awaitable);
+  }
+
+  asio::awaitable<void> wait(boost::system::error_code& failure) {
+    if (is_woken_) co_return;
+    const milliseconds deadline = session_.deadline();
+    woken_.expires_at(deadline == milliseconds::max() ? std::chrono::steady_clock::time_point::max()
+                                                      : std::chrono::steady_clock::time_point(deadline));
+    co_await woken_.async_wait(no_throw(failure));
+  }
+
+  asio::ip::tcp::socket socket_;
+  asio::steady_timer woken_;
+  asio::steady_timer resumed_;
+  bool is_woken_ = false;
+  bool reader_waits_ = false;
+  std::vector<char> buffer_;
+  std::size_t held_ = 0;
+  session session_;
+};
+
+}  // namespace
+
+asio::awaitable<void> serve(asio::ip::tcp::socket socket, front_end& front_end) {
+  connection served(std::move(socket), front_end);
+  co_await served.run();
+}
+
+}  // namespace tidegate::native

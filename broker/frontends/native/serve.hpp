@@ -1,0 +1,13 @@
+// A native connection's life on a socket: one reader, one writer, both around the session.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include "broker/frontends/native/front_end.hpp"
+
+namespace tidegate::native {
+
+boost::asio::awaitable<void> serve(boost::asio::ip::tcp::socket socket, front_end& front_end);
+
+}  // namespace tidegate::native

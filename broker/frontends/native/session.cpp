@@ -1,0 +1,151 @@
+#include "broker/frontends/native/session.hpp"
+
+#include <fmt/format.h>
+
+#include "broker/base/log.hpp"
+#include "broker/frontends/native/application.hpp"
+#include "broker/frontends/native/device.hpp"
+#include "broker/frontends/native/front_end.hpp"
+
+namespace tidegate::native {
+
+session::session(native::front_end& front_end, std::string peer, std::function<void()> wake)
+    : front_end_(front_end), peer_(std::move(peer)), wake_(std::move(wake)), id_(front_end.broker().attach(*this)), last_input_(now()) {
+  front_end_.add(*this);
+}
+
+session::~session() {
+  role_.reset();
+  front_end_.remove(*this);
+  broker().detach(id_);
+}
+
+core::broker& session::broker() const { return front_end_.broker(); }
+const options& session::settings() const { return front_end_.settings(); }
+milliseconds session::now() const { return broker().time().monotonic(); }
+
+bool session::is_paused() const { return !broker().accepts() || !has_room(); }
+
+std::size_t session::input(std::string_view data) {
+  last_input_ = now();
+  pinged_ = false;
+  std::size_t taken = 0;
+  frame_size_ = 0;
+  while (!closing_ && taken < data.size() && !is_paused()) {
+    const std::size_t body_max = role_ ? limits::frame_bytes : limits::first_frame_bytes;
+    tg_frame found;
+    const auto* const bytes = reinterpret_cast<const std::uint8_t*>(data.data()) + taken;
+    switch (tg_frame_split(bytes, data.size() - taken, body_max, &found)) {
+      case TG_SPLIT_READY:
+        taken += found.size;
+        if (!frame(found)) return taken;
+        break;
+      case TG_SPLIT_MORE: frame_size_ = found.size; return taken;
+      case TG_SPLIT_MALFORMED:
+        fail({errc::invalid, "these bytes are no frame of the Tidegate link protocol"});
+        return taken;
+      case TG_SPLIT_TOO_LARGE:
+        fail({errc::too_large, fmt::format("a frame of {} bytes is over the limit of {}", found.size, body_max)});
+        return taken;
+    }
+  }
+  return taken;
+}
+
+bool session::frame(const tg_frame& frame) {
+  if (!role_) {
+    first_frame(frame);
+  } else if (frame.member == TG_PING) {
+    const tg_Pong pong{0, static_cast<std::uint64_t>(broker().time().wall().count())};
+    append_frame(outbox_, TG_PONG, tg_Pong_fields, &pong, 0);
+    wake();
+  } else if (frame.member != TG_PONG) {
+    role_->frame(frame);
+  }
+  return !closing_;
+}
+
+void session::first_frame(const tg_frame& frame) {
+  if (frame.member == TG_HELLO) return hello(frame);
+  if (frame.member == TG_CONNECT) return connect(frame);
+  fail({errc::not_allowed, "the first frame must be Hello (a device) or Connect (an application)"});
+}
+
+void session::hello(const tg_frame& frame) {
+  tg_Hello hello{};
+  if (!tg_frame_decode(&frame, tg_Hello_fields, &hello)) return fail({errc::invalid, "Hello does not decode"});
+  role_ = device::admit(*this, hello);
+}
+
+void session::connect(const tg_frame& frame) {
+  tg_Connect connect{};
+  if (!tg_frame_decode(&frame, tg_Connect_fields, &connect)) return fail({errc::invalid, "Connect does not decode"});
+  role_ = application::admit(*this, connect);
+}
+
+void session::fail(const error& cause) {
+  log::warning("{} {}: {}; closing", role_ ? role_->kind() : "connection", peer_, cause.text);
+  const tg_Error answer{0, true, wire_code(cause.code), bytes_of(cause.text), bytes_of(cause.field)};
+  append_frame(outbox_, TG_ERROR, tg_Error_fields, &answer, cause.text.size() + cause.field.size());
+  close();
+  wake();
+}
+
+void session::refuse(std::uint32_t correlation, const error& cause) {
+  const tg_Error answer{correlation, false, wire_code(cause.code), bytes_of(cause.text), bytes_of(cause.field)};
+  append_frame(outbox_, TG_ERROR, tg_Error_fields, &answer, cause.text.size() + cause.field.size());
+  wake();
+}
+
+void session::fill() {
+  if (closing_) return;
+  watch_silence();
+  if (role_ && !closing_) role_->fill(now());
+  if (outbox_.size() > limits::outbox_bytes_max) {
+    log::warning("{} {}: it does not read its answers, {} bytes wait; closing", role_->kind(), peer_, outbox_.size());
+    close();
+  }
+}
+
+void session::watch_silence() {
+  const milliseconds silent = now() - last_input_;
+  if (!role_) {
+    if (silent >= limits::first_frame_time) fail({errc::not_allowed, "no Hello or Connect came within 5 seconds"});
+    return;
+  }
+  const milliseconds allowed = role_->silence_max();
+  if (silent >= 2 * allowed) {
+    log::info("{} {} {}: silent for {} s; closing", role_->kind(), role_->name(), peer_, silent.count() / 1000);
+    return close();
+  }
+  if (silent < allowed * 3 / 4 || std::exchange(pinged_, true)) return;
+  const tg_Ping ping{0};
+  append_frame(outbox_, TG_PING, tg_Ping_fields, &ping, 0);
+}
+
+milliseconds session::deadline() const {
+  if (!role_) return last_input_ + limits::first_frame_time;
+  const milliseconds allowed = role_->silence_max();
+  const milliseconds silence = last_input_ + (pinged_ ? 2 * allowed : allowed * 3 / 4);
+  return std::min(silence, role_->deadline());
+}
+
+void session::settled(std::uint64_t token, const error* refusal) {
+  if (!role_ || closing_) return;
+  role_->settled(token, refusal);
+  wake();
+}
+
+void session::deliverable(core::consumer_id consumer) {
+  if (role_) role_->deliverable(consumer);
+  wake();
+}
+
+void session::changed(stream_id) {
+  if (role_) role_->changed();
+  wake();
+}
+
+void session::resumed() { wake(); }
+
+}  // namespace tidegate::native

@@ -1,0 +1,108 @@
+// One connection of the native protocol as a state machine: bytes in, bytes out, no I/O. The first frame decides
+// whether a device (Hello) or an application (Connect) speaks; from then on its role answers.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "broker/base/clock.hpp"
+#include "broker/core/broker.hpp"
+#include "broker/frontends/native/codec.hpp"
+
+namespace tidegate::native {
+
+struct options {
+  std::string gateway = "gateway";               // stable id
+  std::string token;                             // credential of devices and applications; empty = none needed
+  std::string device_exchange = "amq.topic";     // where devices publish
+  std::chrono::seconds heartbeat{30};
+  std::string server = "tidegate-broker";        // name and version
+};
+
+class front_end;
+class session;
+
+// What a connection is after its first frame.
+class role {
+ public:
+  virtual ~role() = default;
+  virtual void frame(const tg_frame& frame) = 0;
+  virtual void settled(std::uint64_t token, const error* refusal) = 0;
+  virtual void deliverable(core::consumer_id) {}
+  virtual void changed() {}
+  // Moves what is due into the outbox: deliveries, answers, acknowledgements. Called before the outbox is sent.
+  virtual void fill(milliseconds now) = 0;
+  // When fill() is to be called even if nothing happens; milliseconds::max() = never.
+  virtual milliseconds deadline() const { return milliseconds::max(); }
+  virtual std::string_view kind() const = 0;
+  virtual std::string name() const = 0;
+  // The longest silence the peer may keep before it is taken for dead.
+  virtual std::chrono::seconds silence_max() const = 0;
+};
+
+class session final : public core::session_events {
+ public:
+  // `wake` tells the connection's writer that fill() may have something.
+  session(front_end& front_end, std::string peer, std::function<void()> wake);
+  session(const session&) = delete;
+  session& operator=(const session&) = delete;
+  ~session() override;
+
+  // Takes whole frames off the front and returns how many bytes they were. Call again with the rest and more.
+  std::size_t input(std::string_view data);
+  // Bytes that the frame at the front of the last input still lacks, as far as known; 0 = not known.
+  std::size_t frame_size() const { return frame_size_; }
+  // Input is not taken now: core is full, or the peer does not read its answers. wake() tells when to ask again.
+  bool is_paused() const;
+  // The connection is to be closed once the outbox is sent.
+  bool is_closing() const { return closing_; }
+
+  void fill();
+  milliseconds deadline() const;
+  std::string& outbox() { return outbox_; }
+
+  // For the role.
+  core::broker& broker() const;
+  const options& settings() const;
+  native::front_end& owner() const { return front_end_; }
+  core::session_id id() const { return id_; }
+  milliseconds now() const;
+  void wake() const { wake_(); }
+  // Tells the peer and closes.
+  void fail(const error& cause);
+  // Answers a request that cannot be served; the connection goes on.
+  void refuse(std::uint32_t correlation, const error& cause);
+  void close() { closing_ = true; }
+  bool has_room() const { return outbox_.size() < limits::outbox_bytes_mark; }
+
+  // For listings.
+  const std::string& peer() const { return peer_; }
+  const role* current_role() const { return role_.get(); }
+
+  void settled(std::uint64_t token, const error* refusal) override;
+  void deliverable(core::consumer_id consumer) override;
+  void changed(stream_id stream) override;
+  void resumed() override;
+
+ private:
+  bool frame(const tg_frame& frame);
+  void first_frame(const tg_frame& frame);
+  void hello(const tg_frame& frame);
+  void connect(const tg_frame& frame);
+  void watch_silence();
+
+  native::front_end& front_end_;
+  std::string peer_;
+  std::function<void()> wake_;
+  core::session_id id_;
+  std::unique_ptr<role> role_;
+  std::string outbox_;
+  std::size_t frame_size_ = 0;
+  bool closing_ = false;
+  bool pinged_ = false;
+  milliseconds last_input_;
+};
+
+}  // namespace tidegate::native

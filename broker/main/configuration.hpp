@@ -1,0 +1,35 @@
+// The broker's configuration: one TOML file. Unknown keys are errors; every default stands in
+// broker/main/tidegate-broker.example.toml.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "broker/base/log.hpp"
+#include "broker/core/broker.hpp"
+#include "broker/frontends/native/session.hpp"
+#include "broker/model/definitions.hpp"
+#include "broker/store/store.hpp"
+
+namespace tidegate {
+
+struct configuration {
+  store::store_options store;
+  core::broker_options core;
+  native::options native;
+  std::string native_listen = "127.0.0.1:7420";
+  std::size_t native_connections_max = limits::connections;
+  log::level log_level = log::level::info;
+
+  std::vector<exchange_definition> exchanges;
+  std::vector<std::string> queues;
+  std::vector<core::topic_request> topics;
+  std::vector<binding_definition> bindings;
+};
+
+// The error names the file, the line and the key.
+result<configuration> read_configuration(const std::filesystem::path& file);
+result<configuration> parse_configuration(std::string_view text, std::string_view source);
+
+}  // namespace tidegate

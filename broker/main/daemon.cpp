@@ -1,0 +1,134 @@
+#include "broker/main/daemon.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+
+#include "broker/base/log.hpp"
+#include "broker/frontends/native/serve.hpp"
+#include "broker/net/listener.hpp"
+
+namespace tidegate {
+namespace asio = boost::asio;
+namespace {
+
+// An acknowledgement waits so long for a commit to ride on; losing it costs a redelivery.
+constexpr milliseconds acknowledgement_delay_max{50};
+constexpr std::chrono::seconds tick_interval{10};
+// For the last commits and for peers to take their last answers.
+constexpr std::chrono::seconds stop_time_max{10};
+
+// The configuration's definitions, idempotent: the same content writes nothing but one empty commit.
+void declare(core::broker& broker, const configuration& configuration) {
+  for (const auto& exchange : configuration.exchanges) broker.declare_exchange(exchange.name, exchange.type, {}).value();
+  for (const auto& queue : configuration.queues) broker.declare_queue(queue, {}).value();
+  for (const auto& topic : configuration.topics) broker.adopt_topic(topic).value();
+  for (const auto& binding : configuration.bindings) broker.bind(binding, {}).value();
+  if (broker.routes().find_exchange(configuration.native.device_exchange) == nullptr) {
+    throw error_exception({errc::not_found, "native.device_exchange: no exchange '" + configuration.native.device_exchange + "'"});
+  }
+}
+
+class daemon {
+ public:
+  explicit daemon(const configuration& configuration)
+      : store_(configuration.store),
+        broker_(store_, clock_, configuration.core),
+        front_end_(broker_, configuration.native),
+        listener_(net::listener::open(io_, net::parse_address(configuration.native_listen).value(),
+                                      configuration.native_connections_max)
+                      .value()) {
+    store_.on_result([this] { asio::post(io_, [this] { broker_.collect(); }); });
+    broker_.on_work([this](core::urgency urgency) { work(urgency); });
+    declare(broker_, configuration);
+  }
+
+  void run() {
+    asio::signal_set signals(io_, SIGINT, SIGTERM);
+    signals.async_wait([this](const boost::system::error_code& failure, int signal) {
+      if (!failure) stop(signal);
+    });
+    tick();
+    asio::co_spawn(io_, listener_.run([this](net::tcp::socket socket) { return native::serve(std::move(socket), front_end_); }),
+                   [](std::exception_ptr cause) {
+                     if (cause) std::rethrow_exception(cause);
+                   });
+    log::info("ready: native protocol on {}, gateway {}, store {} ({})", net::to_string(listener_.address()),
+              front_end_.settings().gateway, store_.incarnation(), store_.is_full() ? "full" : "open");
+    io_.run();
+    finish();
+  }
+
+ private:
+  void work(core::urgency urgency) {
+    if (urgency == core::urgency::now) {
+      asio::post(io_, [this] { broker_.flush(); });
+      return;
+    }
+    lazy_.expires_after(acknowledgement_delay_max);
+    lazy_.async_wait([this](const boost::system::error_code& failure) {
+      if (!failure) broker_.flush_lazy();
+    });
+  }
+
+  void tick() {
+    tick_.expires_after(tick_interval);
+    tick_.async_wait([this](const boost::system::error_code& failure) {
+      if (failure) return;
+      broker_.tick();
+      tick();
+    });
+  }
+
+  void stop(int signal) {
+    log::info("signal {}: stopping", signal);
+    listener_.stop();
+    tick_.cancel();
+    for (native::session* const session : front_end_.sessions()) {
+      session->close();
+      session->wake();
+    }
+    deadline_.expires_after(stop_time_max);
+    deadline_.async_wait([this](const boost::system::error_code&) { io_.stop(); });
+    wait_for_quiet();
+  }
+
+  void wait_for_quiet() {
+    if (front_end_.sessions().empty() && broker_.is_idle()) return io_.stop();
+    broker_.flush_lazy();
+    lazy_.expires_after(milliseconds(5));
+    lazy_.async_wait([this](const boost::system::error_code&) { wait_for_quiet(); });
+  }
+
+  void finish() {
+    if (!broker_.is_idle()) {
+      log::warning("stopped before the last commit was through; the next start replays the journal");
+      return;
+    }
+    store_.close();
+    log::info("stopped");
+  }
+
+  system_clock clock_;
+  store::store store_;
+  core::broker broker_;
+  native::front_end front_end_;
+  // Behind what its coroutines use, so that they end first.
+  asio::io_context io_{1};
+  asio::steady_timer lazy_{io_};
+  asio::steady_timer tick_{io_};
+  asio::steady_timer deadline_{io_};
+  net::listener listener_;
+};
+
+}  // namespace
+
+void run_daemon(const configuration& configuration) {
+  daemon daemon(configuration);
+  daemon.run();
+}
+
+}  // namespace tidegate

@@ -1,0 +1,78 @@
+// tidegate-broker: command line, configuration, exit codes.
+#include <fmt/format.h>
+#include <malloc.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "broker/main/daemon.hpp"
+
+namespace {
+
+constexpr const char* description =
+    "Tidegate broker: durable work queues and a replayable log in one store, for embedded gateways.\n"
+    "\n"
+    "Listens for devices and applications on the native port, and confirms what is published after the\n"
+    "commit that holds it has been synced to flash. Runs in the foreground and logs to standard error;\n"
+    "SIGTERM and SIGINT stop it cleanly, and kill -9 loses nothing that was confirmed.";
+
+constexpr const char* footer =
+    "Files:\n"
+    "  /etc/tidegate/broker.toml   configuration, unless --config says otherwise;\n"
+    "                              tidegate-broker.example.toml lists every key with its default\n"
+    "  <store.path>/data.mdb       the store, of store.bytes_max bytes from the first start on\n"
+    "\n"
+    "Exit codes:\n"
+    "  0  stopped when asked, or the configuration is good\n"
+    "  1  cannot start: the address is taken, or a definition contradicts the store\n"
+    "  2  usage, or a mistake in the configuration\n"
+    "  74 the store cannot be opened or written: nothing that was confirmed is lost; see the last line\n"
+    "\n"
+    "Examples:\n"
+    "  tidegate-broker --config gateway.toml --check-config\n"
+    "  tidegate-broker --config gateway.toml";
+
+// glibc gives each thread an arena of its own; the two threads here hand memory to each other, and one is smaller.
+void keep_memory_small() {
+  mallopt(M_ARENA_MAX, 1);
+  mallopt(M_TRIM_THRESHOLD, 256 * 1024);
+}
+
+int complain(const std::string& text, int exit_code) {
+  std::fprintf(stderr, "tidegate-broker: %s\n", text.c_str());
+  return exit_code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  keep_memory_small();
+  CLI::App app(description, "tidegate-broker");
+  app.footer(footer);
+  std::string file = "/etc/tidegate/broker.toml";
+  bool check_only = false;
+  app.add_option("-c,--config", file, "The configuration file")->capture_default_str();
+  app.add_flag("--check-config", check_only, "Read the configuration, say whether it is good, and exit");
+  app.set_version_flag("--version", "tidegate-broker " TIDEGATE_VERSION);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& failure) {
+    return app.exit(failure) == 0 ? tidegate::exit_ok : tidegate::exit_usage;
+  }
+  auto configuration = tidegate::read_configuration(file);
+  if (!configuration) return complain(configuration.error().text, tidegate::exit_usage);
+  if (check_only) {
+    std::printf("%s: good\n", file.c_str());
+    return tidegate::exit_ok;
+  }
+  configuration->native.server = "tidegate-broker " TIDEGATE_VERSION;
+  tidegate::log::set_level(configuration->log_level);
+  try {
+    tidegate::run_daemon(*configuration);
+    return tidegate::exit_ok;
+  } catch (const tidegate::storage_failure& failure) {
+    return complain(failure.what(), tidegate::exit_storage_failure);
+  } catch (const std::exception& failure) {
+    return complain(failure.what(), tidegate::exit_failure);
+  }
+}

@@ -1,0 +1,140 @@
+#include "broker/model/definitions.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "broker/base/limits.hpp"
+
+namespace tidegate {
+namespace {
+
+namespace json = boost::json;
+
+json::object parse_object(std::string_view text) {
+  boost::system::error_code failure;
+  const json::value value = json::parse(text, failure);
+  if (failure || !value.is_object()) throw storage_failure("the store is damaged: a definition is no JSON object");
+  return value.get_object();
+}
+
+std::string text_of(const json::object& object, std::string_view key) {
+  const auto* const found = object.if_contains(key);
+  if (found == nullptr || !found->is_string()) {
+    throw storage_failure(fmt::format("the store is damaged: a definition lacks {}", key));
+  }
+  return std::string(found->get_string());
+}
+
+std::uint64_t number_in(const json::value& value) {
+  boost::system::error_code failure;
+  const auto number = value.to_number<std::uint64_t>(failure);
+  if (failure) throw storage_failure("the store is damaged: a definition has no number where one belongs");
+  return number;
+}
+
+std::uint64_t number_of(const json::object& object, std::string_view key) {
+  const auto* const found = object.if_contains(key);
+  if (found == nullptr) throw storage_failure(fmt::format("the store is damaged: a definition lacks {}", key));
+  return number_in(*found);
+}
+
+}  // namespace
+
+std::string_view name(exchange_type type) {
+  switch (type) {
+    case exchange_type::direct: return "direct";
+    case exchange_type::fanout: return "fanout";
+    case exchange_type::topic: return "topic";
+  }
+  return "";
+}
+
+result<exchange_type> parse_exchange_type(std::string_view text) {
+  for (const auto type : {exchange_type::direct, exchange_type::fanout, exchange_type::topic}) {
+    if (text == name(type)) return type;
+  }
+  return error{errc::invalid, fmt::format("exchange type '{}' is not direct, fanout or topic", text), "type"};
+}
+
+std::string_view name(target_kind kind) { return kind == target_kind::queue ? "queue" : "topic"; }
+
+result<target_kind> parse_target_kind(std::string_view text) {
+  if (text == "queue") return target_kind::queue;
+  if (text == "topic") return target_kind::topic;
+  return error{errc::invalid, fmt::format("binding target '{}' is not queue or topic", text), "target_kind"};
+}
+
+result<void> check_name(std::string_view what, std::string_view name) {
+  const bool printable = std::all_of(name.begin(), name.end(), [](char c) {
+    return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f;
+  });
+  if (!name.empty() && name.size() <= limits::name_bytes && printable) return {};
+  return error{errc::invalid,
+               fmt::format("a name of {} bytes for a {}: it takes 1 to {} printable bytes", name.size(), what, limits::name_bytes),
+               "name"};
+}
+
+result<void> check_topic_name(std::string_view name) {
+  const bool legal = std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+  });
+  if (legal && !name.empty() && name.size() <= limits::name_bytes && name != "." && name != "..") return {};
+  return error{errc::invalid,
+               fmt::format("topic name '{}': it takes 1 to {} letters, digits, '.', '_' and '-'", name.substr(0, 64), limits::name_bytes),
+               "name"};
+}
+
+std::string to_json(const exchange_definition& exchange) {
+  return json::serialize(json::object{{"name", exchange.name}, {"type", name(exchange.type)}});
+}
+
+std::string to_json(const queue_definition& queue) {
+  return json::serialize(json::object{{"name", queue.name}, {"stream", static_cast<std::uint32_t>(queue.stream)}});
+}
+
+std::string to_json(const topic_definition& topic) {
+  json::array streams;
+  for (const stream_id stream : topic.partitions) streams.emplace_back(static_cast<std::uint32_t>(stream));
+  return json::serialize(json::object{{"name", topic.name},
+                                      {"uuid", topic.uuid},
+                                      {"retention_bytes", topic.retention_bytes},
+                                      {"retention_ms", topic.retention_age.count()},
+                                      {"partitions", std::move(streams)}});
+}
+
+std::string to_json(const binding_definition& binding) {
+  return json::serialize(json::object{{"exchange", binding.exchange},
+                                      {"target_kind", name(binding.kind)},
+                                      {"target", binding.target},
+                                      {"routing_key", binding.routing_key}});
+}
+
+exchange_definition exchange_from_json(std::string_view text) {
+  const json::object object = parse_object(text);
+  return {text_of(object, "name"), parse_exchange_type(text_of(object, "type")).value()};
+}
+
+queue_definition queue_from_json(std::string_view text) {
+  const json::object object = parse_object(text);
+  return {text_of(object, "name"), static_cast<stream_id>(number_of(object, "stream"))};
+}
+
+topic_definition topic_from_json(std::string_view text) {
+  const json::object object = parse_object(text);
+  topic_definition topic{text_of(object, "name"), text_of(object, "uuid"), number_of(object, "retention_bytes"),
+                         std::chrono::milliseconds(number_of(object, "retention_ms")), {}};
+  const auto* const streams = object.if_contains("partitions");
+  if (streams == nullptr || !streams->is_array()) throw storage_failure("the store is damaged: a topic lacks partitions");
+  for (const auto& stream : streams->get_array()) topic.partitions.push_back(static_cast<stream_id>(number_in(stream)));
+  return topic;
+}
+
+binding_definition binding_from_json(std::string_view text) {
+  const json::object object = parse_object(text);
+  return {text_of(object, "exchange"), parse_target_kind(text_of(object, "target_kind")).value(), text_of(object, "target"),
+          text_of(object, "routing_key")};
+}
+
+}  // namespace tidegate

@@ -1,0 +1,41 @@
+// Listening sockets: accepts, bounds the number of connections, hands each on.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "broker/base/error.hpp"
+
+namespace tidegate::net {
+
+using tcp = boost::asio::ip::tcp;
+
+// "127.0.0.1:7420", "[::1]:7420". Port 0 lets the system choose.
+result<tcp::endpoint> parse_address(std::string_view text);
+
+std::string to_string(const tcp::endpoint& endpoint);
+
+class listener {
+ public:
+  // Binds and listens; the error names the address and the cause.
+  static result<listener> open(boost::asio::io_context& io, const tcp::endpoint& address, std::size_t connections_max);
+
+  tcp::endpoint address() const { return acceptor_.local_endpoint(); }
+  // Accepts until cancelled. `serve` is a connection's whole life.
+  boost::asio::awaitable<void> run(std::function<boost::asio::awaitable<void>(tcp::socket)> serve);
+  void stop();
+
+ private:
+  listener(tcp::acceptor acceptor, std::size_t connections_max)
+      : acceptor_(std::move(acceptor)), connections_max_(connections_max) {}
+  boost::asio::awaitable<void> accept_one(const std::function<boost::asio::awaitable<void>(tcp::socket)>& serve);
+
+  tcp::acceptor acceptor_;
+  std::size_t connections_max_;
+  std::size_t connections_ = 0;
+};
+
+}  // namespace tidegate::net
