@@ -7,6 +7,7 @@ test's folder; if the test fails, the ends of these logs are shown.
 import contextlib
 import ctypes
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -91,9 +92,9 @@ class Process:
         return self.running is not None and self.running.poll() is None
 
     def wait_output(self, text, seconds=30):
-        """Waits until the present run has written `text`."""
+        """Waits until the present run has written something that the pattern `text` finds."""
         def has_written():
-            if text in self.output():
+            if re.search(text, self.output()):
                 return True
             if not self.is_alive():
                 raise Trouble(f"{self.name} ended with code {self.running.returncode} before it wrote {text!r}:\n"

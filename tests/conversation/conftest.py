@@ -1,0 +1,35 @@
+"""Fixtures of the conversation tests: the schema, a broker, peers that talk to it."""
+
+import pytest
+
+import gateway
+import processes
+import wire
+
+
+@pytest.fixture(scope="session")
+def link_pb2():
+    return wire.load_schema(processes.TOP / "build" / "conversation")
+
+
+@pytest.fixture
+def broker(desk):
+    """A running broker of the test's own, whose orderly end is part of every test: what a sanitizer finds fails it."""
+    broker = gateway.Broker(desk, bytes_max=64 << 20).start()
+    yield broker
+    if broker.process.is_alive():
+        broker.stop()
+
+
+@pytest.fixture
+def talk(broker, link_pb2):
+    """talk() opens a connection to the broker."""
+    peers = []
+
+    def open_peer():
+        peers.append(wire.Peer(broker.port, link_pb2))
+        return peers[-1]
+
+    yield open_peer
+    for peer in peers:
+        peer.close()

@@ -1,0 +1,149 @@
+"""A peer on a raw socket that speaks frames of the link protocol, by name or as exact bytes."""
+
+import socket
+import subprocess
+import sys
+
+import processes
+
+SCHEMA = processes.TOP / "firmware" / "wire" / "link.proto"
+WAIT_SECONDS = 10
+
+
+def load_schema(folder):
+    """The schema as a Python module, generated into `folder` by protoc as any stranger would."""
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["protoc", f"--proto_path={SCHEMA.parent}", f"--python_out={folder}", SCHEMA.name], check=True)
+    sys.path.insert(0, str(folder))
+    import link_pb2  # pylint: disable=import-error,import-outside-toplevel
+    return link_pb2
+
+
+def varint(value):
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes(out + bytes([value]))
+
+
+def raw_frame(member, body):
+    """A frame of any member number with any body."""
+    return varint(member * 8 + 2) + varint(len(body)) + body
+
+
+class Ended(Exception):
+    """The other side closed the connection."""
+
+
+class Peer:
+    """One connection. Keeps all that it sent and received, in `sent` and `received`."""
+
+    def __init__(self, port, link_pb2):
+        self.link_pb2 = link_pb2
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=WAIT_SECONDS)
+        self.sent, self.received = bytearray(), bytearray()
+        self.at = 0  # what of `received` has been looked at
+
+    def close(self):
+        self.socket.close()
+
+    def send_bytes(self, data):
+        data = bytes.fromhex(data) if isinstance(data, str) else bytes(data)
+        self.sent += data
+        self.socket.sendall(data)
+
+    def frame(self, member, **fields):
+        """The bytes of one frame: a Link with one member."""
+        message = getattr(self.link_pb2, type_name(self.link_pb2, member))(**fields)
+        return self.link_pb2.Link(**{member: [message]}).SerializeToString()
+
+    def send(self, member, **fields):
+        self.send_bytes(self.frame(member, **fields))
+
+    def read(self, size):
+        """The next bytes, as many as asked for."""
+        while len(self.received) < self.at + size:
+            data = self.socket.recv(65536)
+            if not data:
+                raise Ended(f"closed after {len(self.received)} bytes")
+            self.received += data
+        self.at += size
+        return bytes(self.received[self.at - size:self.at])
+
+    def forget(self):
+        """Drops what has been looked at, for conversations without an end."""
+        del self.received[:self.at]
+        self.at = 0
+        self.sent.clear()
+
+    def read_varint(self):
+        value = shift = 0
+        while True:
+            byte = self.read(1)[0]
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    def receive(self):
+        """The next frame as (member's name, message)."""
+        number = self.read_varint() >> 3
+        field = self.link_pb2.Link.DESCRIPTOR.fields_by_number[number]
+        message = getattr(self.link_pb2, field.message_type.name)()
+        message.ParseFromString(self.read(self.read_varint()))
+        return field.name, message
+
+    def expect(self, member, **fields):
+        """The next frame, which must be this member with these fields."""
+        name, message = self.receive()
+        found = {field: getattr(message, field) for field in fields}
+        assert (name, found) == (member, fields), f"came {name}:\n{message}"
+        return message
+
+    def expect_bytes(self, text):
+        """The next bytes, which must be exactly these (hex)."""
+        wanted = bytes.fromhex(text)
+        assert self.read(len(wanted)).hex(" ") == wanted.hex(" ")
+
+    def expect_end(self, seconds=WAIT_SECONDS):
+        """The other side closes, without another word."""
+        self.socket.settimeout(seconds)
+        try:
+            rest = self.read(1)
+        except (Ended, ConnectionResetError):
+            return
+        raise AssertionError(f"not closed, but 0x{rest.hex()}")
+
+    def expect_silence(self, seconds=0.3):
+        self.socket.settimeout(seconds)
+        try:
+            rest = self.read(1)
+        except TimeoutError:
+            self.socket.settimeout(WAIT_SECONDS)
+            return
+        raise AssertionError(f"not silent, but 0x{rest.hex()}")
+
+    # What many conversations begin with.
+
+    def connect(self, **fields):
+        self.send("connect", **{"correlation": 1, "version": 1, "name": "conversation", **fields})
+        return self.expect("connected", correlation=fields.get("correlation", 1))
+
+    def hello(self, device=b"s1", epoch=7, **fields):
+        self.send("hello", **{"version": 1, "device": device, "epoch": epoch, "boot": 1, "next_sequence": 1,
+                              "oldest_sequence": 1, "largest_frame": 512, **fields})
+        return self.expect("welcome", status=self.link_pb2.OK)
+
+    def declare_queue(self, name):
+        self.send("declare_queue", correlation=2, name=name)
+        return self.expect("done", correlation=2)
+
+    def publish(self, identity, **fields):
+        """Publishes and waits for the confirm."""
+        self.send("publish_message", id=identity, **fields)
+        return self.expect("confirm", id=identity, code=self.link_pb2.OK)
+
+
+def type_name(link_pb2, member):
+    return link_pb2.Link.DESCRIPTOR.fields_by_name[member].message_type.name
