@@ -25,6 +25,14 @@ error malformed(std::string_view what) {
 std::size_t signed_varint_size(std::int64_t value) { return varint_size(zigzag(value)); }
 void append_signed_varint(std::string& out, std::int64_t value) { append_varint(out, zigzag(value)); }
 
+// Timestamps are a peer's: they may overflow, and then wrap.
+std::int64_t plus(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+}
+std::int64_t minus(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
+}
+
 std::int64_t as_signed(std::size_t size) { return static_cast<std::int64_t>(size); }
 
 // Length and bytes, as a record holds its body and its headers' parts.
@@ -118,7 +126,7 @@ record_reader::record_reader(const batch_view& batch)
       left_(batch.count),
       failed_(batch.compressed()) {}
 
-bool record_reader::next(record_view& record) {
+bool record_reader::next(raw_record& record) {
   if (failed_ || left_ == 0) {
     failed_ = failed_ || !rest_.empty();
     return false;
@@ -127,8 +135,22 @@ bool record_reader::next(record_view& record) {
   const std::int64_t length = outer.signed_varint();
   byte_reader reader(outer.take(length < 0 ? rest_.size() + 1 : static_cast<std::uint64_t>(length)));
   reader.be<std::uint8_t>();
-  record.timestamp_ms = first_timestamp_ms_ + reader.signed_varint();
+  record.timestamp_ms = plus(first_timestamp_ms_, reader.signed_varint());
   record.offset = base_offset_ + static_cast<std::uint64_t>(reader.signed_varint());
+  failed_ = outer.failed() || reader.failed();
+  if (failed_) return false;
+  record.fields = reader.rest();
+  rest_.remove_prefix(rest_.size() - outer.remaining());
+  --left_;
+  return true;
+}
+
+bool record_reader::next(record_view& record) {
+  raw_record raw;
+  if (!next(raw)) return false;
+  byte_reader reader(raw.fields);
+  record.offset = raw.offset;
+  record.timestamp_ms = raw.timestamp_ms;
   record.key = take_field(reader);
   record.body = take_field(reader);
   const std::int64_t count = reader.signed_varint();
@@ -139,11 +161,8 @@ bool record_reader::next(record_view& record) {
     const std::string_view name = take_field(reader);
     record.headers.push_back({name, take_field(reader)});
   }
-  failed_ = failed_ || outer.failed() || reader.failed() || !reader.at_end();
-  if (failed_) return false;
-  rest_.remove_prefix(rest_.size() - outer.remaining());
-  --left_;
-  return true;
+  failed_ = failed_ || reader.failed() || !reader.at_end();
+  return !failed_;
 }
 
 void batch_builder::begin_record(offset_t offset, std::int64_t timestamp_ms, std::size_t fields_size) {
@@ -156,7 +175,7 @@ void batch_builder::begin_record(offset_t offset, std::int64_t timestamp_ms, std
   last_offset_ = offset;
   newest_timestamp_ms_ = std::max(newest_timestamp_ms_, timestamp_ms);
   ++count_;
-  const std::int64_t time_delta = timestamp_ms - first_timestamp_ms_;
+  const std::int64_t time_delta = minus(timestamp_ms, first_timestamp_ms_);
   const auto offset_delta = static_cast<std::int64_t>(offset - base_offset_);
   const std::size_t size = 1 + signed_varint_size(time_delta) + signed_varint_size(offset_delta) + fields_size;
   append_signed_varint(out_, as_signed(size));
@@ -192,6 +211,11 @@ void batch_builder::add(const record_view& record) {
   append_field(out_, record.body);
   append_signed_varint(out_, count);
   append_headers(out_, record.headers);
+}
+
+void batch_builder::add(const raw_record& record) {
+  begin_record(record.offset, record.timestamp_ms, record.fields.size());
+  out_.append(record.fields);
 }
 
 std::string batch_builder::finish() {

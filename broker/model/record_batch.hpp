@@ -42,6 +42,16 @@ struct record_view {
   std::vector<header> headers;
 };
 
+// A record with its key, body and headers as they are encoded, for copying it into another batch to the byte: a decoded
+// one does not tell a missing key or body from an empty one.
+struct raw_record {
+  offset_t offset = 0;
+  std::int64_t timestamp_ms = 0;
+  std::string_view fields;
+  // What it takes in a batch, at most.
+  std::size_t size_bound() const { return fields.size() + 32; }
+};
+
 // One batch at the front of some bytes. Points into them.
 struct batch_view {
   offset_t base_offset = 0;
@@ -75,6 +85,7 @@ class record_reader {
   explicit record_reader(const batch_view& batch);
   // False at the end or on malformed records; `failed()` tells which.
   bool next(record_view& record);
+  bool next(raw_record& record);
   bool failed() const { return failed_; }
 
  private:
@@ -92,6 +103,7 @@ class batch_builder {
   void add(offset_t offset, std::int64_t timestamp_ms, const message_view& message);
   // Adds a record as it was read elsewhere.
   void add(const record_view& record);
+  void add(const raw_record& record);
   bool empty() const { return count_ == 0; }
   std::uint32_t count() const { return count_; }
   offset_t base_offset() const { return base_offset_; }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <random>
 
 #include "broker/base/bytes.hpp"
@@ -72,6 +73,32 @@ TEST(record_batch, gaps_in_offsets_are_kept) {
   while (reader.next(record)) seen.push_back(record.offset);
   EXPECT_EQ(seen, (std::vector<offset_t>{3, 7, 20}));
   EXPECT_FALSE(check_produced(bytes));
+}
+
+// A missing key and body, as Kafka's tombstones have them, are other bytes than empty ones; a copied record keeps them.
+TEST(record_batch, copied_records_keep_their_bytes) {
+  const std::string records("\x0c\x00\x00\x00\x01\x01\x00", 7);
+  batch_view batch;
+  batch.base_offset = 7;
+  batch.count = 1;
+  batch.first_timestamp_ms = std::numeric_limits<std::int64_t>::max();
+  batch.records = records;
+  record_reader reader(batch);
+  raw_record record;
+  ASSERT_TRUE(reader.next(record));
+  EXPECT_EQ(hex(record.fields), "010100");
+  batch_builder builder;
+  builder.add(record_view{6, std::numeric_limits<std::int64_t>::min(), "k", "v", {}});
+  builder.add(record);
+  const std::string copied = builder.finish();
+  const auto again = read_batch(copied);
+  ASSERT_TRUE(again);
+  record_reader copies(*again);
+  ASSERT_TRUE(copies.next(record));
+  ASSERT_TRUE(copies.next(record));
+  EXPECT_EQ(record.offset, 7u);
+  EXPECT_EQ(record.timestamp_ms, std::numeric_limits<std::int64_t>::max());
+  EXPECT_EQ(hex(record.fields), "010100");
 }
 
 TEST(record_batch, the_size_bound_holds) {
