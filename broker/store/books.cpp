@@ -1,5 +1,7 @@
 #include "broker/store/books.hpp"
 
+#include <fmt/format.h>
+
 #include "broker/base/bytes.hpp"
 
 namespace tidegate::store {
@@ -10,11 +12,16 @@ stream_id stream_of_key(std::string_view key) { return static_cast<stream_id>(lo
 void read_block(stream_ledger& ledger, std::uint64_t block, std::string_view value) {
   const ack_block decoded = decode_block(value);
   const offset_t base = block * offsets_per_block;
-  for (std::uint64_t bit = 0; bit < offsets_per_block; ++bit) {
-    if ((decoded.bits[bit / 8] >> (bit % 8) & 1) != 0) ledger.acked.insert({base + bit, base + bit + 1});
+  const auto is_set = [&](std::uint64_t bit) { return (decoded.bits[bit / 8] >> (bit % 8) & 1) != 0; };
+  for (std::uint64_t begin = 0, end; begin < offsets_per_block; begin = end) {
+    end = begin + 1;
+    while (end < offsets_per_block && is_set(end) == is_set(begin)) ++end;
+    if (is_set(begin)) ledger.acked.insert({base + begin, base + end});
   }
   for (const auto& [place, count] : decoded.deliveries) ledger.deliveries[base + place] = count;
   ledger.stored_blocks.insert(block);
+  // Freeing may have been cut short by the end of the process.
+  ledger.blocks_to_thin.insert(block);
 }
 
 stream_ledger ledger_of(const checkpoint& checkpoint) {
@@ -58,7 +65,10 @@ class state_reader {
       const auto found = books_.streams.find(stream_of_key(key));
       if (found != books_.streams.end()) read_block(found->second, load_be<std::uint64_t>(key.data() + 5), value);
     }
-    for (auto& [id, ledger] : books_.streams) ledger.acked.erase_below(ledger.log_start);
+    for (auto& [id, ledger] : books_.streams) {
+      ledger.acked.erase_below(ledger.log_start);
+      ledger.deliveries.erase(ledger.deliveries.begin(), ledger.deliveries.lower_bound(ledger.log_start));
+    }
   }
 
  private:
@@ -106,6 +116,7 @@ class journal_reader {
     if (ledger == nullptr) return;
     const auto batch = read_batch(bytes);
     if (!batch) throw storage_failure("the store is damaged: " + batch.error().text);
+    if (batch->base_offset != ledger->next) throw storage_failure("the store is damaged: a stream's journal has a gap");
     ledger->add_segment({commit_, batch->base_offset, batch->last_offset, batch->newest_timestamp_ms, place.position,
                          static_cast<std::uint32_t>(bytes.size()), place.part});
   }
@@ -114,15 +125,13 @@ class journal_reader {
     if (!books_.streams.contains(id)) return;
     std::string key = cursor_key(id, group);
     if (contents_ != nullptr) contents_->cursors[key] = state;
-    auto& entry = books_.dirty_cursors[std::move(key)];
-    entry = {state, entry.since == 0 ? commit_ : entry.since};
+    set_cursor(books_, std::move(key), state, commit_);
   }
 
   void producer(std::string_view name, const std::optional<producer_state>& state) {
     if (contents_ != nullptr && state) contents_->producers[std::string(name)] = *state;
     if (contents_ != nullptr && !state) contents_->producers.erase(std::string(name));
-    auto& entry = books_.dirty_producers[std::string(name)];
-    entry = {state, entry.since == 0 ? commit_ : entry.since};
+    set_producer(books_, name, state, commit_);
   }
 
   books& books_;
@@ -148,14 +157,34 @@ void find_chunks(const lmdb::txn& txn, const tables& tables, books& books) {
   }
 }
 
+// Something is in the file, and it is not ours.
+bool is_foreign(const lmdb::txn& txn) {
+  lmdb::cursor names(txn, lmdb::table_of_tables);
+  auto name = names.first();
+  const bool is_empty = !name;
+  while (name && name->key != "meta") name = names.next();
+  return !is_empty && !name;
+}
+
 }  // namespace
 
 tables open_tables(lmdb::env& env) {
   lmdb::txn txn(env, lmdb::access::write);
+  if (is_foreign(txn)) {
+    throw storage_failure("the file in the store's directory is another program's LMDB file; set store.path to a "
+                          "directory of its own");
+  }
   const tables tables{env.open_table(txn, "journal"), env.open_table(txn, "chunk"), env.open_table(txn, "state"),
                       env.open_table(txn, "catalog"), env.open_table(txn, "loss"),  env.open_table(txn, "meta")};
   txn.commit();
   return tables;
+}
+
+std::uint32_t next_stream_of(const lmdb::txn& txn, const tables& tables) {
+  const auto found = txn.get(tables.meta, meta_next_stream);
+  if (!found) return 1;
+  byte_reader reader(unsealed(*found, "the next stream's id"));
+  return reader.be<std::uint32_t>();
 }
 
 void mark_dirty(books& books, stream_id id, stream_ledger& ledger, commit_number commit) {
@@ -164,12 +193,34 @@ void mark_dirty(books& books, stream_id id, stream_ledger& ledger, commit_number
   books.dirty_streams.emplace(commit, id);
 }
 
+void set_cursor(books& books, std::string key, cursor_state state, commit_number commit) {
+  auto& entry = books.dirty_cursors[std::move(key)];
+  entry = {std::move(state), entry.since == 0 ? commit : entry.since};
+  if (books.states_since == 0) books.states_since = commit;
+}
+
+void set_producer(books& books, std::string_view name, std::optional<producer_state> state, commit_number commit) {
+  auto& entry = books.dirty_producers[std::string(name)];
+  entry = {state, entry.since == 0 ? commit : entry.since};
+  if (books.states_since == 0) books.states_since = commit;
+}
+
+void suspect_deliveries(books& books) {
+  for (auto& [id, ledger] : books.streams) {
+    if (ledger.kind != stream_kind::queue || ledger.maybe_delivered_before == ledger.next) continue;
+    ledger.maybe_delivered_before = ledger.next;
+    mark_dirty(books, id, ledger, books.last_commit);
+  }
+}
+
 books read_books(lmdb::env& env, const tables& tables, contents* contents) {
   books books;
   const lmdb::txn txn(env, lmdb::access::read);
   if (contents != nullptr) {
     lmdb::cursor catalog(txn, tables.catalog);
-    for (auto row = catalog.first(); row; row = catalog.next()) contents->definitions.emplace_back(row->key, row->value);
+    for (auto row = catalog.first(); row; row = catalog.next()) {
+      contents->definitions.emplace_back(row->key, unsealed(row->value, "a definition"));
+    }
   }
   state_reader state(books, contents);
   lmdb::cursor rows(txn, tables.state);
@@ -182,11 +233,17 @@ books read_books(lmdb::env& env, const tables& tables, contents* contents) {
   return books;
 }
 
-std::optional<std::string_view> segment_bytes(const lmdb::txn& txn, const tables& tables, const segment& segment) {
+result<std::optional<batch_view>> segment_batch(const lmdb::txn& txn, const tables& tables, const segment& segment) {
   const auto blob = txn.get(tables.journal, journal_key(segment.commit, segment.part));
-  if (!blob) return std::nullopt;
-  TIDEGATE_EXPECT(segment.position + segment.size <= blob->size());
-  return blob->substr(segment.position, segment.size);
+  if (!blob) return std::optional<batch_view>();
+  if (segment.position <= blob->size()) {
+    const auto batch = read_batch(blob->substr(segment.position));
+    if (batch && batch->bytes.size() == segment.size && batch->base_offset == segment.first &&
+        batch->last_offset == segment.last) {
+      return std::optional<batch_view>(*batch);
+    }
+  }
+  return error{errc::invalid, fmt::format("the store is damaged: commit {} of the journal lost a batch", segment.commit)};
 }
 
 }  // namespace tidegate::store

@@ -16,7 +16,7 @@ struct tables {
   lmdb::table journal, chunk, state, catalog, loss, meta;
 };
 
-// Creates what is missing.
+// Creates what is missing. Throws storage_failure when the file is another program's.
 tables open_tables(lmdb::env& env);
 
 // Something in the state table that is newer in the journal.
@@ -32,8 +32,9 @@ struct books {
   // By state table key. Only what differs from the table; an erased producer has no value.
   std::unordered_map<std::string, dirty_entry<cursor_state>> dirty_cursors;
   std::unordered_map<std::string, dirty_entry<std::optional<producer_state>>> dirty_producers;
+  commit_number states_since = 0;         // the oldest of these two; 0 = none
   std::set<stream_id> streams_to_free;    // chunks below the log start remain
-  std::set<stream_id> streams_to_thin;    // queues with many acknowledgements behind an unsettled message
+  std::set<stream_id> streams_to_thin;    // queues with much that is acknowledged behind an unsettled message
   std::set<stream_id> dropped;            // chunks of deleted streams remain
   commit_number last_commit = 0;
   commit_number journal_head = 0;         // oldest blob's commit; 0 = no journal
@@ -47,12 +48,21 @@ struct contents {
   std::unordered_map<std::string, producer_state> producers;
 };
 
+// No stream had this id or a higher one.
+std::uint32_t next_stream_of(const lmdb::txn& txn, const tables& tables);
+
 // Checkpoints first, then the journal on top. Throws storage_failure on anything that does not decode.
 books read_books(lmdb::env& env, const tables& tables, contents* contents = nullptr);
 
 void mark_dirty(books& books, stream_id id, stream_ledger& ledger, commit_number commit);
+void set_cursor(books& books, std::string key, cursor_state state, commit_number commit);
+void set_producer(books& books, std::string_view name, std::optional<producer_state> state, commit_number commit);
 
-// Reads the batches of a segment's place in the journal.
-std::optional<std::string_view> segment_bytes(const lmdb::txn& txn, const tables& tables, const segment& segment);
+// After an unclean stop: each queue's messages so far may have been delivered, and its checkpoint does not say so yet.
+void suspect_deliveries(books& books);
+
+// The segment's batch in the journal; none where the blob is gone. Its CRC is for the caller to check. Error: another
+// batch, or nothing that is one, is in its place.
+result<std::optional<batch_view>> segment_batch(const lmdb::txn& txn, const tables& tables, const segment& segment);
 
 }  // namespace tidegate::store

@@ -1,4 +1,5 @@
 // The writer's way from the journal into chunks and the state table.
+#include "broker/store/chunk.hpp"
 #include "broker/store/roll_up.hpp"
 #include "broker/store/writer.hpp"
 
@@ -8,11 +9,8 @@ namespace {
 // What an oversized journal may make one commit write on top of its own: a bounded delay for those who wait for it.
 constexpr std::uint64_t checkpoint_bytes_per_commit = 1 << 20;
 
-batch_view batch_of(std::string_view bytes) {
-  const auto batch = read_batch(bytes);
-  if (!batch) throw storage_failure("the store is damaged: " + batch.error().text);
-  return *batch;
-}
+// Besides what it writes: the pages of its rows, so that many small streams count as well.
+constexpr std::uint64_t checkpoint_overhead_bytes = 4096;
 
 ack_block block_of(const stream_ledger& ledger, std::uint64_t block) {
   ack_block out;
@@ -32,47 +30,48 @@ ack_block block_of(const stream_ledger& ledger, std::uint64_t block) {
 
 }  // namespace
 
-// Moves everything the journal holds of the stream, and the share of this commit, into chunks; then the stream needs
-// no blob up to this one.
+// Moves everything the journal holds of the stream, and the share of this commit (which the ledger has taken note of
+// already), into chunks; then the stream needs no blob up to this one.
 void writer::checkpoint_stream(lmdb::txn& txn, stream_id id, stream_ledger& ledger, const stream_share* share) {
   chunk_builder builder(ledger);
   for (const segment& segment : ledger.recent) {
-    const auto bytes = segment_bytes(txn, tables_, segment);
-    TIDEGATE_EXPECT(bytes.has_value());
-    builder.add(batch_of(*bytes));
+    const auto batch = segment_batch(txn, tables_, segment);
+    if (!batch) throw storage_failure(batch.error().text);
+    TIDEGATE_EXPECT(batch->has_value());
+    if (segment.commit == books_.last_commit) builder.cut();
+    builder.add(**batch);
   }
+  builder.cut();
   if (share != nullptr) {
-    for (const std::string& bytes : share->batches) {
-      const batch_view batch = batch_of(bytes);
-      TIDEGATE_EXPECT(batch.base_offset == ledger.next);
-      ledger.next = batch.last_offset + 1;
-      ledger.newest_timestamp_ms = std::max(ledger.newest_timestamp_ms, batch.newest_timestamp_ms);
-      builder.add(batch);
-    }
+    for (const std::string& bytes : share->batches) builder.add(read_batch(bytes).value());
   }
-  for (const chunk& chunk : builder.finish()) {
-    txn.put(tables_.chunk, chunk_key(id, chunk.last_offset), chunk.bytes);
-    ledger.chunk_bytes += chunk.bytes.size();
-    bytes_written_ += chunk.bytes.size();
+  for (const packed_chunk& chunk : builder.finish()) {
+    const std::string value = seal_chunk({id, chunk.last_offset}, chunk.batches);
+    txn.put(tables_.chunk, chunk_key(id, chunk.last_offset), value);
+    ledger.chunk_bytes += value.size();
+    bytes_written_ += value.size();
     if (!ledger.first_chunk_last) ledger.first_chunk_last = chunk.last_offset;
   }
   ledger.recent.clear();
   ledger.recent_bytes = 0;
   ledger.rolled_end = ledger.next;
+  // Chunks can be a little longer than the batches they were made of: their headers, longer varints.
+  drop_excess(txn, id, ledger, 0);
   free_dead_chunks(txn, id, ledger);
   put_blocks(txn, id, ledger);
-  put_checkpoint(txn, id, ledger);
+  put_checkpoint(txn, id, ledger, books_.last_commit);
   touched_.insert(id);
   added_.erase(id);
 }
 
-void writer::put_checkpoint(lmdb::txn& txn, stream_id id, stream_ledger& ledger) {
+// `commit`: the last one whose blob the stream does not need.
+void writer::put_checkpoint(lmdb::txn& txn, stream_id id, stream_ledger& ledger, commit_number commit) {
   txn.put(tables_.state, stream_key(id),
           encode(checkpoint{ledger.kind, ledger.log_start, ledger.next, ledger.newest_timestamp_ms, ledger.chunk_bytes,
-                            books_.last_commit, ledger.maybe_delivered_before}));
+                            commit, ledger.maybe_delivered_before}));
   books_.dirty_streams.erase({ledger.dirty_since, id});
   ledger.dirty_since = 0;
-  ledger.checkpointed = books_.last_commit;
+  ledger.checkpointed = commit;
 }
 
 // A checkpoint's other fields stay as they are: only chunks went since.
@@ -103,43 +102,62 @@ void writer::put_blocks(lmdb::txn& txn, stream_id id, stream_ledger& ledger) {
   ledger.acked_since_checkpoint = 0;
 }
 
-// From three quarters of its bound on, the journal's oldest dependants are checkpointed, a megabyte's worth a commit:
-// the journal then loses its head well before the bound. At the bound all that the head needs is done at once.
+// From three quarters of its bound on, what needs the older half of the journal is checkpointed, a megabyte's worth a
+// commit: the journal then loses its head well before the bound, and what changes all the time is not written into the
+// tables at every commit. At the bound all that the head needs is done at once.
 void writer::bound_journal(lmdb::txn& txn) {
   const std::uint64_t soft = options_.journal_bytes_max / 4 * 3;
-  const std::uint64_t before = bytes_written_;
-  while (books_.journal_bytes > soft && !books_.dirty_streams.empty()) {
+  // The newest blob stays: it carries the commit number on.
+  const commit_number newest = books_.last_commit;
+  if (books_.journal_bytes > soft && !is_lean_) {
     const bool urgent = books_.journal_bytes > options_.journal_bytes_max;
-    if (!urgent && bytes_written_ - before > checkpoint_bytes_per_commit) break;
-    const auto [since, id] = *books_.dirty_streams.begin();
-    if (since == books_.last_commit) break;  // the newest blob stays: it carries the commit number on
-    checkpoint_stream(txn, id, books_.streams.at(id), nullptr);
-    if (urgent) trim_journal(txn);
+    const commit_number through = urgent ? newest - 1 : books_.journal_head + (newest - books_.journal_head) / 2;
+    checkpoint_states(txn, std::min(through, newest - 1));
+    checkpoint_streams(txn, std::min(through, newest - 1), urgent);
   }
-  if (books_.journal_bytes > soft) checkpoint_states(txn, books_.last_commit - 1);
   trim_journal(txn);
 }
 
+void writer::checkpoint_streams(lmdb::txn& txn, commit_number through, bool urgent) {
+  std::uint64_t work = 0;
+  while (!books_.dirty_streams.empty() && (urgent || work < checkpoint_bytes_per_commit)) {
+    const auto [since, id] = *books_.dirty_streams.begin();
+    if (since > through) return;
+    const std::uint64_t before = bytes_written_;
+    checkpoint_stream(txn, id, books_.streams.at(id), nullptr);
+    work += bytes_written_ - before + checkpoint_overhead_bytes;
+    if (!urgent) continue;
+    trim_journal(txn);
+    if (books_.journal_bytes <= options_.journal_bytes_max || freed_bytes_ >= freed_bytes_per_commit) return;
+  }
+}
+
 void writer::checkpoint_states(lmdb::txn& txn, commit_number through) {
+  if (books_.states_since == 0 || books_.states_since > through) return;
+  commit_number oldest = 0;
+  const auto is_left = [&](commit_number since) {
+    if (since > through) oldest = oldest == 0 ? since : std::min(oldest, since);
+    return since > through;
+  };
   std::erase_if(books_.dirty_cursors, [&](const auto& cursor) {
-    if (cursor.second.since > through) return false;
+    if (is_left(cursor.second.since)) return false;
     txn.put(tables_.state, cursor.first, encode(cursor.second.state));
     return true;
   });
   std::erase_if(books_.dirty_producers, [&](const auto& producer) {
-    if (producer.second.since > through) return false;
+    if (is_left(producer.second.since)) return false;
     const std::string key = producer_key(producer.first);
     if (producer.second.state) txn.put(tables_.state, key, encode(*producer.second.state));
     if (!producer.second.state) txn.erase(tables_.state, key);
     return true;
   });
+  books_.states_since = oldest;
 }
 
 commit_number writer::oldest_needed() const {
   commit_number oldest = books_.last_commit;
   if (!books_.dirty_streams.empty()) oldest = std::min(oldest, books_.dirty_streams.begin()->first);
-  for (const auto& [key, entry] : books_.dirty_cursors) oldest = std::min(oldest, entry.since);
-  for (const auto& [key, entry] : books_.dirty_producers) oldest = std::min(oldest, entry.since);
+  if (books_.states_since != 0) oldest = std::min(oldest, books_.states_since);
   return oldest;
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "broker/base/bytes.hpp"
 #include "broker/base/crc32c.hpp"
 
@@ -33,6 +35,17 @@ std::string_view take_sized(byte_reader& reader) { return reader.take(reader.var
 
 void check_whole(const byte_reader& reader, std::string_view what) {
   if (reader.failed() || !reader.at_end()) throw storage_failure(fmt::format("the store is damaged: {} does not decode", what));
+}
+
+void append_cursor(std::string& out, const cursor_state& cursor) {
+  append_be(out, cursor.offset);
+  append_sized(out, cursor.metadata);
+}
+
+void append_producer(std::string& out, const producer_state& producer) {
+  append_be(out, producer.epoch);
+  append_be(out, producer.sequence);
+  append_be(out, static_cast<std::uint64_t>(producer.timestamp_ms));
 }
 
 cursor_state take_cursor(byte_reader& reader) {
@@ -103,6 +116,20 @@ std::string cursor_key(stream_id stream, std::string_view group) {
 
 std::string producer_key(std::string_view producer) { return std::string(1, state_producer).append(producer); }
 
+std::string sealed(std::string value) {
+  append_be(value, crc32c(value));
+  return value;
+}
+
+std::string_view unsealed(std::string_view value, std::string_view what) {
+  constexpr std::size_t crc_bytes = 4;
+  const std::size_t size = value.size() - std::min(value.size(), crc_bytes);
+  if (value.size() < crc_bytes || crc32c(value.substr(0, size)) != load_be<std::uint32_t>(value.data() + size)) {
+    throw storage_failure(fmt::format("the store is damaged: {} fails its CRC-32C", what));
+  }
+  return value.substr(0, size);
+}
+
 std::string encode(const checkpoint& checkpoint) {
   std::string value;
   value.push_back(static_cast<char>(checkpoint.kind));
@@ -112,11 +139,12 @@ std::string encode(const checkpoint& checkpoint) {
   append_be(value, checkpoint.chunk_bytes);
   append_be(value, checkpoint.commit);
   append_be(value, checkpoint.maybe_delivered_before);
-  return value;
+  return sealed(std::move(value));
 }
 
 checkpoint decode_checkpoint(std::string_view value) {
-  byte_reader reader(value);
+  constexpr std::string_view what = "a stream's checkpoint";
+  byte_reader reader(unsealed(value, what));
   checkpoint checkpoint;
   checkpoint.kind = static_cast<stream_kind>(reader.be<std::uint8_t>());
   checkpoint.log_start = reader.be<std::uint64_t>();
@@ -125,7 +153,7 @@ checkpoint decode_checkpoint(std::string_view value) {
   checkpoint.chunk_bytes = reader.be<std::uint64_t>();
   checkpoint.commit = reader.be<std::uint64_t>();
   checkpoint.maybe_delivered_before = reader.be<std::uint64_t>();
-  check_whole(reader, "a stream's checkpoint");
+  check_whole(reader, what);
   return checkpoint;
 }
 
@@ -135,47 +163,47 @@ std::string encode(const ack_block& block) {
     append_be(value, place);
     append_be(value, count);
   }
-  return value;
+  return sealed(std::move(value));
 }
 
 ack_block decode_block(std::string_view value) {
-  byte_reader reader(value);
+  constexpr std::string_view what = "a queue's acknowledgement block";
+  byte_reader reader(unsealed(value, what));
   ack_block block;
   block.bits = reader.take(offsets_per_block / 8);
   while (!reader.at_end()) {
     const auto place = reader.be<std::uint16_t>();
     block.deliveries.emplace_back(place, reader.be<std::uint32_t>());
   }
-  check_whole(reader, "a queue's acknowledgement block");
+  check_whole(reader, what);
   return block;
 }
 
 std::string encode(const cursor_state& cursor) {
   std::string value;
-  append_be(value, cursor.offset);
-  append_sized(value, cursor.metadata);
-  return value;
+  append_cursor(value, cursor);
+  return sealed(std::move(value));
 }
 
 cursor_state decode_cursor(std::string_view value) {
-  byte_reader reader(value);
+  constexpr std::string_view what = "a group's committed offset";
+  byte_reader reader(unsealed(value, what));
   cursor_state cursor = take_cursor(reader);
-  check_whole(reader, "a group's committed offset");
+  check_whole(reader, what);
   return cursor;
 }
 
 std::string encode(const producer_state& producer) {
   std::string value;
-  append_be(value, producer.epoch);
-  append_be(value, producer.sequence);
-  append_be(value, static_cast<std::uint64_t>(producer.timestamp_ms));
-  return value;
+  append_producer(value, producer);
+  return sealed(std::move(value));
 }
 
 producer_state decode_producer(std::string_view value) {
-  byte_reader reader(value);
+  constexpr std::string_view what = "a producer's sequence";
+  byte_reader reader(unsealed(value, what));
   const producer_state state = take_producer(reader);
-  check_whole(reader, "a producer's sequence");
+  check_whole(reader, what);
   return state;
 }
 
@@ -237,14 +265,14 @@ void blob_writer::cursor(stream_id stream, std::string_view group, const cursor_
   begin_entry(out, entry_type::cursor);
   append_stream(out, stream);
   append_sized(out, group);
-  out.append(encode(cursor));
+  append_cursor(out, cursor);
 }
 
 void blob_writer::producer(std::string_view producer, const producer_state& state) {
   std::string& out = room_for(producer.size() + 32);
   begin_entry(out, entry_type::producer);
   append_sized(out, producer);
-  out.append(encode(state));
+  append_producer(out, state);
 }
 
 void blob_writer::producer_erased(std::string_view producer) {

@@ -57,6 +57,8 @@ struct checkpoint {
   // Queue messages below it may have been delivered before an unclean stop.
   offset_t maybe_delivered_before = 0;
 };
+// Each row of the state table, as encode() makes it, ends with the CRC-32C of what comes before it: LMDB checks nothing.
+// Decoding throws storage_failure on a damaged one.
 std::string encode(const checkpoint& checkpoint);
 checkpoint decode_checkpoint(std::string_view value);
 
@@ -68,10 +70,14 @@ struct ack_block {
 std::string encode(const ack_block& block);
 ack_block decode_block(std::string_view value);
 
+// The same end for the rows of the catalog and meta tables; `what` names the row for the failure's text.
+std::string sealed(std::string value);
+std::string_view unsealed(std::string_view value, std::string_view what);
+
 // meta table: names.
-constexpr std::string_view meta_format = "format";            // u32
+constexpr std::string_view meta_format = "format";            // u32, not sealed: it comes before any other rule
 constexpr std::string_view meta_incarnation = "incarnation";  // UUID as text
-constexpr std::string_view meta_clean = "clean";              // u8: 1 after close(), 0 while open
+constexpr std::string_view meta_clean = "clean";              // u8: 1 after close(), 0 while open; sealed, as all below
 constexpr std::string_view meta_next_stream = "next_stream";  // u32, stream ids are never used again
 
 struct cursor_state {
@@ -120,7 +126,7 @@ class blob_writer {
   std::vector<std::string> parts_;
 };
 
-// Takes a blob apart, entry by entry, into the functions that are set.
+// Takes a blob apart, entry by entry. Every function is set.
 struct blob_visitor {
   std::function<void(stream_id, std::string_view batch, blob_writer::place)> append;
   std::function<void(stream_id, offset_range)> acked;

@@ -15,10 +15,12 @@ void stream_ledger::ack(offset_range range) {
   range.begin = std::max(range.begin, log_start);
   range.end = std::min(range.end, next);
   if (range.empty()) return;
+  const std::uint64_t before = acked.size();
   acked.insert(range);
-  acked_since_checkpoint += range.size();
+  acked_since_checkpoint += acked.size() - before;
   for (std::uint64_t block = range.begin / offsets_per_block; block <= (range.end - 1) / offsets_per_block; ++block) {
     dirty_blocks.insert(block);
+    blocks_to_thin.insert(block);
   }
   deliveries.erase(deliveries.lower_bound(range.begin), deliveries.lower_bound(range.end));
   if (const auto head = acked.range_at(log_start)) trim_to(head->end);
@@ -30,11 +32,22 @@ void stream_ledger::set_deliveries(offset_t offset, std::uint32_t count) {
   dirty_blocks.insert(offset / offsets_per_block);
 }
 
+std::uint64_t stream_ledger::dead_bytes() const {
+  if (rolled_end <= log_start) return 0;
+  const std::uint64_t dead = std::min(acked_since_checkpoint, acked.size()), dead_before = acked.size() - dead;
+  const std::uint64_t span = rolled_end - log_start, records = span - std::min(dead_before, span - 1);
+  return chunk_bytes / records * dead;
+}
+
 void stream_ledger::trim_to(offset_t offset) {
   if (offset <= log_start) return;
+  if (const auto settled = acked.range_at(offset)) offset = settled->end;
   log_start = std::min(offset, next);
   acked.erase_below(log_start);
   deliveries.erase(deliveries.begin(), deliveries.lower_bound(log_start));
+  const std::uint64_t floor = log_start / offsets_per_block;
+  dirty_blocks.erase(dirty_blocks.begin(), dirty_blocks.lower_bound(floor));
+  blocks_to_thin.erase(blocks_to_thin.begin(), blocks_to_thin.lower_bound(floor));
   while (!recent.empty() && recent.front().last < log_start) {
     recent_bytes -= recent.front().size;
     recent.pop_front();

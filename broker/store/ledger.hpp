@@ -45,6 +45,7 @@ struct stream_ledger {
   std::map<offset_t, std::uint32_t> deliveries;
   std::set<std::uint64_t> dirty_blocks;   // differ from the state table
   std::set<std::uint64_t> stored_blocks;  // have a row there
+  std::set<std::uint64_t> blocks_to_thin;  // may hold chunks in which by now everything is acknowledged
   std::uint64_t acked_since_checkpoint = 0;
 
   commit_number dirty_since = 0;  // oldest commit that the checkpoint lacks; 0 = none
@@ -54,6 +55,8 @@ struct stream_ledger {
   void add_segment(const segment& segment);
   void ack(offset_range range);
   void set_deliveries(offset_t offset, std::uint32_t count);
+  // An estimate of what acknowledgements since the last checkpoint left dead in chunks behind the log start.
+  std::uint64_t dead_bytes() const;
   // Moves the log start up and forgets what lies below it, chunks apart.
   void trim_to(offset_t offset);
   bool is_live(offset_t offset) const { return offset >= log_start && !acked.contains(offset); }

@@ -66,10 +66,10 @@ page_use env::pages() const {
   MDB_stat stat;
   check(mdb_env_info(env_, &info), "mdb_env_info");
   check(mdb_env_stat(env_, &stat), "mdb_env_stat");
-  // Table 0 is LMDB's free list: each value begins with the number of pages it lists.
+  // Each value of the free list begins with the number of pages it lists.
   std::uint64_t free_pages = 0;
   txn reading(*const_cast<env*>(this), access::read);
-  cursor free_list(reading, static_cast<table>(0));
+  cursor free_list(reading, table_of_free_pages);
   for (auto found = free_list.first(); found; found = free_list.next()) {
     std::size_t count;
     std::memcpy(&count, found->value.data(), sizeof count);

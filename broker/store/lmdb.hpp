@@ -24,6 +24,9 @@ struct map_full : std::runtime_error {
 };
 
 enum class table : unsigned {};
+// LMDB's own: the free list, and the names of the others.
+constexpr table table_of_free_pages{0};
+constexpr table table_of_tables{1};
 
 class txn;
 

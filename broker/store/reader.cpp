@@ -4,12 +4,32 @@
 
 #include <algorithm>
 
+#include "broker/store/chunk.hpp"
+
 namespace tidegate::store {
 namespace {
 
 error damaged(stream_id stream, offset_t offset) {
   return {errc::invalid, fmt::format("the store is damaged: stream {} fails its CRC-32C near offset {}",
                                      static_cast<std::uint32_t>(stream), offset)};
+}
+
+struct probe {
+  offset_t base_offset;
+  offset_t last_offset;
+  std::optional<offset_t> hit;  // the first record that is not older; of a compressed batch its first one
+};
+
+probe look(const batch_view& batch, std::int64_t timestamp_ms) {
+  probe seen{batch.base_offset, batch.last_offset, std::nullopt};
+  if (batch.newest_timestamp_ms < timestamp_ms) return seen;
+  if (batch.compressed()) seen.hit = batch.base_offset;
+  record_reader records(batch);
+  raw_record record;
+  while (!seen.hit && records.next(record)) {
+    if (record.timestamp_ms >= timestamp_ms) seen.hit = record.offset;
+  }
+  return seen;
 }
 
 }  // namespace
@@ -68,19 +88,20 @@ result<void> reader::scan(stream_id stream, offset_t from, const batch_taker& ta
 // A segment may have been rolled up since the last result came: then its records are in a chunk.
 result<bool> reader::scan_segment(const lmdb::txn& txn, stream_id stream, const segment& segment, offset_t& position,
                                   const batch_taker& take) const {
-  const auto bytes = segment_bytes(txn, tables_, segment);
-  if (!bytes) {
+  const auto batch = segment_batch(txn, tables_, segment);
+  if (!batch) return batch.error();
+  if (!*batch) {
     const offset_t before = position;
     auto go_on = scan_chunk(txn, stream, position, take);
     if (go_on && *go_on && position == before) position = segment.last + 1;
     return go_on;
   }
-  const auto batch = read_batch(*bytes);
-  if (!batch || !crc_matches(*batch)) return damaged(stream, position);
+  if (!crc_matches(**batch)) return damaged(stream, position);
   position = segment.last + 1;
-  return take(*batch);
+  return take(**batch);
 }
 
+// The chunk may be newer than the last result, and then hold newer records as well.
 result<bool> reader::scan_chunk(const lmdb::txn& txn, stream_id stream, offset_t& position,
                                 const batch_taker& take) const {
   lmdb::cursor cursor(txn, tables_.chunk);
@@ -88,52 +109,45 @@ result<bool> reader::scan_chunk(const lmdb::txn& txn, stream_id stream, offset_t
   if (!found) return true;
   const chunk_place place = place_of_chunk_key(found->key);
   if (place.stream != stream) return true;
-  std::string_view rest = found->value;
-  while (!rest.empty()) {
-    const auto batch = read_batch(rest);
-    if (!batch) return damaged(stream, position);
-    rest.remove_prefix(batch->bytes.size());
-    if (batch->last_offset < position) continue;
-    if (!crc_matches(*batch)) return damaged(stream, position);
-    position = batch->last_offset + 1;
-    if (!take(*batch)) return false;
+  const auto batches = read_chunk(place, found->value);
+  if (!batches) return batches.error();
+  const offset_t end = find(stream)->end;
+  for (const batch_view& batch : *batches) {
+    if (batch.last_offset < position) continue;
+    if (batch.base_offset >= end) return false;
+    if (!crc_matches(batch)) return damaged(stream, position);
+    position = batch.last_offset + 1;
+    if (!take(batch)) return false;
   }
   position = place.last_offset + 1;
   return true;
 }
 
-// Halves the range of offsets; each probe costs one look at a batch's header.
+// Halves the range of offsets; each probe costs one look at a batch.
 result<offset_t> reader::find_time(stream_id stream, std::int64_t timestamp_ms) const {
   const stream_view* const view = find(stream);
   if (view == nullptr) return error{errc::not_found, "no such stream"};
-  offset_t low = view->log_start, high = view->end;
+  offset_t low = view->log_start, high = view->end, best = view->end;
   while (low < high) {
     const offset_t middle = low + (high - low) / 2;
-    std::optional<batch_view> seen;
-    std::optional<offset_t> exact;
+    std::optional<probe> seen;
     const auto scanned = scan(stream, middle, [&](const batch_view& batch) {
-      seen = batch;
-      if (batch.newest_timestamp_ms < timestamp_ms || batch.compressed()) return false;
-      record_reader records(batch);
-      record_view record;
-      while (!exact && records.next(record)) {
-        if (record.timestamp_ms >= timestamp_ms) exact = record.offset;
-      }
+      seen = look(batch, timestamp_ms);
       return false;
     });
     if (!scanned) return scanned.error();
     if (!seen) {
       high = middle;
-    } else if (seen->newest_timestamp_ms < timestamp_ms) {
+    } else if (!seen->hit) {
       low = seen->last_offset + 1;
     } else {
-      const offset_t found = exact.value_or(seen->base_offset);
+      best = std::max(*seen->hit, view->log_start);
       // Where the hit is inside its batch, everything before it is older.
-      if (found > seen->base_offset || seen->base_offset <= low) return std::max(found, view->log_start);
-      high = seen->base_offset;
+      if (*seen->hit > seen->base_offset) return best;
+      high = std::min(middle, seen->base_offset);
     }
   }
-  return low;
+  return best;
 }
 
 }  // namespace tidegate::store

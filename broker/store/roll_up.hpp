@@ -9,19 +9,22 @@
 
 namespace tidegate::store {
 
-struct chunk {
+struct packed_chunk {
   offset_t last_offset = 0;
-  std::string bytes;  // record batches v2, back to back
+  std::string batches;  // without the chunk's header
 };
 
 // Packs batches into chunks of at most chunk_bytes_max; a larger batch has a chunk of its own. Small uncompressed
 // batches are merged into big ones, record by record, without what the ledger calls dead; large and compressed ones
-// keep their bytes.
+// keep their bytes. Throws storage_failure where a batch to be taken apart is damaged.
 class chunk_builder {
  public:
   explicit chunk_builder(const stream_ledger& ledger) : ledger_(ledger) {}
   void add(const batch_view& batch);
-  std::vector<chunk> finish();
+  // No batch will hold records of both sides. Between the last commit and this one, so that a reader who does not know
+  // of this one yet is never given its records in a batch with older ones.
+  void cut() { close_merged(); }
+  std::vector<packed_chunk> finish();
 
  private:
   void add_records(const batch_view& batch);
@@ -31,8 +34,8 @@ class chunk_builder {
 
   const stream_ledger& ledger_;
   batch_builder merged_;
-  chunk open_;
-  std::vector<chunk> chunks_;
+  packed_chunk open_;
+  std::vector<packed_chunk> chunks_;
 };
 
 }  // namespace tidegate::store

@@ -19,6 +19,10 @@
 
 namespace tidegate::store {
 
+namespace {
+constexpr std::string_view clean_yes("\x01", 1), clean_no("\0", 1);
+}  // namespace
+
 // One group in, one result out. The condition variables carry the hand-over; nothing else is shared.
 struct store::handover {
   std::mutex mutex;
@@ -48,9 +52,10 @@ store::~store() {
     handover_->wake.notify_one();
     handover_->runner.join();
   }
-  writer_.reset();
-  env_.reset();
-  if (lock_ >= 0) ::close(lock_);
+}
+
+store::descriptor::~descriptor() {
+  if (number >= 0) ::close(number);
 }
 
 void store::lock_directory() {
@@ -61,13 +66,12 @@ void store::lock_directory() {
                                       options_.directory.string(), failure.message()));
   }
   const std::string path = options_.directory / "owner.lock";
-  lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-  if (lock_ < 0) {
+  lock_.number = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+  if (lock_.number < 0) {
     throw storage_failure(fmt::format("cannot write in the store's directory {}: {}; check store.path and its permissions",
                                       options_.directory.string(), std::strerror(errno)));
   }
-  if (::flock(lock_, LOCK_EX | LOCK_NB) == 0) return;
-  ::close(std::exchange(lock_, -1));
+  if (::flock(lock_.number, LOCK_EX | LOCK_NB) == 0) return;
   throw storage_failure(fmt::format("the store in {} is in use by another process; stop that one, or give this broker "
                                     "a store.path of its own",
                                     options_.directory.string()));
@@ -80,39 +84,35 @@ void store::open_file() {
   check_format();
   fill_file();
   found_books_ = read_books(*env_, tables_, &found_);
-  if (!stopped_cleanly_) {
-    for (auto& [id, ledger] : found_books_.streams) {
-      if (ledger.kind == stream_kind::queue) ledger.maybe_delivered_before = ledger.next;
-    }
-  }
+  if (!stopped_cleanly_) suspect_deliveries(found_books_);
   reader_ = std::make_unique<reader>(*env_, tables_, found_books_);
   pages_ = env_->pages();
 }
 
 void store::check_format() {
-  std::optional<std::uint32_t> version;
-  {
-    const lmdb::txn txn(*env_, lmdb::access::read);
-    if (const auto found = txn.get(tables_.meta, meta_format)) version = load_be<std::uint32_t>(found->data());
-    if (const auto found = txn.get(tables_.meta, meta_incarnation)) incarnation_ = *found;
-    if (const auto found = txn.get(tables_.meta, meta_clean)) stopped_cleanly_ = *found == "\x01";
-    if (const auto found = txn.get(tables_.meta, meta_next_stream)) next_stream_ = load_be<std::uint32_t>(found->data());
-  }
-  if (version && *version != format_version) {
+  lmdb::txn txn(*env_, lmdb::access::write);
+  const auto version = txn.get(tables_.meta, meta_format);
+  std::string current;
+  append_be(current, format_version);
+  if (version && *version != current) {
+    byte_reader reader(*version);
     throw storage_failure(fmt::format("the store in {} has format {}, this broker reads format {}: use the broker that "
                                       "wrote it, or start with an empty directory",
-                                      options_.directory.string(), *version, format_version));
+                                      options_.directory.string(), reader.be<std::uint32_t>(), format_version));
   }
-  lmdb::txn txn(*env_, lmdb::access::write);
-  if (!version) {
+  if (version) {
+    const auto incarnation = txn.get(tables_.meta, meta_incarnation), clean = txn.get(tables_.meta, meta_clean);
+    if (!incarnation || !clean) throw storage_failure("the store is damaged: its meta table lacks a row");
+    incarnation_ = unsealed(*incarnation, "the incarnation");
+    stopped_cleanly_ = unsealed(*clean, "the note of a clean stop") == clean_yes;
+    next_stream_ = next_stream_of(txn, tables_);
+  } else {
     incarnation_ = boost::uuids::to_string(boost::uuids::random_generator()());
     stopped_cleanly_ = true;
-    std::string encoded;
-    append_be(encoded, format_version);
-    txn.put(tables_.meta, meta_format, encoded);
-    txn.put(tables_.meta, meta_incarnation, incarnation_);
+    txn.put(tables_.meta, meta_format, current);
+    txn.put(tables_.meta, meta_incarnation, sealed(incarnation_));
   }
-  txn.put(tables_.meta, meta_clean, std::string_view("\0", 1));
+  txn.put(tables_.meta, meta_clean, sealed(std::string(clean_no)));
   txn.commit();
 }
 
@@ -120,20 +120,20 @@ void store::check_format() {
 // find in a commit. Goes on where an interrupted start left off.
 void store::fill_file() {
   const std::string path = options_.directory / "data.mdb";
-  const int file = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
-  if (file < 0) throw storage_failure(fmt::format("cannot open {}: {}", path, std::strerror(errno)));
+  descriptor file;
+  file.number = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (file.number < 0) throw storage_failure(fmt::format("cannot open {}: {}", path, std::strerror(errno)));
   const std::vector<char> zeros(limits::mib, '\0');
-  auto at = static_cast<std::uint64_t>(::lseek(file, 0, SEEK_END));
+  auto at = static_cast<std::uint64_t>(::lseek(file.number, 0, SEEK_END));
   const std::uint64_t step = std::max<std::uint64_t>(options_.bytes_max / 10, 64 * limits::mib);
   std::uint64_t next_line = at + step;
   if (at + step < options_.bytes_max) log::info("filling {} to {} MiB, once", path, options_.bytes_max / limits::mib);
   while (at < options_.bytes_max) {
     const auto size = std::min<std::uint64_t>(zeros.size(), options_.bytes_max - at);
-    const ssize_t written = ::pwrite(file, zeros.data(), size, static_cast<off_t>(at));
+    const ssize_t written = ::pwrite(file.number, zeros.data(), size, static_cast<off_t>(at));
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) {
       const int cause = written < 0 ? errno : ENOSPC;
-      ::close(file);
       throw storage_failure(fmt::format("cannot fill {} to store.bytes_max = {} MiB, stopped at {} MiB: {}; make room or "
                                         "lower store.bytes_max",
                                         path, options_.bytes_max / limits::mib, at / limits::mib, std::strerror(cause)));
@@ -144,9 +144,7 @@ void store::fill_file() {
       next_line += step;
     }
   }
-  const bool synced = ::fdatasync(file) == 0;
-  ::close(file);
-  if (!synced) throw storage_failure(fmt::format("cannot sync {}: {}", path, std::strerror(errno)));
+  if (::fdatasync(file.number) != 0) throw storage_failure(fmt::format("cannot sync {}: {}", path, std::strerror(errno)));
 }
 
 void store::forget_found() {
@@ -155,27 +153,32 @@ void store::forget_found() {
 }
 
 void store::start_thread() {
-  handover_->runner = std::thread([this, &shared = *handover_] {
-    std::unique_lock lock(shared.mutex);
-    while (true) {
-      shared.wake.wait(lock, [&] { return shared.stop || shared.work != nullptr; });
-      if (shared.work == nullptr) return;
-      const auto work = std::move(shared.work);
-      lock.unlock();
-      std::optional<commit_result> result;
-      std::exception_ptr failure;
-      try {
-        result = writer_->apply(*work);
-      } catch (...) {
-        failure = std::current_exception();
-      }
-      lock.lock();
-      shared.result = std::move(result);
-      shared.failure = failure;
-      notice_();
-      if (failure) return;
+  handover_->runner = std::thread([this] { run(); });
+}
+
+void store::run() {
+  std::unique_lock lock(handover_->mutex);
+  while (true) {
+    handover_->wake.wait(lock, [&] { return handover_->stop || handover_->work != nullptr; });
+    if (handover_->work == nullptr) return;
+    const auto work = std::move(handover_->work);
+    lock.unlock();
+    std::optional<commit_result> result;
+    std::exception_ptr failure;
+    try {
+      result = writer_->apply(*work);
+    } catch (...) {
+      failure = std::current_exception();
     }
-  });
+    lock.lock();
+    handover_->result = std::move(result);
+    handover_->failure = failure;
+    if (handover_->stop) return;  // whom the notice is for may be gone
+    lock.unlock();
+    if (notice_) notice_();
+    if (failure) return;
+    lock.lock();
+  }
 }
 
 void store::submit() {
@@ -217,13 +220,14 @@ void store::close() {
   TIDEGATE_EXPECT(!busy_);
   try {
     writer_->checkpoint_all();
+    lmdb::txn txn(*env_, lmdb::access::write);
+    txn.put(tables_.meta, meta_clean, sealed(std::string(clean_yes)));
+    txn.commit();
   } catch (const lmdb::map_full&) {
-    log::warning("store {}: no room to check everything in; the next start replays the journal",
+    log::warning("store {}: no room to check everything in; the next start replays the journal and marks what waits in "
+                 "queues as redelivered",
                  options_.directory.string());
   }
-  lmdb::txn txn(*env_, lmdb::access::write);
-  txn.put(tables_.meta, meta_clean, "\x01");
-  txn.commit();
 }
 
 }  // namespace tidegate::store

@@ -67,15 +67,23 @@ class store {
 
  private:
   struct handover;
+  // A file of ours, closed in the end, also when the constructor throws.
+  struct descriptor {
+    int number = -1;
+    descriptor() = default;
+    descriptor(const descriptor&) = delete;
+    descriptor& operator=(const descriptor&) = delete;
+    ~descriptor();
+  };
   void lock_directory();
   void open_file();
   void check_format();
   void fill_file();
-  void put_meta(std::string_view key, std::string_view value);
   void start_thread();
+  void run();
 
   store_options options_;
-  int lock_ = -1;
+  descriptor lock_;
   std::unique_ptr<lmdb::env> env_;
   tables tables_{};
   contents found_;

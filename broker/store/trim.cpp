@@ -1,31 +1,47 @@
 // The writer's ways of letting go: retention, acknowledged chunks, deleted streams.
+#include <limits>
+
+#include "broker/store/chunk.hpp"
 #include "broker/store/writer.hpp"
 
 namespace tidegate::store {
 namespace {
 
-// Of a queue whose oldest message stays unsettled: how many later ones are acknowledged before their chunks are freed
-// from the middle.
-constexpr std::uint64_t acks_between_checkpoints = 16 * 1024;
+// Of a queue whose oldest message stays unsettled: what later acknowledgements leave dead in chunks, roughly, before
+// those are freed from the middle.
+constexpr std::uint64_t dead_bytes_max = 1 << 20;
 
 }  // namespace
 
-// Before the share is stored: afterwards the partition is within its bound, so the bound is a hard one.
+// Before the share is stored: afterwards the partition is within its bound, so the bound is a hard one. (A share that
+// is longer than the bound stays until the next one.)
 void writer::keep_limits(lmdb::txn& txn, stream_id id, stream_ledger& ledger, std::uint64_t incoming, blob_writer& blob) {
-  if (ledger.limits.bytes_max == 0) return;
   const offset_t before = ledger.log_start;
-  while (ledger.bytes() + incoming > ledger.limits.bytes_max && drop_head(txn, id, ledger)) {
-  }
+  drop_excess(txn, id, ledger, incoming);
   if (ledger.log_start != before) blob.trimmed(id, ledger.log_start);
 }
 
+// Frees what the incoming bytes ask for whatever else this commit frees; what a lowered bound asks for can take some
+// commits.
+void writer::drop_excess(lmdb::txn& txn, stream_id id, stream_ledger& ledger, std::uint64_t incoming) {
+  const std::uint64_t bytes_max = ledger.limits.bytes_max, before = ledger.bytes();
+  if (ledger.kind != stream_kind::log || bytes_max == 0) return;
+  while (ledger.bytes() + incoming > bytes_max) {
+    const bool is_due = before - ledger.bytes() <= incoming + chunk_bytes_max;
+    if ((!is_due && freed_bytes_ >= freed_bytes_per_commit) || !drop_head(txn, id, ledger)) return;
+  }
+}
+
+// Also brings logs within a bound that was lowered.
 void writer::expire(lmdb::txn& txn, std::int64_t wall_ms, blob_writer& blob) {
   for (auto& [id, ledger] : books_.streams) {
-    if (ledger.kind != stream_kind::log || ledger.limits.age_max.count() == 0) continue;
+    if (ledger.kind != stream_kind::log) continue;
     const offset_t before = ledger.log_start;
     const std::int64_t oldest_kept = wall_ms - ledger.limits.age_max.count();
-    while (ledger.log_start < ledger.next && head_timestamp(txn, id, ledger) < oldest_kept && drop_head(txn, id, ledger)) {
+    while (ledger.limits.age_max.count() != 0 && freed_bytes_ < freed_bytes_per_commit && ledger.log_start < ledger.next &&
+           head_timestamp(txn, id, ledger) < oldest_kept && drop_head(txn, id, ledger)) {
     }
+    drop_excess(txn, id, ledger, 0);
     if (ledger.log_start == before) continue;
     mark_dirty(books_, id, ledger, books_.last_commit);
     touched_.insert(id);
@@ -33,10 +49,8 @@ void writer::expire(lmdb::txn& txn, std::int64_t wall_ms, blob_writer& blob) {
   }
 }
 
-// Drops the oldest chunk or, where there is none, the oldest batch in the journal. False: nothing is left, or the bound
-// on what one commit frees is reached.
+// Drops the oldest chunk or, where there is none, the oldest batch in the journal. False: nothing is left.
 bool writer::drop_head(lmdb::txn& txn, stream_id id, stream_ledger& ledger) {
-  if (freed_bytes_ >= freed_bytes_per_commit) return false;
   if (!ledger.first_chunk_last) {
     if (ledger.recent.empty()) return false;
     ledger.trim_to(ledger.recent.front().last + 1);
@@ -63,44 +77,54 @@ std::int64_t writer::head_timestamp(const lmdb::txn& txn, stream_id id, const st
   }
   const auto chunk = txn.get(tables_.chunk, chunk_key(id, *ledger.first_chunk_last));
   TIDEGATE_EXPECT(chunk.has_value());
-  std::int64_t newest = 0;
-  std::string_view rest = *chunk;
-  while (!rest.empty()) {
-    const auto batch = read_batch(rest);
-    if (!batch) throw storage_failure("the store is damaged: " + batch.error().text);
-    newest = std::max(newest, batch->newest_timestamp_ms);
-    rest.remove_prefix(batch->bytes.size());
+  std::int64_t newest = std::numeric_limits<std::int64_t>::min();
+  for (const batch_view& batch : read_chunk_or_fail({id, *ledger.first_chunk_last}, *chunk)) {
+    newest = std::max(newest, batch.newest_timestamp_ms);
   }
   return newest;
 }
 
 void writer::free_dead_chunks_later(stream_id id, const stream_ledger& ledger) {
   if (ledger.first_chunk_last && *ledger.first_chunk_last < ledger.log_start) books_.streams_to_free.insert(id);
-  if (ledger.acked_since_checkpoint >= acks_between_checkpoints && !ledger.acked.empty()) {
-    books_.streams_to_thin.insert(id);
-  }
+  if (ledger.dead_bytes() >= dead_bytes_max) books_.streams_to_thin.insert(id);
 }
 
 // Of a queue: chunks behind the log start in which every message is acknowledged.
 void writer::free_dead_chunks(lmdb::txn& txn, stream_id id, stream_ledger& ledger) {
-  if (ledger.kind != stream_kind::queue) return;
+  auto& blocks = ledger.blocks_to_thin;
   lmdb::cursor cursor(txn, tables_.chunk);
-  for (const auto& [begin, end] : ledger.acked) {
-    if (end - begin < 2 || freed_bytes_ >= freed_bytes_per_commit) continue;
-    auto found = cursor.seek(chunk_key(id, begin));
-    while (found && freed_bytes_ < freed_bytes_per_commit) {
-      const chunk_place place = place_of_chunk_key(found->key);
-      if (place.stream != id || place.last_offset >= end) break;
-      const auto first = read_batch(found->value);
-      if (first && first->base_offset >= begin) {
-        ledger.chunk_bytes -= found->value.size();
-        resized_.insert(id);
-        freed_bytes_ += found->value.size();
-        if (ledger.first_chunk_last == place.last_offset) books_.streams_to_free.insert(id);
-        cursor.erase();
-      }
-      found = cursor.next();
+  while (!blocks.empty()) {
+    const offset_t begin = *blocks.begin() * offsets_per_block;
+    free_dead_chunks(cursor, id, ledger, {begin, begin + offsets_per_block});
+    if (freed_bytes_ >= freed_bytes_per_commit) {
+      books_.streams_to_thin.insert(id);
+      return;
     }
+    blocks.erase(blocks.begin());
+  }
+}
+
+// A chunk lacks only what was acknowledged before it was made. So where it is dead, all offsets are acknowledged from
+// the end of the chunk before to its own, and the keys alone tell.
+void writer::free_dead_chunks(lmdb::cursor& cursor, stream_id id, stream_ledger& ledger, offset_range within) {
+  const std::string key = chunk_key(id, within.begin);
+  const auto before = cursor.seek(key) ? cursor.previous() : cursor.last();
+  offset_t begin = 0;
+  if (before && place_of_chunk_key(before->key).stream == id) begin = place_of_chunk_key(before->key).last_offset + 1;
+  auto found = cursor.seek(key);
+  while (found && begin < within.end && freed_bytes_ < freed_bytes_per_commit) {
+    const chunk_place place = place_of_chunk_key(found->key);
+    if (place.stream != id) return;
+    const auto acked = ledger.acked.range_at(std::max(begin, ledger.log_start));
+    if (acked && acked->end > place.last_offset && place.last_offset >= ledger.log_start) {
+      ledger.chunk_bytes -= found->value.size();
+      resized_.insert(id);
+      freed_bytes_ += found->value.size();
+      if (ledger.first_chunk_last == place.last_offset) books_.streams_to_free.insert(id);
+      cursor.erase();
+    }
+    begin = place.last_offset + 1;
+    found = cursor.next();
   }
 }
 
@@ -138,13 +162,12 @@ void writer::free_dropped(lmdb::txn& txn) {
     const stream_id id = *books_.dropped.begin();
     lmdb::cursor cursor(txn, tables_.chunk);
     auto found = cursor.seek(chunk_key(id, 0));
-    while (found && place_of_chunk_key(found->key).stream == id && freed_bytes_ < freed_bytes_per_commit) {
+    while (found && place_of_chunk_key(found->key).stream == id) {
+      if (freed_bytes_ >= freed_bytes_per_commit) return;
       freed_bytes_ += found->value.size();
       cursor.erase();
       found = cursor.next();
     }
-    if (found && place_of_chunk_key(found->key).stream == id) return;
-    erase_cursors(txn, id);
     books_.dropped.erase(id);
   }
 }

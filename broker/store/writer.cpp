@@ -11,23 +11,31 @@ commit_result writer::apply(group& group) {
   try {
     return attempt(group);
   } catch (const lmdb::map_full&) {
-    // The aborted transaction leaves our books ahead of the file, so they are read anew.
-    const auto before = std::exchange(books_, read_books(env_, tables_)).streams;
-    for (auto& [id, ledger] : books_.streams) {
-      const auto known = before.find(id);
-      if (known == before.end()) continue;
-      ledger.limits = known->second.limits;
-      ledger.maybe_delivered_before = known->second.maybe_delivered_before;
-    }
+    read_books_again();
   }
   group.drop_appends();
+  is_lean_ = true;
   try {
     commit_result result = attempt(group);
+    is_lean_ = false;
     result.appends_stored = false;
     return result;
   } catch (const lmdb::map_full&) {
     throw storage_failure(
         "the store's map is full to the last page, even for acknowledgements: raise store.bytes_max and start again");
+  }
+}
+
+// After an aborted transaction, which leaves ours ahead of the file. What is in memory only is kept.
+void writer::read_books_again() {
+  const auto before = std::exchange(books_, read_books(env_, tables_)).streams;
+  for (auto& [id, ledger] : books_.streams) {
+    const auto known = before.find(id);
+    if (known == before.end()) continue;
+    ledger.limits = known->second.limits;
+    if (ledger.maybe_delivered_before == known->second.maybe_delivered_before) continue;
+    ledger.maybe_delivered_before = known->second.maybe_delivered_before;
+    mark_dirty(books_, id, ledger, books_.last_commit);
   }
 }
 
@@ -39,26 +47,30 @@ void writer::checkpoint_all() {
     if (ledger.dirty_since != 0) checkpoint_stream(txn, id, ledger, nullptr);
   }
   checkpoint_states(txn, books_.last_commit);
-  freed_bytes_ = 0;
-  trim_journal(txn);
+  while (books_.journal_head < books_.last_commit) {
+    freed_bytes_ = 0;
+    trim_journal(txn);
+  }
   put_chunk_bytes(txn);
   txn.commit();
 }
 
 commit_result writer::attempt(group& group) {
   touched_.clear();
+  resized_.clear();
   added_.clear();
   dropped_now_.clear();
   bytes_written_ = freed_bytes_ = 0;
   lmdb::txn txn(env_, lmdb::access::write);
   blob_writer blob(++books_.last_commit);
   for (const definition_change& change : group.definitions()) {
-    if (change.value) txn.put(tables_.catalog, change.key, *change.value);
+    if (change.value) txn.put(tables_.catalog, change.key, sealed(*change.value));
     if (!change.value) txn.erase(tables_.catalog, change.key);
   }
   for (const stream_change& change : group.stream_changes()) change_stream(txn, change);
-  for (stream_share& share : group.shares()) take_share(txn, share, blob);
+  // Before the shares: one that goes straight to chunks makes its stream deaf to this blob at the next start.
   if (group.expiry()) expire(txn, *group.expiry(), blob);
+  for (stream_share& share : group.shares()) take_share(txn, share, blob);
   take_states(group, blob);
   put_blob(txn, blob);
   bound_journal(txn);
@@ -66,10 +78,13 @@ commit_result writer::attempt(group& group) {
   free_dropped(txn);
   put_chunk_bytes(txn);
   txn.commit();
+  return result_now();
+}
 
+commit_result writer::result_now() {
   commit_result result;
   result.commit = books_.last_commit;
-  result.work_left = !books_.streams_to_free.empty() || !books_.dropped.empty();
+  result.work_left = !books_.streams_to_free.empty() || !books_.streams_to_thin.empty() || !books_.dropped.empty();
   for (const stream_id id : touched_) result.streams.push_back(update_of(id));
   for (const stream_id id : dropped_now_) {
     result.streams.emplace_back().stream = id;
@@ -102,10 +117,9 @@ void writer::change_stream(lmdb::txn& txn, const stream_change& change) {
       ledger.kind = change.kind;
       ledger.limits = change.limits;
       touched_.insert(change.stream);
-      std::string next;
-      append_be(next, static_cast<std::uint32_t>(change.stream) + 1);
-      txn.put(tables_.meta, meta_next_stream, next);
-      return put_checkpoint(txn, change.stream, ledger);
+      // This commit's blob may hold its first records already.
+      put_checkpoint(txn, change.stream, ledger, books_.last_commit - 1);
+      return keep_stream_id(txn, change.stream);
     }
     case stream_change::what::limit: {
       const auto found = books_.streams.find(change.stream);
@@ -121,11 +135,19 @@ void writer::change_stream(lmdb::txn& txn, const stream_change& change) {
       books_.streams.erase(found);
       books_.streams_to_free.erase(change.stream);
       books_.dropped.insert(change.stream);
+      erase_cursors(txn, change.stream);
       touched_.erase(change.stream);
       dropped_now_.push_back(change.stream);
       return;
     }
   }
+}
+
+// Ids may be taken in one order and used in another.
+void writer::keep_stream_id(lmdb::txn& txn, stream_id id) {
+  std::string next;
+  append_be(next, std::max(next_stream_of(txn, tables_), static_cast<std::uint32_t>(id) + 1));
+  txn.put(tables_.meta, meta_next_stream, sealed(std::move(next)));
 }
 
 void writer::take_share(lmdb::txn& txn, stream_share& share, blob_writer& blob) {
@@ -136,9 +158,10 @@ void writer::take_share(lmdb::txn& txn, stream_share& share, blob_writer& blob) 
   if (!share.open.empty()) share.batches.push_back(share.open.finish());
   const std::size_t incoming = share.append_bytes();
   mark_dirty(books_, share.stream, ledger, books_.last_commit);
-  if (ledger.kind == stream_kind::log) keep_limits(txn, share.stream, ledger, incoming, blob);
+  keep_limits(txn, share.stream, ledger, incoming, blob);
   const bool direct = incoming >= direct_share_bytes || ledger.recent_bytes + incoming >= roll_up_bytes;
   if (direct) {
+    admit(share, ledger);
     take_marks(share, ledger, blob);
     return checkpoint_stream(txn, share.stream, ledger, &share);
   }
@@ -146,7 +169,17 @@ void writer::take_share(lmdb::txn& txn, stream_share& share, blob_writer& blob) 
   take_marks(share, ledger, blob);
 }
 
-// Acknowledgements only concern what was durable before this commit, so they may come before or behind its records.
+// Takes note of records that go straight to chunks.
+void writer::admit(stream_share& share, stream_ledger& ledger) {
+  for (const std::string& bytes : share.batches) {
+    const batch_view batch = read_batch(bytes).value();
+    TIDEGATE_EXPECT(batch.base_offset == ledger.next);
+    ledger.next = batch.last_offset + 1;
+    ledger.newest_timestamp_ms = std::max(ledger.newest_timestamp_ms, batch.newest_timestamp_ms);
+  }
+}
+
+// Behind the share's records: a queue may be purged in the commit that fills it.
 void writer::take_marks(stream_share& share, stream_ledger& ledger, blob_writer& blob) {
   blob.acked(share.stream, share.acked);
   for (const offset_range& range : share.acked) ledger.ack(range);
@@ -176,14 +209,12 @@ void writer::take_states(const group& group, blob_writer& blob) {
   for (const cursor_change& change : group.cursors()) {
     if (!books_.streams.contains(change.stream)) continue;
     blob.cursor(change.stream, change.group, change.state);
-    auto& entry = books_.dirty_cursors[cursor_key(change.stream, change.group)];
-    entry = {change.state, entry.since == 0 ? now : entry.since};
+    set_cursor(books_, cursor_key(change.stream, change.group), change.state, now);
   }
   for (const auto& [name, state] : group.producers()) {
     if (state) blob.producer(name, *state);
     if (!state) blob.producer_erased(name);
-    auto& entry = books_.dirty_producers[name];
-    entry = {state, entry.since == 0 ? now : entry.since};
+    set_producer(books_, name, state, now);
   }
 }
 

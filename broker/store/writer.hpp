@@ -50,26 +50,33 @@ class writer {
 
  private:
   commit_result attempt(group& group);
+  commit_result result_now();
+  void read_books_again();
   void change_stream(lmdb::txn& txn, const stream_change& change);
+  void keep_stream_id(lmdb::txn& txn, stream_id id);
   void take_share(lmdb::txn& txn, stream_share& share, blob_writer& blob);
+  void admit(stream_share& share, stream_ledger& ledger);
   void take_marks(stream_share& share, stream_ledger& ledger, blob_writer& blob);
   void journal_share(stream_share& share, stream_ledger& ledger, blob_writer& blob);
   void take_states(const group& group, blob_writer& blob);
   void put_blob(lmdb::txn& txn, blob_writer& blob);
   void checkpoint_stream(lmdb::txn& txn, stream_id id, stream_ledger& ledger, const stream_share* share);
-  void put_checkpoint(lmdb::txn& txn, stream_id id, stream_ledger& ledger);
+  void put_checkpoint(lmdb::txn& txn, stream_id id, stream_ledger& ledger, commit_number commit);
   void put_chunk_bytes(lmdb::txn& txn);
   void put_blocks(lmdb::txn& txn, stream_id id, stream_ledger& ledger);
   void keep_limits(lmdb::txn& txn, stream_id id, stream_ledger& ledger, std::uint64_t incoming, blob_writer& blob);
   void expire(lmdb::txn& txn, std::int64_t wall_ms, blob_writer& blob);
+  void drop_excess(lmdb::txn& txn, stream_id id, stream_ledger& ledger, std::uint64_t incoming);
   bool drop_head(lmdb::txn& txn, stream_id id, stream_ledger& ledger);
   std::int64_t head_timestamp(const lmdb::txn& txn, stream_id id, const stream_ledger& ledger);
   void free_dead_chunks(lmdb::txn& txn, stream_id id, stream_ledger& ledger);
+  void free_dead_chunks(lmdb::cursor& cursor, stream_id id, stream_ledger& ledger, offset_range within);
   void free_dead_chunks_later(stream_id id, const stream_ledger& ledger);
   void free_head_chunks(lmdb::txn& txn);
   void free_dropped(lmdb::txn& txn);
   void erase_cursors(lmdb::txn& txn, stream_id id);
   void bound_journal(lmdb::txn& txn);
+  void checkpoint_streams(lmdb::txn& txn, commit_number through, bool urgent);
   void checkpoint_states(lmdb::txn& txn, commit_number through);
   void trim_journal(lmdb::txn& txn);
   commit_number oldest_needed() const;
@@ -85,6 +92,7 @@ class writer {
   std::vector<stream_id> dropped_now_;
   std::uint64_t bytes_written_ = 0;
   std::uint64_t freed_bytes_ = 0;
+  bool is_lean_ = false;  // the map is full: nothing is written that can wait
 };
 
 }  // namespace tidegate::store

@@ -1,0 +1,190 @@
+// For tests: a small store in a directory of its own, stepped by hand, spoken to in small verbs. It counts each stream's
+// offsets as core would.
+#pragma once
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "broker/base/bytes.hpp"
+#include "broker/base/crc32c.hpp"
+#include "broker/store/chunk.hpp"
+#include "broker/store/store.hpp"
+
+namespace tidegate::store {
+
+class scratch_directory {
+ public:
+  scratch_directory() {
+    const std::filesystem::path memory = "/dev/shm";
+    const auto base = std::filesystem::is_directory(memory) ? memory : std::filesystem::temp_directory_path();
+    std::string name = (base / "tidegate-store-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make " + name);
+    path_ = name;
+  }
+  scratch_directory(const scratch_directory&) = delete;
+  scratch_directory& operator=(const scratch_directory&) = delete;
+  ~scratch_directory() { std::filesystem::remove_all(path_); }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+struct scratch_options {
+  std::uint64_t bytes_max = 8 << 20;
+  std::uint64_t journal_bytes_max = 256 * 1024;
+};
+
+class scratch_store {
+ public:
+  explicit scratch_store(scratch_options options = {}) : options_(options) { open(); }
+
+  void open() { store_ = std::make_unique<store>(store_options_now()); }
+  // The end of a process.
+  void kill() { store_.reset(); }
+  void close() {
+    store_->close();
+    store_.reset();
+  }
+  void reopen_killed() {
+    kill();
+    open();
+  }
+  void reopen_closed() {
+    close();
+    open();
+  }
+
+  store* operator->() { return store_.get(); }
+  store& get() { return *store_; }
+  group& open_group() { return store_->open_group(); }
+  const std::filesystem::path& path() const { return directory_.path(); }
+  store_options store_options_now() const {
+    return {directory_.path(), options_.bytes_max, {options_.journal_bytes_max}, false};
+  }
+
+  stream_id make(stream_kind kind, stream_limits limits = {}) {
+    const stream_id id = store_->new_stream_id();
+    open_group().change_stream({stream_change::what::create, id, kind, limits});
+    return id;
+  }
+  stream_id make_queue() { return make(stream_kind::queue); }
+  stream_id make_log(stream_limits limits = {}) { return make(stream_kind::log, limits); }
+  void drop(stream_id id) { open_group().change_stream({stream_change::what::drop, id, stream_kind::queue, {}}); }
+
+  offset_t append(stream_id id, std::string_view body, std::int64_t timestamp_ms = 0) {
+    message_view message;
+    message.body = body;
+    const offset_t offset = next_[id]++;
+    open_group().append(id, offset, timestamp_ms, message);
+    return offset;
+  }
+  void append_many(stream_id id, int count, std::size_t body_bytes) {
+    for (int i = 0; i < count; ++i) append(id, std::string(body_bytes, static_cast<char>('a' + i % 26)));
+  }
+  // A batch as a producer may send it: `attributes` names a codec, and the records are any bytes.
+  void append_opaque(stream_id id, std::uint32_t count, std::string_view records, std::int64_t timestamp_ms = 0) {
+    open_group().append_batch(id, opaque_batch(next_[id], count, records, timestamp_ms));
+    next_[id] += count;
+  }
+  void ack(stream_id id, offset_t offset) { open_group().ack(id, offset); }
+  void ack(stream_id id, offset_range range) {
+    for (offset_t offset = range.begin; offset < range.end; ++offset) ack(id, offset);
+  }
+  offset_t next(stream_id id) { return next_[id]; }
+  void set_next(stream_id id, offset_t next) { next_[id] = next; }
+
+  commit_result commit() {
+    store_->submit();
+    store_->step();
+    auto result = store_->collect();
+    EXPECT_TRUE(result.has_value());
+    return std::move(*result);
+  }
+  commit_result commit_until_idle() {
+    commit_result result = commit();
+    while (result.work_left) result = commit();
+    return result;
+  }
+  const stream_view& view(stream_id id) { return *store_->read().find(id); }
+
+  // What a reader finds from `from` on, between the log start and the end.
+  std::map<offset_t, std::string> bodies(stream_id id, offset_t from = 0) {
+    std::map<offset_t, std::string> found;
+    const stream_view* const view = store_->read().find(id);
+    if (view == nullptr) return found;
+    offset_t behind = 0;
+    const auto scanned = store_->read().scan(id, from, [&](const batch_view& batch) {
+      EXPECT_GE(batch.base_offset, behind);
+      EXPECT_LT(batch.last_offset, view->end);
+      behind = batch.last_offset + 1;
+      record_reader records(batch);
+      record_view record;
+      while (records.next(record)) {
+        if (record.offset >= std::max(from, view->log_start)) found[record.offset] = record.body;
+      }
+      EXPECT_EQ(records.failed(), batch.compressed());
+      return true;
+    });
+    EXPECT_TRUE(scanned) << scanned.error().text;
+    return found;
+  }
+
+  static std::string opaque_batch(offset_t base, std::uint32_t count, std::string_view records, std::int64_t timestamp_ms);
+
+ private:
+  scratch_options options_;
+  scratch_directory directory_;
+  std::unique_ptr<store> store_;
+  std::map<stream_id, offset_t> next_;
+};
+
+inline std::string scratch_store::opaque_batch(offset_t base, std::uint32_t count, std::string_view records,
+                                               std::int64_t timestamp_ms) {
+  constexpr std::uint16_t lz4 = 3;
+  batch_builder builder;
+  builder.add(record_view{base, timestamp_ms, {}, records, {}});
+  std::string batch = builder.finish();
+  batch.resize(record_batch_header_bytes);
+  batch.append(records);
+  store_be<std::uint32_t>(batch.data() + 8, static_cast<std::uint32_t>(batch.size() - 12));
+  store_be<std::uint16_t>(batch.data() + 21, lz4);
+  store_be<std::uint32_t>(batch.data() + 23, count - 1);
+  store_be<std::uint32_t>(batch.data() + 57, count);
+  store_be<std::uint32_t>(batch.data() + 17, crc32c(std::string_view(batch).substr(21)));
+  return batch;
+}
+
+// The file under a store that is not open: for looking at it and for damaging it.
+class raw_file {
+ public:
+  explicit raw_file(const std::filesystem::path& directory) : env_(directory, 8 << 20), tables_(open_tables(env_)) {}
+
+  std::map<std::string, std::string> rows(lmdb::table tables::*table) {
+    std::map<std::string, std::string> found;
+    const lmdb::txn txn(env_, lmdb::access::read);
+    lmdb::cursor cursor(txn, tables_.*table);
+    for (auto row = cursor.first(); row; row = cursor.next()) found.emplace(row->key, row->value);
+    return found;
+  }
+  void put(lmdb::table tables::*table, std::string_view key, std::string_view value) {
+    lmdb::txn txn(env_, lmdb::access::write);
+    txn.put(tables_.*table, key, value);
+    txn.commit();
+  }
+
+ private:
+  lmdb::env env_;
+  tables tables_;
+};
+
+}  // namespace tidegate::store
