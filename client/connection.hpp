@@ -5,7 +5,11 @@
 // is closed and open() may be called again. Requests may be made side by side by several coroutines.
 //
 // What a call refers to (texts, messages) has to live until its coroutine ends. The connection itself may be destroyed
-// while coroutines wait in it: they end with operation_aborted, when their executor runs next.
+// while coroutines wait in it: they end with operation_aborted, when their executor runs next. It has to be destroyed
+// before its executor's context.
+//
+// GCC 12 copies a braced temporary inside a co_await expression byte by byte, which breaks the strings in it: put
+// endpoint, connect_options and the like into a variable first, and await the call with that.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <cstring>
+
 #include "client/codec.hpp"
 #include "firmware/wire/frame.h"
 #include "firmware/wire/link.pb.h"
@@ -19,11 +21,19 @@ tg_frame to_wire(const frame& frame) {
 
 error malformed(std::string_view what) { return {errc::invalid, fmt::format("malformed {}", what)}; }
 
+// nanopb stores whatever number came, and C++ may not load one that is no member of the enum.
+std::uint32_t number(const tg_Code& code) {
+  std::uint32_t value;
+  static_assert(sizeof code == sizeof value);
+  std::memcpy(&value, &code, sizeof value);
+  return value;
+}
+
 // The wire's codes are errc's, one higher. One that a newer broker knows and we do not is nothing we support.
-errc to_errc(tg_Code code) {
-  const int value = static_cast<int>(code) - 1;
-  if (value < 0) return errc::invalid;
-  return value <= static_cast<int>(errc::unsupported) ? static_cast<errc>(value) : errc::unsupported;
+errc to_errc(const tg_Code& code) {
+  const std::uint32_t value = number(code);
+  if (value == tg_Code_OK) return errc::invalid;
+  return value <= tg_Code_UNSUPPORTED ? static_cast<errc>(value - 1) : errc::unsupported;
 }
 
 result<incoming> decode_ping(const tg_frame& frame) {
@@ -68,7 +78,7 @@ result<incoming> decode_confirm(const tg_frame& frame) {
   tg_Confirm message = {};
   if (!tg_frame_decode(&frame, tg_Confirm_fields, &message)) return malformed("Confirm");
   confirm decoded{.id = message.id, .multiple = message.multiple};
-  if (message.code != tg_Code_OK) decoded.failure = error{to_errc(message.code), text(message.text)};
+  if (number(message.code) != tg_Code_OK) decoded.failure = error{to_errc(message.code), text(message.text)};
   return decoded;
 }
 
@@ -120,9 +130,10 @@ result<incoming> decode_produced(const tg_frame& frame) {
 result<incoming> decode_fetched(const tg_frame& frame) {
   tg_Fetched message = {};
   if (!tg_frame_decode(&frame, tg_Fetched_fields, &message)) return malformed("Fetched");
-  if (message.code != tg_Code_OK && message.code != tg_Code_OUT_OF_RANGE) return malformed("Fetched: its code");
+  const std::uint32_t code = number(message.code);
+  if (code != tg_Code_OK && code != tg_Code_OUT_OF_RANGE) return malformed("Fetched: its code");
   return fetch_answer{message.correlation,
-                      {.out_of_range = message.code == tg_Code_OUT_OF_RANGE,
+                      {.out_of_range = code == tg_Code_OUT_OF_RANGE,
                        .log_start = message.log_start,
                        .high_watermark = message.high_watermark,
                        .batches = text(message.batches)}};

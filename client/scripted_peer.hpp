@@ -1,0 +1,66 @@
+// A broker's place taken by a test: it listens on loopback, expects frames one by one and answers as the test says.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <memory>
+#include <string>
+
+#include "client/values.hpp"
+#include "firmware/wire/frame.h"
+#include "firmware/wire/link.pb.h"
+
+namespace tidegate::client {
+
+class scripted_peer {
+ public:
+  template <class T = void>
+  using awaitable = boost::asio::awaitable<T>;
+
+  explicit scripted_peer(boost::asio::io_context& context);
+
+  endpoint where() const;
+
+  awaitable<> accept();
+  // Accepts, takes Connect, answers Connected.
+  awaitable<> welcome(std::uint32_t heartbeat_seconds = 30, std::uint32_t largest_frame = 0);
+  // The next frame, which has to be this member. Views in it live until the next one is taken.
+  template <class Message>
+  awaitable<Message> take(tg_member member, const pb_msgdesc_t* fields) {
+    const tg_frame frame = co_await take_frame();
+    expect_member(frame, member);
+    Message message = {};
+    if (!tg_frame_decode(&frame, fields, &message)) throw std::runtime_error("malformed frame from the client");
+    co_return message;
+  }
+  // The correlation that every request has as its first field.
+  awaitable<std::uint32_t> take_request(tg_member member);
+  awaitable<> give(tg_member member, const pb_msgdesc_t* fields, const void* message);
+  awaitable<> give_bytes(std::string bytes);
+  awaitable<> give_done(std::uint32_t correlation);
+  awaitable<> give_confirm(std::uint64_t id, bool multiple);
+  awaitable<> give_deliveries(std::uint64_t first_tag, std::size_t count);
+  // Until the client closes the connection.
+  awaitable<> hear_end();
+  void close() { socket_.close(); }
+
+ private:
+  awaitable<tg_frame> take_frame();
+  static void expect_member(const tg_frame& frame, tg_member member);
+
+  boost::asio::ip::tcp::acceptor acceptor_;
+  boost::asio::ip::tcp::socket socket_;
+  std::string buffer_;
+  std::size_t taken_ = 0;  // bytes of buffer_ that the last frame has
+};
+
+inline tg_bytes wire_text(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+inline std::string_view plain(const tg_bytes& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data), bytes.size};
+}
+
+}  // namespace tidegate::client
