@@ -262,10 +262,10 @@ TEST_F(connection_test, gives_answers_to_whom_they_belong) {
         tg_Error refusal = {};
         refusal.code = tg_Code_NOT_FOUND;
         refusal.field = wire_text("target");
-        refusal.correlation = co_await peer_.take_request(TG_BIND);
         const std::uint32_t declared = co_await peer_.take_request(TG_DECLARE_QUEUE);
-        co_await peer_.give_done(declared);
+        refusal.correlation = co_await peer_.take_request(TG_BIND);
         co_await peer_.give(TG_ERROR, tg_Error_fields, &refusal);
+        co_await peer_.give_done(declared);
       });
 }
 
