@@ -1,0 +1,100 @@
+#include "bridge/broker_source.hpp"
+
+#include "broker/base/limits.hpp"
+
+namespace tidegate::bridge {
+namespace {
+
+constexpr std::chrono::milliseconds long_poll{10'000};
+constexpr std::uint32_t fetch_bytes = 512 * limits::kib;
+
+class broker_source final : public source {
+ public:
+  broker_source(session& session, std::string group, route& route, std::uint32_t partition)
+      : session_(session), group_(std::move(group)), route_(route), partition_(partition) {}
+
+  void load_cursor() override {
+    session_.spawn([this](client::connection& broker) -> client::awaitable<> {
+      const auto found = co_await broker.fetch_offset(group_, route_.topic(), partition_);
+      if (!session_.is_current(broker)) co_return;
+      std::optional<stored_cursor> stored;
+      if (found) stored = stored_cursor{found->offset, found->metadata};
+      route_.at(partition_).loaded(stored);
+      route_.pump();
+    });
+  }
+
+  void store_cursor(offset_t offset, std::string_view metadata) override {
+    session_.spawn([this, offset, text = std::string(metadata)](client::connection& broker) {
+      return store(broker, offset, text);
+    });
+  }
+
+  void fetch(std::uint64_t ticket, offset_t from) override {
+    session_.spawn([this, ticket, from](client::connection& broker) { return read(broker, ticket, from); });
+  }
+
+  void dead_letter(const record_view& record, std::string_view reason) override {
+    batch_builder copy;
+    record_view marked = record;
+    marked.offset = 0;
+    const std::string partition = std::to_string(partition_);
+    const std::string offset = std::to_string(record.offset);
+    marked.headers.push_back({"tg-dlt-reason", reason});
+    marked.headers.push_back({"tg-dlt-topic", route_.topic()});
+    marked.headers.push_back({"tg-dlt-partition", partition});
+    marked.headers.push_back({"tg-dlt-offset", offset});
+    copy.add(marked);
+    session_.spawn([this, batch = copy.finish()](client::connection& broker) { return keep(broker, batch); });
+  }
+
+ private:
+  client::awaitable<> store(client::connection& broker, offset_t offset, std::string metadata) {
+    co_await broker.commit_offset(group_, route_.topic(), partition_, offset, metadata);
+    if (!session_.is_current(broker)) co_return;
+    route_.at(partition_).stored();
+    route_.pump();
+  }
+
+  client::awaitable<> read(client::connection& broker, std::uint64_t ticket, offset_t from) {
+    client::fetch_request request;
+    request.topic = route_.topic();
+    request.partition = partition_;
+    request.offset = from;
+    request.max_bytes = fetch_bytes;
+    request.max_wait = long_poll;
+    client::fetched found = co_await broker.fetch(request);
+    if (!session_.is_current(broker)) co_return;
+    fetch_answer answer{found.out_of_range, found.log_start, found.high_watermark, std::move(found.batches)};
+    route_.at(partition_).fetched(ticket, std::move(answer));
+    route_.pump();
+  }
+
+  client::awaitable<> keep(client::connection& broker, std::string batch) {
+    std::optional<std::string> failure;
+    try {
+      client::topic_definition topic;
+      topic.name = route_.topic() + ".dlt";
+      co_await broker.declare_topic(topic);
+      co_await broker.produce(topic.name, 0, batch);
+    } catch (const error_exception& refused) {
+      failure = refused.cause.text;
+    }
+    if (!session_.is_current(broker)) co_return;
+    route_.at(partition_).dead_lettered(failure);
+    route_.pump();
+  }
+
+  session& session_;
+  const std::string group_;
+  route& route_;
+  const std::uint32_t partition_;
+};
+
+}  // namespace
+
+std::unique_ptr<source> make_broker_source(session& session, std::string group, route& route, std::uint32_t partition) {
+  return std::make_unique<broker_source>(session, std::move(group), route, partition);
+}
+
+}  // namespace tidegate::bridge

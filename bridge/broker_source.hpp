@@ -1,0 +1,12 @@
+// One partition of a topic, read through the broker's native port.
+#pragma once
+
+#include "bridge/route.hpp"
+#include "bridge/session.hpp"
+
+namespace tidegate::bridge {
+
+// `group` holds the cursor. Answers are told to the route's forwarder of that partition.
+std::unique_ptr<source> make_broker_source(session& session, std::string group, route& route, std::uint32_t partition);
+
+}  // namespace tidegate::bridge

@@ -1,0 +1,29 @@
+// The bridge's configuration file. tidegate-bridge.example.toml shows every key with its default.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "bridge/kafka_settings.hpp"
+#include "bridge/route.hpp"
+
+namespace tidegate::bridge {
+
+struct route_config {
+  route_settings route;
+  kafka_settings kafka;
+};
+
+struct config {
+  std::string broker_address = "127.0.0.1:7420";
+  std::string broker_token;
+  std::string name = "bridge";
+  std::string status_file = "/run/tidegate/bridge-status.json";
+  std::vector<route_config> routes;
+};
+
+// The whole file is checked, with the settings meant for librdkafka. The error's text begins with `file:line:`.
+result<config> parse_config(std::string_view text, std::string_view file);
+result<config> read_config(const std::string& path);
+
+}  // namespace tidegate::bridge

@@ -1,0 +1,123 @@
+#include "bridge/config.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+namespace tidegate::bridge {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+constexpr std::string_view least = R"([[route]]
+name = "r"
+topic = "t"
+sink = "kafka"
+destination = "d"
+brokers = "localhost:1"
+)";
+
+std::string error_of(const std::string& text) {
+  const auto read = parse_config(text, "f");
+  return read ? "" : read.error().text;
+}
+
+TEST(config, takes_its_defaults) {
+  const config read = parse_config(least, "f").value();
+  EXPECT_EQ(read.broker_address, "127.0.0.1:7420");
+  EXPECT_EQ(read.name, "bridge");
+  ASSERT_EQ(read.routes.size(), 1u);
+  const kafka_settings& kafka = read.routes[0].kafka;
+  EXPECT_EQ(kafka.topic, "d");
+  EXPECT_EQ(kafka.linger, milliseconds(500));
+  EXPECT_EQ(kafka.queue_bytes, 8u << 20);
+  EXPECT_EQ(kafka.partitioner, partitioner::source);
+  EXPECT_EQ(read.routes[0].route.backoff_max, milliseconds(60'000));
+}
+
+TEST(config, reads_every_key) {
+  const config read = parse_config(R"([broker]
+address = "[::1]:7"
+token = "secret"
+[bridge]
+name = "b"
+status_file = "/tmp/s"
+backoff_min = "100ms"
+backoff_max = "2s"
+progress_deadline = "1m"
+[[route]]
+name = "r"
+topic = "t"
+sink = "kafka"
+destination = "d"
+brokers = "localhost:1"
+linger_ms = 5
+batch_bytes = 10_000
+queue_bytes = 100_000
+compression = "lz4"
+partitioner = "crc32"
+properties = { "socket.timeout.ms" = "5000" }
+)",
+                                   "f")
+                          .value();
+  EXPECT_EQ(read.broker_token, "secret");
+  EXPECT_EQ(read.status_file, "/tmp/s");
+  const route_config& route = read.routes[0];
+  EXPECT_EQ(route.route.backoff_min, milliseconds(100));
+  EXPECT_EQ(route.kafka.backoff_max, milliseconds(2'000));
+  EXPECT_EQ(route.route.progress_deadline, milliseconds(60'000));
+  EXPECT_EQ(route.kafka.linger, milliseconds(5));
+  EXPECT_EQ(route.kafka.batch_bytes, 10'000u);
+  EXPECT_EQ(route.kafka.compression, "lz4");
+  EXPECT_EQ(route.kafka.partitioner, partitioner::crc32);
+  EXPECT_EQ(route.kafka.properties.at("socket.timeout.ms"), "5000");
+}
+
+TEST(config, names_an_unknown_key_and_its_line) {
+  EXPECT_EQ(error_of("[broker]\naddress = \"a\"\nadress = \"b\"\n"), "f:3: unknown key \"adress\" in [broker]");
+  EXPECT_EQ(error_of(std::string(least) + "lingerms = 5\n"), "f:7: unknown key \"lingerms\" in [[route]]");
+  EXPECT_EQ(error_of("\n[brige]\n" + std::string(least)), "f:2: unknown key \"brige\" in the file");
+}
+
+TEST(config, names_a_wrong_value_and_its_line) {
+  EXPECT_THAT(error_of("[bridge]\nbackoff_min = 5\n" + std::string(least)), StartsWith("f:2: \"backoff_min\""));
+  EXPECT_THAT(error_of("[bridge]\nbackoff_max = \"5 parsec\"\n" + std::string(least)), StartsWith("f:2: "));
+  EXPECT_THAT(error_of("[bridge]\nbackoff_min = \"9s\"\nbackoff_max = \"1s\"\n"),
+              HasSubstr("backoff_min <= backoff_max"));
+  EXPECT_THAT(error_of(std::string(least) + "queue_bytes = 1\n"), StartsWith("f:7: \"queue_bytes\""));
+  EXPECT_THAT(error_of(std::string(least) + "linger_ms = \"5\"\n"), StartsWith("f:7: \"linger_ms\""));
+  EXPECT_THAT(error_of(std::string(least) + "partitioner = \"random\"\n"), HasSubstr("murmur2"));
+  EXPECT_THAT(error_of("[broker\n"), StartsWith("f:1: "));
+}
+
+TEST(config, needs_routes_that_are_whole_and_named_apart) {
+  EXPECT_THAT(error_of(""), HasSubstr("no [[route]]"));
+  EXPECT_EQ(error_of("[[route]]\nname = \"r\"\n"), "f:1: [[route]] needs \"topic\"");
+  EXPECT_THAT(error_of(std::string(least) + std::string(least)), StartsWith("f:7: a second route"));
+}
+
+TEST(config, lets_librdkafka_judge_its_settings) {
+  EXPECT_THAT(error_of(std::string(least) + "properties = { \"no.such.thing\" = \"1\" }\n"),
+              HasSubstr("no.such.thing"));
+  EXPECT_THAT(error_of(std::string(least) + "compression = \"zip\"\n"), HasSubstr("compression.codec"));
+  EXPECT_THAT(error_of(std::string(least) + "properties = { \"acks\" = \"0\" }\n"), HasSubstr("the bridge's own"));
+  EXPECT_THAT(error_of(std::string(least) + "properties = { \"linger.ms\" = 5 }\n"), HasSubstr("a string"));
+}
+
+TEST(config, example_file_is_good_and_shows_the_defaults) {
+  const std::string path = std::string(BRIDGE_SOURCE_DIR) + "/tidegate-bridge.example.toml";
+  const config example = read_config(path).value();
+  const config plain = parse_config(least, "f").value();
+  EXPECT_EQ(example.broker_address, plain.broker_address);
+  EXPECT_EQ(example.status_file, plain.status_file);
+  EXPECT_EQ(example.routes[0].kafka.batch_bytes, plain.routes[0].kafka.batch_bytes);
+  EXPECT_EQ(example.routes[0].kafka.queue_bytes, plain.routes[0].kafka.queue_bytes);
+  EXPECT_EQ(example.routes[0].kafka.linger, plain.routes[0].kafka.linger);
+  EXPECT_EQ(example.routes[0].route.progress_deadline, plain.routes[0].route.progress_deadline);
+}
+
+}  // namespace
+}  // namespace tidegate::bridge

@@ -1,0 +1,77 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+#include "bridge/daemon.hpp"
+#include "broker/base/log.hpp"
+#include "client/connection.hpp"
+
+namespace {
+
+using namespace tidegate;
+
+int fail(int code, const std::string& text) {
+  std::fprintf(stderr, "tidegate-bridge: %s\n", text.c_str());
+  return code;
+}
+
+result<bridge::config> configuration(const std::string& path, const std::string& status_file) {
+  result<bridge::config> config = bridge::read_config(path);
+  if (!config) return config;
+  if (!status_file.empty()) config->status_file = status_file;
+  const auto broker = client::parse_endpoint(config->broker_address);
+  if (!broker) return error{errc::invalid, path + ": \"address\" in [broker]: " + broker.error().text};
+  return config;
+}
+
+int show_status(const bridge::config& config, bool as_json) {
+  std::ifstream file(config.status_file);
+  if (!file) return fail(exit_failure, config.status_file + " cannot be read: is the bridge running?");
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (as_json) return std::puts(text.str().c_str()) < 0 ? exit_failure : exit_ok;
+  const auto table = bridge::status_table(text.str());
+  if (!table) return fail(exit_failure, table.error().text);
+  std::fputs(table->c_str(), stdout);
+  return exit_ok;
+}
+
+int run(const bridge::config& config) {
+  try {
+    bridge::run_daemon(config);
+    return exit_ok;
+  } catch (const std::exception& failure) {
+    return fail(exit_failure, failure.what());
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Carries topics of the Tidegate broker to the centre, and goes on where it stopped."};
+  std::string path;
+  std::string status_file;
+  bool check = false;
+  bool as_json = false;
+  bool verbose = false;
+  app.add_option("-c,--config", path, "the configuration file")->required();
+  app.add_option("--status-file", status_file, "instead of the configuration's");
+  app.add_flag("--check-config", check, "only check the configuration");
+  app.add_flag("-v,--verbose", verbose, "log what librdkafka says, too");
+  app.set_version_flag("--version", "tidegate-bridge " TIDEGATE_VERSION);
+  CLI::App* const status = app.add_subcommand("status", "show what the running bridge says of itself");
+  status->fallthrough();
+  status->add_flag("--json", as_json, "as it is written");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& failure) {
+    return app.exit(failure) == 0 ? exit_ok : exit_usage;
+  }
+  if (verbose) log::set_level(log::level::debug);
+  const auto config = configuration(path, status_file);
+  if (!config) return fail(exit_usage, config.error().text);
+  if (*status) return show_status(*config, as_json);
+  if (check) return std::puts("the configuration is good") < 0 ? exit_failure : exit_ok;
+  return run(*config);
+}

@@ -1,0 +1,39 @@
+// The headers that say where a record came from. A consumer at the centre drops duplicates by remembering the highest
+// offset seen of each (gateway, incarnation, topic, partition); the bridge finds by them what it had sent.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bridge/sink.hpp"
+
+namespace tidegate::bridge {
+
+constexpr std::string_view header_gateway = "tg-gateway";
+constexpr std::string_view header_incarnation = "tg-incarnation";
+constexpr std::string_view header_topic = "tg-topic";
+constexpr std::string_view header_partition = "tg-partition";
+constexpr std::string_view header_offset = "tg-offset";
+
+struct provenance {
+  identity source;
+  std::string topic;
+  std::uint32_t partition = 0;
+  offset_t offset = 0;
+};
+
+// Calls `add(name, value)` for each header of it; the value is borrowed for the call.
+template <class Add>
+void write_provenance(const provenance& from, Add add) {
+  add(header_gateway, std::string_view(from.source.gateway));
+  add(header_incarnation, std::string_view(from.source.incarnation));
+  add(header_topic, std::string_view(from.topic));
+  add(header_partition, std::string_view(std::to_string(from.partition)));
+  add(header_offset, std::string_view(std::to_string(from.offset)));
+}
+
+// None if a header is missing or is not a number where one belongs.
+std::optional<provenance> read_provenance(const std::vector<header>& headers);
+
+}  // namespace tidegate::bridge

@@ -1,0 +1,50 @@
+#include "bridge/record_stream.hpp"
+
+#include <fmt/format.h>
+
+namespace tidegate::bridge {
+
+record_stream::record_stream(std::string batches)
+    : bytes_(std::make_unique<const std::string>(std::move(batches))), rest_(*bytes_) {}
+
+const record_view* record_stream::front() {
+  if (!has_record_ && !unreadable_) read_on();
+  return has_record_ ? &record_ : nullptr;
+}
+
+void record_stream::pop() { has_record_ = false; }
+
+std::optional<unreadable_range> record_stream::take_unreadable() { return std::exchange(unreadable_, std::nullopt); }
+
+bool record_stream::at_end() { return front() == nullptr && !unreadable_; }
+
+void record_stream::read_on() {
+  while (!unreadable_) {
+    if (!reader_ && !open_batch()) return;
+    if (unreadable_) return;
+    has_record_ = reader_->next(record_);
+    if (has_record_) return;
+    if (reader_->failed()) unreadable_ = {{record_.offset, batch_.last_offset + 1}, "its records are malformed"};
+    reader_.reset();
+  }
+}
+
+// False at the end of the bytes. What is left when a batch is cut off will be fetched again.
+bool record_stream::open_batch() {
+  const auto batch = read_batch(rest_);
+  if (!batch) return false;
+  rest_.remove_prefix(batch->bytes.size());
+  batch_ = *batch;
+  record_.offset = batch_.base_offset;
+  if (!crc_matches(batch_)) {
+    unreadable_ = {{batch_.base_offset, batch_.last_offset + 1}, "its checksum is wrong"};
+  } else if (batch_.compressed()) {
+    unreadable_ = {{batch_.base_offset, batch_.last_offset + 1},
+                   fmt::format("it is compressed (codec {})", batch_.attributes & 7)};
+  } else {
+    reader_.emplace(batch_);
+  }
+  return true;
+}
+
+}  // namespace tidegate::bridge

@@ -1,0 +1,87 @@
+// For tests: a source and a sink that do nothing but write down what they are asked, and a forwarder's fixed settings.
+#pragma once
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "bridge/sink.hpp"
+#include "bridge/source.hpp"
+
+namespace tidegate::bridge {
+
+struct scripted_source final : source {
+  struct fetch_call {
+    std::uint64_t ticket;
+    offset_t from;
+  };
+  struct store_call {
+    offset_t offset;
+    std::string metadata;
+  };
+
+  void load_cursor() override { ++loads; }
+  void store_cursor(offset_t offset, std::string_view metadata) override {
+    stores.push_back({offset, std::string(metadata)});
+    log->push_back("store " + std::to_string(offset));
+  }
+  void fetch(std::uint64_t ticket, offset_t from) override { fetches.push_back({ticket, from}); }
+  void dead_letter(const record_view& record, std::string_view reason) override {
+    dead_letters.push_back(std::to_string(record.offset) + " " + std::string(record.body) + ": " + std::string(reason));
+  }
+
+  explicit scripted_source(std::vector<std::string>& shared_log) : log(&shared_log) {}
+  int loads = 0;
+  std::vector<fetch_call> fetches;
+  std::vector<store_call> stores;
+  std::vector<std::string> dead_letters;
+  std::vector<std::string>* log;  // stores and sends, in the order they were asked for
+};
+
+struct scripted_sink final : sink {
+  struct recover_call {
+    std::uint64_t ticket;
+    recovery_request request;
+  };
+
+  void open(pace pace) override { opens.push_back(pace); }
+  void close() override { ++closes; }
+  void recover(std::uint64_t ticket, recovery_request request) override { recoveries.push_back({ticket, request}); }
+  send_outcome send(const identity&, std::uint32_t, const record_view& record, std::string& reason) override {
+    if (sent.size() >= room) return send_outcome::full;
+    log->push_back("send " + std::to_string(record.offset));
+    if (record.offset == refuses) {
+      reason = "too large";
+      return send_outcome::refused;
+    }
+    sent.push_back(record.offset);
+    return send_outcome::accepted;
+  }
+  void flush() override { ++flushes; }
+
+  explicit scripted_sink(std::vector<std::string>& shared_log) : log(&shared_log) {}
+  std::size_t room = 1'000'000;
+  offset_t refuses = static_cast<offset_t>(-1);
+  std::vector<offset_t> sent;
+  std::vector<pace> opens;
+  int closes = 0;
+  int flushes = 0;
+  std::vector<recover_call> recoveries;
+  std::vector<std::string>* log;
+};
+
+// Records of [begin, end) with bodies "body <offset>".
+inline std::string batch_of(offset_range range, std::int64_t timestamp_ms = 1'000) {
+  batch_builder builder;
+  for (offset_t offset = range.begin; offset < range.end; ++offset) {
+    const std::string body = "body " + std::to_string(offset);
+    record_view record;
+    record.offset = offset;
+    record.timestamp_ms = timestamp_ms;
+    record.body = body;
+    builder.add(record);
+  }
+  return builder.finish();
+}
+
+}  // namespace tidegate::bridge

@@ -1,0 +1,63 @@
+// The bridge's one connection to the broker: kept up for as long as the program runs. On the executor's one thread.
+#pragma once
+
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <vector>
+
+#include "bridge/backoff.hpp"
+#include "client/connection.hpp"
+
+namespace tidegate::bridge {
+
+class route;
+
+struct session_settings {
+  client::endpoint broker;
+  std::string token;
+  std::string name;
+};
+
+class session {
+ public:
+  session(boost::asio::any_io_executor executor, session_settings settings);
+  // Before run().
+  void serve(route& route) { routes_.push_back(&route); }
+
+  // Connects, tells the routes, and does so again when the connection ends. Until stop().
+  client::awaitable<> run();
+  void stop();
+
+  // Runs a coroutine that uses the connection, never from within this call. What it throws ends the connection: a
+  // broker that refuses what the bridge asks is asked again after a pause, in a new session. `work` is kept until the
+  // coroutine ends.
+  void spawn(std::function<client::awaitable<>(client::connection&)> work);
+  // False once the connection was given up: an answer that it still brings counts no more.
+  bool is_current(const client::connection& connection) const { return up_ && &connection == connection_.get(); }
+
+  std::string_view state() const { return state_; }
+  const client::session_info& broker() const { return info_; }
+
+ private:
+  client::awaitable<> serve_once();
+  client::awaitable<> find_partitions();
+  client::awaitable<> find_partitions_of(route& route);
+  client::awaitable<> read_watermarks();
+  client::awaitable<> watch();
+  client::awaitable<bool> pause(std::chrono::milliseconds time);
+  void lost(const std::string& reason);
+
+  const boost::asio::any_io_executor executor_;
+  const session_settings settings_;
+  std::vector<route*> routes_;
+  std::shared_ptr<client::connection> connection_;
+  client::session_info info_;
+  boost::asio::steady_timer timer_;
+  backoff backoff_;
+  std::string state_ = "connecting";
+  std::string last_reason_;
+  bool up_ = false;
+  bool stopping_ = false;
+};
+
+}  // namespace tidegate::bridge

@@ -1,0 +1,94 @@
+// One kind of destination. A route owns one sink; its forwarders, one for each partition of the source topic, share it.
+//
+// Every call returns at once; what comes of it is told to `sink_events`, on the same thread, never from within a call.
+// Life: open() -> opened | broken; while open: recover() and send(); close() at any time, after which nothing is told
+// of what went before; open() again.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/model/record_batch.hpp"
+
+namespace tidegate::bridge {
+
+// Which log of which gateway: a wiped card is a new log, its offsets start again.
+struct identity {
+  std::string gateway;
+  std::string incarnation;
+  friend bool operator==(const identity&, const identity&) = default;
+};
+
+// Where a record lies at the destination; -1 = not known.
+struct destination {
+  std::int32_t partition = -1;
+  std::int64_t offset = -1;
+  friend bool operator==(const destination&, const destination&) = default;
+};
+
+// A record of the source that was found at the destination.
+struct present_record {
+  offset_t offset = 0;
+  destination where;
+};
+
+// What a look at the destination brought.
+struct recovery {
+  std::vector<present_record> present;  // rising source offsets, none twice
+  std::vector<destination> ends;        // for each destination partition, the offset up to which was looked
+};
+
+// Where to look for records of one source partition: its offsets of `range`, from the offset noted for each
+// destination partition. Partitions that are not noted are looked at from their end.
+struct recovery_request {
+  identity source;
+  std::string topic;
+  std::uint32_t partition = 0;
+  offset_range range;
+  std::vector<destination> from;
+};
+
+enum class send_outcome {
+  accepted,
+  full,     // no room now; there is after the next reports
+  refused,  // will never be taken
+};
+
+enum class pace {
+  normal,
+  // After a refusal: every record travels alone, so that a refusal names the one record it is about.
+  one_by_one,
+};
+
+class sink_events {
+ public:
+  virtual ~sink_events() = default;
+  virtual void opened() = 0;
+  virtual void recovered(std::uint32_t partition, std::uint64_t ticket, recovery found) = 0;
+  virtual void confirmed(std::uint32_t partition, offset_t offset, destination where) = 0;
+  // Only at pace::one_by_one: this record will never be taken.
+  virtual void refused(std::uint32_t partition, offset_t offset, std::string reason) = 0;
+  // A run of confirmed() and refused() is over.
+  virtual void reported() = 0;
+  // Still trying by itself, and why it does not get through.
+  virtual void unreachable(std::string reason) = 0;
+  // Nothing more will come of what was sent. `record_refused`: because a record, or one next to it, was refused.
+  virtual void broken(std::string reason, bool record_refused) = 0;
+};
+
+class sink {
+ public:
+  virtual ~sink() = default;
+  virtual void open(pace pace) = 0;
+  virtual void close() = 0;
+  virtual void recover(std::uint64_t ticket, recovery_request request) = 0;
+  // Copies what it takes. `reason` is written when refused.
+  virtual send_outcome send(const identity& source, std::uint32_t partition, const record_view& record,
+                            std::string& reason) = 0;
+  // Sends without waiting for company, for a short while: the process is about to end.
+  virtual void flush() = 0;
+};
+
+}  // namespace tidegate::bridge

@@ -1,0 +1,39 @@
+// One partition of a topic at the broker, as the forwarder sees it.
+//
+// Every call returns at once; the answer is told to the forwarder later, never from within a call. When the connection
+// ends, nothing more is told of what was asked: forwarder::source_lost() covers it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "broker/model/record_batch.hpp"
+
+namespace tidegate::bridge {
+
+struct fetch_answer {
+  bool out_of_range = false;
+  offset_t log_start = 0;
+  offset_t high_watermark = 0;
+  std::string batches;  // record batches v2, back to back; the first may begin before the asked offset
+};
+
+struct stored_cursor {
+  offset_t offset = 0;
+  std::string metadata;
+};
+
+class source {
+ public:
+  virtual ~source() = default;
+  virtual void load_cursor() = 0;                                             // -> loaded
+  virtual void store_cursor(offset_t offset, std::string_view metadata) = 0;  // -> stored
+  // Waits for data at the end of the log. The ticket comes back with the answer.
+  virtual void fetch(std::uint64_t ticket, offset_t from) = 0;  // -> fetched
+  // Copies the record into the dead-letter topic.
+  virtual void dead_letter(const record_view& record, std::string_view reason) = 0;  // -> dead_lettered
+};
+
+}  // namespace tidegate::bridge

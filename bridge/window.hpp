@@ -1,0 +1,39 @@
+// The records between the cursor and the newest one sent: what waits for the far side, in source order.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+
+#include "bridge/sink.hpp"
+
+namespace tidegate::bridge {
+
+class window {
+ public:
+  struct entry {
+    offset_t offset = 0;
+    std::int64_t timestamp_ms = 0;
+    std::size_t bytes = 0;
+    bool settled = false;
+    destination where = {};
+  };
+
+  // Offsets rise from call to call.
+  void push(const entry& added);
+  // The entry of that offset is done with. Null when there is none that waits.
+  const entry* settle(offset_t offset, destination where);
+  // Takes the oldest entry out if it is done with.
+  std::optional<entry> pop_settled();
+  void clear();
+
+  bool empty() const { return entries_.empty(); }
+  const entry* oldest() const { return entries_.empty() ? nullptr : &entries_.front(); }
+  std::size_t unsettled() const { return unsettled_; }
+
+ private:
+  std::deque<entry> entries_;
+  std::size_t unsettled_ = 0;
+};
+
+}  // namespace tidegate::bridge
