@@ -3,9 +3,10 @@
 // Prints its bootstrap servers. `down` and `up` on standard input, or SIGUSR1 and SIGUSR2, cut the link to all of its
 // brokers and mend it; connections are closed, ports are kept. Ends on SIGTERM, SIGINT or `quit`.
 //
-// What the mock is not (librdkafka 2.0.2): a partition keeps 5 MiB of batches, the oldest go first; the sequence numbers
-// of an idempotent producer are checked only in transactions, so a batch that was stored and whose answer was cut off is
-// stored again when it is sent again, where Kafka would drop it; topics that are asked for are made, with 4 partitions.
+// What the mock is not (librdkafka 2.0.2): a partition keeps 5 MiB of batches, the oldest go first; the sequence
+// numbers of an idempotent producer are checked only in transactions, so a batch that was stored and whose answer was
+// cut off is stored again when it is sent again, where Kafka would drop it; topics that are asked for are made, with 4
+// partitions.
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 #include <poll.h>
