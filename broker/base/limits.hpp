@@ -40,7 +40,8 @@ constexpr std::chrono::seconds heartbeat{30};
 constexpr std::size_t receive_buffer_bytes_min = 4 * kib;
 constexpr std::size_t outbox_bytes_mark = 256 * kib;
 constexpr std::size_t outbox_bytes_max = 4 * mib;  // answers to pipelined requests; above it the connection is closed
-constexpr std::size_t fetch_bytes_max = 1 * mib - 4 * kib;
+constexpr std::size_t batch_bytes = frame_bytes - 4 * kib;  // produced; and what one fetch gives: either fits a frame
+constexpr std::size_t fetch_bytes_max = batch_bytes;
 constexpr std::size_t fetches_waiting = 256;  // long polls of one connection
 
 // Queues: deliveries that wait for settlement, of one consumer (also for prefetch 0) and of one queue with what was

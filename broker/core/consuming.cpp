@@ -98,6 +98,9 @@ result<offset_t> broker::produce(std::string_view topic, std::uint32_t number, s
                                  const receipt& answer) {
   const auto partition = partition_of(topic, number);
   if (!partition) return partition.error();
+  if (bytes.size() > limits::batch_bytes) {
+    return error{errc::too_large, fmt::format("a batch of {} bytes is over the limit of {}", bytes.size(), limits::batch_bytes), "batch"};
+  }
   const auto batch = check_produced(bytes);
   if (!batch) return batch.error();
   if (store_.is_full()) {
