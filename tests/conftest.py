@@ -1,8 +1,9 @@
-"""The fixture that starts and ends processes, for conversation and end-to-end tests."""
+"""Fixtures of the conversation and end-to-end tests."""
 
 import pytest
 
 import processes
+import wire
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -20,3 +21,9 @@ def desk(tmp_path):
     desk = processes.Desk(tmp_path)
     yield desk
     desk.close()
+
+
+@pytest.fixture(scope="session")
+def link_pb2():
+    """The wire schema as a Python module."""
+    return wire.load_schema(processes.TOP / "build" / "python", "firmware/wire/link.proto")

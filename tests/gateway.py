@@ -157,7 +157,7 @@ class Publisher(threading.Thread):
     def __init__(self, broker, link_pb2, first, **message):
         super().__init__(daemon=True)
         self.broker, self.link_pb2, self.message = broker, link_pb2, message
-        self.next = first
+        self.first = self.next = first
         self.sent, self.confirmed, self.refused = set(), set(), {}
 
     def run(self):

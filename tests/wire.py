@@ -1,5 +1,6 @@
 """A peer on a raw socket that speaks frames of the link protocol, by name or as exact bytes."""
 
+import importlib
 import socket
 import subprocess
 import sys
@@ -10,13 +11,14 @@ SCHEMA = processes.TOP / "firmware" / "wire" / "link.proto"
 WAIT_SECONDS = 10
 
 
-def load_schema(folder):
-    """The schema as a Python module, generated into `folder` by protoc as any stranger would."""
+def load_schema(folder, schema):
+    """A schema as a Python module, generated into `folder` by protoc as any stranger would."""
+    schema = processes.TOP / schema
     folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["protoc", f"--proto_path={SCHEMA.parent}", f"--python_out={folder}", SCHEMA.name], check=True)
-    sys.path.insert(0, str(folder))
-    import link_pb2  # pylint: disable=import-error,import-outside-toplevel
-    return link_pb2
+    subprocess.run(["protoc", f"--proto_path={schema.parent}", f"--python_out={folder}", schema.name], check=True)
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    return importlib.import_module(f"{schema.stem}_pb2")
 
 
 def varint(value):

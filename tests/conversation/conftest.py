@@ -1,15 +1,9 @@
-"""Fixtures of the conversation tests: the schema, a broker, peers that talk to it."""
+"""Fixtures of the conversation tests: a broker and peers that talk to it."""
 
 import pytest
 
 import gateway
-import processes
 import wire
-
-
-@pytest.fixture(scope="session")
-def link_pb2():
-    return wire.load_schema(processes.TOP / "build" / "conversation")
 
 
 @pytest.fixture

@@ -1,0 +1,82 @@
+"""kill -9 of the broker under load, round after round: nothing that was confirmed is lost, nothing comes twice, and
+each publisher's messages keep their order, in the queue and in the topic alike."""
+
+import os
+import random
+import time
+
+import gateway
+
+ROUNDS = 100 if os.environ.get("TIDEGATE_LONG") else 10
+CONFIRMED_MIN = 100  # a run that confirmed fewer proves nothing
+PUBLISHERS = 2
+NUMBERS_EACH = 1_000_000  # a publisher's own range, so that a number tells who published it
+
+DEFINITIONS = """
+[[topic]]
+name = "log"
+partitions = 1
+retention_bytes = "128M"
+
+[[queue]]
+name = "work"
+
+[[binding]]
+exchange = "amq.fanout"
+topic = "log"
+
+[[binding]]
+exchange = "amq.fanout"
+queue = "work"
+"""
+
+
+def publish_until_killed(broker, link_pb2, round_number, seconds):
+    """(numbers confirmed, numbers tried) of one round's publishers."""
+    publishers = [gateway.Publisher(broker, link_pb2, (round_number * PUBLISHERS + which) * NUMBERS_EACH + 1,
+                                    exchange="amq.fanout") for which in range(PUBLISHERS)]
+    for publisher in publishers:
+        publisher.start()
+    time.sleep(seconds)
+    broker.process.kill()
+    for publisher in publishers:
+        publisher.join(30)
+        assert not publisher.is_alive() and not publisher.refused
+    confirmed = set().union(*(publisher.confirmed for publisher in publishers))
+    tried = {number for publisher in publishers for number in range(publisher.first, publisher.next)}
+    return confirmed, tried
+
+
+def check(where, found, confirmed, tried):
+    """The invariants of reliability.md that a kill may not break."""
+    numbers = [int(body) for body in found]
+    missing = confirmed - set(numbers)
+    assert not missing, f"{where}: {len(missing)} of {len(confirmed)} confirmed are lost, as {sorted(missing)[:5]}"
+    assert len(set(numbers)) == len(numbers), f"{where}: {len(numbers) - len(set(numbers))} came twice"
+    assert set(numbers) <= tried
+    last = {}
+    for number in numbers:
+        publisher = number // NUMBERS_EACH
+        assert number > last.get(publisher, 0), f"{where}: {number} after {last[publisher]} of the same publisher"
+        last[publisher] = number
+
+
+def test_nothing_confirmed_is_lost_by_kills(desk, link_pb2, say):
+    seed = random.SystemRandom().randrange(1 << 32)
+    draw = random.Random(seed)
+    broker = gateway.Broker(desk, DEFINITIONS, bytes_max=512 << 20).start()
+    confirmed, tried = set(), set()
+    for round_number in range(ROUNDS):
+        fresh, attempts = publish_until_killed(broker, link_pb2, round_number, draw.uniform(0.05, 0.6))
+        confirmed |= fresh
+        tried |= attempts
+        broker.start()
+    log_start, high_watermark, records = gateway.fetch_all(broker, link_pb2, "log", 0)
+    assert (log_start, high_watermark) == (0, len(records)) and [r.offset for r in records] == list(range(len(records)))
+    delivered = [message.body for message in gateway.consume_all(broker, link_pb2, "work")]
+    say(f"kill rounds: {ROUNDS} with seed {seed}: {len(confirmed)} confirmed of {len(tried)} published, "
+        f"{len(records)} in the topic, {len(delivered)} from the queue ")
+    assert len(confirmed) >= CONFIRMED_MIN, f"void: only {len(confirmed)} were confirmed in {ROUNDS} rounds"
+    check("topic", [record.value for record in records], confirmed, tried)
+    check("queue", delivered, confirmed, tried)
+    broker.stop()
