@@ -5,6 +5,8 @@ import os
 import random
 import time
 
+import pytest
+
 import gateway
 
 ROUNDS = 100 if os.environ.get("TIDEGATE_LONG") else 10
@@ -59,6 +61,14 @@ def check(where, found, confirmed, tried):
         publisher = number // NUMBERS_EACH
         assert number > last.get(publisher, 0), f"{where}: {number} after {last[publisher]} of the same publisher"
         last[publisher] = number
+
+
+@pytest.mark.parametrize("found, fault", [([b"1", b"3"], "lost"), ([b"1", b"2", b"2", b"3"], "twice"),
+                                          ([b"1", b"3", b"2"], "after"), ([b"1", b"2", b"3", b"9"], "")])
+def test_the_check_itself_finds_faults(found, fault):
+    check("here", [b"1", b"2", b"3", b"4"], {1, 2, 3}, {1, 2, 3, 4})
+    with pytest.raises(AssertionError, match=fault):
+        check("here", found, {1, 2, 3}, {1, 2, 3, 4})
 
 
 def test_nothing_confirmed_is_lost_by_kills(desk, link_pb2, say):

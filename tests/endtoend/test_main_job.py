@@ -1,0 +1,133 @@
+"""The main job, end to end with a real Kafka: sensors publish, a worker works, the bridge forwards, and everything is
+killed or stopped once or twice meanwhile. Afterwards every reading of the file is at the centre exactly once (after
+dropping duplicates by header), in order, unchanged, and was worked at least once."""
+
+import base64
+import csv
+import json
+import math
+import time
+
+import gateway
+import processes
+
+SENSORS = 4
+PARTITIONS = 4
+INTERVAL_MS = 3  # of one sensor: the faults fall into a load of some 20 s
+
+
+def start_sensors(desk, broker, readings):
+    return [desk.start(f"sensor-{which}", [
+        processes.program("tidegate-sensor"), "--broker", broker.address, "--device", f"s{which}",
+        "--topic", f"sensors.s{which}", "--csv", readings, "--every", SENSORS, "--phase", which,
+        "--interval-ms", INTERVAL_MS, "--retry-max-ms", 1000, "--linger-seconds", 120, "--json"])
+        for which in range(SENSORS)]
+
+
+def make_trouble(rows, broker, bridge, kafka, worker, say):
+    """Everything fails once or twice, at tenths of the load as the worker sees it."""
+    def at(share, what):
+        processes.wait_until(lambda: len(worker.done) >= rows * share, 120, f"{share:.0%} of the readings")
+        say(f"main job: {len(worker.done)} of {rows} worked, now {what}")
+
+    at(0.1, "kill -9 of the broker")
+    broker.restart_after_kill()
+    at(0.25, "kill -9 of the bridge")
+    bridge.process.kill()
+    bridge.process.start()
+    at(0.4, "a stop of Kafka")
+    kafka.stop()
+    at(0.55, "kill -9 of the broker while Kafka is away")
+    broker.process.kill()
+    time.sleep(1)
+    broker.start()
+    at(0.65, "kill -9 of the bridge while Kafka is away, then Kafka's return")
+    bridge.process.kill()
+    bridge.process.start()
+    kafka.start()
+    at(0.8, "a frozen Kafka")
+    kafka.process.freeze()
+    time.sleep(3)
+    kafka.process.thaw()
+
+
+def end_sensors(sensors, rows):
+    """Each sensor has every reading of its own acknowledged, and none lost or rejected."""
+    published = 0
+    for sensor in sensors:
+        assert sensor.wait_end(180) == 0, sensor.output()
+        summary = json.loads(sensor.output().splitlines()[-1])
+        assert (summary["lost"], summary["rejected"]) == (0, 0)
+        assert summary["acknowledged"] == summary["published"]
+        published += summary["published"]
+    assert published == rows
+
+
+class Consumer:
+    """What the centre's consumers do: remember the highest offset of each source and drop what is not above it."""
+
+    def __init__(self):
+        self.highest = {}
+        self.kept = []
+        self.duplicates = 0
+
+    def take(self, record):
+        headers = record["headers"]
+        source = tuple(headers[name] for name in ("tg-gateway", "tg-incarnation", "tg-topic", "tg-partition"))
+        offset = int(headers["tg-offset"])
+        if offset <= self.highest.get(source, -1):
+            self.duplicates += 1
+            return
+        assert offset == self.highest.get(source, -1) + 1, f"{source}: {offset} after {self.highest.get(source)}"
+        self.highest[source] = offset
+        self.kept.append(record)
+
+
+def body_of(record):
+    return record["body"].encode() if "body" in record else base64.b64decode(record["body_base64"])
+
+
+def expected(readings):
+    """The file's rows as a sensor sends them: number -> channels in thousandths, halves away from zero."""
+    def thousandths(text):
+        value = float(text) * 1000
+        return int(math.copysign(math.floor(abs(value) + 0.5), value))
+
+    with open(readings) as file:
+        rows = list(csv.reader(file))[1:]
+    return {number: [thousandths(value) for value in row[1:]] for number, row in enumerate(rows)}
+
+
+def test_every_reading_reaches_the_centre_exactly_once(desk, kafka, link_pb2, reading_pb2, readings, say):
+    wanted = expected(readings)
+    kafka.create_topic("readings", PARTITIONS)
+    broker = gateway.Broker(desk).start()
+    bridge = gateway.Bridge(desk, broker, kafka)
+    bridge.process.start()
+    worker = gateway.Worker(broker, link_pb2)
+    worker.start()
+    sensors = start_sensors(desk, broker, readings)
+    make_trouble(len(wanted), broker, bridge, kafka, worker, say)
+    end_sensors(sensors, len(wanted))
+    processes.wait_until(
+        lambda: gateway.is_forwarded(broker, link_pb2, "readings", PARTITIONS, "bridge/readings"), 120,
+        "the bridge to forward all", pause=0.5)
+
+    consumer = Consumer()
+    for record in kafka.records("readings"):
+        consumer.take(record)
+    assert len({source[1] for source in consumer.highest}) == 1  # one incarnation
+    found = {}
+    for record in consumer.kept:
+        reading = reading_pb2.Reading.FromString(body_of(record))
+        assert record["key"] == f"s{reading.number % SENSORS}"
+        assert reading.number not in found, f"reading {reading.number} came twice"
+        found[reading.number] = list(reading.milli)
+    assert found == wanted
+
+    processes.wait_until(lambda: len({body for _, body in worker.done}) == len(wanted), 60, "the worker to work all")
+    worker.stop()
+    say(f"main job: {len(wanted)} readings, each at the centre once; {consumer.duplicates} duplicates dropped by "
+        f"header, {len(worker.done) - len(wanted)} worked a second time ")
+    assert bridge.process.terminate() == 0
+    broker.stop()
