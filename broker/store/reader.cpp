@@ -67,13 +67,16 @@ result<void> reader::scan(stream_id stream, offset_t from, const batch_taker& ta
   const stream_view* const view = find(stream);
   if (view == nullptr) return {};
   const lmdb::txn txn(env_, lmdb::access::read);
-  offset_t position = std::max(from, view->log_start);
+  const offset_t start = std::max(from, view->log_start);
+  offset_t position = start;
   while (position < view->end) {
     const auto segment = std::lower_bound(view->recent.begin(), view->recent.end(), position,
                                           [](const auto& held, offset_t offset) { return held.last < offset; });
     const bool in_journal = segment != view->recent.end() && position >= view->recent.front().first;
     const offset_t before = position;
-    const auto go_on = in_journal ? scan_segment(txn, stream, *segment, position, take)
+    // A chunk that ended within a segment is newer than the last result: more of the segment is in chunks, or dead.
+    const bool is_rolled = in_journal && segment->first < position && position > start;
+    const auto go_on = in_journal ? scan_segment(txn, stream, *segment, is_rolled, position, take)
                                   : scan_chunk(txn, stream, position, take);
     if (!go_on) return go_on.error();
     if (!*go_on) return {};
@@ -86,11 +89,11 @@ result<void> reader::scan(stream_id stream, offset_t from, const batch_taker& ta
 }
 
 // A segment may have been rolled up since the last result came: then its records are in a chunk.
-result<bool> reader::scan_segment(const lmdb::txn& txn, stream_id stream, const segment& segment, offset_t& position,
-                                  const batch_taker& take) const {
+result<bool> reader::scan_segment(const lmdb::txn& txn, stream_id stream, const segment& segment, bool is_rolled,
+                                  offset_t& position, const batch_taker& take) const {
   const auto batch = segment_batch(txn, tables_, segment);
   if (!batch) return batch.error();
-  if (!*batch) {
+  if (!*batch || is_rolled) {
     const offset_t before = position;
     auto go_on = scan_chunk(txn, stream, position, take);
     if (go_on && *go_on && position == before) position = segment.last + 1;

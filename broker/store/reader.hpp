@@ -39,8 +39,8 @@ class reader {
 
  private:
   result<bool> scan_chunk(const lmdb::txn& txn, stream_id stream, offset_t& position, const batch_taker& take) const;
-  result<bool> scan_segment(const lmdb::txn& txn, stream_id stream, const segment& segment, offset_t& position,
-                            const batch_taker& take) const;
+  result<bool> scan_segment(const lmdb::txn& txn, stream_id stream, const segment& segment, bool is_rolled,
+                            offset_t& position, const batch_taker& take) const;
 
   lmdb::env& env_;
   tables tables_;

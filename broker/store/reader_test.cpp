@@ -1,0 +1,179 @@
+// Reading: from chunks into the journal, while the writer is a commit ahead, and over damage.
+#include "broker/store/reader.hpp"
+
+#include <gmock/gmock.h>
+
+#include "broker/store/scratch_store.hpp"
+
+namespace tidegate::store {
+namespace {
+
+using testing::HasSubstr;
+
+// A log of which the head is in chunks and the tail in the journal.
+stream_id half_rolled(scratch_store& store) {
+  const stream_id log = store.make_log();
+  for (int i = 0; i < 300; ++i) {
+    store.append(log, fmt::format("{}-{}", i, std::string(static_cast<std::size_t>(i % 7) * 100, 'x')));
+    if (i % 3 == 0) store.commit();
+  }
+  store.commit();
+  EXPECT_GT(store.view(log).rolled_end, 100u);
+  EXPECT_LT(store.view(log).rolled_end, 300u);
+  return log;
+}
+
+TEST(reader, starts_anywhere) {
+  scratch_store store;
+  const stream_id log = half_rolled(store);
+  const auto all = store.bodies(log);
+  ASSERT_EQ(all.size(), 300u);
+  for (offset_t from = 0; from <= 301; ++from) {
+    const auto found = store.bodies(log, from);
+    ASSERT_EQ(found, (std::map<offset_t, std::string>(all.lower_bound(from), all.end()))) << from;
+  }
+}
+
+TEST(reader, stops_when_told) {
+  scratch_store store;
+  const stream_id log = half_rolled(store);
+  int batches = 0;
+  ASSERT_TRUE(store->read().scan(log, 0, [&](const batch_view&) { return ++batches < 3; }));
+  EXPECT_EQ(batches, 3);
+}
+
+TEST(reader, an_unknown_stream_is_empty) {
+  scratch_store store;
+  EXPECT_TRUE(store.bodies(stream_id{77}).empty());
+  EXPECT_FALSE(store->read().find_time(stream_id{77}, 0));
+}
+
+// The writer rolls up and trims the journal, and takes more records, while the reader knows nothing of it.
+TEST(reader, is_right_while_the_writer_is_ahead) {
+  for (const std::size_t incoming : {100, 5'000, 60'000}) {
+    scratch_store store({16 << 20, 16 * 1024});
+    const stream_id log = store.make_log(), other = store.make_log();
+    store.commit();
+    for (int i = 0; i < 60; ++i) {
+      store.append(log, fmt::format("body {}", i));
+      if (i % 4 == 0) store.append(other, std::string(2'000, 'o'));
+      store.append(log, std::string(incoming, 'n'));
+      store->submit();
+      store->step();
+      const auto known = store.bodies(log);
+      ASSERT_EQ(known.size(), store.next(log) - 2) << incoming;
+      if (i > 0) {
+        ASSERT_EQ(known.at(static_cast<offset_t>(2 * i - 2)), fmt::format("body {}", i - 1));
+      }
+      ASSERT_TRUE(store->collect());
+      ASSERT_EQ(store.bodies(log).size(), store.next(log));
+    }
+  }
+}
+
+TEST(reader, is_right_while_the_writer_trims) {
+  scratch_store store({16 << 20, 16 * 1024});
+  const stream_id log = half_rolled(store);
+  store.open_group().trim(log, 250);
+  store->submit();
+  store->step();
+  const auto found = store.bodies(log);
+  EXPECT_EQ(found.rbegin()->first, 299u);
+  EXPECT_GE(found.size(), 50u);
+  ASSERT_TRUE(store->collect());
+  EXPECT_EQ(store.bodies(log).begin()->first, 250u);
+}
+
+offset_t found_by_scan(scratch_store& store, stream_id id, std::int64_t timestamp_ms) {
+  std::optional<offset_t> found;
+  const auto scanned = store->read().scan(id, 0, [&](const batch_view& batch) {
+    record_reader records(batch);
+    record_view record;
+    while (!found && records.next(record)) {
+      if (record.offset >= store.view(id).log_start && record.timestamp_ms >= timestamp_ms) found = record.offset;
+    }
+    return !found;
+  });
+  EXPECT_TRUE(scanned);
+  return found.value_or(store.view(id).end);
+}
+
+TEST(reader, find_time_is_exact) {
+  std::mt19937 random(3);
+  for (int round = 0; round < 8; ++round) {
+    scratch_store store;
+    // A queue has gaps, a log has none.
+    const stream_id id = round % 2 == 0 ? store.make_log() : store.make_queue();
+    std::int64_t now = 1'000;
+    store.commit();
+    for (int i = 0; i < 150; ++i) {
+      for (std::size_t left = random() % 6; left > 0; --left) {
+        now += random() % 3 == 0 ? static_cast<std::int64_t>(random() % 50) : 0;
+        store.append(id, std::string(random() % 400, 'x'), now);
+      }
+      if (round % 2 == 1 && store.view(id).end > 0) {
+        const offset_t begin = random() % store.view(id).end;
+        store.ack(id, {begin, std::min<offset_t>(begin + random() % 30, store.view(id).end)});
+      }
+      store.commit();
+    }
+    if (round % 4 == 2) {
+      store.open_group().trim(id, store.next(id) / 3);
+      store.commit();
+    }
+    for (std::int64_t wanted = 990; wanted < now + 10; wanted += 1 + static_cast<std::int64_t>(random() % 15)) {
+      const auto found = store->read().find_time(id, wanted);
+      ASSERT_TRUE(found);
+      ASSERT_EQ(*found, found_by_scan(store, id, wanted)) << round << " " << wanted;
+    }
+  }
+}
+
+TEST(reader, find_time_stops_at_compressed_batches) {
+  scratch_store store;
+  const stream_id log = store.make_log();
+  for (std::int64_t i = 0; i < 100; ++i) {
+    store.append_opaque(log, 10, std::string(1'000, 'z'), 1'000 * i);
+    store.commit();
+  }
+  for (std::int64_t i = 0; i < 100; ++i) {
+    EXPECT_EQ(store->read().find_time(log, 1'000 * i).value(), static_cast<offset_t>(10 * i));
+    EXPECT_EQ(store->read().find_time(log, 1'000 * i - 1).value(), static_cast<offset_t>(10 * i));
+  }
+  EXPECT_EQ(store->read().find_time(log, 100'000).value(), 1'000u);
+}
+
+// Any byte of a chunk, batch headers and offsets included: an error that names the stream, and no wrong record before it.
+TEST(reader, a_flipped_byte_in_a_chunk_is_told) {
+  scratch_store store;
+  const stream_id log = store.make_log();
+  store.append_many(log, 100, 500);
+  store.append_opaque(log, 10, std::string(3'000, 'z'));
+  store.append_many(log, 50, 30);
+  store.commit();
+  const auto good = store.bodies(log);
+  store.close();
+  const auto chunks = raw_file(store.path()).rows(&tables::chunk);
+  ASSERT_EQ(chunks.size(), 1u);
+  const auto& [key, value] = *chunks.begin();
+  std::mt19937 random(5);
+  for (int round = 0; round < 150; ++round) {
+    std::string damaged = value;
+    const std::size_t at = round < 100 ? static_cast<std::size_t>(round) : random() % value.size();
+    damaged[at] = static_cast<char>(damaged[at] ^ (1 << random() % 8));
+    raw_file(store.path()).put(&tables::chunk, key, damaged);
+    store.open();
+    const auto scanned = store->read().scan(log, 0, [&](const batch_view& batch) {
+      record_reader records(batch);
+      record_view record;
+      while (records.next(record)) EXPECT_EQ(record.body, good.at(record.offset));
+      return true;
+    });
+    ASSERT_FALSE(scanned) << at;
+    EXPECT_THAT(scanned.error().text, HasSubstr("stream 1"));
+    store.kill();
+  }
+}
+
+}  // namespace
+}  // namespace tidegate::store
