@@ -10,15 +10,16 @@ import pytest
 import gateway
 
 ROUNDS = 100 if os.environ.get("TIDEGATE_LONG") else 10
+STORE_BYTES = max(512, 32 * ROUNDS) << 20  # a fast machine confirms some 16,000 messages a round, held twice
 CONFIRMED_MIN = 100  # a run that confirmed fewer proves nothing
 PUBLISHERS = 2
 NUMBERS_EACH = 1_000_000  # a publisher's own range, so that a number tells who published it
 
-DEFINITIONS = """
+DEFINITIONS = f"""
 [[topic]]
 name = "log"
 partitions = 1
-retention_bytes = "128M"
+retention_bytes = {STORE_BYTES // 4}
 
 [[queue]]
 name = "work"
@@ -74,7 +75,7 @@ def test_the_check_itself_finds_faults(found, fault):
 def test_nothing_confirmed_is_lost_by_kills(desk, link_pb2, say):
     seed = random.SystemRandom().randrange(1 << 32)
     draw = random.Random(seed)
-    broker = gateway.Broker(desk, DEFINITIONS, bytes_max=512 << 20).start()
+    broker = gateway.Broker(desk, DEFINITIONS, bytes_max=STORE_BYTES).start()
     confirmed, tried = set(), set()
     for round_number in range(ROUNDS):
         fresh, attempts = publish_until_killed(broker, link_pb2, round_number, draw.uniform(0.05, 0.6))
