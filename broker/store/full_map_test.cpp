@@ -27,26 +27,25 @@ void drain(scratch_store& store, stream_id queue) {
   store.commit_until_idle();
 }
 
-TEST(full_map, refuses_appends_and_stores_the_rest_of_the_group) {
-  scratch_store store;
-  const stream_id queue = store.make_queue(), log = store.make_log();
+// A group whose records do not fit, with something of everything else.
+void expect_rest_stored(scratch_store& store, stream_id queue, int refused_kib) {
+  const stream_id log = store.make_log();
   store.append(log, "before");
-  store.commit();
-  const offset_t end = fill_up(store, queue);
-  ASSERT_GT(end, 1'000u);
-  store.append_many(queue, 900, 1'000);
+  const offset_t end = store.view(queue).end;
+  ASSERT_TRUE(store.commit().streams.size() == 1);
+  const bool was_stored = store.view(log).end == 1;
+  store.append_many(queue, refused_kib, 1'024);
   store.append(log, "with the refused ones");
   store.ack(queue, 0);
   store.open_group().set_cursor(log, "readers", {1, ""});
   store.open_group().put_definition("qa", "{}");
   store.open_group().set_producer("refused", {1, 1, 1});
   store.open_group().count_delivery(queue, 7, 2);
-  const auto result = store.commit();
-  EXPECT_FALSE(result.appends_stored);
+  EXPECT_FALSE(store.commit().appends_stored);
   for (int round = 0; round < 2; ++round) {
     EXPECT_EQ(store.view(queue).log_start, 1u);
     EXPECT_EQ(store.view(queue).end, end);
-    EXPECT_EQ(store.view(log).end, 1u);
+    EXPECT_EQ(store.view(log).end, was_stored ? 1u : 0u);
     EXPECT_EQ(store.bodies(queue).size(), end - 1);
     store.reopen_killed();
     EXPECT_EQ(store->found().cursors.size(), 1u);
@@ -54,6 +53,22 @@ TEST(full_map, refuses_appends_and_stores_the_rest_of_the_group) {
     EXPECT_EQ(store->found().producers.size(), 0u);
     EXPECT_EQ(store->found_books().streams.at(queue).deliveries.size(), 1u);
   }
+}
+
+TEST(full_map, above_the_mark_records_are_refused_and_the_rest_is_stored) {
+  scratch_store store;
+  const stream_id queue = store.make_queue();
+  store.commit();
+  fill_up(store, queue);
+  expect_rest_stored(store, queue, 1);
+}
+
+TEST(full_map, records_that_do_not_fit_are_refused_and_the_rest_is_stored) {
+  scratch_store store;
+  const stream_id queue = store.make_queue();
+  store.append_many(queue, 100, 1'000);
+  store.commit();
+  expect_rest_stored(store, queue, 9'000);
 }
 
 TEST(full_map, drains_to_empty_and_takes_appends_again) {
@@ -91,6 +106,45 @@ TEST(full_map, a_stuck_head_does_not_keep_it_full) {
   store.append_many(queue, 60, 1'000);
   EXPECT_TRUE(store.commit().appends_stored);
   EXPECT_EQ(store.view(queue).log_start, 0u);
+}
+
+// Records keep coming, of any size, whatever the store says, and acknowledgements in any order. It never runs dry.
+TEST(full_map, publishers_who_do_not_listen_do_no_harm) {
+  for (const std::uint32_t seed : {1u, 2u, 3u, 4u}) {
+    std::mt19937 random(seed);
+    scratch_store store({8 << 20, seed % 2 == 0 ? 256u * 1024 : 2u << 20});
+    const stream_id queue = store.make_queue();
+    store.commit();
+    std::set<offset_t> held;
+    int refused = 0;
+    const std::size_t size_max = seed < 3 ? 200 : 60'000;
+    for (int i = 0; i < 1'500; ++i) {
+      const offset_t begin = store.next(queue);
+      for (std::size_t left = random() % 5; left > 0; --left) store.append(queue, std::string(random() % size_max, 'x'));
+      if (random() % 300 == 0) store.append(queue, std::string(900'000, 'x'));
+      const std::size_t acks = i < 700 ? random() % 2 : random() % 8;
+      for (std::size_t left = acks; left > 0 && !held.empty(); --left) {
+        auto settled = held.lower_bound(random() % begin);
+        if (settled == held.end()) settled = held.begin();
+        store.ack(queue, *settled);
+        held.erase(settled);
+      }
+      if (!store.commit().appends_stored) {
+        ++refused;
+        store.set_next(queue, store.view(queue).end);
+      }
+      for (offset_t offset = begin; offset < store.next(queue); ++offset) held.insert(offset);
+    }
+    if (size_max > 200) {
+      EXPECT_GT(refused, 100);
+    }
+    const auto found = store.bodies(queue);
+    for (const offset_t offset : held) ASSERT_TRUE(found.contains(offset)) << offset;
+    for (const offset_t offset : held) store.ack(queue, offset);
+    store.commit_until_idle();
+    EXPECT_EQ(store.view(queue).log_start, store.view(queue).end);
+    EXPECT_FALSE(store->is_full());
+  }
 }
 
 TEST(full_map, is_full_is_told_at_the_mark) {

@@ -96,6 +96,10 @@ void group::change_stream(stream_change change) {
   count(0);
 }
 
+bool group::appends() const {
+  return std::any_of(shares_.begin(), shares_.end(), [](const stream_share& share) { return share.appends(); });
+}
+
 void group::drop_appends() {
   for (stream_share& share : shares_) {
     share.batches.clear();

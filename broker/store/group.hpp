@@ -73,6 +73,8 @@ class group {
   void expire_at(std::int64_t wall_ms) { expire_at_ = wall_ms; }
 
   bool empty() const { return operations_ == 0 && !expire_at_; }
+  // Holds records.
+  bool appends() const;
   // Rough size of what it will write; the core's bound on what waits for the writer.
   std::size_t bytes() const { return bytes_; }
   // Takes out everything that a refused publish must not leave behind: records, and the sequences that count them.

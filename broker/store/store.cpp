@@ -36,7 +36,12 @@ struct store::handover {
 
 store::store(store_options options) : options_(std::move(options)), handover_(std::make_unique<handover>()) {
   lock_directory();
-  open_file();
+  try {
+    open_file();
+  } catch (const lmdb::map_full&) {
+    throw storage_failure(fmt::format("the store in {} has no free page left: raise store.bytes_max",
+                                      options_.directory.string()));
+  }
   log::info("store {}: {} streams, replayed {} KiB of journal, {}", options_.directory.string(),
             found_books_.streams.size(), found_books_.journal_bytes / limits::kib, stopped_cleanly_ ? "stopped cleanly" : "not stopped cleanly");
   writer_ = std::make_unique<writer>(*env_, tables_, found_books_, options_.writer);

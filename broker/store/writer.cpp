@@ -5,25 +5,32 @@
 namespace tidegate::store {
 
 writer::writer(lmdb::env& env, const tables& tables, books books, writer_options options)
-    : env_(env), tables_(tables), books_(std::move(books)), options_(options) {}
+    : env_(env), tables_(tables), books_(std::move(books)), options_(options), pages_(env.pages()) {}
 
 commit_result writer::apply(group& group) {
+  const bool has_room = static_cast<double>(pages_.used_pages) <= store_none_above * static_cast<double>(pages_.map_pages);
   try {
-    return attempt(group);
+    return has_room || !group.appends() ? attempt(group) : attempt_without_appends(group);
   } catch (const lmdb::map_full&) {
     read_books_again();
   }
-  group.drop_appends();
   is_lean_ = true;
   try {
-    commit_result result = attempt(group);
+    commit_result result = attempt_without_appends(group);
     is_lean_ = false;
-    result.appends_stored = false;
     return result;
   } catch (const lmdb::map_full&) {
     throw storage_failure(
         "the store's map is full to the last page, even for acknowledgements: raise store.bytes_max and start again");
   }
+}
+
+commit_result writer::attempt_without_appends(group& group) {
+  const bool had_appends = group.appends();
+  group.drop_appends();
+  commit_result result = attempt(group);
+  result.appends_stored = !had_appends;
+  return result;
 }
 
 // After an aborted transaction, which leaves ours ahead of the file. What is in memory only is kept.
@@ -92,7 +99,7 @@ commit_result writer::result_now() {
   }
   result.journal_bytes = books_.journal_bytes;
   result.bytes_written = bytes_written_;
-  result.pages = env_.pages();
+  result.pages = pages_ = env_.pages();
   return result;
 }
 

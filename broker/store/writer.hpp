@@ -11,6 +11,10 @@ namespace tidegate::store {
 // Freed by one commit at the most: a fragmented free list makes every later commit slower, and a big one waits long.
 constexpr std::uint64_t freed_bytes_per_commit = 4ull << 20;
 
+// Share of the map above which the writer stores no more records, whoever sends them: what is left is for deletes, which
+// need fresh pages themselves. Core stops earlier, at refuse_above; this is for groups that were gathered before.
+constexpr double store_none_above = 0.90;
+
 struct writer_options {
   std::uint64_t journal_bytes_max = 32ull << 20;  // replayed at start: that is what it costs
 };
@@ -50,6 +54,7 @@ class writer {
 
  private:
   commit_result attempt(group& group);
+  commit_result attempt_without_appends(group& group);
   commit_result result_now();
   void read_books_again();
   void change_stream(lmdb::txn& txn, const stream_change& change);
@@ -92,6 +97,7 @@ class writer {
   std::vector<stream_id> dropped_now_;
   std::uint64_t bytes_written_ = 0;
   std::uint64_t freed_bytes_ = 0;
+  lmdb::page_use pages_;
   bool is_lean_ = false;  // the map is full: nothing is written that can wait
 };
 
