@@ -78,7 +78,9 @@ result<batch_view> read_batch(std::string_view data) {
   reader.take(4);
   const auto magic = reader.be<std::uint8_t>();
   if (magic != 2) return malformed(fmt::format("magic {} is not 2", magic));
-  if (length < record_batch_header_bytes - length_covers_from) return malformed("its length is shorter than its header");
+  if (length < record_batch_header_bytes - length_covers_from) {
+    return malformed("its length is shorter than its header");
+  }
   if (length > data.size() - length_covers_from) return malformed("cut off inside its records");
   reader.take(4);
   batch.attributes = reader.be<std::uint16_t>();
@@ -104,7 +106,9 @@ result<batch_view> check_produced(std::string_view data) {
   if (!batch) return batch.error();
   if (batch->bytes.size() != data.size()) return malformed("more than one batch in a request");
   if (!crc_matches(*batch)) return malformed("its CRC-32C does not match");
-  if ((batch->attributes & control_or_transactional) != 0) return malformed("control and transactional batches are not taken");
+  if ((batch->attributes & control_or_transactional) != 0) {
+    return malformed("control and transactional batches are not taken");
+  }
   if (batch->last_offset - batch->base_offset != batch->count - 1) return malformed("its offsets are not dense");
   if (batch->compressed()) return batch;
   record_reader reader(*batch);
@@ -205,8 +209,9 @@ void batch_builder::add(offset_t offset, std::int64_t timestamp_ms, const messag
 
 void batch_builder::add(const record_view& record) {
   const auto count = as_signed(record.headers.size());
-  begin_record(record.offset, record.timestamp_ms,
-               key_size(record.key) + field_size(record.body) + signed_varint_size(count) + headers_size(record.headers));
+  begin_record(
+      record.offset, record.timestamp_ms,
+      key_size(record.key) + field_size(record.body) + signed_varint_size(count) + headers_size(record.headers));
   append_key(out_, record.key);
   append_field(out_, record.body);
   append_signed_varint(out_, count);

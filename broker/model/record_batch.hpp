@@ -18,7 +18,8 @@
 //
 // A record: varint length, attributes i8, varint timestamp delta, varint offset delta, varint key length (-1 = none),
 // key, varint body length, body, varint header count, {varint name length, name, varint value length, value}.
-// Varints are zig-zag. Offsets may have gaps (a queue's chunk keeps only what is alive), as Kafka's do after compaction.
+// Varints are zig-zag. Offsets may have gaps (a queue's chunk keeps only what is alive), as Kafka's do after
+// compaction.
 #pragma once
 
 #include <cstdint>

@@ -34,7 +34,9 @@ TEST(record_batch, one_record_in_exact_bytes) {
 
 TEST(record_batch, what_is_built_is_read) {
   batch_builder builder;
-  for (offset_t offset = 100; offset < 110; ++offset) builder.add(offset, 1'000 + static_cast<std::int64_t>(offset), reading("21.5"));
+  for (offset_t offset = 100; offset < 110; ++offset) {
+    builder.add(offset, 1'000 + static_cast<std::int64_t>(offset), reading("21.5"));
+  }
   const std::string bytes = builder.finish();
   const auto batch = read_batch(bytes);
   ASSERT_TRUE(batch);
@@ -113,7 +115,9 @@ TEST(record_batch, every_cut_is_refused) {
   for (offset_t offset = 0; offset < 3; ++offset) builder.add(offset, 0, reading("21.5"));
   const std::string bytes = builder.finish();
   ASSERT_TRUE(check_produced(bytes));
-  for (std::size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(check_produced(std::string_view(bytes).substr(0, size)));
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_FALSE(check_produced(std::string_view(bytes).substr(0, size)));
+  }
   EXPECT_FALSE(check_produced(bytes + "x"));
 }
 

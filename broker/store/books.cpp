@@ -81,7 +81,9 @@ class state_reader {
 class journal_reader {
  public:
   journal_reader(books& books, contents* contents) : books_(books), contents_(contents) {
-    visitor_.append = [this](stream_id id, std::string_view batch, blob_writer::place place) { append(id, batch, place); };
+    visitor_.append = [this](stream_id id, std::string_view batch, blob_writer::place place) {
+      append(id, batch, place);
+    };
     visitor_.acked = [this](stream_id id, offset_range range) {
       if (auto* ledger = newer(id)) ledger->ack(range);
     };
@@ -91,7 +93,9 @@ class journal_reader {
     visitor_.trimmed = [this](stream_id id, offset_t log_start) {
       if (auto* ledger = newer(id)) ledger->trim_to(log_start);
     };
-    visitor_.cursor = [this](stream_id id, std::string_view group, cursor_state cursor) { this->cursor(id, group, cursor); };
+    visitor_.cursor = [this](stream_id id, std::string_view group, cursor_state cursor) {
+      this->cursor(id, group, cursor);
+    };
     visitor_.producer = [this](std::string_view name, std::optional<producer_state> state) { producer(name, state); };
   }
 
@@ -243,7 +247,8 @@ result<std::optional<batch_view>> segment_batch(const lmdb::txn& txn, const tabl
       return std::optional<batch_view>(*batch);
     }
   }
-  return error{errc::invalid, fmt::format("the store is damaged: commit {} of the journal lost a batch", segment.commit)};
+  return error{errc::invalid,
+               fmt::format("the store is damaged: commit {} of the journal lost a batch", segment.commit)};
 }
 
 }  // namespace tidegate::store

@@ -15,7 +15,8 @@ constexpr std::uint64_t checkpoint_overhead_bytes = 4096;
 ack_block block_of(const stream_ledger& ledger, std::uint64_t block) {
   ack_block out;
   const offset_t base = block * offsets_per_block, end = base + offsets_per_block;
-  for (auto range = ledger.acked.range_from(base); range && range->begin < end; range = ledger.acked.range_from(range->end)) {
+  for (auto range = ledger.acked.range_from(base); range && range->begin < end;
+       range = ledger.acked.range_from(range->end)) {
     for (offset_t offset = std::max(range->begin, base); offset < std::min(range->end, end); ++offset) {
       const auto bit = offset - base;
       out.bits[bit / 8] = static_cast<char>(out.bits[bit / 8] | (1 << (bit % 8)));

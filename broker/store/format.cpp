@@ -34,7 +34,9 @@ void append_sized(std::string& out, std::string_view bytes) {
 std::string_view take_sized(byte_reader& reader) { return reader.take(reader.varint()); }
 
 void check_whole(const byte_reader& reader, std::string_view what) {
-  if (reader.failed() || !reader.at_end()) throw storage_failure(fmt::format("the store is damaged: {} does not decode", what));
+  if (reader.failed() || !reader.at_end()) {
+    throw storage_failure(fmt::format("the store is damaged: {} does not decode", what));
+  }
 }
 
 void append_cursor(std::string& out, const cursor_state& cursor) {
@@ -326,7 +328,8 @@ void visit_entry(byte_reader& reader, std::string_view blob, std::uint16_t part,
     }
     case entry_type::producer_erased: return visitor.producer(take_sized(reader), std::nullopt);
   }
-  throw storage_failure(fmt::format("the store is damaged: a journal entry has the unknown type {}", static_cast<int>(type)));
+  throw storage_failure(
+      fmt::format("the store is damaged: a journal entry has the unknown type {}", static_cast<int>(type)));
 }
 
 }  // namespace

@@ -57,8 +57,8 @@ struct checkpoint {
   // Queue messages below it may have been delivered before an unclean stop.
   offset_t maybe_delivered_before = 0;
 };
-// Each row of the state table, as encode() makes it, ends with the CRC-32C of what comes before it: LMDB checks nothing.
-// Decoding throws storage_failure on a damaged one.
+// Each row of the state table, as encode() makes it, ends with the CRC-32C of what comes before it: LMDB checks
+// nothing. Decoding throws storage_failure on a damaged one.
 std::string encode(const checkpoint& checkpoint);
 checkpoint decode_checkpoint(std::string_view value);
 

@@ -89,11 +89,15 @@ std::string told(std::string_view blob) {
     EXPECT_EQ(blob.substr(place.position, batch.size()), batch);
     out += fmt::format("append {} {} in {};", number(id), batch.size(), place.part);
   };
-  visitor.acked = [&](stream_id id, offset_range range) { out += fmt::format("acked {} {}-{};", number(id), range.begin, range.end); };
+  visitor.acked = [&](stream_id id, offset_range range) {
+    out += fmt::format("acked {} {}-{};", number(id), range.begin, range.end);
+  };
   visitor.delivered = [&](stream_id id, offset_t offset, std::uint32_t count) {
     out += fmt::format("delivered {} {} {};", number(id), offset, count);
   };
-  visitor.trimmed = [&](stream_id id, offset_t log_start) { out += fmt::format("trimmed {} {};", number(id), log_start); };
+  visitor.trimmed = [&](stream_id id, offset_t log_start) {
+    out += fmt::format("trimmed {} {};", number(id), log_start);
+  };
   visitor.cursor = [&](stream_id id, std::string_view group, const cursor_state& cursor) {
     out += fmt::format("cursor {} {} {} {};", number(id), group, cursor.offset, cursor.metadata);
   };
@@ -181,7 +185,9 @@ TEST(format, every_flipped_bit_and_cut_of_a_chunk_is_seen) {
   ASSERT_TRUE(is_right(place, value));
   EXPECT_FALSE(is_right({stream_id{2}, 0}, value));
   EXPECT_FALSE(is_right({stream_id{1}, 1}, value));
-  for (std::size_t size = 0; size < value.size(); ++size) EXPECT_FALSE(is_right(place, std::string_view(value).substr(0, size)));
+  for (std::size_t size = 0; size < value.size(); ++size) {
+    EXPECT_FALSE(is_right(place, std::string_view(value).substr(0, size)));
+  }
   for (std::size_t bit = 0; bit < value.size() * 8; ++bit) {
     value[bit / 8] = static_cast<char>(value[bit / 8] ^ (1 << bit % 8));
     EXPECT_FALSE(is_right(place, value)) << bit;

@@ -35,6 +35,7 @@ struct page_use {
   std::uint64_t page_bytes = 0;
   std::uint64_t map_pages = 0;
   std::uint64_t used_pages = 0;  // map pages that hold something: ever used, less those on the free list
+  double used_share() const { return static_cast<double>(used_pages) / static_cast<double>(map_pages); }
 };
 
 class env {

@@ -10,7 +10,9 @@
 namespace tidegate::store {
 namespace {
 
-std::vector<std::pair<offset_t, offset_t>> ranges(const offset_set& offsets) { return {offsets.begin(), offsets.end()}; }
+std::vector<std::pair<offset_t, offset_t>> ranges(const offset_set& offsets) {
+  return {offsets.begin(), offsets.end()};
+}
 
 using pairs = std::vector<std::pair<offset_t, offset_t>>;
 

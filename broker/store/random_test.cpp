@@ -181,7 +181,9 @@ void random_life::trim(stream_id id, modelled_stream& stream) {
   stream.live.erase(stream.live.begin(), stream.live.lower_bound(to));
   stream.deliveries.erase(stream.deliveries.begin(), stream.deliveries.lower_bound(to));
   stream.log_start = to;
-  if (stream.kind == stream_kind::queue) stream.log_start = stream.live.empty() ? stream.next : stream.live.begin()->first;
+  if (stream.kind == stream_kind::queue) {
+    stream.log_start = stream.live.empty() ? stream.next : stream.live.begin()->first;
+  }
 }
 
 void random_life::change_states() {

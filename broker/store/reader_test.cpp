@@ -143,7 +143,8 @@ TEST(reader, find_time_stops_at_compressed_batches) {
   EXPECT_EQ(store->read().find_time(log, 100'000).value(), 1'000u);
 }
 
-// Any byte of a chunk, batch headers and offsets included: an error that names the stream, and no wrong record before it.
+// Any byte of a chunk, batch headers and offsets included: an error that names the stream, and no wrong record before
+// it.
 TEST(reader, a_flipped_byte_in_a_chunk_is_told) {
   scratch_store store;
   const stream_id log = store.make_log();

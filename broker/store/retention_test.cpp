@@ -85,7 +85,9 @@ TEST(retention, chunk_bytes_are_the_sum_of_the_chunks) {
   }
   store.kill();
   std::map<stream_id, std::uint64_t> sums;
-  for (const auto& [key, value] : raw_file(store.path()).rows(&tables::chunk)) sums[place_of_chunk_key(key).stream] += value.size();
+  for (const auto& [key, value] : raw_file(store.path()).rows(&tables::chunk)) {
+    sums[place_of_chunk_key(key).stream] += value.size();
+  }
   store.open();
   for (const auto& [id, ledger] : store->found_books().streams) EXPECT_EQ(ledger.chunk_bytes, sums[id]);
   EXPECT_GT(sums[log], 0u);
@@ -145,7 +147,9 @@ TEST(retention, all_acknowledged_and_closed_is_an_empty_store) {
       store.append_many(queue, 100, 1'000);
       store.commit();
     }
-    for (offset_t offset = begin; offset < store.next(queue); ++offset) store.ack(queue, begin + (store.next(queue) - 1 - offset));
+    for (offset_t offset = begin; offset < store.next(queue); ++offset) {
+      store.ack(queue, begin + (store.next(queue) - 1 - offset));
+    }
     store.commit_until_idle();
     EXPECT_EQ(store.view(queue).log_start, store.next(queue));
     EXPECT_EQ(store.view(queue).bytes, 0u);

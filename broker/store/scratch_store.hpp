@@ -1,5 +1,5 @@
-// For tests: a small store in a directory of its own, stepped by hand, spoken to in small verbs. It counts each stream's
-// offsets as core would.
+// For tests: a small store in a directory of its own, stepped by hand, spoken to in small verbs. It counts each
+// stream's offsets as core would.
 #pragma once
 
 #include <fmt/format.h>
@@ -139,7 +139,8 @@ class scratch_store {
     return found;
   }
 
-  static std::string opaque_batch(offset_t base, std::uint32_t count, std::string_view records, std::int64_t timestamp_ms);
+  static std::string opaque_batch(offset_t base, std::uint32_t count, std::string_view records,
+                                  std::int64_t timestamp_ms);
 
  private:
   scratch_options options_;

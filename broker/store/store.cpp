@@ -43,7 +43,8 @@ store::store(store_options options) : options_(std::move(options)), handover_(st
                                       options_.directory.string()));
   }
   log::info("store {}: {} streams, replayed {} KiB of journal, {}", options_.directory.string(),
-            found_books_.streams.size(), found_books_.journal_bytes / limits::kib, stopped_cleanly_ ? "stopped cleanly" : "not stopped cleanly");
+            found_books_.streams.size(), found_books_.journal_bytes / limits::kib,
+            stopped_cleanly_ ? "stopped cleanly" : "not stopped cleanly");
   writer_ = std::make_unique<writer>(*env_, tables_, found_books_, options_.writer);
   if (options_.own_thread) start_thread();
 }
@@ -73,8 +74,9 @@ void store::lock_directory() {
   const std::string path = options_.directory / "owner.lock";
   lock_.number = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
   if (lock_.number < 0) {
-    throw storage_failure(fmt::format("cannot write in the store's directory {}: {}; check store.path and its permissions",
-                                      options_.directory.string(), std::strerror(errno)));
+    throw storage_failure(
+        fmt::format("cannot write in the store's directory {}: {}; check store.path and its permissions",
+                    options_.directory.string(), std::strerror(errno)));
   }
   if (::flock(lock_.number, LOCK_EX | LOCK_NB) == 0) return;
   throw storage_failure(fmt::format("the store in {} is in use by another process; stop that one, or give this broker "
@@ -139,9 +141,10 @@ void store::fill_file() {
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) {
       const int cause = written < 0 ? errno : ENOSPC;
-      throw storage_failure(fmt::format("cannot fill {} to store.bytes_max = {} MiB, stopped at {} MiB: {}; make room or "
-                                        "lower store.bytes_max",
-                                        path, options_.bytes_max / limits::mib, at / limits::mib, std::strerror(cause)));
+      throw storage_failure(
+          fmt::format("cannot fill {} to store.bytes_max = {} MiB, stopped at {} MiB: {}; make room or "
+                      "lower store.bytes_max",
+                      path, options_.bytes_max / limits::mib, at / limits::mib, std::strerror(cause)));
     }
     at += static_cast<std::uint64_t>(written);
     if (at >= next_line && at < options_.bytes_max) {
@@ -149,7 +152,9 @@ void store::fill_file() {
       next_line += step;
     }
   }
-  if (::fdatasync(file.number) != 0) throw storage_failure(fmt::format("cannot sync {}: {}", path, std::strerror(errno)));
+  if (::fdatasync(file.number) != 0) {
+    throw storage_failure(fmt::format("cannot sync {}: {}", path, std::strerror(errno)));
+  }
 }
 
 void store::forget_found() {
@@ -215,9 +220,7 @@ std::optional<commit_result> store::collect() {
   return result;
 }
 
-bool store::is_full() const {
-  return static_cast<double>(pages_.used_pages) > refuse_above * static_cast<double>(pages_.map_pages);
-}
+bool store::is_full() const { return pages_.used_share() > refuse_above; }
 
 stream_id store::new_stream_id() { return static_cast<stream_id>(next_stream_++); }
 

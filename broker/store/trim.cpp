@@ -15,7 +15,8 @@ constexpr std::uint64_t dead_bytes_max = 1 << 20;
 
 // Before the share is stored: afterwards the partition is within its bound, so the bound is a hard one. (A share that
 // is longer than the bound stays until the next one.)
-void writer::keep_limits(lmdb::txn& txn, stream_id id, stream_ledger& ledger, std::uint64_t incoming, blob_writer& blob) {
+void writer::keep_limits(lmdb::txn& txn, stream_id id, stream_ledger& ledger, std::uint64_t incoming,
+                         blob_writer& blob) {
   const offset_t before = ledger.log_start;
   drop_excess(txn, id, ledger, incoming);
   if (ledger.log_start != before) blob.trimmed(id, ledger.log_start);
@@ -38,8 +39,12 @@ void writer::expire(lmdb::txn& txn, std::int64_t wall_ms, blob_writer& blob) {
     if (ledger.kind != stream_kind::log) continue;
     const offset_t before = ledger.log_start;
     const std::int64_t oldest_kept = wall_ms - ledger.limits.age_max.count();
-    while (ledger.limits.age_max.count() != 0 && freed_bytes_ < freed_bytes_per_commit && ledger.log_start < ledger.next &&
-           head_timestamp(txn, id, ledger) < oldest_kept && drop_head(txn, id, ledger)) {
+    const auto has_old_head = [&] {
+      return ledger.log_start < ledger.next && head_timestamp(txn, id, ledger) < oldest_kept;
+    };
+    if (ledger.limits.age_max.count() != 0) {
+      while (freed_bytes_ < freed_bytes_per_commit && has_old_head() && drop_head(txn, id, ledger)) {
+      }
     }
     drop_excess(txn, id, ledger, 0);
     if (ledger.log_start == before) continue;
@@ -66,7 +71,9 @@ bool writer::drop_head(lmdb::txn& txn, stream_id id, stream_ledger& ledger) {
   cursor.erase();
   const auto next = cursor.next();
   ledger.first_chunk_last.reset();
-  if (next && place_of_chunk_key(next->key).stream == id) ledger.first_chunk_last = place_of_chunk_key(next->key).last_offset;
+  if (next && place_of_chunk_key(next->key).stream == id) {
+    ledger.first_chunk_last = place_of_chunk_key(next->key).last_offset;
+  }
   ledger.trim_to(last + 1);
   return true;
 }

@@ -8,7 +8,7 @@ writer::writer(lmdb::env& env, const tables& tables, books books, writer_options
     : env_(env), tables_(tables), books_(std::move(books)), options_(options), pages_(env.pages()) {}
 
 commit_result writer::apply(group& group) {
-  const bool has_room = static_cast<double>(pages_.used_pages) <= store_none_above * static_cast<double>(pages_.map_pages);
+  const bool has_room = pages_.used_share() <= store_none_above;
   try {
     return has_room || !group.appends() ? attempt(group) : attempt_without_appends(group);
   } catch (const lmdb::map_full&) {
@@ -204,8 +204,10 @@ void writer::journal_share(stream_share& share, stream_ledger& ledger, blob_writ
     const batch_view batch = read_batch(bytes).value();
     TIDEGATE_EXPECT(batch.base_offset == ledger.next);
     const auto place = blob.append(share.stream, bytes);
-    const segment segment{books_.last_commit, batch.base_offset,  batch.last_offset,
-                          batch.newest_timestamp_ms, place.position, static_cast<std::uint32_t>(bytes.size()), place.part};
+    const segment segment{books_.last_commit, batch.base_offset,
+                          batch.last_offset,  batch.newest_timestamp_ms,
+                          place.position,     static_cast<std::uint32_t>(bytes.size()),
+                          place.part};
     ledger.add_segment(segment);
     added_[share.stream].push_back(segment);
   }

@@ -11,8 +11,8 @@ namespace tidegate::store {
 // Freed by one commit at the most: a fragmented free list makes every later commit slower, and a big one waits long.
 constexpr std::uint64_t freed_bytes_per_commit = 4ull << 20;
 
-// Share of the map above which the writer stores no more records, whoever sends them: what is left is for deletes, which
-// need fresh pages themselves. Core stops earlier, at refuse_above; this is for groups that were gathered before.
+// Share of the map above which the writer stores no more records, whoever sends them: what is left is for deletes,
+// which need fresh pages themselves. Core stops earlier, at refuse_above; this is for groups that were gathered before.
 constexpr double store_none_above = 0.90;
 
 struct writer_options {
