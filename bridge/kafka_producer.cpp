@@ -86,7 +86,9 @@ kafka_producer::kafka_producer(const kafka_settings& settings, pace pace) : part
   conf.release();  // it is the handle's now
   topic_.reset(rd_kafka_topic_new(handle_.get(), settings.topic.c_str(), nullptr));
   ask_partitions(settings);
-  event_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  // Readable from the beginning: librdkafka tells only that an empty queue is so no more, and reports of failed
+  // connection attempts may lie in it already.
+  event_ = ::eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
   if (event_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
   queue_.reset(rd_kafka_queue_get_main(handle_.get()));
   constexpr std::uint64_t one = 1;

@@ -11,6 +11,7 @@
 namespace tidegate::bridge {
 namespace {
 
+constexpr int metadata_timeout_ms = 5'000;
 constexpr int poll_ms = 100;
 constexpr int patience_polls = 100;  // ten seconds without a record or an end
 
@@ -88,6 +89,7 @@ class reading {
         topic_(rd_kafka_topic_new(handle_.get(), settings.topic.c_str(), nullptr)),
         queue_(rd_kafka_queue_new(handle_.get())),
         spans_(spans_of(settings, request, partitions)) {
+    find_leaders();
     for (const span& span : spans_) {
       const int failed =
           rd_kafka_consume_start_queue(topic_.get(), span.partition, start_of(request, span.partition), queue_.get());
@@ -111,6 +113,14 @@ class reading {
   }
 
  private:
+  // Consuming would find them by itself, but asks in vain first and then again a second later.
+  void find_leaders() {
+    const rd_kafka_metadata_t* metadata = nullptr;
+    const auto failure = rd_kafka_metadata(handle_.get(), 0, topic_.get(), &metadata, metadata_timeout_ms);
+    if (failure != RD_KAFKA_RESP_ERR_NO_ERROR) fail(rd_kafka_err2str(failure));
+    rd_kafka_metadata_destroy(metadata);
+  }
+
   bool done() const {
     return std::all_of(spans_.begin(), spans_.end(), [](const span& span) { return span.done; });
   }

@@ -261,6 +261,17 @@ TEST_F(kafka_sink_test, says_that_the_centre_is_unreachable_and_goes_on_when_it_
   ASSERT_TRUE(until([&] { return events.places.size() == 1; }));
 }
 
+TEST_F(kafka_sink_test, hears_of_confirmations_though_its_first_attempts_to_connect_failed) {
+  cluster.cut();
+  make();
+  sink->open(pace::normal);
+  context.run_for(std::chrono::milliseconds(300));
+  cluster.mend();
+  ASSERT_TRUE(until([&] { return told("opened"); })) << events.why;
+  send(0);
+  EXPECT_TRUE(until([&] { return events.places.size() == 1; }));
+}
+
 TEST_F(kafka_sink_test, tells_nothing_of_what_was_before_it_was_closed) {
   make();
   open();

@@ -11,6 +11,25 @@ namespace {
 
 using namespace tidegate;
 
+constexpr const char* description =
+    "Tidegate bridge: carries topics of the broker to the centre, holds what cannot be sent, and goes on where it\n"
+    "stopped. Holds no data of its own: it can be killed at any instant.";
+
+constexpr const char* footer =
+    "Signals:\n"
+    "  SIGTERM, SIGINT  send what is under way for up to 5 seconds, store the cursors and end\n"
+    "  SIGHUP           the link is back: try at once\n"
+    "\n"
+    "Exit codes:\n"
+    "  0  stopped when asked, or the configuration is good\n"
+    "  1  cannot start, or there is no status to show\n"
+    "  2  usage, or a mistake in the configuration\n"
+    "\n"
+    "Examples:\n"
+    "  tidegate-bridge --config bridge.toml --check-config\n"
+    "  tidegate-bridge --config bridge.toml\n"
+    "  tidegate-bridge status --config bridge.toml --json";
+
 int fail(int code, const std::string& text) {
   std::fprintf(stderr, "tidegate-bridge: %s\n", text.c_str());
   return code;
@@ -49,20 +68,21 @@ int run(const bridge::config& config) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Carries topics of the Tidegate broker to the centre, and goes on where it stopped."};
-  std::string path;
+  CLI::App app(description, "tidegate-bridge");
+  app.footer(footer);
+  std::string path = "/etc/tidegate/bridge.toml";
   std::string status_file;
   bool check = false;
   bool as_json = false;
   bool verbose = false;
-  app.add_option("-c,--config", path, "the configuration file")->required();
-  app.add_option("--status-file", status_file, "instead of the configuration's");
-  app.add_flag("--check-config", check, "only check the configuration");
-  app.add_flag("-v,--verbose", verbose, "log what librdkafka says, too");
+  app.add_option("-c,--config", path, "The configuration file")->capture_default_str();
+  app.add_option("--status-file", status_file, "Instead of the configuration's");
+  app.add_flag("--check-config", check, "Read the configuration, say whether it is good, and exit");
+  app.add_flag("-v,--verbose", verbose, "Log what librdkafka says, too");
   app.set_version_flag("--version", "tidegate-bridge " TIDEGATE_VERSION);
-  CLI::App* const status = app.add_subcommand("status", "show what the running bridge says of itself");
+  CLI::App* const status = app.add_subcommand("status", "Show what the running bridge says of itself");
   status->fallthrough();
-  status->add_flag("--json", as_json, "as it is written");
+  status->add_flag("--json", as_json, "As it is written");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& failure) {

@@ -180,7 +180,7 @@ bool route::in_flight() const {
 // ---------------------------------------------------------------------------------------------------------- status
 
 std::string route::state() const {
-  if (stopping_) return "stopping";
+  if (stopping_) return finished() ? "stopped" : "stopping";
   if (unreachable_) return "destination unreachable";
   switch (stage_) {
     case stage::waiting: return "waiting for the broker";

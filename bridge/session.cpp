@@ -20,6 +20,12 @@ constexpr milliseconds backoff_max{5'000};
 constexpr milliseconds watch_interval{1'000};
 constexpr int watches_per_look_around = 5;
 
+// Without the place in Asio's source that what() of a system_error adds.
+std::string reason_of(const std::exception& failure) {
+  const auto* const system = dynamic_cast<const boost::system::system_error*>(&failure);
+  return system != nullptr ? system->code().message() : failure.what();
+}
+
 }  // namespace
 
 session::session(asio::any_io_executor executor, session_settings settings)
@@ -33,7 +39,7 @@ client::awaitable<> session::run() {
     try {
       co_await serve_once();
     } catch (const std::exception& failure) {
-      lost(failure.what());
+      lost(reason_of(failure));
     }
     connection_.reset();
     if (!stopping_) co_await pause(backoff_.next());
@@ -115,7 +121,7 @@ void session::spawn(std::function<client::awaitable<>(client::connection&)> work
           co_await run(*connection);
         } catch (const std::exception& failure) {
           // A straggler of an earlier connection says nothing about this one.
-          if (connection == self.connection_) self.lost(failure.what());
+          if (connection == self.connection_) self.lost(reason_of(failure));
         }
       }(*this, connection_, std::move(work)),
       asio::detached);
