@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,8 @@ namespace {
 
 namespace json = boost::json;
 using message_owner = std::unique_ptr<rd_kafka_message_t, decltype(&rd_kafka_message_destroy)>;
+
+constexpr std::chrono::duration<double> patience_before_end{15.0};
 
 struct settings {
   std::string brokers;
@@ -42,10 +45,15 @@ class reader {
       rd_kafka_consume_stop(topic_.get(), partition);
     }
   }
-  // Null when nothing came in that time.
+  // Null when no record came in that time.
   message_owner next(int wait_ms) {
-    return {rd_kafka_consume_queue(queue_.get(), wait_ms), rd_kafka_message_destroy};
+    message_owner message(rd_kafka_consume_queue(queue_.get(), wait_ms), rd_kafka_message_destroy);
+    if (!message || message->err == RD_KAFKA_RESP_ERR_NO_ERROR) return message;
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) ended_.insert(message->partition);
+    return {nullptr, rd_kafka_message_destroy};
   }
+  // The end of each partition was seen.
+  bool at_end() const { return ended_.size() == static_cast<std::size_t>(partitions_); }
 
  private:
   static rd_kafka_t* make_handle(const std::string& brokers) {
@@ -53,6 +61,7 @@ class reader {
     rd_kafka_conf_set_log_cb(conf, nullptr);
     std::array<char, 512> reason{};
     rd_kafka_conf_set(conf, "bootstrap.servers", brokers.c_str(), reason.data(), reason.size());
+    rd_kafka_conf_set(conf, "enable.partition.eof", "true", reason.data(), reason.size());
     rd_kafka_conf_set(conf, "auto.offset.reset", "earliest", reason.data(), reason.size());
     rd_kafka_t* const made = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason.data(), reason.size());
     if (made == nullptr) throw std::runtime_error(reason.data());
@@ -74,6 +83,7 @@ class reader {
   std::unique_ptr<rd_kafka_topic_t, decltype(&rd_kafka_topic_destroy)> topic_{nullptr, rd_kafka_topic_destroy};
   std::unique_ptr<rd_kafka_queue_t, decltype(&rd_kafka_queue_destroy)> queue_{nullptr, rd_kafka_queue_destroy};
   std::int32_t partitions_ = 0;
+  std::set<std::int32_t> ended_;
 };
 
 std::string_view bytes_of(const void* data, std::size_t size) {
@@ -154,11 +164,12 @@ void dump(const settings& settings) {
   auto last = clock::now();
   for (std::uint64_t printed = 0; settings.count == 0 || printed < settings.count;) {
     const message_owner message = reader.next(50);
-    if (message && message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    if (message) {
       print(*message, settings.as_json);
       ++printed;
       last = clock::now();
-    } else if (clock::now() - last >= patience) {
+    } else if (clock::now() - last >= (reader.at_end() ? patience : patience_before_end)) {
+      if (!reader.at_end()) throw std::runtime_error("the end of the topic was not reached");
       return;
     }
   }
@@ -172,7 +183,8 @@ int main(int argc, char** argv) {
   app.add_option("--brokers", settings.brokers, "host:port, comma-separated")->required();
   app.add_option("--topic", settings.topic, "the topic")->required();
   app.add_option("--count", settings.count, "end after so many records");
-  app.add_option("--idle-seconds", settings.idle_seconds, "end when nothing came for so long")->capture_default_str();
+  app.add_option("--idle-seconds", settings.idle_seconds, "end when nothing came behind the end for so long")
+      ->capture_default_str();
   app.add_flag("--json", settings.as_json, "a JSON object for each record");
   CLI11_PARSE(app, argc, argv);
   try {
