@@ -73,16 +73,29 @@ class broker_source final : public source {
   client::awaitable<> keep(client::connection& broker, std::string batch) {
     std::optional<std::string> failure;
     try {
-      client::topic_definition topic;
-      topic.name = route_.topic() + ".dlt";
-      co_await broker.declare_topic(topic);
-      co_await broker.produce(topic.name, 0, batch);
+      co_await produce_or_declare(broker, route_.topic() + ".dlt", batch);
     } catch (const error_exception& refused) {
       failure = refused.cause.text;
     }
     if (!session_.is_current(broker)) co_return;
     route_.at(partition_).dead_lettered(failure);
     route_.pump();
+  }
+
+  // The topic may be there already, with as many partitions as its owner wants.
+  client::awaitable<> produce_or_declare(client::connection& broker, std::string name, std::string batch) {
+    bool missing = false;
+    try {
+      co_await broker.produce(name, 0, batch);
+    } catch (const error_exception& refused) {
+      if (refused.cause.code != errc::not_found) throw;
+      missing = true;
+    }
+    if (!missing) co_return;
+    client::topic_definition topic;
+    topic.name = name;
+    co_await broker.declare_topic(topic);
+    co_await broker.produce(name, 0, batch);
   }
 
   session& session_;
