@@ -22,6 +22,16 @@ namespace {
 constexpr auto until_ended = steady_clock::time_point::max();
 constexpr std::size_t header_bytes = 10;
 
+// what() is the sentence alone: boost's own adds the category, the number and a line of its source.
+class session_ended final : public boost::system::system_error {
+ public:
+  session_ended(boost::system::error_code code, std::string text) : system_error(code), text_(std::move(text)) {}
+  const char* what() const noexcept override { return text_.c_str(); }
+
+ private:
+  std::string text_;
+};
+
 }  // namespace
 
 session::session(asio::any_io_executor executor, connect_options options, std::shared_ptr<listener> told)
@@ -72,7 +82,7 @@ awaitable<asio::ip::tcp::resolver::results_type> session::resolve(const endpoint
     co_await resolved_.wait_until(deadline);
   }
   check_not_ended();
-  if (*asked->outcome) end(*asked->outcome, fmt::format("cannot resolve {}", where.host));
+  if (*asked->outcome) end(*asked->outcome, fmt::format("cannot resolve {}: {}", where.host, asked->outcome->message()));
   check_not_ended();
   co_return std::move(asked->found);
 }
@@ -81,11 +91,11 @@ awaitable<> session::connect(const endpoint& where) {
   const auto addresses = co_await resolve(where);
   asio::steady_timer deadline(executor_, options_.request_timeout);
   deadline.async_wait([self = shared_from_this()](const auto& cancelled) {
-    if (!cancelled) self->end(conditions::make_error_code(conditions::timed_out), "connecting");
+    if (!cancelled) self->end(conditions::make_error_code(conditions::timed_out), "no answer in time");
   });
   const auto [failure, address] = co_await asio::async_connect(socket_, addresses, asio::as_tuple(asio::use_awaitable));
   check_not_ended();
-  if (failure) end(failure, fmt::format("cannot connect to {}:{}", where.host, where.port));
+  if (failure) end(failure, failure.message());
   check_not_ended();
   // Frames are gathered here already; Nagle's algorithm would only hold the last one back.
   boost::system::error_code ignored;
@@ -129,7 +139,7 @@ awaitable<> session::read() {
     const auto [failure, size] =
         co_await socket_.async_read_some(asio::buffer(room.data(), room.size()), asio::as_tuple(asio::use_awaitable));
     if (failure == asio::error::eof) end(failure, "the broker closed the connection");
-    if (failure) end(failure, "reading from the broker");
+    if (failure) end(failure, fmt::format("reading from the broker: {}", failure.message()));
     received_at_ = steady_clock::now();
     in_.filled(size);
     take_frames();
@@ -149,7 +159,7 @@ awaitable<> session::write() {
     writing_since_ = steady_clock::now();
     const auto [failure, size] =
         co_await asio::async_write(socket_, asio::buffer(writing), asio::as_tuple(asio::use_awaitable));
-    if (failure) end(failure, "writing to the broker");
+    if (failure) end(failure, fmt::format("writing to the broker: {}", failure.message()));
     writing_since_.reset();
     sent_at_ = steady_clock::now();
     writing.clear();
@@ -254,11 +264,11 @@ awaitable<session::reply> session::reply_to(std::uint32_t correlation, std::chro
 
 void session::check_open() const {
   check_not_ended();
-  if (!open_) throw boost::system::system_error(asio::error::not_connected, "not connected to a broker yet");
+  if (!open_) throw session_ended(asio::error::not_connected, "not connected to a broker yet");
 }
 
 void session::check_not_ended() const {
-  if (ending_) throw boost::system::system_error(ending_->code, ending_->text);
+  if (ending_) throw session_ended(ending_->code, ending_->text);
 }
 
 void session::check_deadline(time_point deadline, std::string_view what) {

@@ -29,7 +29,7 @@ class session : public std::enable_shared_from_this<session> {
   session(boost::asio::any_io_executor executor, connect_options options, std::shared_ptr<listener> told);
 
   awaitable<session_info> start(endpoint where);
-  // The first call counts: everything that waits now throws system_error with this code and text.
+  // The first call counts: everything that waits throws system_error, whose code and what() are these.
   void end(boost::system::error_code code, std::string_view text);
   bool is_open() const { return open_ && !ending_; }
 

@@ -1,0 +1,92 @@
+// What the command line asks for, checked as far as it can be without a broker.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "client/tool/moment.hpp"
+#include "client/values.hpp"
+
+namespace tidegate::tool {
+
+struct publish_arguments {
+  std::string exchange;
+  std::string routing_key;
+  std::string partition_key;
+  std::vector<std::pair<std::string, std::string>> headers;
+  bool mandatory = false;
+  // Where bodies come from: exactly one of these four.
+  std::optional<std::string> body;
+  std::string file;
+  bool lines = false;
+  std::optional<std::size_t> generated_bytes;
+  std::uint64_t count = 1;  // of messages; with lines, all of them
+  bool progress = false;
+  std::optional<std::uint64_t> first_sequence;
+};
+
+struct consume_arguments {
+  std::string queue;
+  std::uint32_t prefetch = 100;
+  std::optional<std::uint64_t> count;
+  std::optional<std::chrono::milliseconds> idle;
+  bool auto_ack = false;
+  client::outcome outcome = client::outcome::ack;
+  bool raw = false;
+};
+
+struct tail_arguments {
+  std::string topic;
+  std::optional<std::uint32_t> partition;  // all, if there is none
+  moment from;
+  bool follow = false;
+  std::optional<std::uint64_t> count;
+  std::string group;
+};
+
+struct offsets_arguments {
+  std::string topic;
+  std::optional<std::uint32_t> partition;
+  std::string group;
+  std::optional<moment> set;
+};
+
+struct declare_arguments {
+  std::string kind;
+  client::topic_definition topic;  // its name serves every kind
+  std::string exchange_type = "direct";
+  bool passive = false;
+};
+
+struct binding_arguments {
+  bool remove = false;
+  std::string exchange;
+  std::string target_kind;
+  std::string target;
+  std::string routing_key;
+};
+
+struct delete_arguments {
+  std::string kind;
+  std::string name;
+};
+
+struct list_arguments {
+  std::string kind;
+};
+
+using command = std::variant<publish_arguments, consume_arguments, tail_arguments, offsets_arguments,
+                             declare_arguments, binding_arguments, delete_arguments, list_arguments>;
+
+struct arguments {
+  client::endpoint broker;
+  client::connect_options connect;
+  bool json = false;
+  tool::command command;
+};
+
+}  // namespace tidegate::tool

@@ -1,0 +1,30 @@
+// The commands' words and help, in two files. Each function adds one command to the tool; parsing it fills `into`.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "client/tool/arguments.hpp"
+
+namespace tidegate::tool {
+
+// message_words.cpp
+void add_publish(CLI::App& app, arguments& into);
+void add_consume(CLI::App& app, arguments& into);
+void add_tail(CLI::App& app, arguments& into);
+void add_offsets(CLI::App& app, arguments& into);
+
+// definition_words.cpp
+void add_declare(CLI::App& app, arguments& into);
+void add_bind(CLI::App& app, arguments& into);
+void add_delete(CLI::App& app, arguments& into);
+void add_list(CLI::App& app, arguments& into);
+
+// A value that was written in our own notation, or the usage error that names its option.
+template <class Value>
+Value taken(const char* option, const result<Value>& value) {
+  if (!value) throw CLI::ValidationError(option, value.error().text);
+  return *value;
+}
+
+}  // namespace tidegate::tool

@@ -1,0 +1,109 @@
+#include <fmt/format.h>
+
+#include "broker/base/limits.hpp"
+#include "client/tool/command.hpp"
+#include "client/tool/rendering.hpp"
+
+namespace tidegate::tool {
+
+namespace json = boost::json;
+using client::awaitable;
+
+namespace {
+
+class consumption {
+ public:
+  consumption(environment& environment, const consume_arguments& arguments)
+      : environment_(environment), arguments_(arguments) {}
+
+  awaitable<int> run();
+
+ private:
+  awaitable<void> take();
+  awaitable<void> settle(std::uint64_t tag);
+  awaitable<void> finish(std::uint32_t consumer);
+  void show(const client::delivery& delivery);
+  std::uint32_t prefetch() const;
+  // With a count the tool acknowledges itself: the broker would send ahead of it, and what it sent would be gone.
+  bool auto_ack() const { return arguments_.auto_ack && !arguments_.count; }
+  bool keeps_open() const;
+
+  environment& environment_;
+  const consume_arguments& arguments_;
+  std::uint64_t shown_ = 0;
+  std::uint64_t settled_ = 0;
+  std::uint64_t open_tag_ = 0;  // the newest shown and not settled; all before it are shown
+};
+
+std::uint32_t consumption::prefetch() const {
+  const std::uint64_t wanted = arguments_.prefetch == 0 ? limits::prefetch_max : arguments_.prefetch;
+  if (!arguments_.count) return static_cast<std::uint32_t>(wanted);
+  // To look at `count` messages without taking any, all of them have to be under way at once.
+  const bool looks = arguments_.outcome == client::outcome::requeue;
+  const std::uint64_t room = looks ? limits::prefetch_max : wanted;
+  return static_cast<std::uint32_t>(std::min(*arguments_.count, room));
+}
+
+// Settling one more would let the broker send beyond the count, or send again what has just been put back.
+bool consumption::keeps_open() const {
+  if (arguments_.outcome == client::outcome::requeue) return true;
+  return arguments_.count && settled_ + prefetch() >= *arguments_.count;
+}
+
+void consumption::show(const client::delivery& delivery) {
+  if (arguments_.raw) return print_line(delivery.message.body);
+  if (!environment_.json) return print_line(message_line(delivery.message, delivery.timestamp_ms));
+  json::object line{{"queue", arguments_.queue},
+                    {"tag", delivery.tag},
+                    {"redelivered", delivery.redelivered},
+                    {"delivery_count", delivery.delivery_count}};
+  add_message(line, delivery.message, delivery.timestamp_ms);
+  print_json(line);
+}
+
+awaitable<void> consumption::settle(std::uint64_t tag) {
+  if (auto_ack()) co_return;
+  open_tag_ = tag;
+  if (keeps_open()) co_return;
+  co_await environment_.broker.settle(tag, arguments_.outcome);
+  open_tag_ = 0;
+  ++settled_;
+}
+
+awaitable<void> consumption::take() {
+  const auto idle = arguments_.idle.value_or(std::chrono::hours(24 * 365));
+  while (!arguments_.count || shown_ < *arguments_.count) {
+    const auto delivery = co_await environment_.broker.receive_for(idle);
+    if (!delivery) co_return;
+    show(*delivery);
+    ++shown_;
+    co_await settle(delivery->tag);
+  }
+}
+
+// The settlement goes out with the cancellation behind it, whose answer says that both were taken. What was received
+// and not shown goes back to the queue; of what acknowledged itself, all is shown.
+awaitable<void> consumption::finish(std::uint32_t consumer) {
+  if (open_tag_ != 0) co_await environment_.broker.settle(open_tag_, arguments_.outcome, true);
+  co_await environment_.broker.cancel(consumer);
+  if (!auto_ack()) co_return;
+  while (const auto delivery = co_await environment_.broker.receive_for(std::chrono::milliseconds(0))) show(*delivery);
+}
+
+awaitable<int> consumption::run() {
+  const std::uint32_t consumer = co_await environment_.broker.consume(arguments_.queue, prefetch(), auto_ack());
+  task_group tasks(environment_.executor, environment_.interruption);
+  tasks.start(take());
+  co_await tasks.finish();
+  co_await finish(consumer);
+  co_return exit_ok;
+}
+
+}  // namespace
+
+awaitable<int> consume(environment& environment, const consume_arguments& arguments) {
+  consumption consumption(environment, arguments);
+  co_return co_await consumption.run();
+}
+
+}  // namespace tidegate::tool

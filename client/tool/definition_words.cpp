@@ -1,0 +1,145 @@
+#include "broker/base/limits.hpp"
+#include "client/tool/command_words.hpp"
+
+namespace tidegate::tool {
+namespace {
+
+constexpr const char* exit_codes =
+    "\n"
+    "EXIT CODES\n"
+    "  0  done and durable     1  failed     2  usage";
+
+const CLI::IsMember queue_or_topic({"queue", "topic"});
+
+void add_passive(CLI::App& command, declare_arguments& arguments) {
+  command.add_flag("--passive", arguments.passive, "Only check that it exists");
+}
+
+void add_declare_exchange(CLI::App& declare, arguments& into) {
+  CLI::App& command = *declare.add_subcommand("exchange", "Where messages are published: rules lead on from it");
+  const auto arguments = std::make_shared<declare_arguments>();
+  command.add_option("NAME", arguments->topic.name, "Its name")->required();
+  command.add_option("--type", arguments->exchange_type, "How bindings match")
+      ->type_name("direct|fanout|topic")
+      ->check(CLI::IsMember({"direct", "fanout", "topic"}))
+      ->capture_default_str();
+  add_passive(command, *arguments);
+  command.callback([arguments, &into] {
+    arguments->kind = "exchange";
+    into.command = *arguments;
+  });
+}
+
+void add_declare_queue(CLI::App& declare, arguments& into) {
+  CLI::App& command = *declare.add_subcommand("queue", "Work for competing consumers, gone when acknowledged");
+  const auto arguments = std::make_shared<declare_arguments>();
+  command.add_option("NAME", arguments->topic.name, "Its name")->required();
+  add_passive(command, *arguments);
+  command.callback([arguments, &into] {
+    arguments->kind = "queue";
+    into.command = *arguments;
+  });
+}
+
+struct retention_options {
+  declare_arguments arguments;
+  std::string bytes;
+  std::string age;
+};
+
+void add_declare_topic(CLI::App& declare, arguments& into) {
+  CLI::App& command = *declare.add_subcommand("topic", "A log that is kept and may be read again");
+  const auto options = std::make_shared<retention_options>();
+  command.add_option("NAME", options->arguments.topic.name, "Its name")->required();
+  command.add_option("--partitions", options->arguments.topic.partitions, "How many; may grow later")
+      ->type_name("N")
+      ->check(CLI::Range(std::uint32_t{1}, limits::partitions_per_topic))
+      ->capture_default_str();
+  command.add_option("--retention-bytes", options->bytes, "A hard bound of each partition (broker's default)")
+      ->type_name("N[K|M|G]");
+  command.add_option("--retention-age", options->age, "How long records are kept (no bound): 90s, 10m, 2h, 7d")
+      ->type_name("AGE");
+  add_passive(command, options->arguments);
+  command.callback([options, &into] {
+    client::topic_definition& topic = options->arguments.topic;
+    if (!options->bytes.empty()) topic.retention_bytes = taken("--retention-bytes", parse_bytes(options->bytes));
+    if (!options->age.empty()) topic.retention_age = taken("--retention-age", parse_duration(options->age));
+    options->arguments.kind = "topic";
+    into.command = options->arguments;
+  });
+}
+
+void add_binding(CLI::App& command, bool remove, arguments& into) {
+  const auto arguments = std::make_shared<binding_arguments>();
+  arguments->remove = remove;
+  command.add_option("EXCHANGE", arguments->exchange, "The exchange's name")->required();
+  command.add_option("KIND", arguments->target_kind, "queue or topic")->required()->check(queue_or_topic);
+  command.add_option("NAME", arguments->target, "The queue's or topic's name")->required();
+  command.add_option("KEY", arguments->routing_key, "Routing key or pattern; a fanout exchange needs none");
+  command.callback([arguments, &into] { into.command = *arguments; });
+}
+
+}  // namespace
+
+void add_declare(CLI::App& app, arguments& into) {
+  CLI::App& command = *app.add_subcommand(
+      "declare", "Make an exchange, a queue or a topic");
+  command.require_subcommand(1);
+  command.footer(std::string("Repeating it with the same attributes does nothing.\n"
+                             "\n"
+                             "EXAMPLES\n"
+                             "  tidegate declare exchange readings --type topic\n"
+                             "  tidegate declare queue work\n"
+                             "  tidegate declare topic readings --partitions 3 --retention-bytes 64M --retention-age 7d\n") +
+                 exit_codes);
+  add_declare_exchange(command, into);
+  add_declare_queue(command, into);
+  add_declare_topic(command, into);
+}
+
+void add_bind(CLI::App& app, arguments& into) {
+  CLI::App& bind = *app.add_subcommand("bind", "Route messages of an exchange to a queue or a topic");
+  bind.footer(std::string("In keys of a topic exchange, * is one word and # any number of words.\n"
+                          "\n"
+                          "EXAMPLES\n"
+                          "  tidegate bind readings topic log '#'\n"
+                          "  tidegate bind readings queue alarms 'plant.*.alarm'\n") +
+              exit_codes);
+  add_binding(bind, false, into);
+  CLI::App& unbind = *app.add_subcommand("unbind", "Remove a binding; one that is not there is no failure");
+  unbind.footer(std::string("EXAMPLES\n"
+                            "  tidegate unbind readings queue alarms 'plant.*.alarm'\n") +
+                exit_codes);
+  add_binding(unbind, true, into);
+}
+
+void add_delete(CLI::App& app, arguments& into) {
+  CLI::App& command = *app.add_subcommand("delete", "Delete an exchange, a queue or a topic, with what is in it");
+  command.footer(std::string("EXAMPLES\n"
+                             "  tidegate delete queue work\n") +
+                 exit_codes);
+  const auto arguments = std::make_shared<delete_arguments>();
+  command.add_option("KIND", arguments->kind, "exchange, queue or topic")
+      ->required()
+      ->check(CLI::IsMember({"exchange", "queue", "topic"}));
+  command.add_option("NAME", arguments->name, "Its name")->required();
+  command.callback([arguments, &into] { into.command = *arguments; });
+}
+
+void add_list(CLI::App& app, arguments& into) {
+  CLI::App& list = *app.add_subcommand("list", "List what the broker has, as a table or with --json as an array");
+  list.footer(std::string("EXAMPLES\n"
+                          "  tidegate list queues\n"
+                          "  tidegate list topics --json\n") +
+              exit_codes);
+  const auto arguments = std::make_shared<list_arguments>();
+  list.add_option("KIND", arguments->kind, "exchanges, bindings, queues, topics, groups or connections")
+      ->required()
+      ->check(CLI::IsMember({"exchanges", "bindings", "queues", "topics", "groups", "connections"}));
+  list.callback([arguments, &into] { into.command = *arguments; });
+  CLI::App& status = *app.add_subcommand("status", "Show the broker's state and counters");
+  status.footer(exit_codes + 1);
+  status.callback([&into] { into.command = list_arguments{"status"}; });
+}
+
+}  // namespace tidegate::tool

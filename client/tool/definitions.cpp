@@ -1,0 +1,83 @@
+#include <fmt/format.h>
+
+#include "client/tool/command.hpp"
+#include "client/tool/rendering.hpp"
+
+namespace tidegate::tool {
+
+namespace json = boost::json;
+using client::awaitable;
+
+namespace {
+
+void tell(const environment& environment, const json::object& done, const std::string& line) {
+  if (environment.json) {
+    print_json(done);
+  } else {
+    print_line(line);
+  }
+}
+
+}  // namespace
+
+awaitable<int> declare(environment& environment, const declare_arguments& arguments) {
+  const std::string& name = arguments.topic.name;
+  json::object done{{"kind", arguments.kind}, {"name", name}};
+  std::string line = fmt::format("{} {}", arguments.kind, name);
+  if (arguments.kind == "exchange") {
+    co_await environment.broker.declare_exchange(name, arguments.exchange_type, arguments.passive);
+    done["type"] = arguments.exchange_type;
+  } else if (arguments.kind == "queue") {
+    const std::uint64_t ready = co_await environment.broker.declare_queue(name, arguments.passive);
+    done["ready"] = ready;
+    line += fmt::format(": {} ready", ready);
+  } else {
+    const std::uint32_t partitions = co_await environment.broker.declare_topic(arguments.topic, arguments.passive);
+    done["partitions"] = partitions;
+    line += fmt::format(": {} partition{}", partitions, partitions == 1 ? "" : "s");
+  }
+  tell(environment, done, line);
+  co_return exit_ok;
+}
+
+awaitable<int> change_binding(environment& environment, const binding_arguments& arguments) {
+  const auto& [remove, exchange, kind, target, key] = arguments;
+  if (remove) {
+    co_await environment.broker.unbind(exchange, kind, target, key);
+  } else {
+    co_await environment.broker.bind(exchange, kind, target, key);
+  }
+  const std::string_view change = remove ? "unbound" : "bound";
+  tell(environment,
+       {{"change", change}, {"exchange", exchange}, {"target_kind", kind}, {"target", target}, {"routing_key", key}},
+       fmt::format("{}: {} -> {} {} by '{}'", change, exchange, kind, target, key));
+  co_return exit_ok;
+}
+
+awaitable<int> remove(environment& environment, const delete_arguments& arguments) {
+  co_await environment.broker.erase(arguments.kind, arguments.name);
+  tell(environment, {{"kind", arguments.kind}, {"name", arguments.name}, {"deleted", true}},
+       fmt::format("deleted: {} {}", arguments.kind, arguments.name));
+  co_return exit_ok;
+}
+
+awaitable<int> list(environment& environment, const list_arguments& arguments) {
+  const std::string text = co_await environment.broker.list(arguments.kind);
+  if (environment.json) {
+    print_line(text);
+    co_return exit_ok;
+  }
+  boost::system::error_code malformed;
+  const json::value listed = json::parse(text, malformed);
+  if (malformed) throw error_exception({errc::invalid, "the broker's listing is not JSON: " + malformed.message()});
+  if (listed.is_object()) {
+    print(fields(listed.as_object()));
+  } else if (listed.is_array() && !listed.as_array().empty()) {
+    print(table(listed.as_array()));
+  } else {
+    remark(fmt::format("no {}", arguments.kind));
+  }
+  co_return exit_ok;
+}
+
+}  // namespace tidegate::tool

@@ -1,0 +1,264 @@
+#include <fmt/format.h>
+
+#include "broker/base/limits.hpp"
+#include "client/tool/command_words.hpp"
+
+namespace tidegate::tool {
+namespace {
+
+// Options live as long as the parse and are turned into arguments once the command is known to be meant.
+template <class Options>
+std::shared_ptr<Options> kept() {
+  return std::make_shared<Options>();
+}
+
+std::pair<std::string, std::string> split_header(const std::string& text) {
+  const std::size_t at = text.find('=');
+  if (at == std::string::npos || at == 0) throw CLI::ValidationError("--header", "'" + text + "' is not NAME=VALUE");
+  return {text.substr(0, at), text.substr(at + 1)};
+}
+
+moment taken_moment(const char* option, const std::string& text) {
+  return taken(option, parse_moment(text, std::chrono::system_clock::now()));
+}
+
+// ------------------------------------------------------------------------------------------------------- publish
+
+constexpr const char* publish_description = "Publish messages and wait for their confirms";
+
+constexpr const char* publish_epilogue =
+    "A confirmed message is on flash, in every queue and topic that it was routed to.\n"
+    "Without --exchange the default exchange is meant: the key is a queue's name. Without --mandatory a\n"
+    "message that no binding matches is confirmed and gone.\n"
+    "With --producer the broker drops what it has already seen of that producer, so that a publish may\n"
+    "be repeated after a failure; sequences go on behind the last that is on flash, or from\n"
+    "--first-sequence.\n"
+    "\n"
+    "EXAMPLES\n"
+    "  tidegate publish --key work 'a message'\n"
+    "  tidegate publish --exchange amq.topic --key plant.1.temperature --header unit=C 21.5\n"
+    "  sensor | tidegate publish --exchange readings --key plant.1 --lines\n"
+    "  tidegate publish --key work --file picture.jpg\n"
+    "  tidegate publish --exchange load --size 100 --count 100000 --window 5000\n"
+    "\n"
+    "EXIT CODES\n"
+    "  0  all are confirmed     1  some are not, or came back: says how many and why     2  usage";
+
+struct publish_options {
+  publish_arguments arguments;
+  std::vector<std::string> headers;
+  std::string body;
+  std::size_t size = 0;
+};
+
+void add_publish_sources(CLI::App& command, publish_options& options) {
+  command.add_option("BODY", options.body, "The message's body");
+  command.add_option("--file", options.arguments.file, "Take the body from this file, - is standard input")
+      ->type_name("FILE");
+  command.add_flag("--lines", options.arguments.lines, "Each line of standard input is a message");
+  command.add_option("--size", options.size, "Make bodies of this many bytes, for load")
+      ->type_name("BYTES")
+      ->check(CLI::Range(std::size_t{0}, limits::body_bytes));
+  command.add_option("--count", options.arguments.count, "How many messages; not with --lines")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+}
+
+void add_publish_identity(CLI::App& command, publish_options& options, arguments& into) {
+  command.add_option("--producer", into.connect.producer, "Producer id, for dropping duplicates")->type_name("ID");
+  command.add_option("--epoch", into.connect.producer_epoch, "Its epoch: a higher one starts anew, a lower is refused")
+      ->type_name("E")
+      ->needs("--producer")
+      ->capture_default_str();
+  command.add_option("--first-sequence", options.arguments.first_sequence, "Sequence of the first message, from 1")
+      ->type_name("N")
+      ->needs("--producer")
+      ->check(CLI::PositiveNumber);
+}
+
+void finish_publish(const CLI::App& command, publish_options& options, arguments& into) {
+  publish_arguments& to = options.arguments;
+  for (const std::string& header : options.headers) to.headers.push_back(split_header(header));
+  if (command.count("BODY") > 0) to.body = options.body;
+  if (command.count("--size") > 0) to.generated_bytes = options.size;
+  const int sources = (to.body ? 1 : 0) + (to.file.empty() ? 0 : 1) + (to.lines ? 1 : 0) + (to.generated_bytes ? 1 : 0);
+  if (sources != 1) throw CLI::ValidationError("publish", "needs one of BODY, --file, --lines and --size");
+  if (to.lines && command.count("--count") > 0) throw CLI::ValidationError("--count", "has no meaning with --lines");
+  into.command = std::move(to);
+}
+
+}  // namespace
+
+void add_publish(CLI::App& app, arguments& into) {
+  CLI::App& command = *app.add_subcommand("publish", publish_description)->footer(publish_epilogue);
+  const auto options = kept<publish_options>();
+  add_publish_sources(command, *options);
+  command.add_option("--exchange", options->arguments.exchange, "Exchange; none is the default exchange")
+      ->type_name("NAME");
+  command.add_option("--key", options->arguments.routing_key, "Routing key")->type_name("KEY");
+  command.add_option("--partition-key", options->arguments.partition_key, "Messages with the same go to one partition")
+      ->type_name("KEY");
+  command.add_option("--header", options->headers, "A header; may be repeated")->type_name("NAME=VALUE")->take_all();
+  command.add_flag("--mandatory", options->arguments.mandatory, "Count a message that no binding matches as failed");
+  command.add_option("--window", into.connect.publish_window, "Messages under way without a confirm")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  command.add_flag("--progress", options->arguments.progress,
+                   "A line a second on standard error, as on a terminal anyway");
+  add_publish_identity(command, *options, into);
+  command.callback([&command, options, &into] { finish_publish(command, *options, into); });
+}
+
+// ------------------------------------------------------------------------------------------------------- consume
+
+namespace {
+
+constexpr const char* consume_description = "Take messages from a queue and print them, one a line";
+
+constexpr const char* consume_epilogue =
+    "Each message is acknowledged after it was printed, so it is printed at least once.\n"
+    "Goes on until --count, --idle-seconds or an interrupt. JSON has the members queue, tag, redelivered,\n"
+    "delivery_count, routing_key, exchange, key, headers, timestamp_ms, body; bytes that are not UTF-8 come as\n"
+    "body_base64.\n"
+    "With --reject requeue nothing is taken: messages go back to their places when the command ends, marked\n"
+    "as redelivered; it sees --prefetch of them, or --count.\n"
+    "With --count the last messages are acknowledged together at the end, so that the broker sends none\n"
+    "beyond the count; --auto-ack then means the same as without.\n"
+    "\n"
+    "EXAMPLES\n"
+    "  tidegate consume work\n"
+    "  tidegate consume work --count 10 --json\n"
+    "  tidegate consume work --idle-seconds 1 --raw > bodies\n"
+    "  tidegate consume work --reject requeue --count 5      look without taking\n"
+    "\n"
+    "EXIT CODES\n"
+    "  0  stopped as told or by interrupt     1  failed     2  usage";
+
+struct consume_options {
+  consume_arguments arguments;
+  double idle_seconds = 0;
+  std::string reject;
+};
+
+void finish_consume(const CLI::App& command, consume_options& options, arguments& into) {
+  consume_arguments& to = options.arguments;
+  if (command.count("--idle-seconds") > 0) {
+    to.idle = std::chrono::milliseconds(static_cast<std::int64_t>(options.idle_seconds * 1'000));
+  }
+  if (options.reject == "requeue") to.outcome = client::outcome::requeue;
+  if (options.reject == "discard") to.outcome = client::outcome::discard;
+  if (to.raw && into.json) throw CLI::ValidationError("--raw", "and --json exclude each other");
+  into.command = std::move(to);
+}
+
+}  // namespace
+
+void add_consume(CLI::App& app, arguments& into) {
+  CLI::App& command = *app.add_subcommand("consume", consume_description)->footer(consume_epilogue);
+  const auto options = kept<consume_options>();
+  command.add_option("QUEUE", options->arguments.queue, "The queue's name")->required();
+  command.add_option("--prefetch", options->arguments.prefetch, "Messages under way; 0 is the broker's bound")
+      ->type_name("N")
+      ->check(CLI::Range(std::uint32_t{0}, limits::prefetch_max))
+      ->capture_default_str();
+  command.add_option("--count", options->arguments.count, "Stop after this many")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  command.add_option("--idle-seconds", options->idle_seconds, "Stop when nothing came for this long")
+      ->type_name("S")
+      ->check(CLI::Range(0.0, 1e6));
+  CLI::Option* const auto_ack = command.add_flag("--auto-ack", options->arguments.auto_ack,
+                                                 "The broker forgets what it sends: at most once, and faster");
+  command.add_option("--reject", options->reject, "Instead of acknowledging")
+      ->type_name("requeue|discard")
+      ->check(CLI::IsMember({"requeue", "discard"}))
+      ->excludes(auto_ack);
+  command.add_flag("--raw", options->arguments.raw, "Only the body and a line end");
+  command.callback([&command, options, &into] { finish_consume(command, *options, into); });
+}
+
+// ---------------------------------------------------------------------------------------------- tail and offsets
+
+namespace {
+
+constexpr const char* tail_description = "Print a topic's records, one a line; reading takes nothing away";
+
+constexpr const char* tail_epilogue =
+    "--from takes start, end, an offset, a time back from now (-30s, -10m, -2h, -7d), or an ISO 8601 time\n"
+    "(2024-05-01T12:00:00Z; without a zone it is UTC): the first record at or after it.\n"
+    "Without --follow it ends at what was the end when it began, partition after partition; with it the\n"
+    "partitions run side by side until --count or an interrupt.\n"
+    "With --group reading goes on where the group stands (at --from if it stands nowhere), and the group's\n"
+    "offset is committed after printing.\n"
+    "Compressed batches (gzip, snappy, lz4, zstd) are named and passed over, damaged ones too.\n"
+    "\n"
+    "EXAMPLES\n"
+    "  tidegate tail readings\n"
+    "  tidegate tail readings --from -10m --follow\n"
+    "  tidegate tail readings --partition 2 --from 1000 --count 10 --json\n"
+    "  tidegate tail readings --group audit --follow\n"
+    "\n"
+    "EXIT CODES\n"
+    "  0  all was shown, or an interrupt     1  failed, or a batch was passed over     2  usage";
+
+struct tail_options {
+  tail_arguments arguments;
+  std::string from = "start";
+};
+
+constexpr const char* offsets_description = "Show where a topic begins and ends and where a group stands, or move it";
+
+constexpr const char* offsets_epilogue =
+    "EXAMPLES\n"
+    "  tidegate offsets readings\n"
+    "  tidegate offsets readings --group audit\n"
+    "  tidegate offsets readings --group audit --set start            read all again\n"
+    "  tidegate offsets readings --group audit --partition 1 --set 5000\n"
+    "\n"
+    "EXIT CODES\n"
+    "  0  done     1  failed, or an offset outside of what is retained     2  usage";
+
+struct offsets_options {
+  offsets_arguments arguments;
+  std::string set;
+};
+
+}  // namespace
+
+void add_tail(CLI::App& app, arguments& into) {
+  CLI::App& command = *app.add_subcommand("tail", tail_description)->footer(tail_epilogue);
+  const auto options = kept<tail_options>();
+  command.add_option("TOPIC", options->arguments.topic, "The topic's name")->required();
+  command.add_option("--partition", options->arguments.partition, "Only this one")->type_name("P");
+  command.add_option("--from", options->from, "Where to begin")->type_name("WHERE")->capture_default_str();
+  command.add_flag("--follow", options->arguments.follow, "Wait for more at the end");
+  command.add_option("--count", options->arguments.count, "Stop after this many")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  command.add_option("--group", options->arguments.group, "Begin at and commit this consumer group's offsets")
+      ->type_name("NAME");
+  command.callback([options, &into] {
+    options->arguments.from = taken_moment("--from", options->from);
+    into.command = std::move(options->arguments);
+  });
+}
+
+void add_offsets(CLI::App& app, arguments& into) {
+  CLI::App& command = *app.add_subcommand("offsets", offsets_description)->footer(offsets_epilogue);
+  const auto options = kept<offsets_options>();
+  command.add_option("TOPIC", options->arguments.topic, "The topic's name")->required();
+  command.add_option("--partition", options->arguments.partition, "Only this one")->type_name("P");
+  CLI::Option* const group =
+      command.add_option("--group", options->arguments.group, "A consumer group")->type_name("NAME");
+  command.add_option("--set", options->set, "Move the group there: as --from of tail")
+      ->type_name("WHERE")
+      ->needs(group);
+  command.callback([&command, options, &into] {
+    if (command.count("--set") > 0) options->arguments.set = taken_moment("--set", options->set);
+    into.command = std::move(options->arguments);
+  });
+}
+
+}  // namespace tidegate::tool

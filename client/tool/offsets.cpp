@@ -1,0 +1,58 @@
+#include <fmt/format.h>
+
+#include "client/tool/command.hpp"
+#include "client/tool/partitions.hpp"
+#include "client/tool/rendering.hpp"
+
+namespace tidegate::tool {
+
+namespace json = boost::json;
+using client::awaitable;
+
+namespace {
+
+awaitable<void> move_group(environment& environment, const offsets_arguments& arguments, std::uint32_t partition) {
+  const offset_t to = co_await offset_at(environment.broker, arguments.topic, partition, *arguments.set);
+  const auto range = co_await environment.broker.list_offset(arguments.topic, partition, client::timestamp_end);
+  if (to < range.log_start || to > range.high_watermark) {
+    throw error_exception({errc::out_of_range,
+                           fmt::format("offset {} of {} partition {} is outside of {} to {}", to, arguments.topic,
+                                       partition, range.log_start, range.high_watermark)});
+  }
+  co_await environment.broker.commit_offset(arguments.group, arguments.topic, partition, to);
+}
+
+awaitable<json::object> standing(environment& environment, const offsets_arguments& arguments, std::uint32_t partition) {
+  const auto range = co_await environment.broker.list_offset(arguments.topic, partition, client::timestamp_end);
+  json::object row{{"topic", arguments.topic},
+                   {"partition", partition},
+                   {"log_start", range.log_start},
+                   {"high_watermark", range.high_watermark}};
+  if (arguments.group.empty()) co_return row;
+  const auto committed = co_await environment.broker.fetch_offset(arguments.group, arguments.topic, partition);
+  row["group"] = arguments.group;
+  row["committed"] = committed ? json::value(committed->offset) : json::value();
+  // A group that stands before the start can no longer read what is gone.
+  const offset_t stands = std::max(committed ? committed->offset : 0, range.log_start);
+  row["lag"] = range.high_watermark - std::min(stands, range.high_watermark);
+  co_return row;
+}
+
+}  // namespace
+
+awaitable<int> show_offsets(environment& environment, const offsets_arguments& arguments) {
+  json::array rows;
+  const auto partitions = co_await partitions_of(environment.broker, arguments.topic, arguments.partition);
+  for (const std::uint32_t partition : partitions) {
+    if (arguments.set) co_await move_group(environment, arguments, partition);
+    rows.push_back(co_await standing(environment, arguments, partition));
+  }
+  if (environment.json) {
+    print_json(rows);
+  } else {
+    print(table(rows));
+  }
+  co_return exit_ok;
+}
+
+}  // namespace tidegate::tool

@@ -1,0 +1,165 @@
+#include "client/tool/rendering.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "client/tool/moment.hpp"
+#include "client/tool/text.hpp"
+
+namespace tidegate::tool {
+
+namespace json = boost::json;
+
+namespace {
+
+void add_text(json::object& to, std::string_view name, std::string_view bytes) {
+  if (is_utf8(bytes)) {
+    to[name] = bytes;
+  } else {
+    to[fmt::format("{}_base64", name)] = to_base64(bytes);
+  }
+}
+
+std::string plain(const json::value& value) {
+  if (value.is_null()) return "-";
+  if (const auto* text = value.if_string()) return to_line(*text);
+  if (const auto* items = value.if_array()) {
+    std::string joined;
+    for (const json::value& item : *items) joined += (joined.empty() ? "" : ",") + plain(item);
+    return joined;
+  }
+  return json::serialize(value);
+}
+
+void spread_object(const std::string& prefix, const json::object& object, json::object& row) {
+  for (const auto& member : object) {
+    const std::string name = prefix + std::string(member.key());
+    if (const auto* inner = member.value().if_object()) {
+      spread_object(name + ".", *inner, row);
+    } else {
+      row[name] = member.value();
+    }
+  }
+}
+
+const json::array* objects_in(const json::value& value) {
+  const auto* items = value.if_array();
+  const bool spreads = items != nullptr && !items->empty() && items->front().is_object();
+  return spreads ? items : nullptr;
+}
+
+// One row, or as many as its first array of objects has items.
+std::vector<json::object> rows_of(const json::value& item) {
+  json::object row;
+  if (!item.is_object()) return {{{"value", item}}};
+  spread_object("", item.as_object(), row);
+  const auto nested = std::find_if(row.begin(), row.end(), [](const auto& m) { return objects_in(m.value()); });
+  if (nested == row.end()) return {row};
+  const json::array inner = nested->value().as_array();
+  row.stable_erase(nested);
+  std::vector<json::object> rows;
+  for (const json::value& part : inner) {
+    rows.push_back(row);
+    spread_object("", part.is_object() ? part.as_object() : json::object{{"value", part}}, rows.back());
+  }
+  return rows;
+}
+
+struct column {
+  std::string name;
+  std::size_t width = 0;
+  bool numbers = true;
+};
+
+std::vector<column> columns_of(const std::vector<json::object>& rows) {
+  std::vector<column> columns;
+  for (const json::object& row : rows) {
+    for (const auto& member : row) {
+      auto found = std::find_if(columns.begin(), columns.end(), [&](const column& c) { return c.name == member.key(); });
+      if (found == columns.end()) found = columns.insert(columns.end(), {member.key(), member.key().size()});
+      found->width = std::max(found->width, plain(member.value()).size());
+      found->numbers = found->numbers && (member.value().is_number() || member.value().is_null());
+    }
+  }
+  return columns;
+}
+
+void add_cell(std::string& line, const column& column, std::string_view text) {
+  if (!line.empty()) line += "  ";
+  line += column.numbers ? fmt::format("{:>{}}", text, column.width) : fmt::format("{:<{}}", text, column.width);
+}
+
+void end_line(std::string& out, std::string& line) {
+  line.erase(line.find_last_not_of(' ') + 1);
+  out += line + "\n";
+  line.clear();
+}
+
+std::string upper(std::string text) {
+  for (char& c : text) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+  return text;
+}
+
+}  // namespace
+
+void add_message(json::object& to, const message_view& message, std::int64_t timestamp_ms) {
+  add_text(to, "routing_key", message.routing_key);
+  add_text(to, "exchange", message.exchange);
+  add_text(to, "key", message.key);
+  json::object headers, binary_headers;
+  for (const header& header : message.headers) {
+    const std::string name = is_utf8(header.name) ? std::string(header.name) : to_base64(header.name);
+    if (is_utf8(header.value)) {
+      headers[name] = header.value;
+    } else {
+      binary_headers[name] = to_base64(header.value);
+    }
+  }
+  to["headers"] = std::move(headers);
+  if (!binary_headers.empty()) to["headers_base64"] = std::move(binary_headers);
+  to["timestamp_ms"] = timestamp_ms;
+  add_text(to, "body", message.body);
+}
+
+std::string message_line(const message_view& message, std::int64_t timestamp_ms) {
+  std::string line = fmt::format("{} {}", to_iso_time(timestamp_ms), to_line(message.routing_key));
+  if (!message.key.empty()) line += fmt::format(" key={}", to_line(message.key));
+  for (const header& header : message.headers) {
+    line += fmt::format(" {}={}", to_line(header.name), to_line(header.value));
+  }
+  return line + " | " + to_line(message.body);
+}
+
+std::string table(const json::array& objects) {
+  std::vector<json::object> rows;
+  for (const json::value& item : objects) {
+    for (json::object& row : rows_of(item)) rows.push_back(std::move(row));
+  }
+  const std::vector<column> columns = columns_of(rows);
+  std::string out, line;
+  for (const column& column : columns) add_cell(line, column, upper(column.name));
+  end_line(out, line);
+  for (const json::object& row : rows) {
+    for (const column& column : columns) {
+      const json::value* const value = row.if_contains(column.name);
+      add_cell(line, column, value == nullptr ? "" : plain(*value));
+    }
+    end_line(out, line);
+  }
+  return out;
+}
+
+std::string fields(const json::object& object) {
+  json::object row;
+  spread_object("", object, row);
+  std::size_t width = 0;
+  for (const auto& member : row) width = std::max(width, member.key().size());
+  std::string out;
+  for (const auto& member : row) {
+    out += fmt::format("{:<{}}  {}\n", std::string_view(member.key()), width, plain(member.value()));
+  }
+  return out;
+}
+
+}  // namespace tidegate::tool

@@ -1,0 +1,183 @@
+#include <fmt/format.h>
+
+#include <array>
+#include <limits>
+
+#include "broker/model/record_batch.hpp"
+#include "client/tool/command.hpp"
+#include "client/tool/partitions.hpp"
+#include "client/tool/rendering.hpp"
+
+namespace tidegate::tool {
+
+namespace json = boost::json;
+using client::awaitable;
+using std::chrono::steady_clock;
+
+namespace {
+
+// Long polls end by themselves now and then, far inside the request's own timeout.
+constexpr std::chrono::seconds poll_time{10};
+constexpr std::chrono::seconds commit_interval{1};
+
+constexpr std::array<std::string_view, 8> codecs{"none", "gzip", "snappy", "lz4", "zstd", "5", "6", "7"};
+
+class reading {
+ public:
+  reading(environment& environment, const tail_arguments& arguments)
+      : environment_(environment), arguments_(arguments), tasks_(environment.executor, environment.interruption) {}
+
+  awaitable<int> run();
+
+ private:
+  struct position {
+    std::uint32_t partition = 0;
+    offset_t next = 0;
+    offset_t end = std::numeric_limits<offset_t>::max();  // where to stop without --follow
+    offset_t committed = 0;
+    steady_clock::time_point committed_at = {};
+  };
+
+  awaitable<void> begin(position& at);
+  awaitable<void> follow(position& at);
+  awaitable<void> read_to_ends();
+  bool out_of_range(position& at, const client::fetched& fetched);
+  void show_batches(position& at, std::string_view batches);
+  void show_batch(position& at, const batch_view& batch);
+  void show(const position& at, const record_view& record);
+  bool passed_over(const position& at, const batch_view& batch, std::string_view why);
+  awaitable<void> commit(position& at);
+  bool enough() const { return arguments_.count && shown_ >= *arguments_.count; }
+
+  environment& environment_;
+  const tail_arguments& arguments_;
+  task_group tasks_;
+  std::deque<position> positions_;
+  std::uint64_t shown_ = 0;
+  bool complete_ = true;
+};
+
+awaitable<void> reading::begin(position& at) {
+  client::connection& broker = environment_.broker;
+  const auto range = co_await broker.list_offset(arguments_.topic, at.partition, client::timestamp_end);
+  if (!arguments_.follow) at.end = range.high_watermark;
+  std::optional<client::committed_offset> group;
+  if (!arguments_.group.empty()) group = co_await broker.fetch_offset(arguments_.group, arguments_.topic, at.partition);
+  if (group) {
+    at.next = group->offset;
+  } else {
+    at.next = co_await offset_at(broker, arguments_.topic, at.partition, arguments_.from);
+  }
+  at.committed = group ? group->offset : std::numeric_limits<offset_t>::max();
+}
+
+awaitable<void> reading::follow(position& at) {
+  while (at.next < at.end && !enough()) {
+    client::fetch_request request;
+    request.topic = arguments_.topic;
+    request.partition = at.partition;
+    request.offset = at.next;
+    if (arguments_.follow) request.max_wait = poll_time;
+    const client::fetched fetched = co_await environment_.broker.fetch(request);
+    if (out_of_range(at, fetched)) continue;
+    if (fetched.batches.empty() && !arguments_.follow) break;
+    show_batches(at, fetched.batches);
+    if (steady_clock::now() - at.committed_at >= commit_interval) co_await commit(at);
+  }
+  if (enough()) tasks_.stop();
+}
+
+// What retention has taken in the meantime is said and passed over.
+bool reading::out_of_range(position& at, const client::fetched& fetched) {
+  if (!fetched.out_of_range) return false;
+  const std::string where = fmt::format("{} partition {}", arguments_.topic, at.partition);
+  if (at.next >= fetched.log_start) {
+    throw error_exception({errc::out_of_range, fmt::format("offset {} of {} is beyond the end, {}", at.next, where,
+                                                           fetched.high_watermark)});
+  }
+  remark(fmt::format("{}: offsets {} to {} are no longer retained", where, at.next, fetched.log_start - 1));
+  at.next = fetched.log_start;
+  return true;
+}
+
+void reading::show_batches(position& at, std::string_view batches) {
+  while (!batches.empty() && !enough() && at.next < at.end) {
+    const auto batch = read_batch(batches);
+    if (!batch) throw error_exception(batch.error());
+    show_batch(at, *batch);
+    batches.remove_prefix(batch->bytes.size());
+  }
+}
+
+bool reading::passed_over(const position& at, const batch_view& batch, std::string_view why) {
+  remark(fmt::format("{} partition {}: offsets {} to {} are not shown: {}", arguments_.topic, at.partition,
+                     batch.base_offset, batch.last_offset, why));
+  complete_ = false;
+  return true;
+}
+
+void reading::show_batch(position& at, const batch_view& batch) {
+  if (batch.last_offset < at.next) return;
+  const offset_t behind = batch.last_offset + 1;
+  bool skipped = false;
+  if (!crc_matches(batch)) skipped = passed_over(at, batch, "the batch is damaged, its CRC does not match");
+  if (!skipped && batch.compressed()) {
+    skipped = passed_over(at, batch, fmt::format("the batch is compressed with {}, which this tool does not decode",
+                                                 codecs[batch.attributes & 7]));
+  }
+  record_reader reader(batch);
+  record_view record;
+  while (!skipped && !enough() && reader.next(record)) {
+    if (record.offset < at.next || record.offset >= at.end) continue;
+    show(at, record);
+    at.next = record.offset + 1;
+    ++shown_;
+  }
+  if (!skipped && reader.failed()) passed_over(at, batch, "its records are malformed");
+  if (!enough()) at.next = behind;
+}
+
+void reading::show(const position& at, const record_view& record) {
+  const message_view message = to_message(record);
+  if (!environment_.json) return print_line(message_line(message, record.timestamp_ms));
+  json::object line{{"topic", arguments_.topic}, {"partition", at.partition}, {"offset", record.offset}};
+  add_message(line, message, record.timestamp_ms);
+  print_json(line);
+}
+
+awaitable<void> reading::commit(position& at) {
+  if (arguments_.group.empty() || at.committed == at.next) co_return;
+  const offset_t upto = at.next;
+  co_await environment_.broker.commit_offset(arguments_.group, arguments_.topic, at.partition, upto);
+  at.committed = upto;
+  at.committed_at = steady_clock::now();
+}
+
+awaitable<void> reading::read_to_ends() {
+  for (position& at : positions_) co_await follow(at);
+}
+
+awaitable<int> reading::run() {
+  const auto partitions = co_await partitions_of(environment_.broker, arguments_.topic, arguments_.partition);
+  for (const std::uint32_t partition : partitions) {
+    positions_.push_back({.partition = partition});
+    co_await begin(positions_.back());
+  }
+  if (arguments_.follow) {
+    for (position& at : positions_) tasks_.start(follow(at));
+  } else {
+    tasks_.start(read_to_ends());
+  }
+  co_await tasks_.finish();
+  for (position& at : positions_) co_await commit(at);
+  co_return complete_ ? exit_ok : exit_failure;
+}
+
+}  // namespace
+
+awaitable<int> tail(environment& environment, const tail_arguments& arguments) {
+  reading reading(environment, arguments);
+  co_return co_await reading.run();
+}
+
+}  // namespace tidegate::tool
