@@ -20,10 +20,16 @@ constexpr std::size_t headers_bytes = 8 * kib;
 constexpr std::size_t body_bytes = 1 * mib - 64 * kib;  // a message with all of its headers fits one frame
 constexpr std::size_t producer_bytes = 255;
 constexpr std::size_t metadata_bytes = 4 * kib;
+// One publish is one commit into all of its targets, so its size times their number is bounded.
+constexpr std::size_t fan_out_bytes = 8 * mib;
 
 // Definitions
 constexpr std::uint32_t partitions_per_topic = 1'000;
-constexpr std::size_t definitions_count = 10'000;  // of one kind
+constexpr std::size_t definitions_count = 10'000;  // of one kind; partitions of all topics together are one, too
+constexpr std::size_t retention_bytes_min = 1 * mib;  // a partition holds at least one batch of any size
+constexpr std::chrono::hours retention_age_max{24 * 36'500};
+// Targets in cached routes, and the routes: at most 65,536 x (8 bytes a target, ~600 a route).
+constexpr std::size_t cached_route_targets = 65'536;
 
 // Native protocol (wire.md, "Limits")
 constexpr std::size_t frame_bytes = 1 * mib;
@@ -32,6 +38,10 @@ constexpr std::chrono::seconds first_frame_time{5};
 constexpr std::size_t device_id_bytes = 16;
 constexpr std::size_t device_payload_bytes = 256;
 constexpr std::size_t device_aliases = 255;
+constexpr std::size_t device_frame_bytes = 16 * kib;   // at most 8,000 empty items
+constexpr std::size_t device_window_bytes = 64 * kib;  // what a slow link keeps in its pipe
+constexpr std::chrono::hours device_sleep_max{7 * 24};
+constexpr std::size_t error_text_bytes = 1 * kib;
 constexpr std::size_t connections = 1'000;
 constexpr std::chrono::seconds heartbeat{30};
 
@@ -43,6 +53,11 @@ constexpr std::size_t outbox_bytes_max = 4 * mib;  // answers to pipelined reque
 constexpr std::size_t batch_bytes = frame_bytes - 4 * kib;  // produced; and what one fetch gives: either fits a frame
 constexpr std::size_t fetch_bytes_max = batch_bytes;
 constexpr std::size_t fetches_waiting = 256;  // long polls of one connection
+
+// Answers that wait for a commit: of all connections for the next one (as many are with the writer), and publishes of
+// one connection that are not confirmed. A refusal takes ~200 bytes, so 2 x 8,192 of them fit an outbox.
+constexpr std::size_t receipts_gathering = 8'192;
+constexpr std::size_t publishes_unsettled = 16'384;
 
 // Queues: deliveries that wait for settlement, of one consumer (also for prefetch 0) and of one queue with what was
 // requeued. They are what a queue keeps in memory: at most 100,000 x ~64 bytes.

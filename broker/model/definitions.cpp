@@ -66,23 +66,49 @@ result<target_kind> parse_target_kind(std::string_view text) {
   return error{errc::invalid, fmt::format("binding target '{}' is not queue or topic", text), "target_kind"};
 }
 
+// A continuation byte is 10xxxxxx; the bounds on the first one leave out overlong forms, surrogates and what is above
+// U+10FFFF.
+bool is_utf8(std::string_view text) {
+  const auto byte = [&](std::size_t at) { return at < text.size() ? static_cast<std::uint8_t>(text[at]) : 0; };
+  for (std::size_t at = 0; at < text.size();) {
+    const int first = byte(at);
+    const int more = first < 0x80                    ? 0
+                     : first >= 0xC2 && first < 0xE0 ? 1
+                     : (first & 0xF0) == 0xE0        ? 2
+                     : first >= 0xF0 && first < 0xF5 ? 3
+                                                     : -1;
+    if (more < 0) return false;
+    const int least = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
+    const int most = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
+    if (more > 0 && (byte(at + 1) < least || byte(at + 1) > most)) return false;
+    for (int i = 2; i <= more; ++i) {
+      if ((byte(at + static_cast<std::size_t>(i)) & 0xC0) != 0x80) return false;
+    }
+    at += 1 + static_cast<std::size_t>(more);
+  }
+  return true;
+}
+
 result<void> check_name(std::string_view what, std::string_view name) {
-  const bool printable = std::all_of(name.begin(), name.end(), [](char c) {
-    return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f;
-  });
-  if (!name.empty() && name.size() <= limits::name_bytes && printable) return {};
-  return error{errc::invalid,
-               fmt::format("a name of {} bytes for a {}: it takes 1 to {} printable bytes", name.size(), what, limits::name_bytes),
-               "name"};
+  const bool printable =
+      std::all_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f; });
+  if (!name.empty() && name.size() <= limits::name_bytes && printable && is_utf8(name)) return {};
+  return error{
+      errc::invalid,
+      fmt::format("a name of {} bytes for a {}: it takes 1 to {} bytes of UTF-8, none of them control characters",
+                  name.size(), what, limits::name_bytes),
+      "name"};
 }
 
 result<void> check_topic_name(std::string_view name) {
   const bool legal = std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
   });
   if (legal && !name.empty() && name.size() <= limits::name_bytes && name != "." && name != "..") return {};
   return error{errc::invalid,
-               fmt::format("topic name '{}': it takes 1 to {} letters, digits, '.', '_' and '-'", name.substr(0, 64), limits::name_bytes),
+               fmt::format("topic name '{}': it takes 1 to {} letters, digits, '.', '_' and '-'", name.substr(0, 64),
+                           limits::name_bytes),
                "name"};
 }
 
@@ -123,18 +149,22 @@ queue_definition queue_from_json(std::string_view text) {
 
 topic_definition topic_from_json(std::string_view text) {
   const json::object object = parse_object(text);
-  topic_definition topic{text_of(object, "name"), text_of(object, "uuid"), number_of(object, "retention_bytes"),
-                         std::chrono::milliseconds(number_of(object, "retention_ms")), {}};
+  topic_definition topic{text_of(object, "name"),
+                         text_of(object, "uuid"),
+                         number_of(object, "retention_bytes"),
+                         std::chrono::milliseconds(number_of(object, "retention_ms")),
+                         {}};
   const auto* const streams = object.if_contains("partitions");
-  if (streams == nullptr || !streams->is_array()) throw storage_failure("the store is damaged: a topic lacks partitions");
+  if (streams == nullptr || !streams->is_array())
+    throw storage_failure("the store is damaged: a topic lacks partitions");
   for (const auto& stream : streams->get_array()) topic.partitions.push_back(static_cast<stream_id>(number_in(stream)));
   return topic;
 }
 
 binding_definition binding_from_json(std::string_view text) {
   const json::object object = parse_object(text);
-  return {text_of(object, "exchange"), parse_target_kind(text_of(object, "target_kind")).value(), text_of(object, "target"),
-          text_of(object, "routing_key")};
+  return {text_of(object, "exchange"), parse_target_kind(text_of(object, "target_kind")).value(),
+          text_of(object, "target"), text_of(object, "routing_key")};
 }
 
 }  // namespace tidegate

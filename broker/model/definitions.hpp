@@ -47,7 +47,10 @@ struct binding_definition {
   friend auto operator<=>(const binding_definition&, const binding_definition&) = default;
 };
 
-// Names of exchanges, queues and groups: 1-249 bytes of printable UTF-8 without control characters.
+// Well-formed (RFC 3629), as JSON and protobuf want their text.
+bool is_utf8(std::string_view text);
+
+// Names of exchanges, queues and groups: 1-249 bytes of UTF-8 without control characters.
 result<void> check_name(std::string_view what, std::string_view name);
 // Topics: Kafka's rule, 1-249 of letters, digits, '.', '_' and '-', not "." or "..".
 result<void> check_topic_name(std::string_view name);
