@@ -10,7 +10,11 @@
 namespace tidegate::core {
 
 broker::broker(store::store& store, const clock& clock, broker_options options)
-    : store_(store), clock_(clock), options_(options), cursors_(store.found().cursors), producers_(store.found().producers) {
+    : store_(store),
+      clock_(clock),
+      options_(options),
+      cursors_(store.found().cursors),
+      producers_(store.found().producers, clock) {
   load();
   store_.forget_found();
 }
@@ -19,16 +23,20 @@ broker::~broker() = default;
 
 session_id broker::attach(session_events& events) {
   const session_id id{next_session_++};
-  sessions_[id] = {&events, {}};
+  sessions_[id] = {&events, {}, {}};
   return id;
 }
 
 void broker::detach(session_id session) {
   const auto found = sessions_.find(session);
   if (found == sessions_.end()) return;
-  const auto consumers = std::move(found->second.consumers);
+  const session_entry entry = std::move(found->second);
   sessions_.erase(found);
-  for (const consumer_id consumer : consumers) cancel(consumer);
+  for (const consumer_id consumer : entry.consumers) cancel(consumer);
+  for (const stream_id stream : entry.watched) {
+    const auto partition = partition_streams_.find(stream);
+    if (partition != partition_streams_.end()) partition->second->watchers.erase(session);
+  }
 }
 
 session_events* broker::events_of(session_id session) const {
@@ -36,26 +44,41 @@ session_events* broker::events_of(session_id session) const {
   return found == sessions_.end() ? nullptr : found->second.events;
 }
 
-bool broker::accepts() const { return store_.open_group().bytes() < options_.group_bytes_max; }
+bool broker::accepts() const {
+  return store_.open_group().bytes() < options_.group_bytes_max && gathering_.size() < limits::receipts_gathering;
+}
 
 error broker::full_error() const {
   const auto& pages = store_.pages();
-  return {errc::store_full,
-          fmt::format("the store holds {} of {} MiB, above its bound of {:.0f} %; consume, let retention work, or raise "
-                      "store.bytes_max",
-                      (pages.used_pages * pages.page_bytes) >> 20, (pages.map_pages * pages.page_bytes) >> 20,
-                      store::refuse_above * 100)};
+  return {
+      errc::store_full,
+      fmt::format("the store holds {} of {} MiB, above its bound of {:.0f} %; consume, let retention work, or raise "
+                  "store.bytes_max",
+                  (pages.used_pages * pages.page_bytes) >> 20, (pages.map_pages * pages.page_bytes) >> 20,
+                  store::refuse_above * 100)};
+}
+
+result<void> broker::check_room() const {
+  if (store_.is_full()) return full_error();
+  return {};
+}
+
+// Null: there is no such exchange. `own` holds the default exchange's.
+const route* broker::find_route(const message_view& message, route& own) {
+  if (!message.exchange.empty()) {
+    if (routing_.find_exchange(message.exchange) == nullptr) return nullptr;
+    return &routing_.find(message.exchange, message.routing_key);
+  }
+  const auto queue = queues_.find(message.routing_key);
+  if (queue != queues_.end()) own.queues.push_back(queue->second.get());
+  return &own;
 }
 
 result<publish_outcome> broker::publish(const message_view& message, const publish_request& request) {
   if (const auto checked = check(message); !checked) return checked.error();
-  route to_queue;
-  const route* found = &to_queue;
-  if (message.exchange.empty()) {
-    if (const auto queue = queues_.find(message.routing_key); queue != queues_.end()) to_queue.queues.push_back(queue->second.get());
-  } else if (routing_.find_exchange(message.exchange) != nullptr) {
-    found = &routing_.find(message.exchange, message.routing_key);
-  } else {
+  route own;
+  const route* const route = find_route(message, own);
+  if (route == nullptr) {
     return error{errc::not_found, fmt::format("no exchange '{}'; declare it first", message.exchange), "exchange"};
   }
   if (request.producer) {
@@ -63,12 +86,13 @@ result<publish_outcome> broker::publish(const message_view& message, const publi
     if (!checked) return checked.error();
     if (*checked == sequence_check::duplicate) {
       ++counters_.duplicates;
-      await(request.answer, true);
+      // Its first self is on its way, and shares that one's fate, or on flash.
+      await(request.answer, producers_.durable_sequence(*request.producer) < request.sequence);
       note(urgency::now);
       return publish_outcome::duplicate;
     }
   }
-  if (found->empty()) {
+  if (route->empty()) {
     ++counters_.unroutable;
     return publish_outcome::unroutable;
   }
@@ -76,25 +100,31 @@ result<publish_outcome> broker::publish(const message_view& message, const publi
     ++counters_.refused_full;
     return full_error();
   }
-  append(message, *found);
-  if (request.producer) {
-    producers_.advance(*request.producer, request.sequence, clock_.wall().count(), store_.open_group());
-  }
+  if (const auto appended = append(message, *route); !appended) return appended.error();
+  if (request.producer) producers_.advance(*request.producer, request.sequence, store_.open_group());
   ++counters_.published;
   await(request.answer, true);
   note(urgency::now);
   return publish_outcome::stored;
 }
 
-void broker::append(const message_view& message, const route& route) {
+result<void> broker::append(const message_view& message, const route& route) {
+  const std::size_t targets = route.queues.size() + route.topics.size();
+  if (targets * record_size_bound(message) > limits::fan_out_bytes && targets > 1) {
+    return error{errc::too_large,
+                 fmt::format("a message of {} bytes for {} targets is over the limit of {} bytes in all",
+                             record_size_bound(message), targets, limits::fan_out_bytes),
+                 "body"};
+  }
   store::group& group = store_.open_group();
   const std::int64_t now = clock_.wall().count();
   for (queue* const queue : route.queues) group.append(queue->stream(), queue->take_offset(), now, message);
   for (topic* const topic : route.topics) {
-    partition& partition = topic->choose(message.key);
+    partition& partition = topic->choose(message.key, group_number_);
     partition.newest_timestamp_ms = std::max(partition.newest_timestamp_ms, now);
     group.append(partition.stream, partition.next++, partition.newest_timestamp_ms, message);
   }
+  return {};
 }
 
 void broker::note(urgency urgency) {
@@ -116,20 +146,22 @@ void broker::flush_lazy() {
     return;
   }
   urgent_ = lazy_ = false;
+  const bool held_back = !accepts();
   if (store_.open_group().empty() && !work_left_) {
     // Nothing to write, and nothing on its way: what the receipts wait for is on flash already.
-    auto receipts = std::exchange(gathering_, {});
-    settle_all(receipts, nullptr);
-    return;
+    settle_all(std::exchange(gathering_, {}), nullptr);
+  } else {
+    submit();
   }
-  submit();
+  if (!held_back) return;
+  for (const auto& [id, session] : sessions_) session.events->resumed();
 }
 
 void broker::submit() {
   work_left_ = false;
   flying_ = std::exchange(gathering_, {});
   flying_producers_ = store_.open_group().producers();
-  for (auto& [name, topic] : topics_) topic->next_group();
+  ++group_number_;
   store_.submit();
 }
 
@@ -137,20 +169,12 @@ void broker::collect() {
   const auto result = store_.collect();
   if (!result) return;
   apply(*result);
-  auto receipts = std::exchange(flying_, {});
   if (result->appends_stored) {
     producers_.made_durable(flying_producers_);
-    settle_all(receipts, nullptr);
+    settle_all(std::exchange(flying_, {}), nullptr);
   } else {
-    receipts.insert(receipts.end(), gathering_.begin(), gathering_.end());
-    gathering_.clear();
     void_appends();
-    const error refusal = full_error();
-    settle_all(receipts, &refusal);
-  }
-  if (held_back_ && accepts()) {
-    held_back_ = false;
-    for (const auto& [id, session] : sessions_) session.events->resumed();
+    refuse_appends(std::exchange(flying_, {}));
   }
   flush();
 }
@@ -167,7 +191,18 @@ void broker::void_appends() {
   producers_.restore_durable();
 }
 
-void broker::settle_all(std::vector<waiting>& receipts, const error* refusal) {
+// Everything else in the group that was written is stored; in the one that gathers it goes on waiting for its commit.
+void broker::refuse_appends(std::vector<waiting> receipts) {
+  const auto kept =
+      std::stable_partition(gathering_.begin(), gathering_.end(), [](const waiting& item) { return item.appends; });
+  receipts.insert(receipts.end(), gathering_.begin(), kept);
+  gathering_.erase(gathering_.begin(), kept);
+  for (const waiting& item : receipts) counters_.refused_full += item.appends ? 1 : 0;
+  const error refusal = full_error();
+  settle_all(receipts, &refusal);
+}
+
+void broker::settle_all(const std::vector<waiting>& receipts, const error* refusal) {
   for (const waiting& item : receipts) {
     if (session_events* const events = events_of(item.answer.session)) {
       events->settled(item.answer.token, item.appends ? refusal : nullptr);
@@ -190,17 +225,23 @@ void broker::apply(const store::commit_result& result) {
   }
 }
 
+// Whoever may be given something has been told so: with each message that comes or comes back, and each credit.
+void broker::tell(consumer& consumer) {
+  if (consumer.told || !consumer.source->wants(consumer)) return;
+  consumer.told = true;
+  if (session_events* const events = events_of(consumer.session)) events->deliverable(consumer.id);
+}
+
 void broker::wake_consumers(queue& queue) {
-  for (consumer* const consumer : queue.consumers()) {
-    if (consumer->told || !queue.wants(*consumer)) continue;
-    consumer->told = true;
-    if (session_events* const events = events_of(consumer->session)) events->deliverable(consumer->id);
-  }
+  for (consumer* const consumer : queue.consumers()) tell(*consumer);
 }
 
 void broker::wake_watchers(partition& partition) {
   for (const session_id session : std::exchange(partition.watchers, {})) {
-    if (session_events* const events = events_of(session)) events->changed(partition.stream);
+    const auto found = sessions_.find(session);
+    if (found == sessions_.end()) continue;
+    found->second.watched.erase(partition.stream);
+    found->second.events->changed(partition.stream);
   }
 }
 
@@ -213,8 +254,7 @@ void broker::tick() {
     note(urgency::later);
     break;
   }
-  const auto idle = std::chrono::duration_cast<milliseconds>(limits::producer_idle);
-  producers_.expire(now - idle.count(), group);
+  producers_.expire(group);
   if (!group.empty()) note(urgency::later);
 }
 

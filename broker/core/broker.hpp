@@ -43,6 +43,7 @@ struct fetched {
   offset_t log_start = 0;
   offset_t high_watermark = 0;
   std::string batches;
+  bool more = false;  // were left out, for the size
   bool out_of_range = false;
 };
 
@@ -91,12 +92,13 @@ class broker {
   // Its consumers end; what they had goes back to its place.
   void detach(session_id session);
 
-  // Publishes and produces are taken. Otherwise wait for session_events::resumed.
+  // Requests are taken. Otherwise wait for session_events::resumed.
   bool accepts() const;
 
   result<publish_outcome> publish(const message_view& message, const publish_request& request);
   // One record batch v2; returns its base offset. Settled like a publish.
-  result<offset_t> produce(std::string_view topic, std::uint32_t partition, std::string_view batch, const receipt& answer);
+  result<offset_t> produce(std::string_view topic, std::uint32_t partition, std::string_view batch,
+                           const receipt& answer);
   std::uint64_t durable_sequence(const producer_ref& producer) const { return producers_.durable_sequence(producer); }
 
   // Declaring again what exists settles too; with other attributes it is a precondition error that names the first.
@@ -124,8 +126,8 @@ class broker {
   // Whole batches from the one that holds the offset; the first however large. An offset outside of what is retained
   // comes back as out_of_range with the valid range.
   result<fetched> fetch(std::string_view topic, std::uint32_t partition, offset_t offset, std::size_t bytes_max) const;
-  // The next change of the partition is told to the session, once.
-  result<void> watch(session_id session, std::string_view topic, std::uint32_t partition);
+  // The next change of the partition is told to the session, once, as that of this stream.
+  result<stream_id> watch(session_id session, std::string_view topic, std::uint32_t partition);
   result<fetched> range(std::string_view topic, std::uint32_t partition) const;
   result<offset_t> find_time(std::string_view topic, std::uint32_t partition, std::int64_t timestamp_ms) const;
   result<void> commit_offset(std::string_view group, std::string_view topic, std::uint32_t partition, offset_t offset,
@@ -154,6 +156,7 @@ class broker {
   struct session_entry {
     session_events* events;
     std::vector<consumer_id> consumers;
+    std::set<stream_id> watched;
   };
   struct waiting {
     receipt answer;
@@ -162,15 +165,21 @@ class broker {
 
   void load();
   error full_error() const;
+  // What is new may not fill the room that acknowledgements need.
+  result<void> check_room() const;
+  result<void> check_topic(const topic_request& request) const;
+  const route* find_route(const message_view& message, route& own);
   error no_topic(std::string_view name) const;
   result<partition*> partition_of(std::string_view topic, std::uint32_t number) const;
-  void append(const message_view& message, const route& route);
+  result<void> append(const message_view& message, const route& route);
   void note(urgency urgency);
   void await(const receipt& answer, bool appends);
   void submit();
-  void settle_all(std::vector<waiting>& receipts, const error* refusal);
+  void settle_all(const std::vector<waiting>& receipts, const error* refusal);
+  void refuse_appends(std::vector<waiting> receipts);
   void apply(const store::commit_result& result);
   void void_appends();
+  void tell(consumer& consumer);
   void wake_consumers(queue& queue);
   void wake_watchers(partition& partition);
   void define(char kind, std::string_view name, std::string value);
@@ -204,7 +213,7 @@ class broker {
   bool urgent_ = false;
   bool lazy_ = false;
   bool work_left_ = false;
-  bool held_back_ = false;  // somebody was told to wait
+  std::uint64_t group_number_ = 0;
   counters counters_;
 };
 

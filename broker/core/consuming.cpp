@@ -21,7 +21,8 @@ result<consumer_id> broker::consume(session_id session, std::string_view queue, 
   const auto owner = sessions_.find(session);
   TIDEGATE_EXPECT(owner != sessions_.end());
   if (owner->second.consumers.size() >= limits::consumers_per_connection) {
-    return error{errc::limit, fmt::format("{} consumers on one connection are the limit", limits::consumers_per_connection)};
+    return error{errc::limit,
+                 fmt::format("{} consumers on one connection are the limit", limits::consumers_per_connection)};
   }
   const consumer_id id{next_consumer_++};
   auto made = std::make_unique<consumer>();
@@ -43,7 +44,8 @@ void broker::cancel(consumer_id id) {
   consumer& consumer = *found->second;
   queue& queue = *consumer.source;
   queue.remove_consumer(consumer, store_.open_group());
-  if (const auto owner = sessions_.find(consumer.session); owner != sessions_.end()) std::erase(owner->second.consumers, id);
+  if (const auto owner = sessions_.find(consumer.session); owner != sessions_.end())
+    std::erase(owner->second.consumers, id);
   consumers_.erase(found);
   if (!store_.open_group().empty()) note(urgency::later);
   wake_consumers(queue);
@@ -60,8 +62,6 @@ result<pull_result> broker::pull(consumer_id id, const delivery_taker& take) {
     counters_.acknowledged += pulled->count;
     note(urgency::later);
   }
-  // What is left over after a fair share is for the others.
-  if (consumer.source->ready() > 0) wake_consumers(*consumer.source);
   return pulled;
 }
 
@@ -70,6 +70,7 @@ bool broker::settle(consumer_id id, offset_t offset, outcome outcome) {
   if (found == consumers_.end() || !found->second->unsettled.contains(offset)) return false;
   consumer& consumer = *found->second;
   queue& queue = *consumer.source;
+  const bool was_at_limit = queue.unsettled() >= limits::unsettled_per_queue;
   switch (outcome) {
     case outcome::ack: queue.acknowledge(consumer, offset, store_.open_group()); break;
     case outcome::discard: queue.discard(consumer, offset, store_.open_group()); break;
@@ -77,7 +78,12 @@ bool broker::settle(consumer_id id, offset_t offset, outcome outcome) {
   }
   if (outcome == outcome::ack) ++counters_.acknowledged;
   note(urgency::later);
-  if (queue.ready() > 0) wake_consumers(queue);
+  // An acknowledgement gives credit to its consumer alone, unless the whole queue waited for one.
+  if (outcome == outcome::requeue || was_at_limit) {
+    wake_consumers(queue);
+  } else {
+    tell(consumer);
+  }
   return true;
 }
 
@@ -89,9 +95,10 @@ result<partition*> broker::partition_of(std::string_view topic, std::uint32_t nu
   const auto found = topics_.find(topic);
   if (found == topics_.end()) return no_topic(topic);
   if (partition* const partition = found->second->find(number)) return partition;
-  return error{errc::not_found,
-               fmt::format("topic '{}' has partitions 0 to {}, not {}", topic, found->second->partitions().size() - 1, number),
-               "partition"};
+  return error{
+      errc::not_found,
+      fmt::format("topic '{}' has partitions 0 to {}, not {}", topic, found->second->partitions().size() - 1, number),
+      "partition"};
 }
 
 result<offset_t> broker::produce(std::string_view topic, std::uint32_t number, std::string_view bytes,
@@ -99,7 +106,9 @@ result<offset_t> broker::produce(std::string_view topic, std::uint32_t number, s
   const auto partition = partition_of(topic, number);
   if (!partition) return partition.error();
   if (bytes.size() > limits::batch_bytes) {
-    return error{errc::too_large, fmt::format("a batch of {} bytes is over the limit of {}", bytes.size(), limits::batch_bytes), "batch"};
+    return error{errc::too_large,
+                 fmt::format("a batch of {} bytes is over the limit of {}", bytes.size(), limits::batch_bytes),
+                 "batch"};
   }
   const auto batch = check_produced(bytes);
   if (!batch) return batch.error();
@@ -129,48 +138,59 @@ result<fetched> broker::range(std::string_view topic, std::uint32_t number) cons
   return out;
 }
 
-result<fetched> broker::fetch(std::string_view topic, std::uint32_t number, offset_t offset, std::size_t bytes_max) const {
+result<fetched> broker::fetch(std::string_view topic, std::uint32_t number, offset_t offset,
+                              std::size_t bytes_max) const {
   auto out = range(topic, number);
   if (!out) return out;
   if (offset < out->log_start || offset > out->high_watermark) {
     out->out_of_range = true;
     return out;
   }
-  const auto scanned = store_.read().scan(partition_of(topic, number).value()->stream, offset, [&](const batch_view& batch) {
-    if (!out->batches.empty() && out->batches.size() + batch.bytes.size() > bytes_max) return false;
-    out->batches.append(batch.bytes);
-    return out->batches.size() < bytes_max;
+  if (offset == out->high_watermark) return out;
+  const stream_id stream = partition_of(topic, number).value()->stream;
+  const auto scanned = store_.read().scan(stream, offset, [&](const batch_view& batch) {
+    out->more = !out->batches.empty() && out->batches.size() + batch.bytes.size() > bytes_max;
+    if (!out->more) out->batches.append(batch.bytes);
+    return !out->more;
   });
   if (!scanned) return scanned.error();
   return out;
 }
 
-result<void> broker::watch(session_id session, std::string_view topic, std::uint32_t number) {
+result<stream_id> broker::watch(session_id session, std::string_view topic, std::uint32_t number) {
   const auto partition = partition_of(topic, number);
   if (!partition) return partition.error();
-  auto& watchers = (*partition)->watchers;
-  if (std::find(watchers.begin(), watchers.end(), session) == watchers.end()) watchers.push_back(session);
-  return {};
+  const auto owner = sessions_.find(session);
+  TIDEGATE_EXPECT(owner != sessions_.end());
+  owner->second.watched.insert((*partition)->stream);
+  (*partition)->watchers.insert(session);
+  return (*partition)->stream;
 }
 
 result<offset_t> broker::find_time(std::string_view topic, std::uint32_t number, std::int64_t timestamp_ms) const {
   const auto partition = partition_of(topic, number);
   if (!partition) return partition.error();
+  if (store_.read().find((*partition)->stream) == nullptr) return offset_t{0};  // declared, not yet on flash
   return store_.read().find_time((*partition)->stream, timestamp_ms);
 }
 
-result<void> broker::commit_offset(std::string_view group, std::string_view topic, std::uint32_t number, offset_t offset,
-                                   std::string_view metadata, const receipt& answer) {
+result<void> broker::commit_offset(std::string_view group, std::string_view topic, std::uint32_t number,
+                                   offset_t offset, std::string_view metadata, const receipt& answer) {
   if (const auto checked = check_name("group", group); !checked) return checked.error();
   const auto partition = partition_of(topic, number);
   if (!partition) return partition.error();
   if (metadata.size() > limits::metadata_bytes) {
     return error{errc::too_large,
-                 fmt::format("metadata of {} bytes is over the limit of {}", metadata.size(), limits::metadata_bytes), "metadata"};
+                 fmt::format("metadata of {} bytes is over the limit of {}", metadata.size(), limits::metadata_bytes),
+                 "metadata"};
   }
   std::string key = store::cursor_key((*partition)->stream, group);
-  if (!cursors_.contains(key) && cursors_.size() >= limits::definitions_count) {
+  const auto known = cursors_.find(key);
+  if (known == cursors_.end() && cursors_.size() >= limits::definitions_count) {
     return error{errc::limit, fmt::format("{} committed offsets are the limit", limits::definitions_count), "group"};
+  }
+  if (known == cursors_.end() || known->second.metadata.size() < metadata.size()) {
+    if (const auto room = check_room(); !room) return room.error();
   }
   const store::cursor_state state{offset, std::string(metadata)};
   store_.open_group().set_cursor((*partition)->stream, group, state);
@@ -197,7 +217,8 @@ std::vector<group_row> broker::list_groups() const {
       const std::string prefix = store::cursor_key(stream, "");
       const auto* const view = store_.read().find(stream);
       const offset_t end = view == nullptr ? 0 : view->end;
-      for (auto cursor = cursors_.lower_bound(prefix); cursor != cursors_.end() && cursor->first.starts_with(prefix); ++cursor) {
+      for (auto cursor = cursors_.lower_bound(prefix); cursor != cursors_.end() && cursor->first.starts_with(prefix);
+           ++cursor) {
         const offset_t at = cursor->second.offset;
         rows.push_back({cursor->first.substr(prefix.size()), name, number, at, end > at ? end - at : 0});
       }

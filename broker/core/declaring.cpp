@@ -1,4 +1,5 @@
 // The broker's exchanges, queues, topics and bindings: declared, listed, removed, found again at the start.
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -54,13 +55,15 @@ void broker::load() {
           partition.next = ledger.next;
           partition.newest_timestamp_ms = ledger.newest_timestamp_ms;
           partition_streams_[partition.stream] = &partition;
-          store_.open_group().change_stream(
-              {store::stream_change::what::limit, partition.stream, store::stream_kind::log, limits_of(made->definition())});
+          store_.open_group().change_stream({store::stream_change::what::limit, partition.stream,
+                                             store::stream_kind::log, limits_of(made->definition())});
         }
         topics_.emplace(made->definition().name, std::move(made));
         break;
       }
-      case catalog_binding: bindings.emplace_back(load_be<std::uint64_t>(key.data() + 1), binding_from_json(value)); break;
+      case catalog_binding:
+        bindings.emplace_back(load_be<std::uint64_t>(key.data() + 1), binding_from_json(value));
+        break;
       default: throw storage_failure("the store is damaged: a definition of unknown kind");
     }
   }
@@ -80,9 +83,10 @@ void broker::define(char kind, std::string_view name, std::string value) {
 result<void> broker::declare_exchange(std::string_view name, exchange_type type, const receipt& answer) {
   if (const auto* const known = routing_.find_exchange(name)) {
     if (known->type != type) {
-      return error{errc::precondition,
-                   fmt::format("exchange '{}' is of type {}, not {}", name, tidegate::name(known->type), tidegate::name(type)),
-                   "type"};
+      return error{
+          errc::precondition,
+          fmt::format("exchange '{}' is of type {}, not {}", name, tidegate::name(known->type), tidegate::name(type)),
+          "type"};
     }
   } else {
     if (const auto checked = check_name("exchange", name); !checked) return checked.error();
@@ -90,6 +94,7 @@ result<void> broker::declare_exchange(std::string_view name, exchange_type type,
       return error{errc::not_allowed, fmt::format("'{}': names that begin with amq. are the broker's", name), "name"};
     }
     if (routing_.exchanges().size() >= limits::definitions_count) return limit_reached("exchanges");
+    if (const auto room = check_room(); !room) return room;
     const exchange_definition made{std::string(name), type};
     define(catalog_exchange, name, to_json(made));
     routing_.add_exchange(made);
@@ -103,6 +108,7 @@ result<void> broker::declare_queue(std::string_view name, const receipt& answer)
   if (!queues_.contains(name)) {
     if (const auto checked = check_name("queue", name); !checked) return checked.error();
     if (queues_.size() >= limits::definitions_count) return limit_reached("queues");
+    if (const auto room = check_room(); !room) return room;
     const stream_id stream = store_.new_stream_id();
     store_.open_group().change_stream({store::stream_change::what::create, stream, store::stream_kind::queue, {}});
     define(catalog_queue, name, to_json(queue_definition{std::string(name), stream}));
@@ -119,7 +125,8 @@ result<void> broker::declare_topic(const topic_request& request, const receipt& 
   if (const auto known = topics_.find(request.name); known != topics_.end()) {
     const topic_definition& is = known->second->definition();
     const auto differs = [&](std::string_view field, std::uint64_t has, std::uint64_t wanted) {
-      return error{errc::precondition, fmt::format("topic '{}' has {} {}, not {}", is.name, field, has, wanted), std::string(field)};
+      return error{errc::precondition, fmt::format("topic '{}' has {} {}, not {}", is.name, field, has, wanted),
+                   std::string(field)};
     };
     const auto age = static_cast<std::uint64_t>(is.retention_age.count());
     const auto wanted_age = static_cast<std::uint64_t>(request.retention_age.count());
@@ -131,12 +138,9 @@ result<void> broker::declare_topic(const topic_request& request, const receipt& 
     }
     if (wanted_age != 0 && wanted_age != age) return differs("retention_ms", age, wanted_age);
   } else {
-    if (const auto checked = check_topic_name(request.name); !checked) return checked.error();
-    if (request.partitions > limits::partitions_per_topic) {
-      return error{errc::limit, fmt::format("{} partitions are over the limit of {}", request.partitions, limits::partitions_per_topic),
-                   "partitions"};
-    }
+    if (const auto checked = check_topic(request); !checked) return checked;
     if (topics_.size() >= limits::definitions_count) return limit_reached("topics");
+    if (const auto room = check_room(); !room) return room;
     create_topic(request);
   }
   await(answer, false);
@@ -144,10 +148,37 @@ result<void> broker::declare_topic(const topic_request& request, const receipt& 
   return {};
 }
 
+// Of a new one, or of what the configuration adds to one.
+result<void> broker::check_topic(const topic_request& request) const {
+  if (const auto checked = check_topic_name(request.name); !checked) return checked;
+  const auto known = topics_.find(request.name);
+  const std::size_t has = known == topics_.end() ? 0 : known->second->partitions().size();
+  const std::size_t wanted = std::max<std::size_t>({1, has, request.partitions});
+  if (wanted > limits::partitions_per_topic) {
+    return error{errc::limit,
+                 fmt::format("{} partitions are over the limit of {} a topic", wanted, limits::partitions_per_topic),
+                 "partitions"};
+  }
+  if (partition_streams_.size() - has + wanted > limits::definitions_count) return limit_reached("partitions");
+  if (request.retention_bytes != 0 && request.retention_bytes < limits::retention_bytes_min) {
+    return error{errc::invalid,
+                 fmt::format("retention of {} bytes: it takes {} or more, or 0 for the broker's default",
+                             request.retention_bytes, limits::retention_bytes_min),
+                 "retention_bytes"};
+  }
+  if (request.retention_age < milliseconds(0) || request.retention_age > limits::retention_age_max) {
+    return error{errc::invalid, fmt::format("retention age: it takes 0 to {}", limits::retention_age_max),
+                 "retention_ms"};
+  }
+  return {};
+}
+
 void broker::create_topic(const topic_request& request) {
-  topic_definition made{request.name, boost::uuids::to_string(boost::uuids::random_generator()()),
+  topic_definition made{request.name,
+                        boost::uuids::to_string(boost::uuids::random_generator()()),
                         request.retention_bytes != 0 ? request.retention_bytes : options_.retention_bytes_default,
-                        request.retention_age, {}};
+                        request.retention_age,
+                        {}};
   auto created = std::make_unique<topic>(made);
   grow_topic(*created, std::max(1u, request.partitions));
   topics_.emplace(request.name, std::move(created));
@@ -172,20 +203,24 @@ result<void> broker::adopt_topic(const topic_request& request) {
   if (known == topics_.end()) return declare_topic(request, {});
   topic_definition wanted = known->second->definition();
   if (request.partitions != 0 && request.partitions < wanted.partitions.size()) {
-    return error{errc::precondition,
-                 fmt::format("topic '{}' has {} partitions; they cannot be taken away: configure {} or more, or delete the topic",
-                             request.name, wanted.partitions.size(), wanted.partitions.size()),
-                 "partitions"};
+    return error{
+        errc::precondition,
+        fmt::format(
+            "topic '{}' has {} partitions; they cannot be taken away: configure {} or more, or delete the topic",
+            request.name, wanted.partitions.size(), wanted.partitions.size()),
+        "partitions"};
   }
   const bool same = request.partitions <= wanted.partitions.size() &&
                     (request.retention_bytes == 0 || request.retention_bytes == wanted.retention_bytes) &&
                     request.retention_age == wanted.retention_age;
   if (same) return {};
+  if (const auto checked = check_topic(request); !checked) return checked;
   if (request.retention_bytes != 0) wanted.retention_bytes = request.retention_bytes;
   wanted.retention_age = request.retention_age;
   known->second->replace(wanted);
   for (const stream_id stream : wanted.partitions) {
-    store_.open_group().change_stream({store::stream_change::what::limit, stream, store::stream_kind::log, limits_of(wanted)});
+    store_.open_group().change_stream(
+        {store::stream_change::what::limit, stream, store::stream_kind::log, limits_of(wanted)});
   }
   grow_topic(*known->second, std::max<std::size_t>(request.partitions, wanted.partitions.size()));
   note(urgency::now);
@@ -194,22 +229,31 @@ result<void> broker::adopt_topic(const topic_request& request) {
 
 result<void> broker::bind(const binding_definition& binding, const receipt& answer) {
   if (binding.exchange.empty()) {
-    return error{errc::not_allowed, "the default exchange routes to queues by their names and takes no bindings", "exchange"};
+    return error{errc::not_allowed, "the default exchange routes to queues by their names and takes no bindings",
+                 "exchange"};
   }
   if (routing_.find_exchange(binding.exchange) == nullptr) {
     return error{errc::not_found, fmt::format("no exchange '{}'; declare it first", binding.exchange), "exchange"};
   }
   if (binding.routing_key.size() > limits::routing_key_bytes) {
-    return error{errc::too_large, fmt::format("routing key of {} bytes is over the limit of {}", binding.routing_key.size(), limits::routing_key_bytes), "routing_key"};
+    return error{errc::too_large,
+                 fmt::format("routing key of {} bytes is over the limit of {}", binding.routing_key.size(),
+                             limits::routing_key_bytes),
+                 "routing_key"};
+  }
+  if (!is_utf8(binding.routing_key)) {
+    return error{errc::invalid, "the routing key is not UTF-8", "routing_key"};
   }
   const auto queue = queues_.find(binding.target);
   const auto topic = topics_.find(binding.target);
   const bool to_queue = binding.kind == target_kind::queue;
   if (to_queue ? queue == queues_.end() : topic == topics_.end()) {
-    return error{errc::not_found, fmt::format("no {} '{}'; declare it first", tidegate::name(binding.kind), binding.target), "target"};
+    return error{errc::not_found,
+                 fmt::format("no {} '{}'; declare it first", tidegate::name(binding.kind), binding.target), "target"};
   }
   if (!binding_ids_.contains(binding)) {
     if (binding_ids_.size() >= limits::definitions_count) return limit_reached("bindings");
+    if (const auto room = check_room(); !room) return room;
     routing_.bind(binding, to_queue ? queue->second.get() : nullptr, to_queue ? nullptr : topic->second.get());
     const std::uint64_t id = next_binding_++;
     binding_ids_[binding] = id;
@@ -255,10 +299,12 @@ result<void> broker::remove_queue(std::string_view name, const receipt& answer) 
   if (const auto found = queues_.find(name); found != queues_.end()) {
     queue& queue = *found->second;
     if (!queue.consumers().empty()) {
-      return error{errc::precondition, fmt::format("queue '{}' has {} consumers; end them first", name, queue.consumers().size()), "name"};
+      return error{errc::precondition,
+                   fmt::format("queue '{}' has {} consumers; end them first", name, queue.consumers().size()), "name"};
     }
     remove_bindings([&](const auto& binding) { return binding.kind == target_kind::queue && binding.target == name; });
-    store_.open_group().change_stream({store::stream_change::what::drop, queue.stream(), store::stream_kind::queue, {}});
+    store_.open_group().change_stream(
+        {store::stream_change::what::drop, queue.stream(), store::stream_kind::queue, {}});
     store_.open_group().erase_definition(catalog_key(catalog_queue, name));
     queue_streams_.erase(queue.stream());
     queues_.erase(found);
@@ -272,9 +318,12 @@ result<void> broker::remove_topic(std::string_view name, const receipt& answer) 
   if (const auto found = topics_.find(name); found != topics_.end()) {
     remove_bindings([&](const auto& binding) { return binding.kind == target_kind::topic && binding.target == name; });
     for (partition& partition : found->second->partitions()) {
-      store_.open_group().change_stream({store::stream_change::what::drop, partition.stream, store::stream_kind::log, {}});
+      store_.open_group().change_stream(
+          {store::stream_change::what::drop, partition.stream, store::stream_kind::log, {}});
       const std::string prefix = store::cursor_key(partition.stream, "");
-      std::erase_if(cursors_, [&](const auto& cursor) { return cursor.first.starts_with(prefix); });
+      for (auto at = cursors_.lower_bound(prefix); at != cursors_.end() && at->first.starts_with(prefix);) {
+        at = cursors_.erase(at);
+      }
       partition_streams_.erase(partition.stream);
     }
     const auto removed = std::move(found->second);
@@ -301,8 +350,8 @@ std::vector<queue_row> broker::list_queues() const {
   std::vector<queue_row> rows;
   for (const auto& [name, queue] : queues_) {
     const auto* const stream = store_.read().find(queue->stream());
-    rows.push_back({name, queue->ready(), queue->unsettled(), queue->consumers().size(), stream == nullptr ? 0 : stream->bytes,
-                    queue->discarded()});
+    rows.push_back({name, queue->ready(), queue->unsettled(), queue->consumers().size(),
+                    stream == nullptr ? 0 : stream->bytes, queue->discarded()});
   }
   return rows;
 }
@@ -313,7 +362,8 @@ std::vector<topic_row> broker::list_topics() const {
     topic_row& row = rows.emplace_back(topic_row{&topic->definition(), {}});
     for (const partition& partition : topic->partitions()) {
       const auto* const stream = store_.read().find(partition.stream);
-      row.partitions.push_back(stream == nullptr ? partition_row{} : partition_row{stream->log_start, stream->end, stream->bytes});
+      row.partitions.push_back(stream == nullptr ? partition_row{}
+                                                 : partition_row{stream->log_start, stream->end, stream->bytes});
     }
   }
   return rows;

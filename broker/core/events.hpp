@@ -19,7 +19,7 @@ class session_events {
   virtual void settled(std::uint64_t token, const error* refusal) = 0;
   // The consumer has something to pull.
   virtual void deliverable(consumer_id consumer) = 0;
-  // The watched stream has new records, or is gone. The watch is over.
+  // The watched partition's stream has new records, or is gone. The watch is over.
   virtual void changed(stream_id stream) = 0;
   // Core takes work again.
   virtual void resumed() = 0;

@@ -12,7 +12,8 @@ std::uint32_t murmur2(std::string_view key) {
   std::uint32_t h = seed ^ static_cast<std::uint32_t>(key.size());
   std::size_t at = 0;
   for (; at + 4 <= key.size(); at += 4) {
-    std::uint32_t k = byte_at(key, at) | byte_at(key, at + 1) << 8 | byte_at(key, at + 2) << 16 | byte_at(key, at + 3) << 24;
+    std::uint32_t k =
+        byte_at(key, at) | byte_at(key, at + 1) << 8 | byte_at(key, at + 2) << 16 | byte_at(key, at + 3) << 24;
     k *= m;
     k ^= k >> 24;
     k *= m;

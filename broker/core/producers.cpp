@@ -8,8 +8,9 @@
 
 namespace tidegate::core {
 
-producers::producers(const std::unordered_map<std::string, store::producer_state>& found) {
-  for (const auto& [id, state] : found) entries_[id] = {state, state};
+producers::producers(const std::unordered_map<std::string, store::producer_state>& found, const clock& clock)
+    : clock_(clock) {
+  for (const auto& [id, state] : found) entries_[id] = {state, state, clock_.monotonic()};
 }
 
 result<sequence_check> producers::check(const producer_ref& producer, std::uint64_t sequence) const {
@@ -21,20 +22,23 @@ result<sequence_check> producers::check(const producer_ref& producer, std::uint6
   }
   if (!producer.epochs_rise || producer.epoch > known.epoch) return sequence_check::fresh;
   return error{errc::fenced,
-               fmt::format("producer '{}' has epoch {}; a newer one with epoch {} has taken over", producer.id, producer.epoch,
-                           known.epoch),
+               fmt::format("producer '{}' has epoch {}; a newer one with epoch {} has taken over", producer.id,
+                           producer.epoch, known.epoch),
                "producer_epoch"};
 }
 
-void producers::advance(const producer_ref& producer, std::uint64_t sequence, std::int64_t wall_ms, store::group& group) {
+void producers::advance(const producer_ref& producer, std::uint64_t sequence, store::group& group) {
   const auto [found, is_new] = entries_.try_emplace(std::string(producer.id));
-  found->second.current = {producer.epoch, sequence, wall_ms};
+  found->second.current = {producer.epoch, sequence, clock_.wall().count()};
+  found->second.heard = clock_.monotonic();
   group.set_producer(producer.id, found->second.current);
   if (!is_new || entries_.size() <= limits::producers_count) return;
+  found->second.heard = milliseconds::max();  // not the one to go
   const auto oldest = std::min_element(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
-    return a.second.current.timestamp_ms < b.second.current.timestamp_ms;
+    return std::pair(a.second.heard, a.second.current.timestamp_ms) <
+           std::pair(b.second.heard, b.second.current.timestamp_ms);
   });
-  if (oldest == found) return;
+  found->second.heard = clock_.monotonic();
   group.erase_producer(oldest->first);
   entries_.erase(oldest);
 }
@@ -57,9 +61,10 @@ std::uint64_t producers::durable_sequence(const producer_ref& producer) const {
   return found->second.durable->sequence;
 }
 
-void producers::expire(std::int64_t before_wall_ms, store::group& group) {
+void producers::expire(store::group& group) {
+  const milliseconds before = clock_.monotonic() - limits::producer_idle;
   std::erase_if(entries_, [&](const auto& item) {
-    if (item.second.current.timestamp_ms >= before_wall_ms) return false;
+    if (item.second.heard >= before) return false;
     group.erase_producer(item.first);
     return true;
   });

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "broker/base/clock.hpp"
 #include "broker/base/error.hpp"
 #include "broker/store/format.hpp"
 #include "broker/store/group.hpp"
@@ -27,26 +28,29 @@ enum class sequence_check { fresh, duplicate };
 
 class producers {
  public:
-  explicit producers(const std::unordered_map<std::string, store::producer_state>& found);
+  producers(const std::unordered_map<std::string, store::producer_state>& found, const clock& clock);
 
   // Fenced if the epoch is older than what is known. An unknown producer may start at any sequence.
   result<sequence_check> check(const producer_ref& producer, std::uint64_t sequence) const;
   // Puts the sequence into the group with the message; forgets the longest silent producer when there are too many.
-  void advance(const producer_ref& producer, std::uint64_t sequence, std::int64_t wall_ms, store::group& group);
+  void advance(const producer_ref& producer, std::uint64_t sequence, store::group& group);
   // A group's sequences are on flash.
   void made_durable(const producer_changes& changes);
   // What was not made durable is void: back to what is.
   void restore_durable();
   // The last sequence on flash in this epoch; 0 = none.
   std::uint64_t durable_sequence(const producer_ref& producer) const;
-  void expire(std::int64_t before_wall_ms, store::group& group);
+  // Forgets who was silent for limits::producer_idle of this process's time: the wall clock may jump by years.
+  void expire(store::group& group);
   std::size_t size() const { return entries_.size(); }
 
  private:
   struct entry {
-    store::producer_state current;                 // with what is on its way
+    store::producer_state current;  // with what is on its way
     std::optional<store::producer_state> durable;
+    milliseconds heard{0};  // monotonic
   };
+  const clock& clock_;
   std::unordered_map<std::string, entry> entries_;
 };
 

@@ -18,20 +18,31 @@ queue::queue(std::string name, stream_id stream, const store::stream_ledger& fou
       counted_(found.deliveries) {}
 
 void queue::advance(offset_t end) {
+  if (end == end_) return;
   held_ += end - end_;
   end_ = end;
+  begin_round();
 }
 
 bool queue::wants(const consumer& consumer) const {
-  return ready() > 0 && consumer.unsettled.size() < consumer.prefetch && unsettled_.size() < limits::unsettled_per_queue;
+  return ready() > 0 && consumer.unsettled.size() < consumer.prefetch &&
+         unsettled_.size() < limits::unsettled_per_queue;
 }
 
-// With several consumers each takes its part and then makes room for the next, so that none starves.
-std::size_t queue::share_of(const consumer& consumer) const {
+// In a round every consumer may take an equal part of what was ready when it began, so that none starves. Who had its
+// part and asks for more begins the next.
+void queue::begin_round() {
+  ++round_;
+  const std::size_t consumers = std::max<std::size_t>(1, consumers_.size());
+  part_ = (ready() + consumers - 1) / consumers;
+}
+
+std::size_t queue::share_of(consumer& consumer) {
+  if (consumer.round == round_ || part_ == 0) begin_round();
+  consumer.round = round_;
   const std::size_t credit = consumer.prefetch - std::min<std::size_t>(consumer.prefetch, consumer.unsettled.size());
   const std::size_t room = limits::unsettled_per_queue - std::min(limits::unsettled_per_queue, unsettled_.size());
-  const std::size_t fair = (ready() + consumers_.size() - 1) / std::max<std::size_t>(1, consumers_.size());
-  return std::min({credit, room, fair});
+  return std::min({credit, room, part_});
 }
 
 result<pull_result> queue::pull(consumer& consumer, const store::reader& reader, store::group& group,
@@ -69,18 +80,15 @@ result<void> queue::pull_returned(pulling& pull) {
   record_view record;
   while (pull.goes_on() && !returned_.empty()) {
     const offset_t wanted = returned_.begin()->first;
-    bool found = false;
     const auto scanned = pull.reader.scan(stream_, wanted, [&](const batch_view& batch) {
       record_reader records(batch);
-      while (!found && records.next(record)) {
-        if (record.offset != wanted) continue;
-        found = true;
-        deliver(pull, record);
+      while (pull.goes_on() && records.next(record)) {
+        if (returned_.contains(record.offset)) deliver(pull, record);
       }
       return false;
     });
     if (!scanned) return scanned.error();
-    TIDEGATE_EXPECT(found);
+    TIDEGATE_EXPECT(!returned_.contains(wanted));
   }
   return {};
 }

@@ -26,7 +26,8 @@ struct consumer {
   queue* source = nullptr;
   std::uint32_t prefetch = limits::prefetch_max;
   bool auto_ack = false;
-  bool told = false;            // knows that there is something to pull
+  bool told = false;        // knows that there is something to pull
+  std::uint64_t round = 0;  // of the queue, in which it last had its part
   std::set<offset_t> unsettled;
 };
 
@@ -69,7 +70,8 @@ class queue {
   void advance(offset_t end);
 
   // Hands at most a fair share of what is ready to the consumer.
-  result<pull_result> pull(consumer& consumer, const store::reader& reader, store::group& group, const delivery_taker& take);
+  result<pull_result> pull(consumer& consumer, const store::reader& reader, store::group& group,
+                           const delivery_taker& take);
   // The offset is one of the consumer's unsettled ones.
   void acknowledge(consumer& consumer, offset_t offset, store::group& group);
   void discard(consumer& consumer, offset_t offset, store::group& group);
@@ -88,7 +90,8 @@ class queue {
     bool stopped = false;  // by the taker
     bool goes_on() const { return left > 0 && !stopped; }
   };
-  std::size_t share_of(const consumer& consumer) const;
+  void begin_round();
+  std::size_t share_of(consumer& consumer);
   void deliver(pulling& pull, const record_view& record);
   result<void> pull_returned(pulling& pull);
   result<void> pull_fresh(pulling& pull);
@@ -100,6 +103,8 @@ class queue {
   offset_t cursor_ = 0;  // never delivered by this process from here on
   std::uint64_t held_ = 0;
   std::uint64_t discarded_ = 0;
+  std::uint64_t round_ = 0;
+  std::size_t part_ = 0;  // of each consumer in this round
   offset_t maybe_delivered_before_ = 0;
   store::offset_set settled_before_;             // found settled at the start, at or above the cursor
   std::map<offset_t, std::uint32_t> counted_;    // known deliveries of what was found at the start

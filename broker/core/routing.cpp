@@ -1,13 +1,12 @@
 #include "broker/core/routing.hpp"
 
-#include <algorithm>
+#include <unordered_set>
 
 #include "broker/base/error.hpp"
+#include "broker/base/limits.hpp"
 
 namespace tidegate::core {
 namespace {
-
-constexpr std::size_t cached_routes_max = 4'096;
 
 // The first word, cut off the front. `end` tells that there was none.
 struct word {
@@ -31,15 +30,18 @@ std::vector<std::string_view> split(std::string_view words) {
   }
 }
 
+// The targets met so far, besides their order in the route.
+using seen_targets = std::unordered_set<const void*>;
+
 template <class T>
-void add_once(std::vector<T*>& targets, T* target) {
-  if (target != nullptr && std::find(targets.begin(), targets.end(), target) == targets.end()) targets.push_back(target);
+void add_once(std::vector<T*>& targets, seen_targets& seen, T* target) {
+  if (target != nullptr && seen.insert(target).second) targets.push_back(target);
 }
 
 }  // namespace
 
-// Greedy with one step back: when a word does not fit, the latest `#` takes one word more. Linear in practice, and never
-// worse than words x pattern words.
+// Greedy with one step back: when a word does not fit, the latest `#` takes one word more. Linear in practice, and
+// never worse than words x pattern words.
 bool topic_matches(std::string_view pattern, std::string_view routing_key) {
   const auto rules = split(pattern), words = split(routing_key);
   std::size_t rule = 0, at = 0, hash = rules.size(), hash_at = 0;
@@ -75,12 +77,12 @@ const exchange_definition* routing::find_exchange(std::string_view name) const {
 }
 
 void routing::add_exchange(exchange_definition exchange) {
-  cache_.clear();
+  forget_routes();
   exchanges_.insert_or_assign(exchange.name, exchange);
 }
 
 void routing::remove_exchange(std::string_view name) {
-  cache_.clear();
+  forget_routes();
   rules_.erase(rules_.find(name), rules_.upper_bound(name));
   std::erase_if(bindings_, [&](const auto& binding) { return binding.exchange == name; });
   exchanges_.erase(exchanges_.find(name));
@@ -88,31 +90,40 @@ void routing::remove_exchange(std::string_view name) {
 
 bool routing::bind(const binding_definition& binding, queue* queue, topic* topic) {
   if (!bindings_.insert(binding).second) return false;
-  cache_.clear();
+  forget_routes();
   rules_[binding.exchange].emplace_back(binding, rule{binding.routing_key, queue, topic});
   return true;
 }
 
 bool routing::unbind(const binding_definition& binding) {
   if (bindings_.erase(binding) == 0) return false;
-  cache_.clear();
+  forget_routes();
   std::erase_if(rules_[binding.exchange], [&](const auto& rule) { return rule.first == binding; });
   return true;
 }
 
+void routing::forget_routes() {
+  cache_.clear();
+  cached_targets_ = 0;
+}
+
 const route& routing::find(std::string_view exchange, std::string_view routing_key) {
-  std::string key(exchange);
-  key.push_back('\0');
-  key.append(routing_key);
-  if (const auto cached = cache_.find(key); cached != cache_.end()) return cached->second;
-  if (cache_.size() >= cached_routes_max) cache_.clear();
   const exchange_definition* const definition = find_exchange(exchange);
   TIDEGATE_EXPECT(definition != nullptr);
-  return cache_.emplace(std::move(key), match(*definition, routing_key)).first->second;
+  std::string key(exchange);
+  key.push_back('\0');
+  if (definition->type != exchange_type::fanout) key.append(routing_key);
+  if (const auto cached = cache_.find(key); cached != cache_.end()) return cached->second;
+  route found = match(*definition, routing_key);
+  const std::size_t targets = 1 + found.queues.size() + found.topics.size();
+  if (cached_targets_ + targets > limits::cached_route_targets) forget_routes();
+  cached_targets_ += targets;
+  return cache_.emplace(std::move(key), std::move(found)).first->second;
 }
 
 route routing::match(const exchange_definition& exchange, std::string_view routing_key) const {
   route out;
+  seen_targets seen;
   const auto rules = rules_.find(exchange.name);
   if (rules == rules_.end()) return out;
   for (const auto& [binding, rule] : rules->second) {
@@ -120,8 +131,8 @@ route routing::match(const exchange_definition& exchange, std::string_view routi
                          (exchange.type == exchange_type::direct && rule.routing_key == routing_key) ||
                          (exchange.type == exchange_type::topic && topic_matches(rule.routing_key, routing_key));
     if (!matches) continue;
-    add_once(out.queues, rule.to_queue);
-    add_once(out.topics, rule.to_topic);
+    add_once(out.queues, seen, rule.to_queue);
+    add_once(out.topics, seen, rule.to_topic);
   }
   return out;
 }

@@ -57,7 +57,9 @@ class routing {
   std::map<std::string, exchange_definition, std::less<>> exchanges_;
   std::set<binding_definition> bindings_;
   std::map<std::string, std::vector<std::pair<binding_definition, rule>>, std::less<>> rules_;  // by exchange
-  std::unordered_map<std::string, route> cache_;  // exchange, '\0', routing key
+  void forget_routes();
+  std::unordered_map<std::string, route> cache_;  // exchange, '\0', routing key where it matters
+  std::size_t cached_targets_ = 0;                // and the routes
 };
 
 }  // namespace tidegate::core

@@ -15,12 +15,10 @@ void topic::replace(topic_definition definition) {
   }
 }
 
-partition& topic::choose(std::string_view key) {
-  return partitions_[key.empty() ? sticky_ : murmur2(key) % partitions_.size()];
+partition& topic::choose(std::string_view key, std::uint64_t group) {
+  return partitions_[(key.empty() ? group : murmur2(key)) % partitions_.size()];
 }
 
-partition* topic::find(std::uint32_t number) {
-  return number < partitions_.size() ? &partitions_[number] : nullptr;
-}
+partition* topic::find(std::uint32_t number) { return number < partitions_.size() ? &partitions_[number] : nullptr; }
 
 }  // namespace tidegate::core

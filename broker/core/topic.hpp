@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,9 +14,9 @@ namespace tidegate::core {
 
 struct partition {
   stream_id stream{};
-  offset_t next = 0;                    // to append
+  offset_t next = 0;                     // to append
   std::int64_t newest_timestamp_ms = 0;  // of what was appended: timestamps never go back
-  std::vector<session_id> watchers;
+  std::set<session_id> watchers;
 };
 
 class topic {
@@ -24,9 +25,8 @@ class topic {
 
   const topic_definition& definition() const { return definition_; }
   void replace(topic_definition definition);
-  // Keyed messages by murmur2; the others stay with one partition for one group, so that they make one batch.
-  partition& choose(std::string_view key);
-  void next_group() { sticky_ = (sticky_ + 1) % partitions_.size(); }
+  // Keyed messages by murmur2; the others of one group stay together, so that they make one batch.
+  partition& choose(std::string_view key, std::uint64_t group);
   partition* find(std::uint32_t number);
   std::deque<partition>& partitions() { return partitions_; }
   const std::deque<partition>& partitions() const { return partitions_; }
@@ -34,7 +34,6 @@ class topic {
  private:
   topic_definition definition_;
   std::deque<partition> partitions_;  // they stay where they are when more are added
-  std::size_t sticky_ = 0;
 };
 
 }  // namespace tidegate::core
