@@ -6,6 +6,7 @@
 
 #include "broker/base/log.hpp"
 #include "broker/frontends/native/front_end.hpp"
+#include "broker/model/definitions.hpp"
 
 namespace tidegate::native {
 namespace {
@@ -14,23 +15,26 @@ constexpr std::uint32_t protocol_version = 1;
 // Tokens of requests; below it they are publish ids.
 constexpr std::uint64_t request_tokens = std::uint64_t{1} << 63;
 
-std::optional<error> objection(session& session, const tg_Connect& connect) {
+std::optional<error> objection_to(const tg_Connect& connect, const session& session) {
   if (connect.version != protocol_version) {
-    return error{errc::unsupported, fmt::format("protocol version {} is not {}", connect.version, protocol_version), "version"};
+    return error{errc::unsupported, fmt::format("protocol version {} is not {}", connect.version, protocol_version),
+                 "version"};
   }
   if (!session.settings().token.empty() && view_of(connect.token) != session.settings().token) {
     return error{errc::not_allowed, "the token is not the broker's", "token"};
   }
   if (connect.name.size > limits::routing_key_bytes || connect.producer.size > limits::producer_bytes) {
-    return error{errc::too_large, fmt::format("name and producer take at most {} bytes", limits::producer_bytes), "name"};
+    return error{errc::too_large, fmt::format("name and producer take at most {} bytes", limits::producer_bytes),
+                 "name"};
   }
+  if (!is_utf8(view_of(connect.name))) return error{errc::invalid, "the name is not UTF-8", "name"};
   return std::nullopt;
 }
 
 }  // namespace
 
 std::unique_ptr<role> application::admit(session& session, const tg_Connect& connect) {
-  if (const auto refused = objection(session, connect)) {
+  if (const auto refused = objection_to(connect, session)) {
     session.fail(*refused);
     return nullptr;
   }
@@ -42,7 +46,7 @@ std::unique_ptr<role> application::admit(session& session, const tg_Connect& con
 application::application(session& session, const tg_Connect& connect)
     : session_(session),
       broker_(session.broker()),
-      name_(view_of(connect.name)),
+      name_(presentable(view_of(connect.name))),
       producer_epoch_(connect.producer_epoch),
       heartbeat_(connect.heartbeat_seconds == 0
                      ? session.settings().heartbeat
@@ -60,7 +64,8 @@ void application::connected(const tg_Connect& connect) {
   answer.gateway = bytes_of(settings.gateway);
   answer.incarnation = bytes_of(broker_.storage().incarnation());
   if (!producer_id_.empty()) answer.producer_sequence = broker_.durable_sequence({producer_id_, producer_epoch_, true});
-  append_frame(session_.outbox(), TG_CONNECTED, tg_Connected_fields, &answer, settings.server.size() + settings.gateway.size() + 64);
+  append_frame(session_.outbox(), TG_CONNECTED, tg_Connected_fields, &answer,
+               settings.server.size() + settings.gateway.size() + 64);
   session_.wake();
 }
 
@@ -94,8 +99,9 @@ core::receipt application::receipt_for(waiting_request request) {
 
 void application::settled(std::uint64_t token, const error* refusal) {
   if ((token & request_tokens) == 0) {
-    if (refusal == nullptr) return publish_done(token);
-    return refuse_publish(token, *refusal);
+    if (refusal != nullptr) return refuse_publish(token, *refusal);
+    waiting_publish(token).state = publish_state::state::stored;
+    return;
   }
   const auto found = requests_.extract(token);
   if (found.empty()) return;
@@ -135,28 +141,44 @@ void application::publish_message(const tg_frame& frame) {
     return session_.fail({errc::invalid, "PublishMessage does not decode, or has more headers than the limit"});
   }
   if (publish.id <= last_publish_ || (publish.id & request_tokens) != 0) {
-    return session_.fail({errc::invalid, fmt::format("publish id {} does not rise above {}", publish.id, last_publish_), "id"});
+    return session_.fail(
+        {errc::invalid, fmt::format("publish id {} does not rise above {}", publish.id, last_publish_), "id"});
   }
   last_publish_ = publish.id;
-  publishes_.push_back({publish.id, false});
+  publishes_.push_back({publish.id, publish.sequence});
   message_view message{view_of(publish.exchange), view_of(publish.routing_key), view_of(publish.key),
                        std::move(headers.headers()), view_of(publish.body)};
-  const bool reserved = std::any_of(message.headers.begin(), message.headers.end(),
-                                    [](const header& header) { return header.name.starts_with(reserved_header_prefix); });
-  if (reserved) return refuse_publish(publish.id, {errc::not_allowed, "header names that begin with tg- are Tidegate's own", "headers"});
+  if (const auto refused = objection(publish, message)) return refuse_publish(publish.id, *refused);
   core::publish_request request{{session_.id(), publish.id}, std::nullopt, publish.sequence};
-  if (publish.sequence != 0) {
-    if (producer_id_.empty()) {
-      return refuse_publish(publish.id, {errc::not_allowed, "a sequence needs the producer that Connect names", "sequence"});
-    }
-    request.producer = core::producer_ref{producer_id_, producer_epoch_, true};
-  }
+  if (publish.sequence != 0) request.producer = core::producer_ref{producer_id_, producer_epoch_, true};
   const auto published = broker_.publish(message, request);
   if (!published) return refuse_publish(publish.id, published.error());
+  if (publish.sequence != 0) refused_sequence_ = 0;
   if (*published != core::publish_outcome::unroutable) return;
   if (publish.mandatory) return_unroutable(publish);
-  publish_done(publish.id);
+  waiting_publish(publish.id).state = publish_state::state::stored;
   session_.wake();
+}
+
+std::optional<error> application::objection(const tg_PublishMessage& publish, const message_view& message) const {
+  const auto is_text = [](const header& header) { return is_utf8(header.name); };
+  if (!is_utf8(message.routing_key) || !std::all_of(message.headers.begin(), message.headers.end(), is_text)) {
+    return error{errc::invalid, "the routing key or a header's name is not UTF-8", "routing_key"};
+  }
+  const auto is_reserved = [](const header& header) { return header.name.starts_with(reserved_header_prefix); };
+  if (std::any_of(message.headers.begin(), message.headers.end(), is_reserved)) {
+    return error{errc::not_allowed, "header names that begin with tg- are Tidegate's own", "headers"};
+  }
+  if (publish.sequence == 0) return std::nullopt;
+  if (producer_id_.empty()) {
+    return error{errc::not_allowed, "a sequence needs the producer that Connect names", "sequence"};
+  }
+  if (refused_sequence_ != 0 && publish.sequence > refused_sequence_) {
+    return error{errc::store_full,
+                 fmt::format("sequence {} found the store full; send it again before later ones", refused_sequence_),
+                 "sequence"};
+  }
+  return std::nullopt;
 }
 
 void application::return_unroutable(const tg_PublishMessage& publish) {
@@ -165,24 +187,29 @@ void application::return_unroutable(const tg_PublishMessage& publish) {
                publish.exchange.size + publish.routing_key.size + publish.body.size);
 }
 
-void application::publish_done(std::uint64_t id) {
+application::publish_state& application::waiting_publish(std::uint64_t id) {
   const auto found = std::lower_bound(publishes_.begin(), publishes_.end(), id,
                                       [](const publish_state& item, std::uint64_t wanted) { return item.id < wanted; });
-  if (found != publishes_.end() && found->id == id) found->done = true;
+  TIDEGATE_EXPECT(found != publishes_.end() && found->id == id);
+  return *found;
 }
 
 // Settles it by itself; a cumulative confirm of later ones does not touch it any more.
 void application::refuse_publish(std::uint64_t id, const error& cause) {
-  const tg_Confirm answer{id, false, wire_code(cause.code), bytes_of(cause.text)};
-  append_frame(session_.outbox(), TG_CONFIRM, tg_Confirm_fields, &answer, cause.text.size());
-  publish_done(id);
+  const std::string text = presentable(cause.text);
+  const tg_Confirm answer{id, false, wire_code(cause.code), bytes_of(text)};
+  append_frame(session_.outbox(), TG_CONFIRM, tg_Confirm_fields, &answer, text.size());
+  publish_state& publish = waiting_publish(id);
+  publish.state = publish_state::state::refused;
+  const bool is_first = refused_sequence_ == 0 || publish.sequence < refused_sequence_;
+  if (cause.code == errc::store_full && publish.sequence != 0 && is_first) refused_sequence_ = publish.sequence;
   session_.wake();
 }
 
 void application::confirm_done() {
   std::uint64_t through = 0;
-  while (!publishes_.empty() && publishes_.front().done) {
-    through = publishes_.front().id;
+  while (!publishes_.empty() && publishes_.front().state != publish_state::state::waits) {
+    if (publishes_.front().state == publish_state::state::stored) through = publishes_.front().id;
     publishes_.pop_front();
   }
   if (through == 0) return;
@@ -194,13 +221,16 @@ void application::confirm_done() {
 
 void application::consume(const tg_frame& frame) {
   tg_Consume consume{};
-  if (!tg_frame_decode(&frame, tg_Consume_fields, &consume)) return session_.fail({errc::invalid, "Consume does not decode"});
+  if (!tg_frame_decode(&frame, tg_Consume_fields, &consume))
+    return session_.fail({errc::invalid, "Consume does not decode"});
   const bool taken = std::any_of(consumers_.begin(), consumers_.end(),
                                  [&](const auto& item) { return item.second.number == consume.consumer; });
   if (consume.consumer == 0 || taken) {
-    return session_.refuse(consume.correlation, {errc::invalid, fmt::format("consumer {} is 0 or in use on this connection", consume.consumer), "consumer"});
+    return session_.refuse(
+        consume.correlation,
+        {errc::invalid, fmt::format("consumer {} is 0 or in use on this connection", consume.consumer), "consumer"});
   }
-  // Answered before core may say that there is something to deliver.
+  // What core says to this consumer meanwhile finds no entry; `ready` stands for it.
   const auto id = broker_.consume(session_.id(), view_of(consume.queue), consume.prefetch, consume.auto_ack);
   if (!id) return session_.refuse(consume.correlation, id.error());
   consumers_[*id] = {consume.consumer, true, consume.auto_ack};
@@ -209,13 +239,16 @@ void application::consume(const tg_frame& frame) {
 
 void application::cancel(const tg_frame& frame) {
   tg_Cancel cancel{};
-  if (!tg_frame_decode(&frame, tg_Cancel_fields, &cancel)) return session_.fail({errc::invalid, "Cancel does not decode"});
+  if (!tg_frame_decode(&frame, tg_Cancel_fields, &cancel))
+    return session_.fail({errc::invalid, "Cancel does not decode"});
   const auto found = std::find_if(consumers_.begin(), consumers_.end(),
                                   [&](const auto& item) { return item.second.number == cancel.consumer; });
   if (found == consumers_.end()) {
-    return session_.refuse(cancel.correlation, {errc::not_found, fmt::format("no consumer {} on this connection", cancel.consumer), "consumer"});
+    return session_.refuse(
+        cancel.correlation,
+        {errc::not_found, fmt::format("no consumer {} on this connection", cancel.consumer), "consumer"});
   }
-  std::erase_if(unsettled_, [&](const unsettled& item) { return item.consumer == found->first; });
+  std::erase_if(unsettled_, [&](const auto& item) { return item.second.consumer == found->first; });
   broker_.cancel(found->first);
   consumers_.erase(found);
   answer_done(cancel.correlation);
@@ -226,10 +259,15 @@ void application::deliverable(core::consumer_id consumer) {
   if (found != consumers_.end()) found->second.ready = true;
 }
 
-// One share a consumer and turn: the other consumers of the queue, on other connections, come before the next.
+// One share a consumer and turn: the other consumers of the queue, on other connections, come before the next. The
+// turns go round, since the first ones may leave no room in the outbox.
 void application::pull_ready() {
-  for (auto& [id, consumer] : consumers_) {
-    if (!consumer.ready || !session_.has_room()) continue;
+  for (std::size_t turns = consumers_.size(); turns > 0 && session_.has_room(); --turns) {
+    auto next = consumers_.upper_bound(last_pulled_);
+    if (next == consumers_.end()) next = consumers_.begin();
+    auto& [id, consumer] = *next;
+    last_pulled_ = id;
+    if (!consumer.ready) continue;
     const auto pulled = broker_.pull(id, [&](const core::delivery_view& delivery) {
       deliver(id, consumer, delivery);
       return session_.has_room();
@@ -256,34 +294,28 @@ void application::deliver(core::consumer_id id, const consuming& consumer, const
   out.headers = headers.encoder();
   out.body = bytes_of(delivery.message.body);
   out.timestamp_ms = static_cast<std::uint64_t>(delivery.timestamp_ms);
-  append_frame(session_.outbox(), TG_DELIVER, tg_Deliver_fields, &out, record_size_bound(delivery.message) + 12 * delivery.message.headers.size());
-  if (!consumer.auto_ack) unsettled_.push_back({out.tag, id, delivery.offset});
+  append_frame(session_.outbox(), TG_DELIVER, tg_Deliver_fields, &out,
+               record_size_bound(delivery.message) + 12 * delivery.message.headers.size());
+  if (!consumer.auto_ack) unsettled_.emplace(out.tag, unsettled{id, delivery.offset});
 }
 
 void application::settle(const tg_frame& frame) {
   tg_Settle settle{};
-  if (!tg_frame_decode(&frame, tg_Settle_fields, &settle)) return session_.fail({errc::invalid, "Settle does not decode"});
+  if (!tg_frame_decode(&frame, tg_Settle_fields, &settle))
+    return session_.fail({errc::invalid, "Settle does not decode"});
   const auto outcome = settle.outcome == tg_Settle_Outcome_ACK       ? core::broker::outcome::ack
                        : settle.outcome == tg_Settle_Outcome_REQUEUE ? core::broker::outcome::requeue
                                                                      : core::broker::outcome::discard;
-  const auto found = std::lower_bound(unsettled_.begin(), unsettled_.end(), settle.tag,
-                                      [](const unsettled& item, std::uint64_t tag) { return item.tag < tag; });
-  const bool known = found != unsettled_.end() && found->tag == settle.tag && !found->settled;
-  if (!known && !settle.multiple) {
-    return session_.refuse(0, {errc::not_found, fmt::format("delivery {} is not unsettled on this connection", settle.tag), "tag"});
+  auto first = unsettled_.find(settle.tag);
+  if (settle.multiple ? settle.tag >= next_tag_ : first == unsettled_.end()) {
+    return session_.refuse(
+        0, {errc::not_found, fmt::format("delivery {} is not unsettled on this connection", settle.tag), "tag"});
   }
-  if (settle.multiple) {
-    const auto end = found + (known ? 1 : 0);
-    for (auto item = unsettled_.begin(); item != end; ++item) settle_one(*item, outcome);
-  } else {
-    settle_one(*found, outcome);
+  if (settle.multiple) first = unsettled_.begin();
+  const auto end = unsettled_.upper_bound(settle.tag);
+  for (auto item = first; item != end; item = unsettled_.erase(item)) {
+    broker_.settle(item->second.consumer, item->second.offset, outcome);
   }
-  while (!unsettled_.empty() && unsettled_.front().settled) unsettled_.pop_front();
-}
-
-void application::settle_one(unsettled& item, core::broker::outcome outcome) {
-  if (std::exchange(item.settled, true)) return;
-  broker_.settle(item.consumer, item.offset, outcome);
 }
 
 }  // namespace tidegate::native

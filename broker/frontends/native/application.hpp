@@ -18,23 +18,24 @@ class application final : public role {
   void frame(const tg_frame& frame) override;
   void settled(std::uint64_t token, const error* refusal) override;
   void deliverable(core::consumer_id consumer) override;
-  void changed() override { look_at_fetches_ = true; }
+  void changed(stream_id stream) override;
   void fill(milliseconds now) override;
   milliseconds deadline() const override;
   std::string_view kind() const override { return "application"; }
   std::string name() const override { return name_; }
+  std::size_t frame_bytes_max() const override { return limits::frame_bytes; }
+  bool is_behind() const override { return publishes_.size() >= limits::publishes_unsettled; }
   std::chrono::seconds silence_max() const override { return heartbeat_; }
 
  private:
   struct publish_state {
     std::uint64_t id;
-    bool done;
+    std::uint64_t sequence;
+    enum class state { waits, stored, refused } state = state::waits;
   };
   struct unsettled {
-    std::uint64_t tag;
     core::consumer_id consumer;
     offset_t offset;
-    bool settled = false;
   };
   struct consuming {
     std::uint32_t number;  // the client's
@@ -42,11 +43,15 @@ class application final : public role {
     bool auto_ack = false;
   };
   struct waiting_fetch {
-    std::uint32_t correlation, partition, bytes_min;
+    std::uint32_t correlation, partition;
     std::string topic;
     offset_t offset;
-    std::size_t bytes_max;
+    std::size_t bytes_min, bytes_max;
     milliseconds until;
+    stream_id stream{};       // that tells of changes
+    bool look = true;         // it told, or was never asked
+    std::size_t counted = 0;  // bytes from the offset to this end, too few so far
+    offset_t counted_end = 0;
   };
   // A request whose answer waits for a commit.
   struct waiting_request {
@@ -63,7 +68,8 @@ class application final : public role {
   void publish_message(const tg_frame& frame);
   void refuse_publish(std::uint64_t id, const error& cause);
   void return_unroutable(const tg_PublishMessage& publish);
-  void publish_done(std::uint64_t id);
+  std::optional<error> objection(const tg_PublishMessage& publish, const message_view& message) const;
+  publish_state& waiting_publish(std::uint64_t id);
   void declare_exchange(const tg_frame& frame);
   void declare_queue(const tg_frame& frame);
   void declare_topic(const tg_frame& frame);
@@ -80,12 +86,12 @@ class application final : public role {
   void commit_offset(const tg_frame& frame);
   void fetch_offset(const tg_frame& frame);
 
-  void settle_one(unsettled& item, core::broker::outcome outcome);
   void deliver(core::consumer_id id, const consuming& consumer, const core::delivery_view& delivery);
   void pull_ready();
   void confirm_done();
   void answer_fetches(milliseconds now);
-  bool try_fetch(const waiting_fetch& fetch, bool due);
+  bool try_fetch(waiting_fetch& fetch, bool due);
+  bool still_too_little(waiting_fetch& fetch);
   void answer_done(std::uint32_t correlation, std::uint64_t message_count = 0, std::uint32_t partitions = 0);
 
   session& session_;
@@ -96,13 +102,16 @@ class application final : public role {
   std::chrono::seconds heartbeat_;
   std::deque<publish_state> publishes_;  // unsettled, ids rising
   std::uint64_t last_publish_ = 0;
+  // A sequence that a full store refused. What follows it is refused too until it comes again: once a later one is
+  // stored, it would count as seen before, and be confirmed though it is nowhere.
+  std::uint64_t refused_sequence_ = 0;
   std::unordered_map<std::uint64_t, waiting_request> requests_;  // by token
   std::uint64_t next_request_ = 0;
   std::map<core::consumer_id, consuming> consumers_;
-  std::deque<unsettled> unsettled_;  // by tag
+  core::consumer_id last_pulled_{};
+  std::map<std::uint64_t, unsettled> unsettled_;  // by tag
   std::uint64_t next_tag_ = 1;
   std::vector<waiting_fetch> fetches_;
-  bool look_at_fetches_ = false;
 };
 
 }  // namespace tidegate::native

@@ -1,6 +1,9 @@
 #include "broker/frontends/native/codec.hpp"
 
+#include <algorithm>
+
 #include "broker/base/limits.hpp"
+#include "broker/model/definitions.hpp"
 
 namespace tidegate::native {
 namespace {
@@ -35,12 +38,22 @@ tg_Code wire_code(errc code) {
   return tg_Code_INVALID;
 }
 
+std::string presentable(std::string_view text) {
+  const bool fits = text.size() <= limits::error_text_bytes && is_utf8(text);
+  std::string out(text.substr(0, limits::error_text_bytes));
+  std::replace_if(
+      out.begin(), out.end(),
+      [&](char c) { return (c >= 0 && c < 0x20) || c == 0x7f || (!fits && static_cast<std::uint8_t>(c) >= 0x80); },
+      '?');
+  return out;
+}
+
 void append_frame(std::string& out, tg_member member, const pb_msgdesc_t* fields, const void* message,
                   std::size_t size_hint) {
   const std::size_t before = out.size();
   out.resize(before + size_hint + frame_overhead);
-  const std::size_t size =
-      tg_frame_encode(reinterpret_cast<std::uint8_t*>(out.data()) + before, out.size() - before, member, fields, message);
+  const std::size_t size = tg_frame_encode(reinterpret_cast<std::uint8_t*>(out.data()) + before, out.size() - before,
+                                           member, fields, message);
   TIDEGATE_EXPECT(size > 0);
   out.resize(before + size);
 }

@@ -21,6 +21,9 @@ inline tg_bytes bytes_of(std::string_view text) {
 
 tg_Code wire_code(errc code);
 
+// What a peer said, fit to be shown or sent on as text: at most limits::error_text_bytes of UTF-8 in one line.
+std::string presentable(std::string_view text);
+
 // Appends one frame. `size_hint` covers the text and bytes in it.
 void append_frame(std::string& out, tg_member member, const pb_msgdesc_t* fields, const void* message,
                   std::size_t size_hint);

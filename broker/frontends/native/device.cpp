@@ -6,14 +6,12 @@
 
 #include "broker/base/log.hpp"
 #include "broker/frontends/native/front_end.hpp"
+#include "broker/model/definitions.hpp"
 
 namespace tidegate::native {
 namespace {
 
 constexpr std::uint32_t protocol_version = 1;
-// Bytes a device may have on their way: what a slow link keeps in its pipe, and little beside the group's bound.
-constexpr std::uint32_t window_bytes = 64 * 1024;
-constexpr std::uint32_t device_frame_bytes = 16 * 1024;
 
 std::string printable(std::string_view id) {
   std::string out;
@@ -25,6 +23,10 @@ std::string printable(std::string_view id) {
     }
   }
   return out;
+}
+
+std::chrono::seconds sleep_of(const tg_Hello& hello) {
+  return std::min<std::chrono::seconds>(std::chrono::seconds(hello.sleep_seconds), limits::device_sleep_max);
 }
 
 std::optional<tg_Code> objection(session& session, const tg_Hello& hello) {
@@ -43,7 +45,8 @@ std::unique_ptr<role> device::admit(session& session, const tg_Hello& hello) {
     tg_Welcome answer{};
     answer.status = *refused;
     append_frame(session.outbox(), TG_WELCOME, tg_Welcome_fields, &answer, 0);
-    log::warning("device {} {}: not admitted, code {}", printable(view_of(hello.device)), session.peer(), static_cast<int>(*refused));
+    log::warning("device {} {}: not admitted, code {}", printable(view_of(hello.device)), session.peer(),
+                 static_cast<int>(*refused));
     session.close();
     session.wake();
     return nullptr;
@@ -60,7 +63,9 @@ device::device(session& session, const tg_Hello& hello)
       epoch_(hello.epoch),
       boot_(hello.boot),
       // A device that sleeps is not dead before one and a half times that; it is closed after twice the silence.
-      silence_max_(std::max<std::chrono::seconds>(session.settings().heartbeat, std::chrono::seconds(hello.sleep_seconds) * 3 / 4)) {}
+      silence_max_(std::max<std::chrono::seconds>(session.settings().heartbeat, sleep_of(hello) * 3 / 4)) {}
+
+std::string device::name() const { return printable(id_); }
 
 void device::welcome(const tg_Hello& hello) {
   session_.owner().take_over(id_, session_);
@@ -68,17 +73,18 @@ void device::welcome(const tg_Hello& hello) {
   next_sequence_ = std::max({durable + 1, hello.oldest_sequence, 1u});
   settled_through_ = acknowledged_ = next_sequence_ - 1;
   if (hello.oldest_sequence > durable + 1) {
-    log::warning("device {}: messages {} to {} were overwritten before they could be sent", printable(id_), durable + 1,
-                 hello.oldest_sequence - 1);
+    log::warning(
+        "device {}: it no longer holds messages {} to {}, and they are not here: rejected, or overwritten unsent",
+        name(), durable + 1, hello.oldest_sequence - 1);
   }
   tg_Welcome answer{};
   answer.durable_sequence = durable;
-  answer.window = window_bytes;
-  answer.largest_frame = device_frame_bytes;
+  answer.window = limits::device_window_bytes;
+  answer.largest_frame = limits::device_frame_bytes;
   answer.unix_ms = static_cast<std::uint64_t>(session_.broker().time().wall().count());
   answer.ticks = hello.ticks;
   append_frame(session_.outbox(), TG_WELCOME, tg_Welcome_fields, &answer, 0);
-  log::info("device {} {}: connected, {} on flash", printable(id_), session_.peer(), durable);
+  log::info("device {} {}: connected, {} on flash", name(), session_.peer(), durable);
   session_.wake();
 }
 
@@ -95,17 +101,25 @@ void device::topic(const tg_frame& frame) {
   tg_Topic topic{};
   if (!tg_frame_decode(&frame, tg_Topic_fields, &topic)) return session_.fail({errc::invalid, "Topic does not decode"});
   if (topic.alias == 0 || topic.alias > limits::device_aliases) {
-    return session_.fail({errc::invalid, fmt::format("alias {} is not 1 to {}", topic.alias, limits::device_aliases), "alias"});
+    return session_.fail(
+        {errc::invalid, fmt::format("alias {} is not 1 to {}", topic.alias, limits::device_aliases), "alias"});
   }
   if (topic.routing_key.size > limits::routing_key_bytes) {
-    return session_.fail({errc::too_large, fmt::format("routing key of {} bytes is over the limit of {}", topic.routing_key.size, limits::routing_key_bytes), "routing_key"});
+    return session_.fail({errc::too_large,
+                          fmt::format("routing key of {} bytes is over the limit of {}", topic.routing_key.size,
+                                      limits::routing_key_bytes),
+                          "routing_key"});
+  }
+  if (!is_utf8(view_of(topic.routing_key))) {
+    return session_.fail({errc::invalid, "the routing key is not UTF-8", "routing_key"});
   }
   aliases_[topic.alias] = view_of(topic.routing_key);
 }
 
 void device::publish(const tg_frame& frame) {
   tg_Publish publish{};
-  if (!tg_frame_decode(&frame, tg_Publish_fields, &publish)) return session_.fail({errc::invalid, "Publish does not decode"});
+  if (!tg_frame_decode(&frame, tg_Publish_fields, &publish))
+    return session_.fail({errc::invalid, "Publish does not decode"});
   take(next_sequence_++, publish.alias, view_of(publish.payload), {});
 }
 
@@ -127,9 +141,10 @@ void device::batch(const tg_frame& frame) {
                     const auto& next = *static_cast<tg_Item*>(item);
                     if (next.alias != 0) at.alias = next.alias;
                     at.ticks += next.dt;
-                    const std::string time = at.head.boot == at.self.boot_
-                                                 ? std::to_string(at.arrival - static_cast<std::int64_t>(at.head.now_ticks - at.ticks))
-                                                 : std::string();
+                    const std::string time =
+                        at.head.boot == at.self.boot_
+                            ? std::to_string(at.arrival - static_cast<std::int64_t>(at.head.now_ticks - at.ticks))
+                            : std::string();
                     return at.self.take(at.sequence++, at.alias, view_of(next.payload), time);
                   },
                   &slot, &items};
@@ -140,8 +155,15 @@ void device::batch(const tg_frame& frame) {
 
 // False: the session is closing, and the device will send this one again.
 bool device::take(std::uint32_t sequence, std::uint32_t alias, std::string_view payload, std::string_view time) {
-  if (sequence <= settled_through_) return true;  // sent again, and on flash already
-  if (!pending_.empty() && sequence <= pending_.back().sequence) return true;  // sent again, and on its way
+  if (sequence <= last_taken()) {
+    // Sent again. What is on its way has its acknowledgement to come; what is on flash gets another.
+    is_owed_ack_ |= sequence <= settled_through_;
+    session_.wake();
+    return true;
+  }
+  if (sequence > last_taken() + 1) {
+    log::warning("device {}: messages {} to {} were overwritten unsent", name(), last_taken() + 1, sequence - 1);
+  }
   pending_.push_back({sequence, false});
   if (alias == 0 || alias > limits::device_aliases || aliases_[alias].empty()) {
     reject(sequence, errc::not_found);
@@ -165,7 +187,7 @@ bool device::take(std::uint32_t sequence, std::uint32_t alias, std::string_view 
   if (published.error().code == errc::store_full) {
     // Nothing behind it may be taken either, or the order and the count would be wrong: the device comes back later.
     pending_.pop_back();
-    log::warning("device {}: {}", printable(id_), published.error().text);
+    log::warning("device {}: {}", name(), published.error().text);
     session_.close();
     session_.wake();
     return false;
@@ -198,9 +220,10 @@ void device::settled(std::uint64_t token, const error* refusal) {
 }
 
 void device::fill(milliseconds) {
-  if (settled_through_ == acknowledged_) return;
+  if (settled_through_ == acknowledged_ && !is_owed_ack_) return;
+  is_owed_ack_ = false;
   acknowledged_ = settled_through_;
-  const tg_Ack ack{acknowledged_, window_bytes};
+  const tg_Ack ack{acknowledged_, limits::device_window_bytes};
   append_frame(session_.outbox(), TG_ACK, tg_Ack_fields, &ack, 0);
 }
 

@@ -18,7 +18,9 @@ class device final : public role {
   void settled(std::uint64_t token, const error* refusal) override;
   void fill(milliseconds now) override;
   std::string_view kind() const override { return "device"; }
-  std::string name() const override { return id_; }
+  std::string name() const override;
+  std::size_t frame_bytes_max() const override { return limits::device_frame_bytes; }
+  bool is_behind() const override { return pending_.size() >= limits::publishes_unsettled; }
   std::chrono::seconds silence_max() const override { return silence_max_; }
 
  private:
@@ -30,6 +32,7 @@ class device final : public role {
   void topic(const tg_frame& frame);
   void publish(const tg_frame& frame);
   void batch(const tg_frame& frame);
+  std::uint32_t last_taken() const { return pending_.empty() ? settled_through_ : pending_.back().sequence; }
   bool take(std::uint32_t sequence, std::uint32_t alias, std::string_view payload, std::string_view time);
   void reject(std::uint32_t sequence, errc code);
   void done(std::uint32_t sequence);
@@ -40,12 +43,13 @@ class device final : public role {
   std::string producer_id_;
   std::uint32_t epoch_;
   std::uint32_t boot_;
-  std::uint32_t next_sequence_ = 1;   // of the next Publish
-  std::uint32_t acknowledged_ = 0;    // told to the device
+  std::uint32_t next_sequence_ = 1;  // of the next Publish
+  std::uint32_t acknowledged_ = 0;   // told to the device
   std::uint32_t settled_through_ = 0;
+  bool is_owed_ack_ = false;
   std::chrono::seconds silence_max_;
   std::array<std::string, limits::device_aliases + 1> aliases_;
-  std::deque<pending> pending_;       // in order of sequence
+  std::deque<pending> pending_;  // in order of sequence
 };
 
 }  // namespace tidegate::native

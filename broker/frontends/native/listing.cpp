@@ -126,11 +126,14 @@ result<std::string> listing(std::string_view kind, front_end& front_end) {
   } else if (kind == "status") {
     out = status(front_end);
   } else {
-    return error{errc::invalid, fmt::format("'{}' is not exchanges, bindings, queues, topics, groups, connections or status", kind), "kind"};
+    return error{errc::invalid,
+                 fmt::format("'{}' is not exchanges, bindings, queues, topics, groups, connections or status", kind),
+                 "kind"};
   }
   std::string text = json::serialize(out);
   if (text.size() <= limits::frame_bytes - limits::kib) return text;
-  return error{errc::too_large, fmt::format("the list of {} takes {} bytes, more than a frame of {}", kind, text.size(), limits::frame_bytes)};
+  return error{errc::too_large, fmt::format("the list of {} takes {} bytes, more than a frame of {}", kind, text.size(),
+                                            limits::frame_bytes)};
 }
 
 }  // namespace tidegate::native

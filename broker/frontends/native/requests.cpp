@@ -26,7 +26,8 @@ result<binding_definition> binding_of(const tg_Bind& bind) {
 
 void application::declare_exchange(const tg_frame& frame) {
   tg_DeclareExchange declare{};
-  if (!tg_frame_decode(&frame, tg_DeclareExchange_fields, &declare)) return session_.fail(does_not_decode("DeclareExchange"));
+  if (!tg_frame_decode(&frame, tg_DeclareExchange_fields, &declare))
+    return session_.fail(does_not_decode("DeclareExchange"));
   const std::string_view name = view_of(declare.name);
   if (declare.passive) {
     if (broker_.routes().find_exchange(name) != nullptr) return answer_done(declare.correlation);
@@ -56,7 +57,8 @@ void application::declare_topic(const tg_frame& frame) {
   if (!tg_frame_decode(&frame, tg_DeclareTopic_fields, &declare)) return session_.fail(does_not_decode("DeclareTopic"));
   const std::string_view name = view_of(declare.name);
   const auto* const known = broker_.find_topic(name);
-  const auto partitions = known == nullptr ? std::max(1u, declare.partitions) : static_cast<std::uint32_t>(known->partitions().size());
+  const auto partitions =
+      known == nullptr ? std::max(1u, declare.partitions) : static_cast<std::uint32_t>(known->partitions().size());
   if (declare.passive) {
     if (known != nullptr) return answer_done(declare.correlation, 0, partitions);
     return session_.refuse(declare.correlation, {errc::not_found, fmt::format("no topic '{}'", name), "name"});
@@ -90,6 +92,12 @@ void application::remove(const tg_frame& frame) {
   tg_Delete remove{};
   if (!tg_frame_decode(&frame, tg_Delete_fields, &remove)) return session_.fail(does_not_decode("Delete"));
   const std::string_view kind = view_of(remove.kind), name = view_of(remove.name);
+  const bool is_devices = name == session_.settings().device_exchange && !core::routing::is_built_in(name);
+  if (kind == "exchange" && is_devices) {
+    return session_.refuse(
+        remove.correlation,
+        {errc::precondition, fmt::format("devices publish to exchange '{}' (native.device_exchange)", name), "name"});
+  }
   const auto receipt = receipt_for({remove.correlation});
   if (kind == "exchange") return conclude(receipt, remove.correlation, broker_.remove_exchange(name, receipt));
   if (kind == "queue") return conclude(receipt, remove.correlation, broker_.remove_queue(name, receipt));
@@ -124,43 +132,71 @@ void application::produce(const tg_frame& frame) {
 void application::fetch(const tg_frame& frame) {
   tg_Fetch fetch{};
   if (!tg_frame_decode(&frame, tg_Fetch_fields, &fetch)) return session_.fail(does_not_decode("Fetch"));
-  const std::size_t bytes_max = fetch.max_bytes == 0 ? limits::fetch_bytes_max : std::min<std::size_t>(fetch.max_bytes, limits::fetch_bytes_max);
+  const std::size_t bytes_max =
+      fetch.max_bytes == 0 ? limits::fetch_bytes_max : std::min<std::size_t>(fetch.max_bytes, limits::fetch_bytes_max);
   const milliseconds wait{std::min(fetch.max_wait_ms, fetch_wait_ms_max)};
-  waiting_fetch waiting{fetch.correlation, fetch.partition,         fetch.min_bytes, std::string(view_of(fetch.topic)),
-                        fetch.offset,      bytes_max, session_.now() + wait};
+  waiting_fetch waiting{fetch.correlation,
+                        fetch.partition,
+                        std::string(view_of(fetch.topic)),
+                        fetch.offset,
+                        std::clamp<std::size_t>(fetch.min_bytes, 1, bytes_max),
+                        bytes_max,
+                        session_.now() + wait};
   if (try_fetch(waiting, wait.count() == 0)) return;
   if (fetches_.size() >= limits::fetches_waiting) {
-    return session_.refuse(fetch.correlation, {errc::limit, fmt::format("{} waiting fetches on one connection are the limit", limits::fetches_waiting)});
+    return session_.refuse(
+        fetch.correlation,
+        {errc::limit, fmt::format("{} waiting fetches on one connection are the limit", limits::fetches_waiting)});
   }
   fetches_.push_back(std::move(waiting));
   session_.wake();
 }
 
 // True: answered. Otherwise core will tell of changes, and the deadline comes.
-bool application::try_fetch(const waiting_fetch& fetch, bool due) {
+bool application::try_fetch(waiting_fetch& fetch, bool due) {
+  fetch.look = false;
+  if (!due && still_too_little(fetch)) return false;
   const auto fetched = broker_.fetch(fetch.topic, fetch.partition, fetch.offset, fetch.bytes_max);
   if (!fetched) {
     session_.refuse(fetch.correlation, fetched.error());
     return true;
   }
-  const bool enough = fetched->batches.size() >= std::max(1u, fetch.bytes_min);
+  const bool enough = fetched->batches.size() >= fetch.bytes_min || fetched->more;
   if (!enough && !due && !fetched->out_of_range) {
-    static_cast<void>(broker_.watch(session_.id(), fetch.topic, fetch.partition));
+    fetch.counted = fetched->batches.size();
+    fetch.counted_end = fetched->high_watermark;
+    fetch.stream = broker_.watch(session_.id(), fetch.topic, fetch.partition).value();
     return false;
   }
-  const tg_Fetched answer{fetch.correlation, fetched->out_of_range ? tg_Code_OUT_OF_RANGE : tg_Code_OK, fetched->log_start,
-                          fetched->high_watermark, bytes_of(fetched->batches)};
+  const tg_Fetched answer{fetch.correlation, fetched->out_of_range ? tg_Code_OUT_OF_RANGE : tg_Code_OK,
+                          fetched->log_start, fetched->high_watermark, bytes_of(fetched->batches)};
   append_frame(session_.outbox(), TG_FETCHED, tg_Fetched_fields, &answer, fetched->batches.size());
   session_.wake();
   return true;
 }
 
+// Looks only at what is new, so that waiting for many bytes does not read the first of them with every commit.
+bool application::still_too_little(waiting_fetch& fetch) {
+  if (fetch.counted == 0) return false;
+  const auto added = broker_.fetch(fetch.topic, fetch.partition, fetch.counted_end, fetch.bytes_max);
+  if (!added || added->out_of_range || added->more || added->log_start > fetch.offset) return false;
+  fetch.counted += added->batches.size();
+  fetch.counted_end = added->high_watermark;
+  if (fetch.counted >= fetch.bytes_min) return false;
+  fetch.stream = broker_.watch(session_.id(), fetch.topic, fetch.partition).value();
+  return true;
+}
+
+void application::changed(stream_id stream) {
+  for (waiting_fetch& fetch : fetches_) fetch.look |= fetch.stream == stream;
+}
+
 void application::answer_fetches(milliseconds now) {
-  const bool look = std::exchange(look_at_fetches_, false);
-  std::erase_if(fetches_, [&](const waiting_fetch& fetch) {
-    const bool due = fetch.until <= now;
-    return (look || due) && try_fetch(fetch, due);
-  });
+  for (auto fetch = fetches_.begin(); fetch != fetches_.end() && session_.has_room();) {
+    const bool due = fetch->until <= now;
+    const bool is_answered = (fetch->look || due) && try_fetch(*fetch, due);
+    fetch = is_answered ? fetches_.erase(fetch) : std::next(fetch);
+  }
 }
 
 milliseconds application::deadline() const {
@@ -180,7 +216,9 @@ void application::list_offset(const tg_frame& frame) {
     if (!found) return session_.refuse(list.correlation, found.error());
     offset = *found;
   } else if (list.timestamp_ms < timestamp_start) {
-    return session_.refuse(list.correlation, {errc::invalid, "a timestamp is Unix ms, -1 for the end or -2 for the start", "timestamp_ms"});
+    return session_.refuse(
+        list.correlation,
+        {errc::invalid, "a timestamp is Unix ms, -1 for the end or -2 for the start", "timestamp_ms"});
   }
   const tg_OffsetListed answer{list.correlation, offset, range->log_start, range->high_watermark};
   append_frame(session_.outbox(), TG_OFFSET_LISTED, tg_OffsetListed_fields, &answer, 0);

@@ -42,13 +42,28 @@ class connection {
     buffer_.resize(limits::receive_buffer_bytes_min);
   }
 
-  asio::awaitable<void> run() { co_await (read() || write()); }
+  asio::awaitable<void> run() {
+    co_await (watched(read()) || watched(write()));
+    if (thrown_) std::rethrow_exception(thrown_);
+  }
 
  private:
   void wake() {
     if (reader_waits_) resumed_.cancel();
     if (std::exchange(is_woken_, true)) return;
     woken_.cancel();
+  }
+
+  // `||` waits for the other one when one throws; a failing store has to end the process now.
+  asio::awaitable<void> watched(asio::awaitable<void> half) {
+    try {
+      co_await std::move(half);
+    } catch (const boost::system::system_error& failure) {
+      const bool is_cancelled = failure.code() == asio::error::operation_aborted;  // since the other one has ended
+      if (!is_cancelled) thrown_ = std::current_exception();
+    } catch (...) {
+      thrown_ = std::current_exception();
+    }
   }
 
   asio::awaitable<void> read() {
@@ -64,7 +79,10 @@ class connection {
       make_room();
       const auto free = asio::buffer(buffer_.data() + held_, buffer_.size() - held_);
       const auto got = co_await socket_.async_read_some(free, no_throw(failure));
-      if (failure) co_return;
+      if (failure) {
+        session_.close();  // nothing is pulled any more for a peer that is gone
+        co_return;
+      }
       held_ += got;
     }
   }
@@ -137,6 +155,7 @@ class connection {
   bool reader_waits_ = false;
   std::vector<char> buffer_;
   std::size_t held_ = 0;
+  std::exception_ptr thrown_;
   session session_;
 };
 

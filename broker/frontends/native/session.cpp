@@ -10,7 +10,12 @@
 namespace tidegate::native {
 
 session::session(native::front_end& front_end, std::string peer, std::function<void()> wake)
-    : front_end_(front_end), peer_(std::move(peer)), wake_(std::move(wake)), id_(front_end.broker().attach(*this)), last_input_(now()) {
+    : front_end_(front_end),
+      peer_(std::move(peer)),
+      wake_(std::move(wake)),
+      id_(front_end.broker().attach(*this)),
+      started_(now()),
+      last_input_(started_) {
   front_end_.add(*this);
 }
 
@@ -24,7 +29,7 @@ core::broker& session::broker() const { return front_end_.broker(); }
 const options& session::settings() const { return front_end_.settings(); }
 milliseconds session::now() const { return broker().time().monotonic(); }
 
-bool session::is_paused() const { return !broker().accepts() || !has_room(); }
+bool session::is_paused() const { return !broker().accepts() || !has_room() || (role_ && role_->is_behind()); }
 
 std::size_t session::input(std::string_view data) {
   last_input_ = now();
@@ -32,7 +37,7 @@ std::size_t session::input(std::string_view data) {
   std::size_t taken = 0;
   frame_size_ = 0;
   while (!closing_ && taken < data.size() && !is_paused()) {
-    const std::size_t body_max = role_ ? limits::frame_bytes : limits::first_frame_bytes;
+    const std::size_t body_max = role_ ? role_->frame_bytes_max() : limits::first_frame_bytes;
     tg_frame found;
     const auto* const bytes = reinterpret_cast<const std::uint8_t*>(data.data()) + taken;
     switch (tg_frame_split(bytes, data.size() - taken, body_max, &found)) {
@@ -56,9 +61,7 @@ bool session::frame(const tg_frame& frame) {
   if (!role_) {
     first_frame(frame);
   } else if (frame.member == TG_PING) {
-    const tg_Pong pong{0, static_cast<std::uint64_t>(broker().time().wall().count())};
-    append_frame(outbox_, TG_PONG, tg_Pong_fields, &pong, 0);
-    wake();
+    ping(frame);
   } else if (frame.member != TG_PONG) {
     role_->frame(frame);
   }
@@ -83,17 +86,32 @@ void session::connect(const tg_frame& frame) {
   role_ = application::admit(*this, connect);
 }
 
+void session::ping(const tg_frame& frame) {
+  tg_Ping ping{};
+  if (!tg_frame_decode(&frame, tg_Ping_fields, &ping)) return fail({errc::invalid, "Ping does not decode"});
+  const tg_Pong pong{ping.ticks, static_cast<std::uint64_t>(broker().time().wall().count())};
+  append_frame(outbox_, TG_PONG, tg_Pong_fields, &pong, 0);
+  wake();
+}
+
+std::string session::description() const {
+  if (!role_) return "connection " + peer_;
+  return fmt::format("{} {} {}", role_->kind(), role_->name(), peer_);
+}
+
 void session::fail(const error& cause) {
-  log::warning("{} {}: {}; closing", role_ ? role_->kind() : "connection", peer_, cause.text);
-  const tg_Error answer{0, true, wire_code(cause.code), bytes_of(cause.text), bytes_of(cause.field)};
-  append_frame(outbox_, TG_ERROR, tg_Error_fields, &answer, cause.text.size() + cause.field.size());
+  const std::string text = presentable(cause.text);
+  log::warning("{}: {}; closing", description(), text);
+  const tg_Error answer{0, true, wire_code(cause.code), bytes_of(text), bytes_of(cause.field)};
+  append_frame(outbox_, TG_ERROR, tg_Error_fields, &answer, text.size() + cause.field.size());
   close();
   wake();
 }
 
 void session::refuse(std::uint32_t correlation, const error& cause) {
-  const tg_Error answer{correlation, false, wire_code(cause.code), bytes_of(cause.text), bytes_of(cause.field)};
-  append_frame(outbox_, TG_ERROR, tg_Error_fields, &answer, cause.text.size() + cause.field.size());
+  const std::string text = presentable(cause.text);
+  const tg_Error answer{correlation, false, wire_code(cause.code), bytes_of(text), bytes_of(cause.field)};
+  append_frame(outbox_, TG_ERROR, tg_Error_fields, &answer, text.size() + cause.field.size());
   wake();
 }
 
@@ -102,20 +120,20 @@ void session::fill() {
   watch_silence();
   if (role_ && !closing_) role_->fill(now());
   if (outbox_.size() > limits::outbox_bytes_max) {
-    log::warning("{} {}: it does not read its answers, {} bytes wait; closing", role_->kind(), peer_, outbox_.size());
+    log::warning("{}: it does not read its answers, {} bytes wait; closing", description(), outbox_.size());
     close();
   }
 }
 
 void session::watch_silence() {
-  const milliseconds silent = now() - last_input_;
   if (!role_) {
-    if (silent >= limits::first_frame_time) fail({errc::not_allowed, "no Hello or Connect came within 5 seconds"});
-    return;
+    if (now() - started_ < limits::first_frame_time) return;
+    return fail({errc::not_allowed, "no Hello or Connect came within 5 seconds"});
   }
+  const milliseconds silent = now() - last_input_;
   const milliseconds allowed = role_->silence_max();
   if (silent >= 2 * allowed) {
-    log::info("{} {} {}: silent for {} s; closing", role_->kind(), role_->name(), peer_, silent.count() / 1000);
+    log::info("{}: silent for {} s; closing", description(), silent.count() / 1000);
     return close();
   }
   if (silent < allowed * 3 / 4 || std::exchange(pinged_, true)) return;
@@ -124,7 +142,7 @@ void session::watch_silence() {
 }
 
 milliseconds session::deadline() const {
-  if (!role_) return last_input_ + limits::first_frame_time;
+  if (!role_) return started_ + limits::first_frame_time;
   const milliseconds allowed = role_->silence_max();
   const milliseconds silence = last_input_ + (pinged_ ? 2 * allowed : allowed * 3 / 4);
   return std::min(silence, role_->deadline());
@@ -141,8 +159,8 @@ void session::deliverable(core::consumer_id consumer) {
   wake();
 }
 
-void session::changed(stream_id) {
-  if (role_) role_->changed();
+void session::changed(stream_id stream) {
+  if (role_) role_->changed(stream);
   wake();
 }
 

@@ -14,11 +14,11 @@
 namespace tidegate::native {
 
 struct options {
-  std::string gateway = "gateway";               // stable id
-  std::string token;                             // credential of devices and applications; empty = none needed
-  std::string device_exchange = "amq.topic";     // where devices publish
-  std::chrono::seconds heartbeat{30};
-  std::string server = "tidegate-broker";        // name and version
+  std::string gateway = "gateway";            // stable id
+  std::string token;                          // credential of devices and applications; empty = none needed
+  std::string device_exchange = "amq.topic";  // where devices publish
+  std::chrono::seconds heartbeat = limits::heartbeat;
+  std::string server = "tidegate-broker";  // name and version
 };
 
 class front_end;
@@ -31,13 +31,16 @@ class role {
   virtual void frame(const tg_frame& frame) = 0;
   virtual void settled(std::uint64_t token, const error* refusal) = 0;
   virtual void deliverable(core::consumer_id) {}
-  virtual void changed() {}
+  virtual void changed(stream_id) {}
   // Moves what is due into the outbox: deliveries, answers, acknowledgements. Called before the outbox is sent.
   virtual void fill(milliseconds now) = 0;
   // When fill() is to be called even if nothing happens; milliseconds::max() = never.
   virtual milliseconds deadline() const { return milliseconds::max(); }
   virtual std::string_view kind() const = 0;
   virtual std::string name() const = 0;
+  virtual std::size_t frame_bytes_max() const = 0;
+  // So much waits for commits that nothing more is taken from the peer; settled() makes room.
+  virtual bool is_behind() const = 0;
   // The longest silence the peer may keep before it is taken for dead.
   virtual std::chrono::seconds silence_max() const = 0;
 };
@@ -54,7 +57,8 @@ class session final : public core::session_events {
   std::size_t input(std::string_view data);
   // Bytes that the frame at the front of the last input still lacks, as far as known; 0 = not known.
   std::size_t frame_size() const { return frame_size_; }
-  // Input is not taken now: core is full, or the peer does not read its answers. wake() tells when to ask again.
+  // Input is not taken now: core is full, too much of the peer's waits for commits, or it does not read its answers.
+  // wake() or a smaller outbox tell when to ask again.
   bool is_paused() const;
   // The connection is to be closed once the outbox is sent.
   bool is_closing() const { return closing_; }
@@ -91,6 +95,8 @@ class session final : public core::session_events {
   void first_frame(const tg_frame& frame);
   void hello(const tg_frame& frame);
   void connect(const tg_frame& frame);
+  void ping(const tg_frame& frame);
+  std::string description() const;
   void watch_silence();
 
   native::front_end& front_end_;
@@ -102,6 +108,7 @@ class session final : public core::session_events {
   std::size_t frame_size_ = 0;
   bool closing_ = false;
   bool pinged_ = false;
+  milliseconds started_;
   milliseconds last_input_;
 };
 
