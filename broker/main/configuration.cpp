@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <toml++/toml.h>
 #include <charconv>
 #include <fstream>
 #include <functional>
 #include <map>
 #include <sstream>
-#include <toml++/toml.h>
 
 #include "broker/net/listener.hpp"
 
@@ -58,7 +58,8 @@ std::uint64_t bytes_at(const toml::node& node, std::string_view key, std::uint64
   if (node.is_integer()) return number_at(node, key, least, most);
   const auto bytes = scaled(text_at(node, key), {{'K', 1ull << 10}, {'M', 1ull << 20}, {'G', 1ull << 30}});
   if (!bytes || *bytes < least || *bytes > most) {
-    fail(node, key, fmt::format("takes bytes from {} to {}, as a number or like \"512K\", \"64M\", \"2G\"", least, most));
+    fail(node, key,
+         fmt::format("takes bytes from {} to {}, as a number or like \"512K\", \"64M\", \"2G\"", least, most));
   }
   return *bytes;
 }
@@ -72,7 +73,8 @@ milliseconds age_at(const toml::node& node, std::string_view key) {
 using key_reader = std::function<void(const toml::node&)>;
 
 // Reads each key of a table by its reader; a key without one is an error.
-void read_table(const toml::table& table, std::string_view name, const std::map<std::string_view, key_reader>& readers) {
+void read_table(const toml::table& table, std::string_view name,
+                const std::map<std::string_view, key_reader>& readers) {
   for (const auto& [key, node] : table) {
     const auto reader = readers.find(key.str());
     if (reader == readers.end()) {
@@ -96,20 +98,26 @@ void read_tables(const toml::node& node, std::string_view name, const std::funct
 void read_gateway(const toml::table& table, configuration& out) {
   read_table(table, "gateway", {{"id", [&](const auto& node) {
                                    out.native.gateway = text_at(node, "gateway.id");
-                                   if (!check_name("gateway", out.native.gateway)) fail(node, "gateway.id", "takes 1 to 249 printable bytes");
+                                   if (!check_name("gateway", out.native.gateway))
+                                     fail(node, "gateway.id", "takes 1 to 249 printable bytes");
                                  }}});
 }
 
 void read_store(const toml::table& table, configuration& out) {
   read_table(table, "store",
              {{"path", [&](const auto& node) { out.store.directory = text_at(node, "store.path"); }},
-              {"bytes_max", [&](const auto& node) { out.store.bytes_max = bytes_at(node, "store.bytes_max", store_bytes_min, store_bytes_limit); }},
+              {"bytes_max",
+               [&](const auto& node) {
+                 out.store.bytes_max = bytes_at(node, "store.bytes_max", store_bytes_min, store_bytes_limit);
+               }},
               {"journal_bytes_max",
                [&](const auto& node) {
-                 out.store.writer.journal_bytes_max = bytes_at(node, "store.journal_bytes_max", journal_bytes_min, 1ull << 30);
+                 out.store.writer.journal_bytes_max =
+                     bytes_at(node, "store.journal_bytes_max", journal_bytes_min, 1ull << 30);
                }},
               {"retention_bytes_default", [&](const auto& node) {
-                 out.core.retention_bytes_default = bytes_at(node, "store.retention_bytes_default", limits::mib, store_bytes_limit);
+                 out.core.retention_bytes_default =
+                     bytes_at(node, "store.retention_bytes_default", limits::mib, store_bytes_limit);
                }}});
 }
 
@@ -118,36 +126,45 @@ void read_native(const toml::table& table, configuration& out) {
              {{"listen",
                [&](const auto& node) {
                  out.native_listen = text_at(node, "native.listen");
-                 if (const auto address = net::parse_address(out.native_listen); !address) fail(node, "native.listen", address.error().text);
+                 if (const auto address = net::parse_address(out.native_listen); !address)
+                   fail(node, "native.listen", address.error().text);
                }},
               {"token", [&](const auto& node) { out.native.token = text_at(node, "native.token"); }},
-              {"device_exchange", [&](const auto& node) { out.native.device_exchange = text_at(node, "native.device_exchange"); }},
+              {"device_exchange",
+               [&](const auto& node) { out.native.device_exchange = text_at(node, "native.device_exchange"); }},
               {"heartbeat_seconds",
-               [&](const auto& node) { out.native.heartbeat = std::chrono::seconds(number_at(node, "native.heartbeat_seconds", 1, 3'600)); }},
+               [&](const auto& node) {
+                 out.native.heartbeat = std::chrono::seconds(number_at(node, "native.heartbeat_seconds", 1, 3'600));
+               }},
               {"connections_max", [&](const auto& node) {
                  out.native_connections_max = number_at(node, "native.connections_max", 1, 100'000);
                }}});
 }
 
 void read_log(const toml::table& table, configuration& out) {
-  static const std::map<std::string, log::level> levels{
-      {"debug", log::level::debug}, {"info", log::level::info}, {"warning", log::level::warning}, {"error", log::level::error}};
+  static const std::map<std::string, log::level> levels{{"debug", log::level::debug},
+                                                        {"info", log::level::info},
+                                                        {"warning", log::level::warning},
+                                                        {"error", log::level::error}};
   read_table(table, "log", {{"level", [&](const auto& node) {
                                const auto level = levels.find(text_at(node, "log.level"));
-                               if (level == levels.end()) fail(node, "log.level", "takes debug, info, warning or error");
+                               if (level == levels.end())
+                                 fail(node, "log.level", "takes debug, info, warning or error");
                                out.log_level = level->second;
                              }}});
 }
 
 void read_exchange(const toml::table& table, configuration& out) {
   exchange_definition exchange;
-  read_table(table, "exchange", {{"name", [&](const auto& node) { exchange.name = text_at(node, "exchange.name"); }},
-                                 {"type", [&](const auto& node) {
-                                    const auto type = parse_exchange_type(text_at(node, "exchange.type"));
-                                    if (!type) fail(node, "exchange.type", type.error().text);
-                                    exchange.type = *type;
-                                  }}});
-  if (!check_name("exchange", exchange.name)) fail(table, "exchange.name", "is missing, or not 1 to 249 printable bytes");
+  read_table(table, "exchange",
+             {{"name", [&](const auto& node) { exchange.name = text_at(node, "exchange.name"); }},
+              {"type", [&](const auto& node) {
+                 const auto type = parse_exchange_type(text_at(node, "exchange.type"));
+                 if (!type) fail(node, "exchange.type", type.error().text);
+                 exchange.type = *type;
+               }}});
+  if (!check_name("exchange", exchange.name))
+    fail(table, "exchange.name", "is missing, or not 1 to 249 printable bytes");
   out.exchanges.push_back(exchange);
 }
 
@@ -164,10 +181,13 @@ void read_topic(const toml::table& table, configuration& out) {
              {{"name", [&](const auto& node) { topic.name = text_at(node, "topic.name"); }},
               {"partitions",
                [&](const auto& node) {
-                 topic.partitions = static_cast<std::uint32_t>(number_at(node, "topic.partitions", 1, limits::partitions_per_topic));
+                 topic.partitions =
+                     static_cast<std::uint32_t>(number_at(node, "topic.partitions", 1, limits::partitions_per_topic));
                }},
               {"retention_bytes",
-               [&](const auto& node) { topic.retention_bytes = bytes_at(node, "topic.retention_bytes", limits::mib, store_bytes_limit); }},
+               [&](const auto& node) {
+                 topic.retention_bytes = bytes_at(node, "topic.retention_bytes", limits::mib, store_bytes_limit);
+               }},
               {"retention_age", [&](const auto& node) { topic.retention_age = age_at(node, "topic.retention_age"); }}});
   if (const auto checked = check_topic_name(topic.name); !checked) fail(table, "topic.name", checked.error().text);
   out.topics.push_back(topic);
@@ -181,10 +201,11 @@ void read_binding(const toml::table& table, configuration& out) {
     binding.target = text_at(node, "binding." + std::string(name(kind)));
     ++targets;
   };
-  read_table(table, "binding", {{"exchange", [&](const auto& node) { binding.exchange = text_at(node, "binding.exchange"); }},
-                                {"queue", [&](const auto& node) { target(target_kind::queue, node); }},
-                                {"topic", [&](const auto& node) { target(target_kind::topic, node); }},
-                                {"routing_key", [&](const auto& node) { binding.routing_key = text_at(node, "binding.routing_key"); }}});
+  read_table(table, "binding",
+             {{"exchange", [&](const auto& node) { binding.exchange = text_at(node, "binding.exchange"); }},
+              {"queue", [&](const auto& node) { target(target_kind::queue, node); }},
+              {"topic", [&](const auto& node) { target(target_kind::topic, node); }},
+              {"routing_key", [&](const auto& node) { binding.routing_key = text_at(node, "binding.routing_key"); }}});
   if (targets != 1) fail(table, "binding", "names one queue or one topic");
   if (binding.exchange.empty()) fail(table, "binding.exchange", "is missing");
   out.bindings.push_back(binding);
@@ -195,24 +216,33 @@ const toml::table& table_at(const toml::node& node, std::string_view key) {
   fail(node, key, fmt::format("is a table: write [{}]", key));
 }
 
+// At most a quarter of the store. The defaults shrink with a small store; what was written down is an error.
+void fit_into_store(const toml::table& root, std::string_view key, std::uint64_t store_bytes, std::uint64_t& bytes) {
+  if (bytes <= store_bytes / 4) return;
+  if (const auto named = root["store"][key]) {
+    fail(*named.node(), fmt::format("store.{}", key), "takes at most a quarter of store.bytes_max");
+  }
+  bytes = store_bytes / 4;
+}
+
 configuration read(const toml::table& root) {
   configuration out;
   out.store.directory = "/var/lib/tidegate";
   const auto section = [&](std::string_view key, auto reader) {
-    return std::pair<const std::string_view, key_reader>(key, [&out, key, reader](const toml::node& node) { reader(table_at(node, key), out); });
+    return std::pair<const std::string_view, key_reader>(
+        key, [&out, key, reader](const toml::node& node) { reader(table_at(node, key), out); });
   };
   const auto list = [&](std::string_view key, auto reader) {
     return std::pair<const std::string_view, key_reader>(key, [&out, key, reader](const toml::node& node) {
       read_tables(node, key, [&](const toml::table& table) { reader(table, out); });
     });
   };
-  read_table(root, "file", {section("gateway", read_gateway), section("store", read_store), section("native", read_native),
-                            section("log", read_log), list("exchange", read_exchange), list("queue", read_queue),
-                            list("topic", read_topic), list("binding", read_binding)});
-  if (out.store.writer.journal_bytes_max > out.store.bytes_max / 4) {
-    // The default suits a store of 128 MiB and more; a smaller one has a smaller journal.
-    out.store.writer.journal_bytes_max = out.store.bytes_max / 4;
-  }
+  read_table(root, "file",
+             {section("gateway", read_gateway), section("store", read_store), section("native", read_native),
+              section("log", read_log), list("exchange", read_exchange), list("queue", read_queue),
+              list("topic", read_topic), list("binding", read_binding)});
+  fit_into_store(root, "journal_bytes_max", out.store.bytes_max, out.store.writer.journal_bytes_max);
+  fit_into_store(root, "retention_bytes_default", out.store.bytes_max, out.core.retention_bytes_default);
   return out;
 }
 
@@ -222,7 +252,8 @@ result<configuration> parse_configuration(std::string_view text, std::string_vie
   try {
     return read(toml::parse(text, source));
   } catch (const toml::parse_error& failure) {
-    return error{errc::invalid, fmt::format("{}: line {}: {}", source, failure.source().begin.line, failure.description())};
+    return error{errc::invalid,
+                 fmt::format("{}: line {}: {}", source, failure.source().begin.line, failure.description())};
   } catch (const bad_configuration& bad) {
     return error{errc::invalid, fmt::format("{}: {}", source, bad.text), bad.key};
   }

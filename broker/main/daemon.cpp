@@ -6,6 +6,8 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
+#include <functional>
+#include <mutex>
 
 #include "broker/base/log.hpp"
 #include "broker/frontends/native/serve.hpp"
@@ -18,19 +20,45 @@ namespace {
 // An acknowledgement waits so long for a commit to ride on; losing it costs a redelivery.
 constexpr milliseconds acknowledgement_delay_max{50};
 constexpr std::chrono::seconds tick_interval{10};
+constexpr milliseconds stop_poll_interval{5};
 // For the last commits and for peers to take their last answers.
 constexpr std::chrono::seconds stop_time_max{10};
 
 // The configuration's definitions, idempotent: the same content writes nothing but one empty commit.
 void declare(core::broker& broker, const configuration& configuration) {
-  for (const auto& exchange : configuration.exchanges) broker.declare_exchange(exchange.name, exchange.type, {}).value();
-  for (const auto& queue : configuration.queues) broker.declare_queue(queue, {}).value();
-  for (const auto& topic : configuration.topics) broker.adopt_topic(topic).value();
-  for (const auto& binding : configuration.bindings) broker.bind(binding, {}).value();
+  // A full store takes nothing new, but has to start, or it could not be emptied.
+  const auto done = [&](const result<void>& declared) {
+    if (declared || !broker.storage().is_full()) return declared.value();
+    log::error("from the configuration, not made: {}", declared.error().text);
+  };
+  for (const auto& exchange : configuration.exchanges) {
+    done(broker.declare_exchange(exchange.name, exchange.type, {}));
+  }
+  for (const auto& queue : configuration.queues) done(broker.declare_queue(queue, {}));
+  for (const auto& topic : configuration.topics) done(broker.adopt_topic(topic));
+  for (const auto& binding : configuration.bindings) done(broker.bind(binding, {}));
   if (broker.routes().find_exchange(configuration.native.device_exchange) == nullptr) {
-    throw error_exception({errc::not_found, "native.device_exchange: no exchange '" + configuration.native.device_exchange + "'"});
+    throw error_exception(
+        {errc::not_found, "native.device_exchange: no exchange '" + configuration.native.device_exchange + "'"});
   }
 }
+
+// What the writer's thread rings when a result is there; it outlives the loop that it wakes.
+class doorbell {
+ public:
+  void ring() {
+    const std::lock_guard guard(mutex_);
+    if (answer_) answer_();
+  }
+  void connect(std::function<void()> answer) {
+    const std::lock_guard guard(mutex_);
+    answer_ = std::move(answer);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::function<void()> answer_;
+};
 
 class daemon {
  public:
@@ -41,9 +69,16 @@ class daemon {
         listener_(net::listener::open(io_, net::parse_address(configuration.native_listen).value(),
                                       configuration.native_connections_max)
                       .value()) {
-    store_.on_result([this] { asio::post(io_, [this] { broker_.collect(); }); });
+    store_.on_result([this] { doorbell_.ring(); });
+    doorbell_.connect([this] { asio::post(io_, [this] { broker_.collect(); }); });
     broker_.on_work([this](core::urgency urgency) { work(urgency); });
     declare(broker_, configuration);
+  }
+
+  // Connections end with the loop, and what they give back must not wake it.
+  ~daemon() {
+    doorbell_.connect({});
+    broker_.on_work([](core::urgency) {});
   }
 
   void run() {
@@ -52,10 +87,11 @@ class daemon {
       if (!failure) stop(signal);
     });
     tick();
-    asio::co_spawn(io_, listener_.run([this](net::tcp::socket socket) { return native::serve(std::move(socket), front_end_); }),
-                   [](std::exception_ptr cause) {
-                     if (cause) std::rethrow_exception(cause);
-                   });
+    asio::co_spawn(
+        io_, listener_.run([this](net::tcp::socket socket) { return native::serve(std::move(socket), front_end_); }),
+        [](std::exception_ptr cause) {
+          if (cause) std::rethrow_exception(cause);
+        });
     log::info("ready: native protocol on {}, gateway {}, store {} ({})", net::to_string(listener_.address()),
               front_end_.settings().gateway, store_.incarnation(), store_.is_full() ? "full" : "open");
     io_.run();
@@ -86,21 +122,20 @@ class daemon {
   void stop(int signal) {
     log::info("signal {}: stopping", signal);
     listener_.stop();
-    tick_.cancel();
-    for (native::session* const session : front_end_.sessions()) {
-      session->close();
-      session->wake();
-    }
     deadline_.expires_after(stop_time_max);
     deadline_.async_wait([this](const boost::system::error_code&) { io_.stop(); });
     wait_for_quiet();
   }
 
   void wait_for_quiet() {
+    for (native::session* const session : front_end_.sessions()) {
+      session->close();
+      session->wake();
+    }
     if (front_end_.sessions().empty() && broker_.is_idle()) return io_.stop();
     broker_.flush_lazy();
-    lazy_.expires_after(milliseconds(5));
-    lazy_.async_wait([this](const boost::system::error_code&) { wait_for_quiet(); });
+    tick_.expires_after(stop_poll_interval);
+    tick_.async_wait([this](const boost::system::error_code&) { wait_for_quiet(); });
   }
 
   void finish() {
@@ -113,6 +148,7 @@ class daemon {
   }
 
   system_clock clock_;
+  doorbell doorbell_;
   store::store store_;
   core::broker broker_;
   native::front_end front_end_;

@@ -9,6 +9,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <charconv>
+#include <utility>
 
 #include "broker/base/log.hpp"
 
@@ -16,7 +17,8 @@ namespace tidegate::net {
 namespace asio = boost::asio;
 
 result<tcp::endpoint> parse_address(std::string_view text) {
-  const error malformed{errc::invalid, fmt::format("address '{}' is not like 127.0.0.1:7420 or [::1]:7420", text), "listen"};
+  const error malformed{errc::invalid, fmt::format("address '{}' is not like 127.0.0.1:7420 or [::1]:7420", text),
+                        "listen"};
   const auto colon = text.rfind(':');
   if (colon == std::string_view::npos) return malformed;
   std::string_view host = text.substr(0, colon);
@@ -68,10 +70,14 @@ asio::awaitable<void> listener::accept_one(const std::function<asio::awaitable<v
     co_return;
   }
   if (connections_ >= connections_max_) {
-    log::warning("refusing a connection: {} are the limit (native.connections_max)", connections_max_);
+    // One line for a flood of them.
+    if (!std::exchange(is_refusing_, true)) {
+      log::warning("refusing connections: {} are the limit (native.connections_max)", connections_max_);
+    }
     co_return;
   }
   socket.set_option(tcp::no_delay(true), failure);
+  is_refusing_ = false;
   ++connections_;
   asio::co_spawn(acceptor_.get_executor(), serve(std::move(socket)), [this](std::exception_ptr cause) {
     --connections_;

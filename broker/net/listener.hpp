@@ -36,6 +36,7 @@ class listener {
   tcp::acceptor acceptor_;
   std::size_t connections_max_;
   std::size_t connections_ = 0;
+  bool is_refusing_ = false;
 };
 
 }  // namespace tidegate::net
