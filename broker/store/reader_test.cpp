@@ -84,6 +84,27 @@ TEST(reader, is_right_while_the_writer_trims) {
   EXPECT_EQ(store.bodies(log).begin()->first, 250u);
 }
 
+// The chunk that a reader meets ends within a batch that it still finds in the journal: the rest of it is dead by now.
+TEST(reader, is_right_while_the_writer_thins_a_queue) {
+  scratch_store store({16 << 20, 1 << 20});
+  const stream_id queue = store.make_queue();
+  for (int i = 0; i < 20; ++i) {
+    store.append(queue, std::string(60'000, 'x'));
+    store.commit();
+  }
+  store.append_many(queue, 10, 10);
+  store.commit();
+  store.ack(queue, {1, 20});
+  store.ack(queue, {25, 30});
+  store->submit();
+  store->step();
+  const auto found = store.bodies(queue, 1);
+  EXPECT_EQ(found.begin()->first, 20u);
+  EXPECT_EQ(found.rbegin()->first, 24u);
+  ASSERT_TRUE(store->collect());
+  EXPECT_LT(store.view(queue).bytes, 70'000u);
+}
+
 offset_t found_by_scan(scratch_store& store, stream_id id, std::int64_t timestamp_ms) {
   std::optional<offset_t> found;
   const auto scanned = store->read().scan(id, 0, [&](const batch_view& batch) {

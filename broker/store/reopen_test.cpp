@@ -55,6 +55,8 @@ TEST(reopen, what_may_have_been_delivered_is_marked_until_it_is_gone) {
   const stream_id queue = store.make_queue();
   store.append_many(queue, 3, 10);
   store.commit();
+  store.reopen_closed();
+  EXPECT_EQ(found(store, queue).maybe_delivered_before, 0u);
   store.reopen_killed();
   EXPECT_EQ(found(store, queue).maybe_delivered_before, 3u);
   store.reopen_closed();

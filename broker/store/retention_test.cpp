@@ -39,6 +39,17 @@ TEST(retention, the_bound_holds_beside_whatever_else_is_freed) {
   EXPECT_GT(store.view(old).bytes, 4u << 20);
 }
 
+// Merged, records of different days take more bytes than in the batches they came in.
+TEST(retention, the_bound_holds_when_merging_makes_records_longer) {
+  scratch_store store;
+  const stream_id log = store.make_log({60'000, {}});
+  for (std::int64_t day = 0; day < 200; ++day) {
+    for (int i = 0; i < 100; ++i) store.append(log, "", day * 86'400'000);
+    store.commit();
+    ASSERT_LE(store.view(log).bytes, 60'000u) << day;
+  }
+}
+
 TEST(retention, a_lowered_bound_takes_hold_when_ages_are_looked_at) {
   scratch_store store({48 << 20, 256 * 1024});
   const stream_id log = store.make_log();
