@@ -51,7 +51,8 @@ BRIDGE_CONFIG = """\
 address = "127.0.0.1:{port}"
 [bridge]
 status_file = "{home}/bridge.json"
-backoff_max_ms = 1000
+backoff_min = "200ms"
+backoff_max = "1s"
 [[route]]
 name = "centre"
 topic = "readings"
@@ -172,7 +173,7 @@ class Demo:
         for number in range(self.options.sensors):
             command = [self.programs["sensor"], "--broker", f"127.0.0.1:{self.port}", "--device", f"sensor-{number + 1}",
                        "--topic", f"sensors.room-{number + 1}", "--interval-ms", self.options.interval_ms, "--json",
-                       "--linger-seconds", 20]
+                       "--linger-seconds", 20, "--retry-max-ms", 1000]
             if self.options.csv:
                 command += ["--csv", self.options.csv, "--every", self.options.sensors, "--phase", number]
             self.sensors.append(self.start(f"sensor-{number + 1}", *command, stdout=subprocess.PIPE))
@@ -211,6 +212,10 @@ class Demo:
         cursors = {row["partition"]: row["offset"] for row in self.tool("list", "groups")}
         return sum(end - cursors.get(partition, 0) for partition, end in ends.items()), sum(ends.values())
 
+    def per_second(self):
+        """Readings that come in a second: what is held when nothing lags."""
+        return self.options.sensors * 1000 // self.options.interval_ms
+
     def say(self, text):
         print(text, file=self.screen, flush=True)
 
@@ -221,7 +226,7 @@ class Demo:
             held, in_log = self.held()
             self.held_at_worst = max(self.held_at_worst, held)
             elapsed = time.monotonic() - began
-            bar = "#" * min(40, held * 40 // max(40, self.held_at_worst))
+            bar = "#" * min(40, held * 40 // max(self.per_second() * self.options.cut, self.held_at_worst))
             self.say(f"{phase:<12} {elapsed:5.1f} s   in the log {in_log:6}   worked {len(self.worked):6}   "
                      f"held {held:6} {bar}")
             if until is not None and until(held):
@@ -244,8 +249,7 @@ class Demo:
         self.cut_link()
         self.watch("LINK CUT", self.options.cut)
         self.restore_link()
-        per_second = self.options.sensors * 1000 // self.options.interval_ms
-        drained = self.watch("draining", 120, until=lambda held: held <= per_second)
+        drained = self.watch("draining", 120, until=lambda held: held <= self.per_second())
         self.watch("link up", self.options.live)
         sensors = self.stop_sensors()
         self.watch("last ones", 60, until=lambda held: held == 0)

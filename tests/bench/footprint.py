@@ -1,0 +1,128 @@
+"""What the broker costs at rest: program size, private memory, and the time from start to ready, with an empty store and
+with many messages held. Prints a table, or JSON with --json.
+
+    /usr/bin/python3 tests/bench/footprint.py [--build build/release] [--messages 1000000] [--json]
+"""
+
+import argparse
+import json
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+CONFIG = """\
+[store]
+path = "{home}/store"
+bytes_max = "1G"
+[native]
+listen = "127.0.0.1:{port}"
+[[queue]]
+name = "held"
+[[topic]]
+name = "held"
+retention_bytes = "512M"
+[[binding]]
+exchange = "amq.direct"
+topic = "held"
+routing_key = "held"
+"""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Gateway:
+    def __init__(self, build):
+        self.home = pathlib.Path(tempfile.mkdtemp(prefix="tidegate-footprint-"))
+        self.program = self.home / "tidegate-broker"
+        shutil.copy(build / "broker/main/tidegate-broker", self.program)
+        subprocess.run(["strip", str(self.program)], check=True)
+        self.tool = build / "client/tidegate"
+        self.port = free_port()
+        self.config = self.home / "broker.toml"
+        self.config.write_text(CONFIG.format(home=self.home, port=self.port))
+        self.process = None
+
+    def start(self):
+        """Milliseconds until the log says ready."""
+        began = time.monotonic()
+        self.process = subprocess.Popen([str(self.program), "--config", str(self.config)], stderr=subprocess.PIPE, text=True)
+        for line in self.process.stderr:
+            if " ready: " in line:
+                return (time.monotonic() - began) * 1000
+        raise RuntimeError("the broker ended before it was ready")
+
+    def stop(self, kill=False):
+        self.process.kill() if kill else self.process.terminate()
+        self.process.stderr.read()
+        self.process.wait()
+
+    def private_kib(self):
+        """Memory of this process alone: the heap, and its own pages of the program and the libraries. Pages of the store's
+        map are the kernel's cache, given back whenever something else needs them, and are told apart."""
+        own, store, is_store = 0, 0, False
+        for line in pathlib.Path(f"/proc/{self.process.pid}/smaps").read_text().splitlines():
+            fields = line.split()
+            if "-" in fields[0] and not fields[0].endswith(":"):
+                is_store = line.endswith("data.mdb")
+            elif fields[0] in ("Private_Clean:", "Private_Dirty:"):
+                own, store = own + (0 if is_store else int(fields[1])), store + (int(fields[1]) if is_store else 0)
+        return own, store
+
+    def publish(self, count, *where):
+        subprocess.run([str(self.tool), "--broker", f"127.0.0.1:{self.port}", "publish", *where, "--count", str(count),
+                        "--size", "100", "--window", "1000"], check=True, capture_output=True)
+
+
+def starts(gateway, kill):
+    """Median of five starts, each after the same kind of end."""
+    times = []
+    for _ in range(5):
+        gateway.stop(kill)
+        times.append(gateway.start())
+    return sorted(times)[2]
+
+
+def measure(gateway, messages):
+    rows = {"stripped program, KiB": gateway.program.stat().st_size // 1024}
+    rows["first start, which fills 1 GiB, ms"] = gateway.start()
+    rows["start with an empty store, ms"] = starts(gateway, kill=False)
+    rows["private memory idle, KiB"] = gateway.private_kib()[0]
+    for name, where in (("in a queue", ("--key", "held")), ("in a topic", ("--exchange", "amq.direct", "--key", "held"))):
+        gateway.publish(messages, *where)
+        rows[f"{messages} {name}: start after a clean stop, ms"] = starts(gateway, kill=False)
+        rows[f"{messages} {name}: start after kill -9, ms"] = starts(gateway, kill=True)
+        own, store = gateway.private_kib()
+        rows[f"{messages} {name}: private memory, KiB"] = own
+        rows[f"{messages} {name}: pages of the map seen, KiB"] = store
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default="build/release", type=pathlib.Path, help="build folder (default build/release)")
+    parser.add_argument("--messages", default=1_000_000, type=int, help="of 100 bytes, held (default 1000000)")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    gateway = Gateway(options.build)
+    try:
+        rows = measure(gateway, options.messages)
+    finally:
+        gateway.process and gateway.process.kill()
+        shutil.rmtree(gateway.home, ignore_errors=True)
+    if options.json:
+        print(json.dumps(rows))
+        return
+    width = max(len(name) for name in rows)
+    for name, value in rows.items():
+        print(f"{name:<{width}}  {value:>10.0f}")
+
+
+if __name__ == "__main__":
+    main()
