@@ -3,7 +3,6 @@
 #pragma once
 
 #include <fmt/format.h>
-#include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -11,6 +10,7 @@
 #include <memory>
 #include <random>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -20,6 +20,11 @@
 #include "broker/store/store.hpp"
 
 namespace tidegate::store {
+
+// What is wrong ends the test.
+inline void require(bool condition, const std::string& text) {
+  if (!condition) throw std::logic_error(text);
+}
 
 class scratch_directory {
  public:
@@ -107,7 +112,7 @@ class scratch_store {
     store_->submit();
     store_->step();
     auto result = store_->collect();
-    EXPECT_TRUE(result.has_value());
+    require(result.has_value(), "a commit without a result");
     return std::move(*result);
   }
   commit_result commit_until_idle() {
@@ -124,18 +129,18 @@ class scratch_store {
     if (view == nullptr) return found;
     offset_t behind = 0;
     const auto scanned = store_->read().scan(id, from, [&](const batch_view& batch) {
-      EXPECT_GE(batch.base_offset, behind);
-      EXPECT_LT(batch.last_offset, view->end);
+      require(batch.base_offset >= behind, fmt::format("a scan went back to offset {}", batch.base_offset));
+      require(batch.last_offset < view->end, fmt::format("a scan went past the end, to {}", batch.last_offset));
       behind = batch.last_offset + 1;
       record_reader records(batch);
       record_view record;
       while (records.next(record)) {
         if (record.offset >= std::max(from, view->log_start)) found[record.offset] = record.body;
       }
-      EXPECT_EQ(records.failed(), batch.compressed());
+      require(records.failed() == batch.compressed(), fmt::format("the batch at {} is malformed", batch.base_offset));
       return true;
     });
-    EXPECT_TRUE(scanned) << scanned.error().text;
+    if (!scanned) throw std::logic_error(scanned.error().text);
     return found;
   }
 
