@@ -24,6 +24,11 @@ void queue::advance(offset_t end) {
   begin_round();
 }
 
+void queue::add_consumer(consumer& consumer) {
+  consumers_.push_back(&consumer);
+  begin_round();
+}
+
 bool queue::wants(const consumer& consumer) const {
   return ready() > 0 && consumer.unsettled.size() < consumer.prefetch &&
          unsettled_.size() < limits::unsettled_per_queue;
@@ -135,6 +140,7 @@ void queue::requeue(consumer& consumer, offset_t offset, store::group& group) {
 void queue::remove_consumer(consumer& consumer, store::group& group) {
   while (!consumer.unsettled.empty()) requeue(consumer, *consumer.unsettled.begin(), group);
   std::erase(consumers_, &consumer);
+  begin_round();
 }
 
 }  // namespace tidegate::core

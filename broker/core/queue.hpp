@@ -59,7 +59,7 @@ class queue {
   std::uint64_t unsettled() const { return unsettled_.size(); }
   std::uint64_t discarded() const { return discarded_; }
   const std::vector<consumer*>& consumers() const { return consumers_; }
-  void add_consumer(consumer& consumer) { consumers_.push_back(&consumer); }
+  void add_consumer(consumer& consumer);
   void remove_consumer(consumer& consumer, store::group& group);
 
   // Offsets for publishes, dense.

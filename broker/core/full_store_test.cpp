@@ -1,0 +1,236 @@
+// A store at its bound: what is refused, what goes on, and that it comes back by itself.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "broker/core/testing.hpp"
+
+namespace tidegate::core {
+namespace {
+
+using testing::Each;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+class full_store : public testing::Test {
+ protected:
+  full_store() {
+    broker_.declare_queue("work");
+    broker_.declare_topic("log", 1, 64 << 20);
+    broker_.bind_topic("amq.topic", "log", "#");
+    broker_.commit();
+    broker_.noted().stored.clear();
+  }
+  // Small commits, until publishes are refused.
+  void fill(std::string_view exchange = "", std::string_view key = "work") {
+    const std::string body(8'000, 'b');
+    for (int i = 0; i < 10'000; ++i) {
+      for (int j = 0; j < 4; ++j) {
+        if (!broker_.try_publish(exchange, key, body)) return;
+      }
+      broker_.commit();
+    }
+    FAIL() << "it never fills";
+  }
+  stepping_broker broker_{{8 << 20, 256 * 1024, {}}};
+};
+
+TEST_F(full_store, refuses_publishes_with_the_reason) {
+  fill();
+  broker_.commit();
+  const auto refused = broker_.try_publish("", "work", "m");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, errc::store_full);
+  EXPECT_THAT(refused.error().text, testing::HasSubstr("store.bytes_max"));
+  EXPECT_GT(broker_->counts().refused_full, 0u);
+  batch_builder builder;
+  builder.add(record_view{0, 1, {}, "m", {}});
+  EXPECT_EQ(broker_->produce("log", 0, builder.finish(), broker_.next_receipt()).error().code, errc::store_full);
+}
+
+TEST_F(full_store, takes_nothing_new_but_knows_what_it_has) {
+  broker_->commit_offset("group", "log", 0, 0, "meta", broker_.next_receipt()).value();
+  fill();
+  broker_.commit();
+  const auto receipt = broker_.next_receipt();
+  EXPECT_EQ(broker_->declare_queue("new", receipt).error().code, errc::store_full);
+  EXPECT_EQ(broker_->declare_exchange("new", exchange_type::fanout, receipt).error().code, errc::store_full);
+  EXPECT_EQ(broker_->declare_topic({"new"}, receipt).error().code, errc::store_full);
+  const auto binding = stepping_broker::binding("amq.topic", target_kind::queue, "work", "new");
+  EXPECT_EQ(broker_->bind(binding, receipt).error().code, errc::store_full);
+  EXPECT_EQ(broker_->commit_offset("new", "log", 0, 1, "", receipt).error().code, errc::store_full);
+  EXPECT_EQ(broker_->commit_offset("group", "log", 0, 1, "longer metadata", receipt).error().code, errc::store_full);
+  EXPECT_TRUE(broker_->commit_offset("group", "log", 0, 1, "meta", broker_.next_receipt()));
+  EXPECT_TRUE(broker_->declare_queue("work", broker_.next_receipt()));
+  broker_.commit();
+  EXPECT_EQ(broker_.noted().stored.back(), broker_.last_token());
+}
+
+TEST_F(full_store, drains_to_the_last_message_and_takes_publishes_again) {
+  fill();
+  broker_.commit();
+  const auto held = broker_.ready("work");
+  const auto consumer = broker_.consume("work", 16);
+  std::size_t seen = 0;
+  while (broker_.ready("work") > 0) {
+    for (const auto& one : broker_.pull_all(consumer)) {
+      EXPECT_EQ(one.offset, seen++);
+      broker_.ack(consumer, one.offset);
+    }
+    broker_.commit();
+  }
+  EXPECT_EQ(seen, held);
+  EXPECT_FALSE(broker_.storage().is_full());
+  fill();
+  EXPECT_GT(broker_.ready("work"), held / 2);
+}
+
+TEST_F(full_store, cursors_and_requeues_go_on_for_long) {
+  broker_->commit_offset("group", "log", 0, 0, std::string(limits::metadata_bytes, 'm'), broker_.next_receipt())
+      .value();
+  fill();
+  broker_.commit();
+  const auto consumer = broker_.consume("work", 50);
+  for (int i = 0; i < 3'000; ++i) {
+    for (const auto& one : broker_.pull_all(consumer)) broker_.requeue(consumer, one.offset);
+    const std::string metadata(limits::metadata_bytes, static_cast<char>('a' + i % 26));
+    broker_->commit_offset("group", "log", 0, static_cast<offset_t>(i), metadata, broker_.next_receipt()).value();
+    ASSERT_NO_THROW(broker_.commit()) << i;
+  }
+  broker_.reopen_killed();
+  EXPECT_EQ(broker_->committed("group", "log", 0).value()->offset, 2'999u);
+}
+
+TEST_F(full_store, deleting_what_fills_it_makes_room) {
+  fill("amq.topic", "k");
+  broker_.commit();
+  broker_->remove_topic("log", broker_.next_receipt()).value();
+  broker_.commit();
+  EXPECT_FALSE(broker_.storage().is_full());
+  EXPECT_EQ(broker_.publish("", "work", "m"), publish_outcome::stored);
+  broker_.commit();
+}
+
+TEST_F(full_store, starts_full_and_drains) {
+  fill();
+  broker_.commit();
+  broker_.reopen_killed();
+  EXPECT_TRUE(broker_.storage().is_full());
+  const auto consumer = broker_.consume("work");
+  while (broker_.ready("work") > 0) {
+    for (const auto& one : broker_.pull_all(consumer)) broker_.ack(consumer, one.offset);
+    broker_.commit();
+  }
+  EXPECT_FALSE(broker_.storage().is_full());
+}
+
+// One group larger than what is left of the map: the writer cannot take its records.
+class void_appends : public full_store {
+ protected:
+  void_appends() {
+    const std::string body(60'000, 'b');
+    while (broker_.storage().pages().used_pages * 10 < broker_.storage().pages().map_pages * 7) {
+      broker_.publish("amq.topic", "k", body);
+      broker_.commit();
+    }
+    broker_.noted().stored.clear();
+    end_ = broker_->range("log", 0).value().high_watermark;
+  }
+  // More than the map has left, to the queue and the topic.
+  std::vector<std::uint64_t> publish_too_much() {
+    std::vector<std::uint64_t> tokens;
+    const std::string body(400'000, 'c');
+    for (int i = 0; i < 6; ++i) {
+      broker_.publish("amq.topic", "k", body);
+      tokens.push_back(broker_.last_token());
+      broker_.put("work", body);
+      tokens.push_back(broker_.last_token());
+    }
+    return tokens;
+  }
+  offset_t end_ = 0;
+};
+
+TEST_F(void_appends, refuses_every_receipt_exactly_once_and_keeps_offsets_dense) {
+  const auto tokens = publish_too_much();
+  broker_.flush();
+  // Behind them, with offsets behind theirs.
+  broker_.publish("amq.topic", "k", "behind");
+  const auto behind = broker_.last_token();
+  broker_.finish();
+  for (const auto token : tokens) EXPECT_THAT(broker_.noted().refused[token], ElementsAre(errc::store_full));
+  EXPECT_THAT(broker_.noted().refused[behind], ElementsAre(errc::store_full));
+  EXPECT_THAT(broker_.noted().stored, IsEmpty());
+  broker_.commit();
+  EXPECT_THAT(broker_.noted().refused, SizeIs(tokens.size() + 1));
+  EXPECT_THAT(broker_.noted().stored, IsEmpty());
+  EXPECT_EQ(broker_.ready("work"), 0u);
+  EXPECT_EQ(broker_->range("log", 0).value().high_watermark, end_);
+
+  broker_.publish("amq.topic", "k", "after");
+  broker_.put("work", "after");
+  broker_.commit();
+  const auto found = broker_.read("log", 0, end_);
+  ASSERT_THAT(found, SizeIs(1));
+  EXPECT_EQ(found[0].offset, end_);
+  EXPECT_EQ(found[0].body, "after");
+  const auto taken = broker_.pull_all(broker_.consume("work"));
+  ASSERT_THAT(bodies(taken), ElementsAre("after"));
+  EXPECT_EQ(taken[0].offset, 0u);
+  broker_.reopen_killed();
+  EXPECT_EQ(broker_->range("log", 0).value().high_watermark, end_ + 1);
+}
+
+TEST_F(void_appends, what_appends_nothing_is_settled_by_its_own_commit) {
+  publish_too_much();
+  broker_->commit_offset("group", "log", 0, 1, "", broker_.next_receipt()).value();
+  const auto beside = broker_.last_token();
+  broker_.flush();
+  broker_.declare_queue("later");
+  const auto later = broker_.last_token();
+  broker_.publish("", "later", "void, too");
+  const auto lost = broker_.last_token();
+  broker_.finish();
+  // The group is through without its records; the one behind it is on its way.
+  EXPECT_THAT(broker_.noted().stored, ElementsAre(beside));
+  broker_.commit();
+  EXPECT_THAT(broker_.noted().stored, ElementsAre(beside, later));
+  EXPECT_THAT(broker_.noted().refused[lost], ElementsAre(errc::store_full));
+  broker_.reopen_killed();
+  EXPECT_EQ(broker_.ready("later"), 0u);
+  EXPECT_EQ(broker_->committed("group", "log", 0).value()->offset, 1u);
+}
+
+TEST_F(void_appends, sequences_are_void_with_their_messages) {
+  const producer_ref producer{"p", 1, true};
+  broker_.publish_as(producer, 1, "work", "kept").value();
+  broker_.commit();
+  broker_.publish_as(producer, 2, "work", "void").value();
+  publish_too_much();
+  broker_.flush();
+  broker_.publish_as(producer, 3, "work", "void").value();
+  // A duplicate of what is on flash is no append: it is confirmed.
+  EXPECT_EQ(broker_.publish_as(producer, 1, "work", "kept").value(), publish_outcome::duplicate);
+  const auto known = broker_.last_token();
+  broker_.commit();
+  EXPECT_EQ(broker_.noted().stored.back(), known);
+  EXPECT_EQ(broker_->durable_sequence(producer), 1u);
+  EXPECT_EQ(broker_.publish_as(producer, 2, "work", "2").value(), publish_outcome::stored);
+  EXPECT_EQ(broker_.publish_as(producer, 3, "work", "3").value(), publish_outcome::stored);
+  broker_.commit();
+  EXPECT_THAT(bodies(broker_.pull_all(broker_.consume("work"))), ElementsAre("kept", "2", "3"));
+}
+
+TEST_F(void_appends, acknowledgements_in_the_same_group_hold) {
+  broker_.put("work", "old");
+  broker_.commit();
+  const auto consumer = broker_.consume("work");
+  broker_.ack(consumer, broker_.pull_all(consumer)[0].offset);
+  publish_too_much();
+  broker_.commit();
+  broker_.reopen_killed();
+  EXPECT_EQ(broker_.ready("work"), 0u);
+}
+
+}  // namespace
+}  // namespace tidegate::core

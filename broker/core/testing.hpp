@@ -1,0 +1,235 @@
+// For tests, also those of the front-ends: a broker over a small store, stepped by hand, spoken to in small verbs.
+#pragma once
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker/base/log.hpp"
+#include "broker/core/broker.hpp"
+
+namespace tidegate::core {
+
+// In memory where there is such a place, gone in the end.
+class scratch_folder {
+ public:
+  scratch_folder() {
+    const std::filesystem::path memory = "/dev/shm";
+    const auto base = std::filesystem::is_directory(memory) ? memory : std::filesystem::temp_directory_path();
+    std::string name = (base / "tidegate-core-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make " + name);
+    path_ = name;
+  }
+  scratch_folder(const scratch_folder&) = delete;
+  scratch_folder& operator=(const scratch_folder&) = delete;
+  ~scratch_folder() { std::filesystem::remove_all(path_); }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// Notes what core tells a session.
+class noting_session final : public session_events {
+ public:
+  void settled(std::uint64_t token, const error* refusal) override {
+    if (refusal == nullptr) stored.push_back(token);
+    if (refusal != nullptr) refused[token].push_back(refusal->code);
+  }
+  void deliverable(consumer_id consumer) override { ++told[consumer]; }
+  void changed(stream_id stream) override { changes.push_back(stream); }
+  void resumed() override { ++resumptions; }
+
+  std::vector<std::uint64_t> stored;                   // tokens
+  std::map<std::uint64_t, std::vector<errc>> refused;  // by token: why, each time
+  std::map<consumer_id, int> told;
+  std::vector<stream_id> changes;
+  int resumptions = 0;
+};
+
+struct stepping_options {
+  std::uint64_t bytes_max = 16 << 20;
+  std::uint64_t journal_bytes_max = 512 * 1024;
+  broker_options core = {};
+};
+
+class stepping_broker {
+ public:
+  explicit stepping_broker(stepping_options options = {}) : options_(options) {
+    log::set_level(log::level::error);
+    open();
+  }
+
+  core::broker* operator->() { return broker_.get(); }
+  core::broker& get() { return *broker_; }
+  const std::filesystem::path& folder() const { return folder_.path(); }
+  store::store& storage() { return *store_; }
+  noting_session& noted() { return *noted_; }
+  session_id session() const { return session_; }
+
+  // What waits is handed to the writer; finish() is the writer's work and what follows from it.
+  void flush() { broker_->flush_lazy(); }
+  void finish() {
+    store_->step();
+    broker_->collect();
+  }
+  // Until nothing is on its way.
+  void commit() {
+    flush();
+    while (store_->is_busy()) finish();
+  }
+
+  void reopen_closed() {
+    commit();
+    store_->close();
+    open();
+  }
+  // As after kill -9: what was not committed is gone.
+  void reopen_killed() { open(); }
+
+  receipt next_receipt() { return {session_, ++last_token_}; }
+  std::uint64_t last_token() const { return last_token_; }
+
+  result<publish_outcome> try_publish(std::string_view exchange, std::string_view routing_key, std::string_view body,
+                                      std::string_view key = {}) {
+    message_view message;
+    message.exchange = exchange;
+    message.routing_key = routing_key;
+    message.body = body;
+    message.key = key;
+    return broker_->publish(message, {next_receipt(), std::nullopt, 0});
+  }
+  publish_outcome publish(std::string_view exchange, std::string_view routing_key, std::string_view body,
+                          std::string_view key = {}) {
+    return try_publish(exchange, routing_key, body, key).value();
+  }
+  // To a queue, by the default exchange.
+  void put(std::string_view queue, std::string_view body) { publish("", queue, body); }
+  result<publish_outcome> publish_as(const producer_ref& producer, std::uint64_t sequence, std::string_view queue,
+                                     std::string_view body) {
+    message_view message;
+    message.routing_key = queue;
+    message.body = body;
+    return broker_->publish(message, {next_receipt(), producer, sequence});
+  }
+
+  void declare_queue(std::string_view name) { broker_->declare_queue(name, next_receipt()).value(); }
+  void declare_topic(std::string_view name, std::uint32_t partitions = 1, std::uint64_t retention_bytes = 0,
+                     milliseconds retention_age = {}) {
+    broker_->declare_topic({std::string(name), partitions, retention_bytes, retention_age}, next_receipt()).value();
+  }
+  void declare_exchange(std::string_view name, exchange_type type) {
+    broker_->declare_exchange(name, type, next_receipt()).value();
+  }
+  void bind_queue(std::string_view exchange, std::string_view queue, std::string_view routing_key = {}) {
+    broker_->bind(binding(exchange, target_kind::queue, queue, routing_key), next_receipt()).value();
+  }
+  void bind_topic(std::string_view exchange, std::string_view topic, std::string_view routing_key = {}) {
+    broker_->bind(binding(exchange, target_kind::topic, topic, routing_key), next_receipt()).value();
+  }
+  static binding_definition binding(std::string_view exchange, target_kind kind, std::string_view target,
+                                    std::string_view routing_key) {
+    return {std::string(exchange), kind, std::string(target), std::string(routing_key)};
+  }
+
+  consumer_id consume(std::string_view queue, std::uint32_t prefetch = 0, bool auto_ack = false) {
+    return broker_->consume(session_, queue, prefetch, auto_ack).value();
+  }
+  struct delivered {
+    offset_t offset;
+    std::string body;
+    bool redelivered;
+    std::uint32_t deliveries;
+  };
+  // One turn, of `limit` messages at most.
+  std::vector<delivered> pull(consumer_id consumer, std::size_t limit = SIZE_MAX) {
+    std::vector<delivered> taken;
+    more_ = broker_
+                ->pull(consumer,
+                       [&](const delivery_view& delivery) {
+                         taken.push_back({delivery.offset, std::string(delivery.message.body), delivery.redelivered,
+                                          delivery.deliveries});
+                         return taken.size() < limit;
+                       })
+                .value()
+                .more;
+    return taken;
+  }
+  // Turns until nothing more comes.
+  std::vector<delivered> pull_all(consumer_id consumer) {
+    std::vector<delivered> taken;
+    do {
+      for (delivered& one : pull(consumer)) taken.push_back(std::move(one));
+    } while (more_);
+    return taken;
+  }
+  bool ack(consumer_id consumer, offset_t offset) { return broker_->settle(consumer, offset, broker::outcome::ack); }
+  bool requeue(consumer_id consumer, offset_t offset) {
+    return broker_->settle(consumer, offset, broker::outcome::requeue);
+  }
+  bool discard(consumer_id consumer, offset_t offset) {
+    return broker_->settle(consumer, offset, broker::outcome::discard);
+  }
+  std::uint64_t ready(std::string_view queue) { return broker_->find_queue(queue)->ready(); }
+
+  struct record {
+    offset_t offset;
+    std::int64_t timestamp_ms;
+    std::string key, body;
+  };
+  // All that a partition holds from an offset on, fetch by fetch.
+  std::vector<record> read(std::string_view topic, std::uint32_t partition, offset_t from,
+                           std::size_t bytes_max = limits::fetch_bytes_max) {
+    std::vector<record> found;
+    for (offset_t next = from;;) {
+      const auto fetched = broker_->fetch(topic, partition, next, bytes_max).value();
+      if (fetched.out_of_range || fetched.batches.empty()) return found;
+      for (std::string_view rest = fetched.batches; !rest.empty();) {
+        const auto batch = read_batch(rest).value();
+        record_reader records(batch);
+        record_view one;
+        while (records.next(one)) {
+          if (one.offset < next) continue;
+          found.push_back({one.offset, one.timestamp_ms, std::string(one.key), std::string(one.body)});
+        }
+        next = batch.last_offset + 1;
+        rest.remove_prefix(batch.bytes.size());
+      }
+    }
+  }
+
+  manual_clock clock;
+
+ private:
+  void open() {
+    broker_.reset();
+    store_.reset();
+    store_ = std::make_unique<store::store>(
+        store::store_options{folder_.path(), options_.bytes_max, {options_.journal_bytes_max}, false});
+    broker_ = std::make_unique<core::broker>(*store_, clock, options_.core);
+    noted_ = std::make_unique<noting_session>();
+    session_ = broker_->attach(*noted_);
+  }
+
+  stepping_options options_;
+  scratch_folder folder_;
+  std::unique_ptr<store::store> store_;
+  std::unique_ptr<core::broker> broker_;
+  std::unique_ptr<noting_session> noted_;
+  session_id session_{};
+  std::uint64_t last_token_ = 0;
+  bool more_ = false;
+};
+
+inline std::vector<std::string> bodies(const std::vector<stepping_broker::delivered>& deliveries) {
+  std::vector<std::string> out;
+  for (const auto& delivery : deliveries) out.push_back(delivery.body);
+  return out;
+}
+
+}  // namespace tidegate::core

@@ -1,0 +1,292 @@
+#include "broker/core/topic.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "broker/core/partitioner.hpp"
+#include "broker/core/testing.hpp"
+
+namespace tidegate::core {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+class topics : public testing::Test {
+ protected:
+  void declare(std::uint32_t partitions = 1, std::uint64_t retention_bytes = 0, milliseconds retention_age = {}) {
+    broker_.declare_topic("log", partitions, retention_bytes, retention_age);
+    broker_.bind_topic("amq.topic", "log", "#");
+    broker_.commit();
+  }
+  void append(std::string_view body, std::string_view key = {}) { broker_.publish("amq.topic", "k", body, key); }
+  std::string batch_of(int count, std::int64_t timestamp_ms = 5) {
+    batch_builder builder;
+    for (int i = 0; i < count; ++i) {
+      const std::string body = "p" + std::to_string(i);
+      builder.add(record_view{static_cast<offset_t>(i), timestamp_ms + i, {}, body, {}});
+    }
+    return builder.finish();
+  }
+  result<offset_t> produce(std::string_view batch, std::uint32_t partition = 0) {
+    return broker_->produce("log", partition, batch, broker_.next_receipt());
+  }
+  fetched range() { return broker_->range("log", 0).value(); }
+  stepping_broker broker_;
+};
+
+TEST_F(topics, offsets_are_dense_across_publishes_produces_and_commits) {
+  declare();
+  append("a");
+  EXPECT_EQ(produce(batch_of(3)).value(), 1u);
+  append("b");
+  broker_.flush();
+  EXPECT_EQ(produce(batch_of(2)).value(), 5u);
+  broker_.commit();
+  const auto found = broker_.read("log", 0, 0);
+  ASSERT_EQ(found.size(), 7u);
+  for (std::size_t i = 0; i < found.size(); ++i) EXPECT_EQ(found[i].offset, i);
+  EXPECT_EQ(found[4].body, "b");
+  EXPECT_EQ(range().high_watermark, 7u);
+  broker_.reopen_killed();
+  EXPECT_EQ(produce(batch_of(1)).value(), 7u);
+}
+
+TEST_F(topics, nothing_beyond_the_durable_end_is_seen) {
+  declare();
+  append("a");
+  broker_.flush();
+  EXPECT_EQ(range().high_watermark, 0u);
+  EXPECT_THAT(broker_.read("log", 0, 0), IsEmpty());
+  broker_.finish();
+  EXPECT_EQ(range().high_watermark, 1u);
+}
+
+TEST_F(topics, a_key_stays_with_its_partition_and_keyless_records_of_a_group_stay_together) {
+  declare(6);
+  for (const std::string key : {"a", "key-1", "sensor/42"}) append(key, key);
+  broker_.commit();
+  for (const std::string key : {"a", "key-1", "sensor/42"}) {
+    bool found = false;
+    for (const auto& record : broker_.read("log", murmur2(key) % 6, 0)) found |= record.key == key;
+    EXPECT_TRUE(found) << key;
+  }
+  std::set<std::uint32_t> used;
+  for (int group = 0; group < 6; ++group) {
+    const auto before = broker_->list_topics()[0].partitions;
+    for (int i = 0; i < 10; ++i) append("keyless");
+    broker_.commit();
+    const auto after = broker_->list_topics()[0].partitions;
+    for (std::uint32_t i = 0; i < 6; ++i) {
+      if (after[i].high_watermark == before[i].high_watermark) continue;
+      EXPECT_EQ(after[i].high_watermark, before[i].high_watermark + 10);
+      used.insert(i);
+    }
+  }
+  EXPECT_EQ(used.size(), 6u);
+}
+
+TEST_F(topics, a_watch_tells_once_of_the_next_change) {
+  declare();
+  const auto stream = broker_->watch(broker_.session(), "log", 0).value();
+  EXPECT_EQ(broker_->watch(broker_.session(), "log", 0).value(), stream);
+  append("a");
+  broker_.flush();
+  EXPECT_THAT(broker_.noted().changes, IsEmpty());
+  broker_.finish();
+  EXPECT_THAT(broker_.noted().changes, ElementsAre(stream));
+  append("b");
+  broker_.commit();
+  EXPECT_THAT(broker_.noted().changes, ElementsAre(stream));
+  EXPECT_EQ(broker_->watch(broker_.session(), "log", 1).error().code, errc::not_found);
+}
+
+TEST_F(topics, a_watch_ends_with_its_topic_and_with_its_session) {
+  declare();
+  noting_session gone;
+  const auto session = broker_->attach(gone);
+  EXPECT_TRUE(broker_->watch(session, "log", 0));
+  EXPECT_TRUE(broker_->watch(broker_.session(), "log", 0));
+  broker_->detach(session);
+  broker_->remove_topic("log", broker_.next_receipt()).value();
+  EXPECT_EQ(broker_.noted().changes.size(), 1u);
+  EXPECT_THAT(gone.changes, IsEmpty());
+  broker_.commit();
+  EXPECT_EQ(broker_->fetch("log", 0, 0, 1).error().code, errc::not_found);
+}
+
+TEST_F(topics, an_offset_out_of_range_comes_with_the_range) {
+  declare();
+  append("a");
+  broker_.commit();
+  EXPECT_FALSE(broker_->fetch("log", 0, 1, 1'000).value().out_of_range);
+  const auto beyond = broker_->fetch("log", 0, 2, 1'000).value();
+  EXPECT_TRUE(beyond.out_of_range);
+  EXPECT_EQ(beyond.log_start, 0u);
+  EXPECT_EQ(beyond.high_watermark, 1u);
+}
+
+TEST_F(topics, a_fetch_gives_whole_batches_the_first_however_large) {
+  declare();
+  for (int i = 0; i < 3; ++i) {
+    produce(batch_of(10)).value();
+    broker_.commit();
+  }
+  const std::size_t size = batch_of(10).size();
+  auto fetched = broker_->fetch("log", 0, 5, 1).value();
+  EXPECT_EQ(fetched.batches.size(), size);
+  EXPECT_TRUE(fetched.more);
+  EXPECT_EQ(read_batch(fetched.batches).value().base_offset, 0u);
+  fetched = broker_->fetch("log", 0, 0, 2 * size).value();
+  EXPECT_EQ(fetched.batches.size(), 2 * size);
+  EXPECT_TRUE(fetched.more);
+  fetched = broker_->fetch("log", 0, 0, 3 * size).value();
+  EXPECT_EQ(fetched.batches.size(), 3 * size);
+  EXPECT_FALSE(fetched.more);
+}
+
+TEST_F(topics, what_is_produced_is_checked) {
+  declare();
+  std::string batch = batch_of(2);
+  batch.back() ^= 1;
+  EXPECT_EQ(produce(batch).error().code, errc::invalid);
+  EXPECT_EQ(produce(batch_of(1) + batch_of(1)).error().code, errc::invalid);
+  EXPECT_EQ(produce("").error().code, errc::invalid);
+  EXPECT_EQ(produce(std::string(limits::batch_bytes + 1, 'b')).error().code, errc::too_large);
+  EXPECT_EQ(produce(batch_of(1), 1).error().field, "partition");
+  EXPECT_EQ(range().high_watermark, 0u);
+}
+
+TEST_F(topics, a_time_finds_the_first_record_not_before_it) {
+  declare();
+  std::vector<std::int64_t> times;
+  for (int i = 0; i < 20; ++i) {
+    times.push_back(broker_.clock.wall().count());
+    append(std::to_string(i));
+    if (i % 3 == 0) broker_.commit();
+    broker_.clock.advance(milliseconds(10));
+  }
+  broker_.commit();
+  const auto find = [&](std::int64_t time) { return broker_->find_time("log", 0, time).value(); };
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    EXPECT_EQ(find(times[i]), i);
+    EXPECT_EQ(find(times[i] - 9), i);
+  }
+  EXPECT_EQ(find(0), 0u);
+  EXPECT_EQ(find(times.back() + 1), 20u);
+}
+
+TEST_F(topics, times_never_go_back) {
+  declare();
+  append("a");
+  broker_.clock.set_wall(milliseconds(1'000));  // a boot in 1970
+  append("b");
+  broker_.commit();
+  broker_.reopen_killed();
+  append("c");
+  broker_.commit();
+  const auto found = broker_.read("log", 0, 0);
+  ASSERT_EQ(found.size(), 3u);
+  EXPECT_LE(found[0].timestamp_ms, found[1].timestamp_ms);
+  EXPECT_LE(found[1].timestamp_ms, found[2].timestamp_ms);
+}
+
+TEST_F(topics, declared_but_not_yet_on_flash_are_empty) {
+  broker_.declare_topic("log");
+  EXPECT_EQ(range().high_watermark, 0u);
+  EXPECT_EQ(broker_->find_time("log", 0, 1).value(), 0u);
+  EXPECT_THAT(broker_->fetch("log", 0, 0, 1).value().batches, IsEmpty());
+  broker_.commit();
+}
+
+TEST_F(topics, committed_offsets_survive_a_kill_and_show_their_lag) {
+  declare(2);
+  for (int i = 0; i < 10; ++i) append("m", "a");
+  broker_.commit();
+  const std::uint32_t partition = murmur2("a") % 2;
+  EXPECT_FALSE(broker_->committed("group", "log", partition).value().has_value());
+  broker_->commit_offset("group", "log", partition, 4, "meta", broker_.next_receipt()).value();
+  broker_.commit();
+  EXPECT_EQ(broker_.noted().stored.back(), broker_.last_token());
+  broker_.reopen_killed();
+  const auto state = broker_->committed("group", "log", partition).value();
+  ASSERT_TRUE(state.has_value());
+  EXPECT_EQ(state->offset, 4u);
+  EXPECT_EQ(state->metadata, "meta");
+  const auto rows = broker_->list_groups();
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].group, "group");
+  EXPECT_EQ(rows[0].lag, 6u);
+}
+
+TEST_F(topics, committed_offsets_are_bounded_and_end_with_their_topic) {
+  declare();
+  const auto commit = [&](std::string_view group, std::string_view metadata) {
+    return broker_->commit_offset(group, "log", 0, 1, metadata, broker_.next_receipt());
+  };
+  EXPECT_EQ(commit("g", std::string(limits::metadata_bytes + 1, 'm')).error().code, errc::too_large);
+  EXPECT_EQ(commit("", "").error().code, errc::invalid);
+  EXPECT_EQ(commit("\xff", "").error().code, errc::invalid);
+  for (std::size_t i = 0; i < limits::definitions_count; ++i) ASSERT_TRUE(commit("g" + std::to_string(i), ""));
+  EXPECT_EQ(commit("one more", "").error().code, errc::limit);
+  EXPECT_TRUE(commit("g7", "moved"));
+  broker_.commit();
+  broker_->remove_topic("log", broker_.next_receipt()).value();
+  declare();
+  EXPECT_FALSE(broker_->committed("g7", "log", 0).value().has_value());
+  broker_.reopen_killed();
+  EXPECT_THAT(broker_->list_groups(), IsEmpty());
+}
+
+TEST_F(topics, retention_by_bytes_is_a_hard_bound_and_moves_the_start_only_up) {
+  declare(1, limits::retention_bytes_min);
+  offset_t start = 0;
+  for (int i = 0; i < 300; ++i) {
+    append(std::string(10'000, 'b'));
+    broker_.commit();
+    const auto row = broker_->list_topics()[0].partitions[0];
+    EXPECT_LE(row.bytes, limits::retention_bytes_min);
+    EXPECT_GE(row.log_start, start);
+    EXPECT_EQ(row.high_watermark, static_cast<offset_t>(i + 1));
+    start = row.log_start;
+  }
+  EXPECT_GT(start, 150u);
+  EXPECT_TRUE(broker_->fetch("log", 0, 0, 1'000).value().out_of_range);
+  const auto kept = broker_.read("log", 0, start);
+  EXPECT_EQ(kept.size(), 300 - start);
+  EXPECT_EQ(kept.front().offset, start);
+}
+
+TEST_F(topics, retention_by_age_works_by_tick) {
+  declare(1, 0, std::chrono::hours(1));
+  append("old");
+  broker_.commit();
+  broker_.clock.advance(std::chrono::minutes(50));
+  append("young");
+  broker_.commit();
+  broker_->tick();
+  broker_.commit();
+  EXPECT_EQ(range().log_start, 0u);
+  broker_.clock.advance(std::chrono::minutes(20));
+  broker_->tick();
+  broker_.commit();
+  EXPECT_EQ(range().log_start, 1u);
+  ASSERT_EQ(broker_.read("log", 0, 1).size(), 1u);
+  broker_.reopen_killed();
+  EXPECT_EQ(range().log_start, 1u);
+  EXPECT_EQ(range().high_watermark, 2u);
+}
+
+TEST_F(topics, without_a_bound_by_age_a_tick_writes_nothing) {
+  declare();
+  append("a");
+  broker_.commit();
+  const auto commits = broker_->counts().commits;
+  broker_.clock.advance(std::chrono::hours(24 * 6));
+  broker_->tick();
+  broker_.commit();
+  EXPECT_EQ(broker_->counts().commits, commits);
+}
+
+}  // namespace
+}  // namespace tidegate::core
