@@ -150,7 +150,13 @@ TEST(codec, takes_answers) {
   EXPECT_EQ(decoded<returned>("8202020804").id, 4u);
   EXPECT_EQ(decoded<produced>("ca020408011009").base_offset, 9u);
   EXPECT_EQ(decoded<offset_answer>("ea02080803100118022003").value.high_watermark, 3u);
-  EXPECT_EQ(decoded<committed_answer>("8203" "09" "080410011806" "22016d").value.value().metadata, "m");
+  EXPECT_EQ(decoded<committed_answer>("8203"
+                                      "09"
+                                      "080410011806"
+                                      "22016d")
+                .value.value()
+                .metadata,
+            "m");
   EXPECT_FALSE(decoded<committed_answer>("8203020804").value);
 }
 
@@ -159,7 +165,12 @@ TEST(codec, skips_members_it_does_not_know) {
 }
 
 TEST(codec, knows_a_code_of_a_newer_broker_as_unsupported) {
-  EXPECT_EQ(decoded<confirm>("fa01" "04" "08011863").failure.value().code, errc::unsupported);
+  EXPECT_EQ(decoded<confirm>("fa01"
+                             "04"
+                             "08011863")
+                .failure.value()
+                .code,
+            errc::unsupported);
 }
 
 TEST(codec, refuses_a_body_that_is_cut) {

@@ -17,9 +17,7 @@ class connection::state {
     current->end(asio::error::not_connected, "not connected to a broker");
   }
 
-  void renew(connect_options options) {
-    current = std::make_shared<session>(executor, std::move(options), told);
-  }
+  void renew(connect_options options) { current = std::make_shared<session>(executor, std::move(options), told); }
 
   static awaitable<session_info> open(std::shared_ptr<state> self, endpoint where, connect_options options) {
     self->current->end(asio::error::operation_aborted, "the connection is opened anew");
@@ -146,9 +144,7 @@ awaitable<offset_t> connection::produce(std::string_view topic, std::uint32_t pa
   return requests::produce(state_->current, {topic, partition}, batch);
 }
 
-awaitable<fetched> connection::fetch(const fetch_request& request) {
-  return requests::fetch(state_->current, request);
-}
+awaitable<fetched> connection::fetch(const fetch_request& request) { return requests::fetch(state_->current, request); }
 
 awaitable<listed_offset> connection::list_offset(std::string_view topic, std::uint32_t partition,
                                                  std::int64_t timestamp_ms) {

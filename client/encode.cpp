@@ -63,9 +63,12 @@ std::size_t text_bytes(const binding& binding) {
 
 tg_Settle_Outcome to_wire(outcome outcome) {
   switch (outcome) {
-    case outcome::ack: return tg_Settle_Outcome_ACK;
-    case outcome::requeue: return tg_Settle_Outcome_REQUEUE;
-    case outcome::discard: return tg_Settle_Outcome_DISCARD;
+    case outcome::ack:
+      return tg_Settle_Outcome_ACK;
+    case outcome::requeue:
+      return tg_Settle_Outcome_REQUEUE;
+    case outcome::discard:
+      return tg_Settle_Outcome_DISCARD;
   }
   return tg_Settle_Outcome_REQUEUE;
 }
@@ -80,10 +83,13 @@ void encode_connect(std::string& out, std::uint32_t correlation, const connect_o
                            .heartbeat_seconds = static_cast<std::uint32_t>(options.heartbeat.count()),
                            .producer = borrow(options.producer),
                            .producer_epoch = options.producer_epoch};
-  append(out, TG_CONNECT, tg_Connect_fields, message, options.name.size() + options.token.size() + options.producer.size());
+  append(out, TG_CONNECT, tg_Connect_fields, message,
+         options.name.size() + options.token.size() + options.producer.size());
 }
 
-void encode_ping(std::string& out, std::uint32_t ticks) { append(out, TG_PING, tg_Ping_fields, tg_Ping{.ticks = ticks}, 0); }
+void encode_ping(std::string& out, std::uint32_t ticks) {
+  append(out, TG_PING, tg_Ping_fields, tg_Ping{.ticks = ticks}, 0);
+}
 
 void encode_pong(std::string& out, std::uint32_t ticks) {
   append(out, TG_PONG, tg_Pong_fields, tg_Pong{.ticks = ticks, .unix_ms = 0}, 0);
@@ -160,10 +166,8 @@ void encode_settle(std::string& out, std::uint64_t tag, outcome outcome, bool mu
 }
 
 void encode_produce(std::string& out, std::uint32_t correlation, const place& where, std::string_view batch) {
-  const tg_Produce message{.correlation = correlation,
-                           .topic = borrow(where.topic),
-                           .partition = where.partition,
-                           .batch = borrow(batch)};
+  const tg_Produce message{
+      .correlation = correlation, .topic = borrow(where.topic), .partition = where.partition, .batch = borrow(batch)};
   append(out, TG_PRODUCE, tg_Produce_fields, message, where.topic.size() + batch.size());
 }
 
@@ -198,10 +202,8 @@ void encode_commit_offset(std::string& out, std::uint32_t correlation, std::stri
 }
 
 void encode_fetch_offset(std::string& out, std::uint32_t correlation, std::string_view group, const place& where) {
-  const tg_FetchOffset message{.correlation = correlation,
-                               .group = borrow(group),
-                               .topic = borrow(where.topic),
-                               .partition = where.partition};
+  const tg_FetchOffset message{
+      .correlation = correlation, .group = borrow(group), .topic = borrow(where.topic), .partition = where.partition};
   append(out, TG_FETCH_OFFSET, tg_FetchOffset_fields, message, group.size() + where.topic.size());
 }
 

@@ -25,34 +25,29 @@ awaitable<std::uint32_t> declare_topic(held on, const topic_definition& topic, b
 }
 
 awaitable<> bind(held on, codec::binding binding) {
-  co_await on->ask<codec::done>([&](std::string& out, std::uint32_t correlation) {
-    codec::encode_bind(out, correlation, binding);
-  });
+  co_await on->ask<codec::done>(
+      [&](std::string& out, std::uint32_t correlation) { codec::encode_bind(out, correlation, binding); });
 }
 
 awaitable<> unbind(held on, codec::binding binding) {
-  co_await on->ask<codec::done>([&](std::string& out, std::uint32_t correlation) {
-    codec::encode_unbind(out, correlation, binding);
-  });
+  co_await on->ask<codec::done>(
+      [&](std::string& out, std::uint32_t correlation) { codec::encode_unbind(out, correlation, binding); });
 }
 
 awaitable<> erase(held on, std::string_view kind, std::string_view name) {
-  co_await on->ask<codec::done>([&](std::string& out, std::uint32_t correlation) {
-    codec::encode_delete(out, correlation, kind, name);
-  });
+  co_await on->ask<codec::done>(
+      [&](std::string& out, std::uint32_t correlation) { codec::encode_delete(out, correlation, kind, name); });
 }
 
 awaitable<std::string> list(held on, std::string_view kind) {
-  auto listed = co_await on->ask<codec::listed>([&](std::string& out, std::uint32_t correlation) {
-    codec::encode_list(out, correlation, kind);
-  });
+  auto listed = co_await on->ask<codec::listed>(
+      [&](std::string& out, std::uint32_t correlation) { codec::encode_list(out, correlation, kind); });
   co_return std::move(listed.json);
 }
 
 awaitable<offset_t> produce(held on, codec::place where, std::string_view batch) {
-  const auto produced = co_await on->ask<codec::produced>([&](std::string& out, std::uint32_t correlation) {
-    codec::encode_produce(out, correlation, where, batch);
-  });
+  const auto produced = co_await on->ask<codec::produced>(
+      [&](std::string& out, std::uint32_t correlation) { codec::encode_produce(out, correlation, where, batch); });
   co_return produced.base_offset;
 }
 
@@ -79,9 +74,8 @@ awaitable<> commit_offset(held on, std::string_view group, codec::place where, o
 }
 
 awaitable<std::optional<committed_offset>> fetch_offset(held on, std::string_view group, codec::place where) {
-  auto answer = co_await on->ask<codec::committed_answer>([&](std::string& out, std::uint32_t correlation) {
-    codec::encode_fetch_offset(out, correlation, group, where);
-  });
+  auto answer = co_await on->ask<codec::committed_answer>(
+      [&](std::string& out, std::uint32_t correlation) { codec::encode_fetch_offset(out, correlation, group, where); });
   co_return std::move(answer.value);
 }
 

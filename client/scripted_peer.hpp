@@ -59,8 +59,6 @@ inline tg_bytes wire_text(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
-inline std::string_view plain(const tg_bytes& bytes) {
-  return {reinterpret_cast<const char*>(bytes.data), bytes.size};
-}
+inline std::string_view plain(const tg_bytes& bytes) { return {reinterpret_cast<const char*>(bytes.data), bytes.size}; }
 
 }  // namespace tidegate::client

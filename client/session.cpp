@@ -82,7 +82,8 @@ awaitable<asio::ip::tcp::resolver::results_type> session::resolve(const endpoint
     co_await resolved_.wait_until(deadline);
   }
   check_not_ended();
-  if (*asked->outcome) end(*asked->outcome, fmt::format("cannot resolve {}: {}", where.host, asked->outcome->message()));
+  if (*asked->outcome)
+    end(*asked->outcome, fmt::format("cannot resolve {}: {}", where.host, asked->outcome->message()));
   check_not_ended();
   co_return std::move(asked->found);
 }
@@ -104,9 +105,8 @@ awaitable<> session::connect(const endpoint& where) {
 
 awaitable<codec::connected> session::introduce() {
   try {
-    co_return co_await ask<codec::connected>([this](std::string& out, std::uint32_t correlation) {
-      codec::encode_connect(out, correlation, options_);
-    });
+    co_return co_await ask<codec::connected>(
+        [this](std::string& out, std::uint32_t correlation) { codec::encode_connect(out, correlation, options_); });
   } catch (const error_exception& refused) {
     end(conditions::make_error_code(conditions::connection_refused), refused.cause.text);
     throw;

@@ -47,8 +47,8 @@ void session::check_appended(std::size_t before) {
   const std::size_t size = outbox_.size() - before;
   if (size > frame_bytes_max_) {
     outbox_.resize(before);
-    throw error_exception({errc::too_large, fmt::format("a frame of {} bytes is over the broker's limit of {}", size,
-                                                        frame_bytes_max_)});
+    throw error_exception(
+        {errc::too_large, fmt::format("a frame of {} bytes is over the broker's limit of {}", size, frame_bytes_max_)});
   }
   wake_writer();
 }
@@ -117,9 +117,8 @@ awaitable<std::uint32_t> session::consume(std::string_view queue, std::uint32_t 
 
 awaitable<> session::cancel(std::uint32_t consumer) {
   check_open();
-  co_await ask<codec::done>([&](std::string& out, std::uint32_t correlation) {
-    codec::encode_cancel(out, correlation, consumer);
-  });
+  co_await ask<codec::done>(
+      [&](std::string& out, std::uint32_t correlation) { codec::encode_cancel(out, correlation, consumer); });
   --consumers_;
 }
 

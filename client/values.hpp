@@ -27,12 +27,12 @@ result<endpoint> parse_endpoint(std::string_view text);
 struct connect_options {
   std::string name = "tidegate-client";  // shown in the broker's listings
   std::string token;
-  std::string producer;             // identity for dropping duplicates; empty = none
+  std::string producer;  // identity for dropping duplicates; empty = none
   std::uint32_t producer_epoch = 0;
-  std::chrono::seconds heartbeat{0};               // 0 = the broker's
+  std::chrono::seconds heartbeat{0};  // 0 = the broker's
   std::chrono::milliseconds request_timeout{30'000};
-  std::size_t publish_window = 1'000;              // publishes without confirm
-  std::size_t deliveries_held_max = 70'000;        // received and not yet taken; above it the connection is closed
+  std::size_t publish_window = 1'000;        // publishes without confirm
+  std::size_t deliveries_held_max = 70'000;  // received and not yet taken; above it the connection is closed
 };
 
 struct session_info {

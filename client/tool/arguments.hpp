@@ -79,8 +79,8 @@ struct list_arguments {
   std::string kind;
 };
 
-using command = std::variant<publish_arguments, consume_arguments, tail_arguments, offsets_arguments,
-                             declare_arguments, binding_arguments, delete_arguments, list_arguments>;
+using command = std::variant<publish_arguments, consume_arguments, tail_arguments, offsets_arguments, declare_arguments,
+                             binding_arguments, delete_arguments, list_arguments>;
 
 struct arguments {
   client::endpoint broker;

@@ -7,6 +7,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/system/system_error.hpp>
 #include <fstream>
 #include <iostream>
 #include <system_error>
@@ -66,8 +67,10 @@ class piped_lines final : public body_source {
     text_.erase(0, taken_);
     taken_ = 0;
     auto room = asio::dynamic_buffer(text_, limits::body_bytes + 1);
-    const auto [failure, size] = co_await asio::async_read_until(input_, room, '\n', asio::as_tuple(asio::use_awaitable));
+    const auto [failure, size] =
+        co_await asio::async_read_until(input_, room, '\n', asio::as_tuple(asio::use_awaitable));
     if (failure == asio::error::not_found) throw error_exception(too_long());
+    if (failure == asio::error::operation_aborted) throw boost::system::system_error(failure);
     if (failure && failure != asio::error::eof) throw std::system_error(failure, "reading standard input");
     if (failure && text_.empty()) co_return std::nullopt;
     taken_ = failure ? text_.size() : size;

@@ -97,6 +97,7 @@ std::variant<arguments, int> parse_command_line(int count, const char* const* wo
   add_list(app, parsed);
   try {
     app.parse(count, words);
+    parsed.connect.name = "tidegate " + app.get_subcommands().front()->get_name();
     if (!broker.empty()) parsed.broker = taken("--broker", client::parse_endpoint(broker));
   } catch (const CLI::ParseError& reason) {
     return explain(app, reason);

@@ -82,16 +82,16 @@ void add_binding(CLI::App& command, bool remove, arguments& into) {
 }  // namespace
 
 void add_declare(CLI::App& app, arguments& into) {
-  CLI::App& command = *app.add_subcommand(
-      "declare", "Make an exchange, a queue or a topic");
+  CLI::App& command = *app.add_subcommand("declare", "Make an exchange, a queue or a topic");
   command.require_subcommand(1);
-  command.footer(std::string("Repeating it with the same attributes does nothing.\n"
-                             "\n"
-                             "EXAMPLES\n"
-                             "  tidegate declare exchange readings --type topic\n"
-                             "  tidegate declare queue work\n"
-                             "  tidegate declare topic readings --partitions 3 --retention-bytes 64M --retention-age 7d\n") +
-                 exit_codes);
+  command.footer(
+      std::string("Repeating it with the same attributes does nothing.\n"
+                  "\n"
+                  "EXAMPLES\n"
+                  "  tidegate declare exchange readings --type topic\n"
+                  "  tidegate declare queue work\n"
+                  "  tidegate declare topic readings --partitions 3 --retention-bytes 64M --retention-age 7d\n") +
+      exit_codes);
   add_declare_exchange(command, into);
   add_declare_queue(command, into);
   add_declare_topic(command, into);

@@ -16,7 +16,8 @@ client::awaitable<int> dispatch(environment& environment, const command& command
   if (const auto* asked = std::get_if<publish_arguments>(&command)) co_return co_await publish(environment, *asked);
   if (const auto* asked = std::get_if<consume_arguments>(&command)) co_return co_await consume(environment, *asked);
   if (const auto* asked = std::get_if<tail_arguments>(&command)) co_return co_await tail(environment, *asked);
-  if (const auto* asked = std::get_if<offsets_arguments>(&command)) co_return co_await show_offsets(environment, *asked);
+  if (const auto* asked = std::get_if<offsets_arguments>(&command))
+    co_return co_await show_offsets(environment, *asked);
   if (const auto* asked = std::get_if<declare_arguments>(&command)) co_return co_await declare(environment, *asked);
   if (const auto* asked = std::get_if<binding_arguments>(&command)) {
     co_return co_await change_binding(environment, *asked);

@@ -99,7 +99,9 @@ void add_publish(CLI::App& app, arguments& into) {
   command.add_option("--key", options->arguments.routing_key, "Routing key")->type_name("KEY");
   command.add_option("--partition-key", options->arguments.partition_key, "Messages with the same go to one partition")
       ->type_name("KEY");
-  command.add_option("--header", options->headers, "A header; may be repeated")->type_name("NAME=VALUE")->take_all();
+  command.add_option("--header", options->headers, "A header; may be repeated")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
   command.add_flag("--mandatory", options->arguments.mandatory, "Count a message that no binding matches as failed");
   command.add_option("--window", into.connect.publish_window, "Messages under way without a confirm")
       ->type_name("N")

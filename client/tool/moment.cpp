@@ -121,8 +121,9 @@ result<moment> parse_moment(std::string_view text, std::chrono::system_clock::ti
     return moment{std::nullopt, std::max<std::int64_t>(0, at.count())};
   }
   if (const auto time = iso_time(text); time && *time >= 0) return moment{std::nullopt, *time};
-  return error{errc::invalid,
-               fmt::format("'{}' is none of start, end, an offset, a time such as 2024-05-01T12:00:00Z, or -10m", text)};
+  return error{
+      errc::invalid,
+      fmt::format("'{}' is none of start, end, an offset, a time such as 2024-05-01T12:00:00Z, or -10m", text)};
 }
 
 result<milliseconds> parse_duration(std::string_view text) {

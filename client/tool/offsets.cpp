@@ -15,14 +15,15 @@ awaitable<void> move_group(environment& environment, const offsets_arguments& ar
   const offset_t to = co_await offset_at(environment.broker, arguments.topic, partition, *arguments.set);
   const auto range = co_await environment.broker.list_offset(arguments.topic, partition, client::timestamp_end);
   if (to < range.log_start || to > range.high_watermark) {
-    throw error_exception({errc::out_of_range,
-                           fmt::format("offset {} of {} partition {} is outside of {} to {}", to, arguments.topic,
-                                       partition, range.log_start, range.high_watermark)});
+    throw error_exception(
+        {errc::out_of_range, fmt::format("offset {} of {} partition {} is outside of {} to {}", to, arguments.topic,
+                                         partition, range.log_start, range.high_watermark)});
   }
   co_await environment.broker.commit_offset(arguments.group, arguments.topic, partition, to);
 }
 
-awaitable<json::object> standing(environment& environment, const offsets_arguments& arguments, std::uint32_t partition) {
+awaitable<json::object> standing(environment& environment, const offsets_arguments& arguments,
+                                 std::uint32_t partition) {
   const auto range = co_await environment.broker.list_offset(arguments.topic, partition, client::timestamp_end);
   json::object row{{"topic", arguments.topic},
                    {"partition", partition},

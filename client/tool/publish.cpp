@@ -32,7 +32,9 @@ class publication {
 
   std::uint64_t unconfirmed() const { return sent_ - confirmed_ - refused_ - unroutable_; }
   double seconds() const { return std::chrono::duration<double>(ended_ - began_).count(); }
-  double rate(std::uint64_t amount) const { return seconds() > 0 ? static_cast<double>(amount) / seconds() : 0; }
+  std::uint64_t rate(std::uint64_t amount) const {
+    return seconds() > 0 ? static_cast<std::uint64_t>(static_cast<double>(amount) / seconds()) : 0;
+  }
   bool wants_progress() const { return arguments_.progress || ::isatty(STDERR_FILENO) == 1; }
 
   environment& environment_;
@@ -100,8 +102,8 @@ awaitable<void> publication::show_progress() {
   for (;;) {
     second.expires_after(std::chrono::seconds(1));
     co_await second.async_wait(boost::asio::use_awaitable);
-    remark(fmt::format("{} sent, {} confirmed, {} confirmed in the last second", sent_, confirmed_,
-                       confirmed_ - before));
+    remark(
+        fmt::format("{} sent, {} confirmed, {} confirmed in the last second", sent_, confirmed_, confirmed_ - before));
     before = confirmed_;
   }
 }
@@ -116,7 +118,7 @@ json::object publication::summary() const {
                        {"refused", refused_},
                        {"unroutable", unroutable_},
                        {"unconfirmed", unconfirmed()},
-                       {"seconds", seconds()},
+                       {"milliseconds", static_cast<std::uint64_t>(seconds() * 1'000)},
                        {"messages_per_second", rate(confirmed_)},
                        {"body_bytes_per_second", rate(bytes_)},
                        {"failures", std::move(failures)}};
@@ -138,7 +140,7 @@ int publication::summarize() const {
   if (environment_.json) {
     print_json(summary());
   } else {
-    print_line(fmt::format("{} of {} confirmed in {:.3f} s: {:.0f} messages/s, {:.0f} body bytes/s", confirmed_, sent_,
+    print_line(fmt::format("{} of {} confirmed in {:.3f} s: {} messages/s, {} body bytes/s", confirmed_, sent_,
                            seconds(), rate(confirmed_), rate(bytes_)));
   }
   tell_failures();

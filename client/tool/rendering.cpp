@@ -76,7 +76,8 @@ std::vector<column> columns_of(const std::vector<json::object>& rows) {
   std::vector<column> columns;
   for (const json::object& row : rows) {
     for (const auto& member : row) {
-      auto found = std::find_if(columns.begin(), columns.end(), [&](const column& c) { return c.name == member.key(); });
+      auto found =
+          std::find_if(columns.begin(), columns.end(), [&](const column& c) { return c.name == member.key(); });
       if (found == columns.end()) found = columns.insert(columns.end(), {member.key(), member.key().size()});
       found->width = std::max(found->width, plain(member.value()).size());
       found->numbers = found->numbers && (member.value().is_number() || member.value().is_null());

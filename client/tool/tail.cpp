@@ -122,8 +122,9 @@ void reading::show_batch(position& at, const batch_view& batch) {
   bool skipped = false;
   if (!crc_matches(batch)) skipped = passed_over(at, batch, "the batch is damaged, its CRC does not match");
   if (!skipped && batch.compressed()) {
-    skipped = passed_over(at, batch, fmt::format("the batch is compressed with {}, which this tool does not decode",
-                                                 codecs[batch.attributes & 7]));
+    skipped = passed_over(
+        at, batch,
+        fmt::format("the batch is compressed with {}, which this tool does not decode", codecs[batch.attributes & 7]));
   }
   record_reader reader(batch);
   record_view record;

@@ -19,11 +19,16 @@ std::size_t character_bytes(unsigned char first) {
 // The second byte's range is narrower behind four first bytes: RFC 3629, section 4.
 bool fits_second(unsigned char first, unsigned char second) {
   switch (first) {
-    case 0xE0: return second >= 0xA0 && second <= 0xBF;
-    case 0xED: return second >= 0x80 && second <= 0x9F;
-    case 0xF0: return second >= 0x90 && second <= 0xBF;
-    case 0xF4: return second >= 0x80 && second <= 0x8F;
-    default: return second >= 0x80 && second <= 0xBF;
+    case 0xE0:
+      return second >= 0xA0 && second <= 0xBF;
+    case 0xED:
+      return second >= 0x80 && second <= 0x9F;
+    case 0xF0:
+      return second >= 0x90 && second <= 0xBF;
+    case 0xF4:
+      return second >= 0x80 && second <= 0x8F;
+    default:
+      return second >= 0x80 && second <= 0xBF;
   }
 }
 
@@ -37,10 +42,23 @@ bool is_character(std::string_view bytes) {
   return true;
 }
 
-// C0 and DEL; the C1 controls are U+0080 to U+009F and take two bytes.
-bool is_control(std::string_view text, std::size_t at) {
-  const auto byte = static_cast<unsigned char>(text[at]);
-  return byte < 0x20 || byte == 0x7F || (byte == 0xC2 && static_cast<unsigned char>(text[at + 1]) < 0xA0);
+// C0, DEL, and the C1 controls U+0080 to U+009F, which take two bytes.
+bool is_control(std::string_view character) {
+  const auto first = static_cast<unsigned char>(character[0]);
+  if (character.size() == 2) return first == 0xC2 && static_cast<unsigned char>(character[1]) < 0xA0;
+  return first < 0x20 || first == 0x7F;
+}
+
+void add_visibly(std::string& line, std::string_view character) {
+  if (character == "\n") {
+    line += "\\n";
+  } else if (character == "\t") {
+    line += "\\t";
+  } else if (is_control(character)) {
+    for (const char byte : character) line += fmt::format("\\x{:02X}", static_cast<unsigned char>(byte));
+  } else {
+    line += character;
+  }
 }
 
 }  // namespace
@@ -72,16 +90,10 @@ std::string to_base64(std::string_view bytes) {
 std::string to_line(std::string_view bytes) {
   if (!is_utf8(bytes)) return fmt::format("({} bytes, base64) {}", bytes.size(), to_base64(bytes));
   std::string line;
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    if (bytes[i] == '\n') {
-      line += "\\n";
-    } else if (bytes[i] == '\t') {
-      line += "\\t";
-    } else if (is_control(bytes, i)) {
-      line += fmt::format("\\x{:02X}", static_cast<unsigned char>(bytes[i]));
-    } else {
-      line += bytes[i];
-    }
+  while (!bytes.empty()) {
+    const std::size_t size = character_bytes(static_cast<unsigned char>(bytes[0]));
+    add_visibly(line, bytes.substr(0, size));
+    bytes.remove_prefix(size);
   }
   return line;
 }

@@ -1,0 +1,92 @@
+#include "client/tool/rendering.hpp"
+
+#include <gtest/gtest.h>
+
+#include "client/tool/text.hpp"
+
+namespace tidegate::tool {
+namespace {
+
+namespace json = boost::json;
+
+std::string json_of(const message_view& message) {
+  json::object object;
+  add_message(object, message, 5);
+  return json::serialize(object);
+}
+
+TEST(text, knows_utf8) {
+  for (const char* good : {"", "plain", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x8C\x8A", "\xED\x9F\xBF"}) {
+    EXPECT_TRUE(is_utf8(good)) << good;
+  }
+}
+
+TEST(text, knows_what_is_not_utf8) {
+  for (const char* bad : {"\x80", "\xC3", "\xC0\xAF", "\xE0\x80\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80",
+                          "\xF5\x80\x80\x80", "\xE2\x82", "\xE2\x28\xA1", "ok\xFF"}) {
+    EXPECT_FALSE(is_utf8(bad));
+  }
+}
+
+TEST(text, writes_base64) {
+  EXPECT_EQ(to_base64(""), "");
+  EXPECT_EQ(to_base64("f"), "Zg==");
+  EXPECT_EQ(to_base64("fo"), "Zm8=");
+  EXPECT_EQ(to_base64("foobar"), "Zm9vYmFy");
+  EXPECT_EQ(to_base64("\xFF\xFE"), "//4=");
+}
+
+TEST(text, lets_no_message_steer_the_terminal) {
+  EXPECT_EQ(to_line("a\nb\tc"), "a\\nb\\tc");
+  EXPECT_EQ(to_line("\x1B[31m\x7F"), "\\x1B[31m\\x7F");
+  EXPECT_EQ(to_line("\xC2\x9B"
+                    "31m"),
+            "\\xC2\\x9B31m");
+  EXPECT_EQ(to_line("caf\xC3\xA9"), "caf\xC3\xA9");
+  EXPECT_EQ(to_line("\xFF"), "(1 bytes, base64) /w==");
+}
+
+TEST(rendering, gives_messages_as_json) {
+  EXPECT_EQ(json_of({.exchange = "e", .routing_key = "a.b", .key = "k", .headers = {{"h", "v"}}, .body = "\"hi\""}),
+            R"({"routing_key":"a.b","exchange":"e","key":"k","headers":{"h":"v"},"timestamp_ms":5,"body":"\"hi\""})");
+}
+
+TEST(rendering, gives_binary_as_base64) {
+  EXPECT_EQ(json_of({.exchange = "", .routing_key = "", .key = "\xFF", .headers = {{"h", "\xFF"}}, .body = "\xFF"}),
+            R"({"routing_key":"","exchange":"","key_base64":"/w==","headers":{},"headers_base64":{"h":"/w=="},)"
+            R"("timestamp_ms":5,"body_base64":"/w=="})");
+}
+
+TEST(rendering, gives_messages_as_lines) {
+  EXPECT_EQ(message_line({.exchange = "e", .routing_key = "a", .key = "k", .headers = {{"h", "v"}}, .body = "x\ny"}, 0),
+            "1970-01-01T00:00:00.000Z a key=k h=v | x\\ny");
+}
+
+TEST(rendering, aligns_columns) {
+  const auto rows = json::parse(R"([{"name":"work","ready":7},{"name":"a","ready":1200,"more":"x"}])").as_array();
+  EXPECT_EQ(table(rows),
+            "NAME  READY  MORE\n"
+            "work      7\n"
+            "a      1200  x\n");
+}
+
+TEST(rendering, spreads_what_is_nested) {
+  const auto rows =
+      json::parse(R"([{"name":"t","partitions":[{"partition":0,"bytes":5},{"partition":1,"bytes":70}],"age":null}])");
+  EXPECT_EQ(table(rows.as_array()),
+            "NAME  AGE  PARTITION  BYTES\n"
+            "t       -          0      5\n"
+            "t       -          1     70\n");
+}
+
+TEST(rendering, shows_one_object_as_names_and_values) {
+  const auto status = json::parse(R"({"server":"s 1","store":{"bytes":5,"full":false},"tags":["a",1]})");
+  EXPECT_EQ(fields(status.as_object()),
+            "server       s 1\n"
+            "store.bytes  5\n"
+            "store.full   false\n"
+            "tags         a,1\n");
+}
+
+}  // namespace
+}  // namespace tidegate::tool
