@@ -211,7 +211,7 @@ void broker::settle_all(const std::vector<waiting>& receipts, const error* refus
 }
 
 void broker::apply(const store::commit_result& result) {
-  ++counters_.commits;
+  counters_.commits += result.bytes_written > 0 ? 1 : 0;
   counters_.bytes_written += result.bytes_written;
   counters_.journal_bytes = result.journal_bytes;
   work_left_ = result.work_left;

@@ -72,7 +72,8 @@ class group {
   // Drops from every log what is older than its age bound at this wall time.
   void expire_at(std::int64_t wall_ms) { expire_at_ = wall_ms; }
 
-  bool empty() const { return operations_ == 0 && !expire_at_; }
+  bool has_operations() const { return operations_ > 0; }
+  bool empty() const { return !has_operations() && !expire_at_; }
   // Holds records.
   bool appends() const;
   // Rough size of what it will write; the core's bound on what waits for the writer.

@@ -50,6 +50,20 @@ TEST(retention, the_bound_holds_when_merging_makes_records_longer) {
   }
 }
 
+TEST(retention, a_look_that_finds_nothing_too_old_writes_nothing) {
+  scratch_store store;
+  const stream_id log = store.make_log({0, milliseconds(1'000)});
+  store.append(log, "young", 9'000);
+  const auto before = store.commit();
+  store.open_group().expire_at(9'500);
+  const auto look = store.commit();
+  EXPECT_EQ(look.commit, before.commit);
+  EXPECT_EQ(look.bytes_written, 0u);
+  store.open_group().expire_at(11'000);
+  EXPECT_GT(store.commit().commit, before.commit);
+  EXPECT_THAT(store.bodies(log), IsEmpty());
+}
+
 TEST(retention, a_lowered_bound_takes_hold_when_ages_are_looked_at) {
   scratch_store store({48 << 20, 256 * 1024});
   const stream_id log = store.make_log();

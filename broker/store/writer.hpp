@@ -38,7 +38,7 @@ struct commit_result {
   bool work_left = false;      // chunks to free remain: another commit is welcome, even an empty one
   std::vector<stream_update> streams;
   std::uint64_t journal_bytes = 0;
-  std::uint64_t bytes_written = 0;  // payload handed to LMDB
+  std::uint64_t bytes_written = 0;  // payload handed to LMDB; 0 = there was nothing to commit
   lmdb::page_use pages;
 };
 
@@ -55,6 +55,7 @@ class writer {
  private:
   commit_result attempt(group& group);
   commit_result attempt_without_appends(group& group);
+  bool work_left() const;
   commit_result result_now();
   void read_books_again();
   void change_stream(lmdb::txn& txn, const stream_change& change);
