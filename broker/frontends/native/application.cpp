@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "broker/base/log.hpp"
 #include "broker/frontends/native/front_end.hpp"
@@ -29,6 +30,19 @@ std::optional<error> objection_to(const tg_Connect& connect, const session& sess
   }
   if (!is_utf8(view_of(connect.name))) return error{errc::invalid, "the name is not UTF-8", "name"};
   return std::nullopt;
+}
+
+// A later version's outcome is none of the enumeration's values, so it is looked at as the number that it is.
+result<core::broker::outcome> outcome_of(const tg_Settle& settle) {
+  std::uint32_t number = 0;
+  static_assert(sizeof number == sizeof settle.outcome);
+  std::memcpy(&number, &settle.outcome, sizeof number);
+  switch (number) {
+    case tg_Settle_Outcome_ACK: return core::broker::outcome::ack;
+    case tg_Settle_Outcome_REQUEUE: return core::broker::outcome::requeue;
+    case tg_Settle_Outcome_DISCARD: return core::broker::outcome::discard;
+    default: return error{errc::invalid, fmt::format("outcome {} is not ACK, REQUEUE or DISCARD", number), "outcome"};
+  }
 }
 
 }  // namespace
@@ -303,9 +317,8 @@ void application::settle(const tg_frame& frame) {
   tg_Settle settle{};
   if (!tg_frame_decode(&frame, tg_Settle_fields, &settle))
     return session_.fail({errc::invalid, "Settle does not decode"});
-  const auto outcome = settle.outcome == tg_Settle_Outcome_ACK       ? core::broker::outcome::ack
-                       : settle.outcome == tg_Settle_Outcome_REQUEUE ? core::broker::outcome::requeue
-                                                                     : core::broker::outcome::discard;
+  const auto outcome = outcome_of(settle);
+  if (!outcome) return session_.refuse(0, outcome.error());
   auto first = unsettled_.find(settle.tag);
   if (settle.multiple ? settle.tag >= next_tag_ : first == unsettled_.end()) {
     return session_.refuse(
@@ -314,7 +327,7 @@ void application::settle(const tg_frame& frame) {
   if (settle.multiple) first = unsettled_.begin();
   const auto end = unsettled_.upper_bound(settle.tag);
   for (auto item = first; item != end; item = unsettled_.erase(item)) {
-    broker_.settle(item->second.consumer, item->second.offset, outcome);
+    broker_.settle(item->second.consumer, item->second.offset, *outcome);
   }
 }
 
