@@ -50,7 +50,7 @@ def readings(say, tmp_path_factory):
     say("readings: ../shared/data/occupancy.csv is not here, generated ones take its place")
     made = tmp_path_factory.mktemp("readings") / "generated.csv"
     rows = ["time,temperature_c,humidity_pct,light_lux,co2_ppm,humidity_ratio,occupied"]
-    for minute in range(8000):
+    for minute in range(20000):
         wave = math.sin(minute / 230)
         rows.append(f"{1700000000 + 60 * minute},{21 + 3 * wave:.3f},{40 - 5 * wave:.3f},{max(0, 400 * wave):.1f},"
                     f"{500 + minute % 700},{0.0045 + wave / 1000:.6f},{int(wave > 0)}")

@@ -13,7 +13,7 @@ import processes
 
 SENSORS = 4
 PARTITIONS = 4
-INTERVAL_MS = 3  # of one sensor: the faults fall into a load of some 20 s
+INTERVAL_MS = 4  # of one sensor: the faults fall into a load of some 20 s
 
 
 def start_sensors(desk, broker, readings):
@@ -24,17 +24,22 @@ def start_sensors(desk, broker, readings):
         for which in range(SENSORS)]
 
 
-def make_trouble(rows, broker, bridge, kafka, worker, say):
-    """Everything fails once or twice, at tenths of the load as the worker sees it."""
+def make_trouble(rows, sensors, broker, bridge, kafka, worker, say):
+    """Everything fails once or twice, at shares of the load as the worker sees it."""
     def at(share, what):
         processes.wait_until(lambda: len(worker.done) >= rows * share, 120, f"{share:.0%} of the readings")
+        assert any(sensor.is_alive() for sensor in sensors), f"void: the load was over before {what}"
         say(f"main job: {len(worker.done)} of {rows} worked, now {what}")
 
     at(0.1, "kill -9 of the broker")
     broker.restart_after_kill()
-    at(0.25, "kill -9 of the bridge")
+    at(0.2, "kill -9 of the bridge")
     bridge.process.kill()
     bridge.process.start()
+    at(0.3, "a frozen Kafka")
+    kafka.process.freeze()
+    time.sleep(2)
+    kafka.process.thaw()
     at(0.4, "a stop of Kafka")
     kafka.stop()
     at(0.55, "kill -9 of the broker while Kafka is away")
@@ -45,10 +50,6 @@ def make_trouble(rows, broker, bridge, kafka, worker, say):
     bridge.process.kill()
     bridge.process.start()
     kafka.start()
-    at(0.8, "a frozen Kafka")
-    kafka.process.freeze()
-    time.sleep(3)
-    kafka.process.thaw()
 
 
 def end_sensors(sensors, rows):
@@ -107,7 +108,7 @@ def test_every_reading_reaches_the_centre_exactly_once(desk, kafka, link_pb2, re
     worker = gateway.Worker(broker, link_pb2)
     worker.start()
     sensors = start_sensors(desk, broker, readings)
-    make_trouble(len(wanted), broker, bridge, kafka, worker, say)
+    make_trouble(len(wanted), sensors, broker, bridge, kafka, worker, say)
     end_sensors(sensors, len(wanted))
     processes.wait_until(
         lambda: gateway.is_forwarded(broker, link_pb2, "readings", PARTITIONS, "bridge/readings"), 120,
