@@ -77,8 +77,8 @@ def arguments():
         prog="examples/demo.sh", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--kafka", metavar="HOST:PORT", help="a real Kafka instead of the mock; it gets a new topic")
-    parser.add_argument("--csv", metavar="FILE", help="readings from a file (first column time, others numbers) instead "
-                        "of this machine's own vital signs from /proc and /sys")
+    parser.add_argument("--csv", metavar="FILE", help="readings from a file (first column time, others numbers) "
+                        "instead of this machine's own vital signs from /proc and /sys")
     parser.add_argument("--sensors", type=int, default=4, help="how many sensor processes (default 4)")
     parser.add_argument("--interval-ms", type=int, default=50, help="between two readings of a sensor (default 50)")
     parser.add_argument("--live", type=int, default=10, help="seconds with the link up, before and after (default 10)")
@@ -137,8 +137,8 @@ class Demo:
             self.say(f"Kafka: {self.options.kafka}, topic {self.topic}")
             return self.options.kafka
         ports = self.home / "mock.address"
-        self.mock = self.start("mock-kafka", self.programs["mock"], "--port-file", ports, "--topic", f"{self.topic}:2",
-                               stdout=subprocess.DEVNULL)
+        command = [self.programs["mock"], "--port-file", ports, "--topic", f"{self.topic}:2"]
+        self.mock = self.start("mock-kafka", *command, stdout=subprocess.DEVNULL)
         address = wait_for(lambda: ports.is_file() and ports.read_text().strip(), 10, "the mock Kafka's address")
         self.say(f"Kafka: librdkafka's MOCK cluster at {address} (a real one: --kafka HOST:PORT)")
         return address
@@ -158,8 +158,8 @@ class Demo:
         self.bridge = self.start("bridge", self.programs["bridge"], "--config", config)
 
     def start_worker(self):
-        self.worker = self.start("worker", self.programs["tool"], "--broker", f"127.0.0.1:{self.port}", "--json", "consume",
-                                 "work", stdout=subprocess.PIPE)
+        command = [self.programs["tool"], "--broker", f"127.0.0.1:{self.port}", "--json", "consume", "work"]
+        self.worker = self.start("worker", *command, stdout=subprocess.PIPE)
         threading.Thread(target=self.read_worker, daemon=True).start()
 
     def read_worker(self):
@@ -171,8 +171,8 @@ class Demo:
     def start_sensors(self):
         self.sensors = []
         for number in range(self.options.sensors):
-            command = [self.programs["sensor"], "--broker", f"127.0.0.1:{self.port}", "--device", f"sensor-{number + 1}",
-                       "--topic", f"sensors.room-{number + 1}", "--interval-ms", self.options.interval_ms, "--json",
+            command = [self.programs["sensor"], "--broker", f"127.0.0.1:{self.port}",
+                       "--device", f"sensor-{number + 1}", "--topic", f"sensors.room-{number + 1}", "--interval-ms", self.options.interval_ms, "--json",
                        "--linger-seconds", 20, "--retry-max-ms", 1000]
             if self.options.csv:
                 command += ["--csv", self.options.csv, "--every", self.options.sensors, "--phase", number]
@@ -276,7 +276,8 @@ class Demo:
         }
 
     def read_centre(self):
-        command = [self.programs["dump"], "--brokers", self.kafka, "--topic", self.topic, "--idle-seconds", "3", "--json"]
+        command = [self.programs["dump"], "--brokers", self.kafka, "--topic", self.topic, "--idle-seconds", "3",
+                   "--json"]
         run = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300, check=True)
         return [json.loads(line) for line in run.stdout.splitlines()]
 

@@ -28,8 +28,8 @@ TEST(bytes, varints_round_trip_at_every_length) {
 }
 
 TEST(bytes, zigzag_round_trips) {
-  for (std::int64_t value : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{1}, std::numeric_limits<std::int64_t>::min(),
-                             std::numeric_limits<std::int64_t>::max()}) {
+  for (std::int64_t value : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{1},
+                             std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()}) {
     EXPECT_EQ(unzigzag(zigzag(value)), value);
   }
   EXPECT_EQ(zigzag(-1), 1u);

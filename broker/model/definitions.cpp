@@ -27,6 +27,12 @@ std::string text_of(const json::object& object, std::string_view key) {
   return std::string(found->get_string());
 }
 
+template <class Value>
+Value known(const result<Value>& parsed) {
+  if (!parsed) throw storage_failure("the store is damaged: " + parsed.error().text);
+  return *parsed;
+}
+
 std::uint64_t number_in(const json::value& value) {
   boost::system::error_code failure;
   const auto number = value.to_number<std::uint64_t>(failure);
@@ -139,7 +145,7 @@ std::string to_json(const binding_definition& binding) {
 
 exchange_definition exchange_from_json(std::string_view text) {
   const json::object object = parse_object(text);
-  return {text_of(object, "name"), parse_exchange_type(text_of(object, "type")).value()};
+  return {text_of(object, "name"), known(parse_exchange_type(text_of(object, "type")))};
 }
 
 queue_definition queue_from_json(std::string_view text) {
@@ -163,7 +169,7 @@ topic_definition topic_from_json(std::string_view text) {
 
 binding_definition binding_from_json(std::string_view text) {
   const json::object object = parse_object(text);
-  return {text_of(object, "exchange"), parse_target_kind(text_of(object, "target_kind")).value(),
+  return {text_of(object, "exchange"), known(parse_target_kind(text_of(object, "target_kind"))),
           text_of(object, "target"), text_of(object, "routing_key")};
 }
 

@@ -8,7 +8,8 @@ namespace tidegate {
 namespace {
 
 error too_large(std::string_view field, std::size_t size, std::size_t limit) {
-  return {errc::too_large, fmt::format("{} of {} bytes is over the limit of {}", field, size, limit), std::string(field)};
+  return {errc::too_large, fmt::format("{} of {} bytes is over the limit of {}", field, size, limit),
+          std::string(field)};
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
-// How many messages a second the broker confirms, each on flash, next to raw append + fdatasync of the same bytes on the
-// same disk in the same run. Start a broker first; it needs a queue and a topic of the names below, which this declares.
+// How many messages a second the broker confirms, each on flash, next to raw append + fdatasync of the same bytes on
+// the same disk in the same run. Start a broker first; it needs a queue and a topic of the names below, which this
+// declares.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -59,7 +60,8 @@ double raw_rate(const settings& settings, std::size_t messages, double seconds) 
   std::size_t syncs = 0;
   const auto began = steady::now();
   while (since(began) < seconds) {
-    if (::write(file, data.data(), data.size()) < 0 || ::fdatasync(file) != 0) throw std::runtime_error("cannot sync " + path);
+    if (::write(file, data.data(), data.size()) < 0 || ::fdatasync(file) != 0)
+      throw std::runtime_error("cannot sync " + path);
     ++syncs;
   }
   const double elapsed = since(began);
@@ -137,8 +139,9 @@ awaitable<measurement> topic_rate(const settings& settings) {
 
 void print(const settings& settings, const std::vector<measurement>& rows) {
   if (!settings.json) {
-    std::printf("%zu-byte messages, confirmed after a synced commit; raw = append + fdatasync of as many bytes at a time\n",
-                settings.body_bytes);
+    std::printf(
+        "%zu-byte messages, confirmed after a synced commit; raw = append + fdatasync of as many bytes at a time\n",
+        settings.body_bytes);
     std::printf("%-24s %14s %14s %8s %12s\n", "", "messages/s", "raw/s", "of raw", "median us");
   }
   for (const measurement& row : rows) {
@@ -147,7 +150,8 @@ void print(const settings& settings, const std::vector<measurement>& rows) {
       std::printf("{\"name\":\"%s\",\"per_second\":%.0f,\"raw_per_second\":%.0f,\"of_raw\":%.3f,\"median_us\":%.1f}\n",
                   row.name.c_str(), row.per_second, row.raw_per_second, ratio, row.median_us);
     } else {
-      std::printf("%-24s %14.0f %14.0f %8.2f %12.0f\n", row.name.c_str(), row.per_second, row.raw_per_second, ratio, row.median_us);
+      std::printf("%-24s %14.0f %14.0f %8.2f %12.0f\n", row.name.c_str(), row.per_second, row.raw_per_second, ratio,
+                  row.median_us);
     }
   }
 }
@@ -167,9 +171,11 @@ awaitable<> run(const settings& settings) {
 
 int main(int argc, char** argv) {
   settings settings;
-  CLI::App app("Confirmed, synced messages a second, next to raw append + fdatasync in the same run.", "confirmed_rate");
+  CLI::App app("Confirmed, synced messages a second, next to raw append + fdatasync in the same run.",
+               "confirmed_rate");
   app.add_option("--broker", settings.broker, "The broker's native port")->capture_default_str();
-  app.add_option("--directory", settings.directory, "Where the raw file is written: the store's disk")->capture_default_str();
+  app.add_option("--directory", settings.directory, "Where the raw file is written: the store's disk")
+      ->capture_default_str();
   app.add_option("--seconds", settings.seconds, "For each row")->capture_default_str();
   app.add_option("--bytes", settings.body_bytes, "Of a message's body")->capture_default_str();
   app.add_flag("--json", settings.json, "One JSON object a row");

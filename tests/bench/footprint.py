@@ -1,5 +1,5 @@
-"""What the broker costs at rest: program size, private memory, and the time from start to ready, with an empty store and
-with many messages held. Prints a table, or JSON with --json.
+"""What the broker costs at rest: program size, private memory, and the time from start to ready, with an empty store
+and with many messages held. Prints a table, or JSON with --json.
 
     /usr/bin/python3 tests/bench/footprint.py [--build build/release] [--messages 1000000] [--json]
 """
@@ -52,7 +52,8 @@ class Gateway:
     def start(self):
         """Milliseconds until the log says ready."""
         began = time.monotonic()
-        self.process = subprocess.Popen([str(self.program), "--config", str(self.config)], stderr=subprocess.PIPE, text=True)
+        command = [str(self.program), "--config", str(self.config)]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         for line in self.process.stderr:
             if " ready: " in line:
                 return (time.monotonic() - began) * 1000
@@ -64,8 +65,8 @@ class Gateway:
         self.process.wait()
 
     def private_kib(self):
-        """Memory of this process alone: the heap, and its own pages of the program and the libraries. Pages of the store's
-        map are the kernel's cache, given back whenever something else needs them, and are told apart."""
+        """Memory of this process alone: the heap, and its own pages of the program and the libraries. Pages of the
+        store's map are the kernel's cache, given back whenever something else needs them, and are told apart."""
         own, store, is_store = 0, 0, False
         for line in pathlib.Path(f"/proc/{self.process.pid}/smaps").read_text().splitlines():
             fields = line.split()
@@ -94,7 +95,8 @@ def measure(gateway, messages):
     rows["first start, which fills 1 GiB, ms"] = gateway.start()
     rows["start with an empty store, ms"] = starts(gateway, kill=False)
     rows["private memory idle, KiB"] = gateway.private_kib()[0]
-    for name, where in (("in a queue", ("--key", "held")), ("in a topic", ("--exchange", "amq.direct", "--key", "held"))):
+    held = {"in a queue": ("--key", "held"), "in a topic": ("--exchange", "amq.direct", "--key", "held")}
+    for name, where in held.items():
         gateway.publish(messages, *where)
         rows[f"{messages} {name}: start after a clean stop, ms"] = starts(gateway, kill=False)
         rows[f"{messages} {name}: start after kill -9, ms"] = starts(gateway, kill=True)
@@ -106,7 +108,7 @@ def measure(gateway, messages):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", default="build/release", type=pathlib.Path, help="build folder (default build/release)")
+    parser.add_argument("--build", default="build/release", type=pathlib.Path, help="(default build/release)")
     parser.add_argument("--messages", default=1_000_000, type=int, help="of 100 bytes, held (default 1000000)")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
