@@ -172,7 +172,8 @@ class Demo:
         self.sensors = []
         for number in range(self.options.sensors):
             command = [self.programs["sensor"], "--broker", f"127.0.0.1:{self.port}",
-                       "--device", f"sensor-{number + 1}", "--topic", f"sensors.room-{number + 1}", "--interval-ms", self.options.interval_ms, "--json",
+                       "--device", f"sensor-{number + 1}", "--topic", f"sensors.room-{number + 1}",
+                       "--interval-ms", self.options.interval_ms, "--json",
                        "--linger-seconds", 20, "--retry-max-ms", 1000]
             if self.options.csv:
                 command += ["--csv", self.options.csv, "--every", self.options.sensors, "--phase", number]
