@@ -1,4 +1,4 @@
-// Connections on real sockets over the loopback; the broker's commits are stepped in the same loop.
+// serve.cpp and the listener on real sockets over the loopback; the broker is stepped in the same loop.
 #include "broker/frontends/native/serve.hpp"
 
 #include <gmock/gmock.h>

@@ -1,0 +1,216 @@
+// The application's requests about definitions and topics.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "broker/frontends/native/testing.hpp"
+
+namespace tidegate::native {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+class requests : public testing::Test {
+ protected:
+  requests() {
+    gateway_.broker.declare_queue("work");
+    gateway_.broker.declare_topic("log");
+    gateway_.broker.bind_topic("amq.topic", "log", "#");
+    gateway_.broker.commit();
+    peer_.connect();
+  }
+  gateway gateway_;
+  peer peer_{gateway_};
+};
+
+class fetching : public requests {
+ protected:
+  void append(std::string_view body) {
+    gateway_.broker.publish("amq.topic", "k", body);
+    gateway_.broker.commit();
+  }
+  // Of a batch of one such message.
+  std::size_t batch_bytes() {
+    append("12345678");
+    return gateway_.broker->fetch("log", 0, 0, 1).value().batches.size();
+  }
+};
+
+TEST_F(fetching, at_the_end_it_waits_for_a_record) {
+  peer_.fetch(2, "log", 0, 5'000);
+  EXPECT_THAT(peer_.answers(), IsEmpty());
+  EXPECT_EQ(peer_.on().deadline(), gateway_.broker.clock.monotonic() + milliseconds(5'000));
+  const int wakes = peer_.wakes;
+  append("m");
+  EXPECT_GT(peer_.wakes, wakes);
+  EXPECT_THAT(peer_.answers(), ElementsAre(testing::StartsWith("fetched 2 code 0 from 0 to 1 bytes 1")));
+  append("n");
+  EXPECT_THAT(peer_.answers(), IsEmpty());
+}
+
+TEST_F(fetching, or_until_its_time_is_over) {
+  peer_.fetch(2, "log", 0, 5'000);
+  gateway_.broker.clock.advance(milliseconds(4'999));
+  EXPECT_THAT(peer_.answers(), IsEmpty());
+  gateway_.broker.clock.advance(milliseconds(1));
+  EXPECT_THAT(peer_.answers(), ElementsAre("fetched 2 code 0 from 0 to 0 bytes 0"));
+  peer_.fetch(3, "log", 0);
+  EXPECT_THAT(peer_.answers(), ElementsAre("fetched 3 code 0 from 0 to 0 bytes 0"));
+}
+
+TEST_F(fetching, waits_for_as_many_bytes_as_it_asks_for) {
+  const std::size_t one = batch_bytes();
+  peer_.fetch(2, "log", 0, 5'000, static_cast<std::uint32_t>(3 * one - 10));
+  EXPECT_THAT(peer_.answers(), IsEmpty());
+  append("12345678");
+  EXPECT_THAT(peer_.answers(), IsEmpty());
+  append("12345678");
+  EXPECT_THAT(peer_.answers(), ElementsAre(fmt::format("fetched 2 code 0 from 0 to 3 bytes {}", 3 * one)));
+}
+
+TEST_F(fetching, does_not_wait_for_more_than_it_may_take) {
+  const std::size_t one = batch_bytes();
+  append("12345678");
+  const auto most = static_cast<std::uint32_t>(one + one / 2);
+  peer_.fetch(2, "log", 0, 5'000, 1'000'000, most);
+  EXPECT_THAT(peer_.answers(), ElementsAre(fmt::format("fetched 2 code 0 from 0 to 2 bytes {}", one)));
+}
+
+TEST_F(fetching, out_of_range_tells_the_range_at_once) {
+  append("m");
+  peer_.fetch(2, "log", 2, 5'000);
+  EXPECT_THAT(peer_.answers(), ElementsAre("fetched 2 code 7 from 0 to 1 bytes 0"));
+  peer_.fetch(3, "none", 0, 5'000);
+  peer_.fetch(4, "log", 0, 5'000, 0, 0, 1);
+  EXPECT_THAT(peer_.answers(), ElementsAre("error 3 code 2 field topic", "error 4 code 2 field partition"));
+}
+
+TEST_F(fetching, ends_with_its_topic) {
+  peer_.fetch(2, "log", 0, 5'000);
+  gateway_.broker->remove_topic("log", gateway_.broker.next_receipt()).value();
+  EXPECT_THAT(peer_.answers(), ElementsAre("error 2 code 2 field topic"));
+}
+
+TEST_F(fetching, many_may_wait_and_no_more) {
+  for (std::uint32_t i = 0; i < limits::fetches_waiting; ++i) peer_.fetch(i, "log", 0, 5'000);
+  EXPECT_THAT(peer_.answers(), IsEmpty());
+  peer_.fetch(1'000, "log", 0, 5'000);
+  EXPECT_THAT(peer_.answers(), ElementsAre("error 1000 code 9 field "));
+  append("m");
+  EXPECT_THAT(peer_.answers(), SizeIs(limits::fetches_waiting));
+}
+
+TEST_F(fetching, answers_that_are_due_together_do_not_pile_up) {
+  for (std::uint32_t i = 0; i < 100; ++i) peer_.fetch(i, "log", 0, 5'000);
+  append(std::string(100'000, 'b'));
+  std::size_t answered = 0, largest = 0;
+  for (int turns = 0; answered < 100 && turns < 100; ++turns) {
+    peer_.on().fill();
+    largest = std::max(largest, peer_.on().outbox().size());
+    answered += peer_.take().size();
+  }
+  EXPECT_EQ(answered, 100u);
+  EXPECT_LT(largest, limits::outbox_bytes_mark + 200'000);
+}
+
+TEST_F(fetching, produced_batches_come_back_byte_for_byte_but_for_their_offset) {
+  append("first");
+  batch_builder builder;
+  builder.add(record_view{0, 17, "key", "body", {{"h", "v"}}});
+  builder.add(record_view{1, 18, {}, "more", {}});
+  std::string batch = builder.finish();
+  peer_.send(TG_PRODUCE, tg_Produce_fields, tg_Produce{5, bytes_of("log"), 0, bytes_of(batch)}, batch.size() + 8);
+  EXPECT_THAT(peer_.answers(), IsEmpty());
+  EXPECT_THAT(peer_.answers_committed(), ElementsAre("produced 5 at 1"));
+  peer_.fetch(6, "log", 1);
+  const auto answers = peer_.take();
+  set_base_offset(batch, 1);
+  EXPECT_EQ(view_of(answers[0].as<tg_Fetched>(tg_Fetched_fields).batches), batch);
+  peer_.send(TG_PRODUCE, tg_Produce_fields, tg_Produce{7, bytes_of("log"), 0, bytes_of("no batch")}, 32);
+  EXPECT_THAT(peer_.answers(), ElementsAre(testing::StartsWith("error 7 code 1")));
+}
+
+TEST_F(fetching, the_largest_batch_fits_a_frame_both_ways) {
+  batch_builder builder;
+  const std::string body(limits::batch_bytes - 100, 'b');
+  builder.add(record_view{0, 17, {}, body, {}});
+  const std::string batch = builder.finish();
+  ASSERT_LE(batch.size(), limits::batch_bytes);
+  peer_.send(TG_PRODUCE, tg_Produce_fields, tg_Produce{5, bytes_of("log"), 0, bytes_of(batch)}, batch.size() + 8);
+  EXPECT_THAT(peer_.answers_committed(), ElementsAre("produced 5 at 0"));
+  peer_.fetch(6, "log", 0);
+  EXPECT_THAT(peer_.answers(), ElementsAre(fmt::format("fetched 6 code 0 from 0 to 1 bytes {}", batch.size())));
+}
+
+TEST_F(fetching, offsets_are_listed_and_committed) {
+  append("a");
+  gateway_.broker.clock.advance(milliseconds(1'000));
+  append("b");
+  const auto list = [&](std::int64_t timestamp) {
+    peer_.send(TG_LIST_OFFSET, tg_ListOffset_fields, tg_ListOffset{2, bytes_of("log"), 0, timestamp}, 8);
+    return peer_.answers();
+  };
+  EXPECT_THAT(list(-1), ElementsAre("offset 2 at 2 of 0 to 2"));
+  EXPECT_THAT(list(-2), ElementsAre("offset 2 at 0 of 0 to 2"));
+  EXPECT_THAT(list(gateway_.broker.clock.wall().count() - 500), ElementsAre("offset 2 at 1 of 0 to 2"));
+  EXPECT_THAT(list(-3), ElementsAre("error 2 code 1 field timestamp_ms"));
+  const tg_CommitOffset commit{3, bytes_of("group"), bytes_of("log"), 0, 1, bytes_of("meta")};
+  peer_.send(TG_COMMIT_OFFSET, tg_CommitOffset_fields, commit, 32);
+  EXPECT_THAT(peer_.answers(), IsEmpty());
+  EXPECT_THAT(peer_.answers_committed(), ElementsAre("done 3 partitions 0 messages 0"));
+  const auto ask = [&](std::string_view group) {
+    const tg_FetchOffset fetch{4, bytes_of(group), bytes_of("log"), 0};
+    peer_.send(TG_FETCH_OFFSET, tg_FetchOffset_fields, fetch, 32);
+    return peer_.answers();
+  };
+  EXPECT_THAT(ask("group"), ElementsAre("committed 4 yes 1 'meta'"));
+  EXPECT_THAT(ask("other"), ElementsAre("committed 4 no 0 ''"));
+}
+
+TEST_F(requests, declarations_are_answered_when_they_are_on_flash) {
+  peer_.send(TG_DECLARE_QUEUE, tg_DeclareQueue_fields, tg_DeclareQueue{2, bytes_of("q"), false}, 8);
+  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields, tg_DeclareTopic{3, bytes_of("t"), 4, 0, 0, false}, 8);
+  peer_.send(TG_DECLARE_EXCHANGE, tg_DeclareExchange_fields,
+             tg_DeclareExchange{4, bytes_of("x"), bytes_of("fanout"), false}, 16);
+  const tg_Bind bind{5, bytes_of("x"), bytes_of("queue"), bytes_of("q"), bytes_of("k")};
+  peer_.send(TG_BIND, tg_Bind_fields, bind, 32);
+  EXPECT_THAT(peer_.answers(), IsEmpty());
+  EXPECT_THAT(peer_.answers_committed(),
+              ElementsAre("done 2 partitions 0 messages 0", "done 3 partitions 4 messages 0",
+                          "done 4 partitions 0 messages 0", "done 5 partitions 0 messages 0"));
+  peer_.send(TG_UNBIND, tg_Bind_fields, bind, 32);
+  peer_.send(TG_DELETE, tg_Delete_fields, tg_Delete{6, bytes_of("topic"), bytes_of("t")}, 16);
+  peer_.send(TG_DELETE, tg_Delete_fields, tg_Delete{7, bytes_of("shelf"), bytes_of("t")}, 16);
+  EXPECT_THAT(peer_.answers_committed(), ElementsAre("error 7 code 1 field kind", "done 5 partitions 0 messages 0",
+                                                     "done 6 partitions 0 messages 0"));
+}
+
+TEST_F(requests, passive_declarations_only_look) {
+  gateway_.broker.put("work", "m");
+  gateway_.broker.commit();
+  peer_.send(TG_DECLARE_QUEUE, tg_DeclareQueue_fields, tg_DeclareQueue{2, bytes_of("work"), true}, 8);
+  peer_.send(TG_DECLARE_QUEUE, tg_DeclareQueue_fields, tg_DeclareQueue{3, bytes_of("none"), true}, 8);
+  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields, tg_DeclareTopic{4, bytes_of("log"), 0, 0, 0, true}, 8);
+  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields, tg_DeclareTopic{5, bytes_of("none"), 0, 0, 0, true}, 8);
+  peer_.send(TG_DECLARE_EXCHANGE, tg_DeclareExchange_fields,
+             tg_DeclareExchange{6, bytes_of("none"), bytes_of("topic"), true}, 16);
+  EXPECT_THAT(peer_.answers(),
+              ElementsAre("done 2 partitions 0 messages 1", "error 3 code 2 field name",
+                          "done 4 partitions 1 messages 0", "error 5 code 2 field name", "error 6 code 2 field name"));
+}
+
+TEST_F(requests, contradictions_name_the_attribute) {
+  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields, tg_DeclareTopic{2, bytes_of("log"), 3, 0, 0, false}, 8);
+  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields, tg_DeclareTopic{3, bytes_of("t"), 1, 0, UINT64_MAX, false}, 16);
+  peer_.send(TG_DECLARE_EXCHANGE, tg_DeclareExchange_fields,
+             tg_DeclareExchange{4, bytes_of("amq.topic"), bytes_of("direct"), false}, 32);
+  peer_.send(TG_DECLARE_EXCHANGE, tg_DeclareExchange_fields,
+             tg_DeclareExchange{5, bytes_of("x"), bytes_of("any"), false}, 32);
+  EXPECT_THAT(peer_.answers_committed(),
+              ElementsAre("error 2 code 3 field partitions", "error 3 code 1 field retention_ms",
+                          "error 4 code 3 field type", "error 5 code 1 field type"));
+}
+
+}  // namespace
+}  // namespace tidegate::native
