@@ -66,7 +66,10 @@ std::uint64_t bytes_at(const toml::node& node, std::string_view key, std::uint64
 
 milliseconds age_at(const toml::node& node, std::string_view key) {
   const auto age = scaled(text_at(node, key), {{'s', 1'000}, {'m', 60'000}, {'h', 3'600'000}, {'d', 86'400'000}});
-  if (!age) fail(node, key, "takes an age like \"90s\", \"30m\", \"12h\", \"7d\"");
+  const auto most = std::chrono::duration_cast<milliseconds>(limits::retention_age_max).count();
+  if (!age || *age > static_cast<std::uint64_t>(most)) {
+    fail(node, key, "takes an age like \"90s\", \"30m\", \"12h\", \"7d\", of 100 years at most");
+  }
   return milliseconds(static_cast<std::int64_t>(*age));
 }
 
