@@ -68,6 +68,7 @@ PROGRAMS = {
     "tool": "client/tidegate",
     "sensor": "firmware/tidegate-sensor",
     "mock": "examples/mock-kafka/tidegate-mock-kafka",
+    "topic": "examples/mock-kafka/tidegate-kafka-topic",
     "dump": "examples/mock-kafka/tidegate-kafka-dump",
 }
 
@@ -134,7 +135,11 @@ class Demo:
 
     def start_kafka(self):
         if self.options.kafka:
-            self.say(f"Kafka: {self.options.kafka}, topic {self.topic}")
+            make = [self.programs["topic"], "--brokers", self.options.kafka, "--topic", self.topic, "--partitions", "2"]
+            made = subprocess.run([str(part) for part in make], capture_output=True, text=True)
+            if made.returncode != 0:
+                raise RuntimeError(made.stderr.strip())
+            self.say(f"Kafka: {self.options.kafka}, new topic {self.topic}")
             return self.options.kafka
         ports = self.home / "mock.address"
         command = [self.programs["mock"], "--port-file", ports, "--topic", f"{self.topic}:2"]
@@ -223,20 +228,22 @@ class Demo:
     def watch(self, phase, seconds, until=None):
         """A line a second. Ends after `seconds`, or when `until` says so of what is held; tells how long it took."""
         began = time.monotonic()
+        next_line = 0.0
         while True:
             held, in_log = self.held()
             self.held_at_worst = max(self.held_at_worst, held)
             elapsed = time.monotonic() - began
-            bar = "#" * min(40, held * 40 // max(self.per_second() * self.options.cut, self.held_at_worst))
-            self.say(f"{phase:<12} {elapsed:5.1f} s   in the log {in_log:6}   worked {len(self.worked):6}   "
-                     f"held {held:6} {bar}")
-            if until is not None and until(held):
+            done = elapsed >= seconds if until is None else until(held)
+            if elapsed >= next_line or done:
+                next_line = elapsed + 0.95
+                bar = "#" * min(40, held * 40 // max(self.per_second() * self.options.cut, self.held_at_worst))
+                self.say(f"{phase:<12} {elapsed:5.1f} s   in the log {in_log:6}   worked {len(self.worked):6}   "
+                         f"held {held:6} {bar}")
+            if done:
                 return elapsed
             if elapsed >= seconds:
-                if until is not None:
-                    raise RuntimeError(f"after {seconds} s {held} records are still held")
-                return elapsed
-            time.sleep(min(1.0, max(0.05, seconds - elapsed)) if until is None else 0.25)
+                raise RuntimeError(f"after {seconds} s {held} records are still held")
+            time.sleep(min(1.0 if until is None else 0.25, max(0.05, seconds - elapsed)))
 
     def run(self):
         self.kafka = self.start_kafka()
