@@ -108,6 +108,7 @@ TEST_F(topics, a_watch_ends_with_its_topic_and_with_its_session) {
   EXPECT_TRUE(broker_->watch(session, "log", 0));
   EXPECT_TRUE(broker_->watch(broker_.session(), "log", 0));
   broker_->detach(session);
+  EXPECT_THAT(broker_->find_topic("log")->partitions()[0].watchers, ElementsAre(broker_.session()));
   broker_->remove_topic("log", broker_.next_receipt()).value();
   EXPECT_EQ(broker_.noted().changes.size(), 1u);
   EXPECT_THAT(gone.changes, IsEmpty());
