@@ -31,7 +31,7 @@ constexpr std::chrono::hours retention_age_max{24 * 36'500};
 // Targets in cached routes, and the routes: at most 65,536 x (8 bytes a target, ~600 a route).
 constexpr std::size_t cached_route_targets = 65'536;
 
-// Native protocol (wire.md, "Limits")
+// Native protocol (docs/wire.md, "Limits")
 constexpr std::size_t frame_bytes = 1 * mib;
 constexpr std::size_t first_frame_bytes = 512;
 constexpr std::chrono::seconds first_frame_time{5};

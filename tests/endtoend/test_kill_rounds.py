@@ -51,7 +51,7 @@ def publish_until_killed(broker, link_pb2, round_number, seconds):
 
 
 def check(where, found, confirmed, tried):
-    """The invariants of reliability.md that a kill may not break."""
+    """What a kill may not break, whenever it comes."""
     numbers = [int(body) for body in found]
     missing = confirmed - set(numbers)
     assert not missing, f"{where}: {len(missing)} of {len(confirmed)} confirmed are lost, as {sorted(missing)[:5]}"

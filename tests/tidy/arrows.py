@@ -1,4 +1,4 @@
-"""Which room may include which: the table of docs/architecture.md as data, and the check of every #include."""
+"""Which room may include which: the table of docs/inside.md as data, and the check of every #include."""
 
 import re
 from pathlib import Path, PurePosixPath

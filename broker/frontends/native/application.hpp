@@ -1,4 +1,4 @@
-// An application's side of the native protocol (wire.md, "Application part"): requests in, answers out of order.
+// An application's side of the native protocol (docs/wire.md, "An application"): requests in, answers out of order.
 #pragma once
 
 #include <deque>

@@ -1,4 +1,4 @@
-// A device's side of the native protocol (wire.md, "Device part"): sequences in, cumulative acknowledgements out.
+// A device's side of the native protocol (docs/wire.md, "A device"): sequences in, cumulative acknowledgements out.
 #pragma once
 
 #include <array>
