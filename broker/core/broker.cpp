@@ -12,6 +12,7 @@ namespace tidegate::core {
 broker::broker(store::store& store, const clock& clock, broker_options options)
     : store_(store),
       clock_(clock),
+      timeline_(store.found_books().time, clock),
       options_(options),
       cursors_(store.found().cursors),
       producers_(store.found().producers, clock) {
@@ -50,12 +51,12 @@ bool broker::accepts() const {
 
 error broker::full_error() const {
   const auto& pages = store_.pages();
-  return {
-      errc::store_full,
-      fmt::format("the store holds {} of {} MiB, above its bound of {:.0f} %; consume, let retention work, or raise "
-                  "store.bytes_max",
-                  (pages.used_pages * pages.page_bytes) >> 20, (pages.map_pages * pages.page_bytes) >> 20,
-                  store::refuse_above * 100)};
+  return {errc::store_full,
+          fmt::format(
+              "the store holds {} of {} MiB and takes no more ({:.0f} % is its bound): consume, let retention work, "
+              "or raise store.bytes_max",
+              (pages.used_pages * pages.page_bytes) >> 20, (pages.map_pages * pages.page_bytes) >> 20,
+              store::refuse_above * 100)};
 }
 
 result<void> broker::check_room() const {
@@ -100,12 +101,42 @@ result<publish_outcome> broker::publish(const message_view& message, const publi
     ++counters_.refused_full;
     return full_error();
   }
+  if (const auto checked = check_overflow(message, *route); !checked) return checked.error();
   if (const auto appended = append(message, *route); !appended) return appended.error();
   if (request.producer) producers_.advance(*request.producer, request.sequence, store_.open_group());
   ++counters_.published;
   await(request.answer, true);
   note(urgency::now);
   return publish_outcome::stored;
+}
+
+result<void> broker::check_overflow(const topic& topic, const partition& partition, std::uint64_t bytes,
+                                    std::uint64_t records) const {
+  const topic_definition& bound = topic.definition();
+  const auto* const stream = store_.read().find(partition.stream);
+  const offset_t log_start = stream == nullptr ? 0 : stream->log_start;
+  const std::uint64_t held = (stream == nullptr ? 0 : stream->bytes) + partition.on_their_way.sum(group_number_);
+  const bool fits = held + bytes + store::chunk_bytes_max <= bound.retention_bytes;
+  const bool is_counted =
+      bound.retention_records == 0 || partition.next - log_start + records <= bound.retention_records;
+  if (fits && is_counted) return {};
+  return error{errc::store_full,
+               fmt::format("topic '{}' holds {} records in {} KiB in this partition, as much as it may, and rejects "
+                           "more: let its readers move on, or raise its retention",
+                           bound.name, partition.next - log_start, held / limits::kib),
+               "topic"};
+}
+
+result<void> broker::check_overflow(const message_view& message, const route& route) {
+  for (topic* const topic : route.topics) {
+    if (!topic->rejects()) continue;
+    const partition& partition = topic->choose(message.key, group_number_);
+    const auto checked = check_overflow(*topic, partition, record_size_bound(message), 1);
+    if (checked) continue;
+    ++counters_.refused_overflow;
+    return checked;
+  }
+  return {};
 }
 
 result<void> broker::append(const message_view& message, const route& route) {
@@ -117,14 +148,24 @@ result<void> broker::append(const message_view& message, const route& route) {
                  "body"};
   }
   store::group& group = store_.open_group();
-  const std::int64_t now = clock_.wall().count();
-  for (queue* const queue : route.queues) group.append(queue->stream(), queue->take_offset(), now, message);
+  const std::int64_t now = timeline_.wall().count();
+  message_view stamped = message;
+  if (!timeline_.is_wall_trusted()) stamped.headers.push_back({header_estimated, {}});
+  for (queue* const queue : route.queues) group.append(queue->stream(), queue->take_offset(), now, stamped);
   for (topic* const topic : route.topics) {
     partition& partition = topic->choose(message.key, group_number_);
     partition.newest_timestamp_ms = std::max(partition.newest_timestamp_ms, now);
-    group.append(partition.stream, partition.next++, partition.newest_timestamp_ms, message);
+    group.append(partition.stream, partition.next++, partition.newest_timestamp_ms, stamped);
+    if (topic->rejects()) partition.on_their_way.add(group_number_, record_size_bound(message));
   }
   return {};
+}
+
+void broker::lose(std::string_view device, std::uint64_t first, std::uint64_t end) {
+  store::loss_record record{store::loss_reason::device, stream_id{}, std::string(device), first, end, end - first};
+  record.unread = record.records;
+  store_.open_group().lose(std::move(record));
+  note(urgency::later);
 }
 
 void broker::note(urgency urgency) {
@@ -161,6 +202,7 @@ void broker::submit() {
   work_left_ = false;
   flying_ = std::exchange(gathering_, {});
   flying_producers_ = store_.open_group().producers();
+  store_.open_group().set_time(timeline_.now());
   ++group_number_;
   store_.submit();
 }
@@ -246,11 +288,10 @@ void broker::wake_watchers(partition& partition) {
 }
 
 void broker::tick() {
-  const std::int64_t now = clock_.wall().count();
   store::group& group = store_.open_group();
   for (const auto& [name, topic] : topics_) {
     if (topic->definition().retention_age.count() == 0) continue;
-    group.expire_at(now);
+    group.expire();
     note(urgency::later);
     break;
   }

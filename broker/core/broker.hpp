@@ -17,6 +17,7 @@
 #include "broker/core/producers.hpp"
 #include "broker/core/queue.hpp"
 #include "broker/core/routing.hpp"
+#include "broker/core/timeline.hpp"
 #include "broker/core/topic.hpp"
 #include "broker/store/store.hpp"
 
@@ -52,6 +53,9 @@ struct topic_request {
   std::uint32_t partitions = 0;  // 0 = 1, or as it is
   std::uint64_t retention_bytes = 0;
   milliseconds retention_age{0};
+  std::uint64_t retention_records = 0;
+  tidegate::overflow overflow = tidegate::overflow::drop_oldest;
+  std::vector<std::string> protect = {};
 };
 
 // Listings, as values.
@@ -62,6 +66,7 @@ struct queue_row {
 struct partition_row {
   offset_t log_start, high_watermark;
   std::uint64_t bytes;
+  store::drop_totals drops;
 };
 struct topic_row {
   const topic_definition* definition;
@@ -73,8 +78,16 @@ struct group_row {
   offset_t offset;
   std::uint64_t lag;
 };
+struct loss_row {
+  store::loss_number number;
+  std::string kind;  // queue, topic or device
+  std::string name;  // empty: it has been deleted
+  std::uint32_t partition = 0;
+  store::loss_record record;
+};
 struct counters {
-  std::uint64_t published = 0, duplicates = 0, unroutable = 0, refused_full = 0, delivered = 0, acknowledged = 0;
+  std::uint64_t published = 0, duplicates = 0, unroutable = 0, refused_full = 0, refused_overflow = 0, delivered = 0,
+                acknowledged = 0;
   std::uint64_t commits = 0, bytes_written = 0, journal_bytes = 0;
 };
 
@@ -138,9 +151,14 @@ class broker {
   std::vector<queue_row> list_queues() const;
   std::vector<topic_row> list_topics() const;
   std::vector<group_row> list_groups() const;
+  // The newest of the loss ledger. Error: damaged.
+  result<std::vector<loss_row>> list_losses() const;
   const counters& counts() const { return counters_; }
   const store::store& storage() const { return store_; }
   const clock& time() const { return clock_; }
+  timeline& story() { return timeline_; }
+  // A device no longer has these of its messages, and they never came. With the next publish one commit holds both.
+  void lose(std::string_view device, std::uint64_t first, std::uint64_t end);
 
   // Wiring, by main: when to call the next three.
   void on_work(std::function<void(urgency)> wake) { wake_ = std::move(wake); }
@@ -167,6 +185,10 @@ class broker {
   error full_error() const;
   // What is new may not fill the room that acknowledgements need.
   result<void> check_room() const;
+  // The partition takes so much more: it is within its bounds, or drops what is old.
+  result<void> check_overflow(const topic& topic, const partition& partition, std::uint64_t bytes,
+                              std::uint64_t records) const;
+  result<void> check_overflow(const message_view& message, const route& route);
   result<void> check_topic(const topic_request& request) const;
   const route* find_route(const message_view& message, route& own);
   error no_topic(std::string_view name) const;
@@ -190,6 +212,7 @@ class broker {
 
   store::store& store_;
   const clock& clock_;
+  timeline timeline_;
   broker_options options_;
   std::function<void(urgency)> wake_ = [](urgency) {};
 

@@ -72,9 +72,15 @@ bool broker::settle(consumer_id id, offset_t offset, outcome outcome) {
   queue& queue = *consumer.source;
   const bool was_at_limit = queue.unsettled() >= limits::unsettled_per_queue;
   switch (outcome) {
-    case outcome::ack: queue.acknowledge(consumer, offset, store_.open_group()); break;
-    case outcome::discard: queue.discard(consumer, offset, store_.open_group()); break;
-    case outcome::requeue: queue.requeue(consumer, offset, store_.open_group()); break;
+    case outcome::ack:
+      queue.acknowledge(consumer, offset, store_.open_group());
+      break;
+    case outcome::discard:
+      queue.discard(consumer, offset, store_.open_group());
+      break;
+    case outcome::requeue:
+      queue.requeue(consumer, offset, store_.open_group());
+      break;
   }
   if (outcome == outcome::ack) ++counters_.acknowledged;
   note(urgency::later);
@@ -115,6 +121,14 @@ result<offset_t> broker::produce(std::string_view topic, std::uint32_t number, s
   if (store_.is_full()) {
     ++counters_.refused_full;
     return full_error();
+  }
+  const auto& into = *topics_.find(topic)->second;
+  if (into.rejects()) {
+    if (const auto checked = check_overflow(into, **partition, bytes.size(), batch->count); !checked) {
+      ++counters_.refused_overflow;
+      return checked.error();
+    }
+    (*partition)->on_their_way.add(group_number_, bytes.size());
   }
   std::string owned(bytes);
   const offset_t base = (*partition)->next;
@@ -207,6 +221,25 @@ result<std::optional<store::cursor_state>> broker::committed(std::string_view gr
   const auto found = cursors_.find(store::cursor_key((*partition)->stream, group));
   if (found == cursors_.end()) return std::optional<store::cursor_state>();
   return std::optional(found->second);
+}
+
+result<std::vector<loss_row>> broker::list_losses() const {
+  const auto losses = store_.read().losses();
+  if (!losses) return losses.error();
+  std::map<stream_id, loss_row> owners;
+  for (const auto& [name, queue] : queues_) owners[queue->stream()] = {0, "queue", name, 0, {}};
+  for (const auto& [name, topic] : topics_) {
+    std::uint32_t number = 0;
+    for (const partition& partition : topic->partitions()) owners[partition.stream] = {0, "topic", name, number++, {}};
+  }
+  std::vector<loss_row> rows;
+  for (const auto& [number, record] : *losses) {
+    loss_row row = record.source.empty() ? owners[record.stream] : loss_row{0, "device", record.source, 0, {}};
+    row.number = number;
+    row.record = record;
+    rows.push_back(std::move(row));
+  }
+  return rows;
 }
 
 std::vector<group_row> broker::list_groups() const {

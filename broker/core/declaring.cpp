@@ -31,7 +31,9 @@ error limit_reached(std::string_view what) {
   return {errc::limit, fmt::format("{} {} are the limit", limits::definitions_count, what)};
 }
 
-store::stream_limits limits_of(const topic_definition& topic) { return {topic.retention_bytes, topic.retention_age}; }
+store::stream_limits limits_of(const topic_definition& topic) {
+  return {topic.retention_bytes, topic.retention_age, topic.retention_records, topic.overflow, topic.protect};
+}
 
 }  // namespace
 
@@ -40,7 +42,9 @@ void broker::load() {
   std::vector<std::pair<std::uint64_t, binding_definition>> bindings;
   for (const auto& [key, value] : store_.found().definitions) {
     switch (key.front()) {
-      case catalog_exchange: routing_.add_exchange(exchange_from_json(value)); break;
+      case catalog_exchange:
+        routing_.add_exchange(exchange_from_json(value));
+        break;
       case catalog_queue: {
         const queue_definition found = queue_from_json(value);
         auto made = std::make_unique<queue>(found.name, found.stream, books.streams.at(found.stream));
@@ -64,7 +68,8 @@ void broker::load() {
       case catalog_binding:
         bindings.emplace_back(load_be<std::uint64_t>(key.data() + 1), binding_from_json(value));
         break;
-      default: throw storage_failure("the store is damaged: a definition of unknown kind");
+      default:
+        throw storage_failure("the store is damaged: a definition of unknown kind");
     }
   }
   for (const auto& [id, binding] : bindings) {
@@ -137,6 +142,18 @@ result<void> broker::declare_topic(const topic_request& request, const receipt& 
       return differs("retention_bytes", is.retention_bytes, request.retention_bytes);
     }
     if (wanted_age != 0 && wanted_age != age) return differs("retention_ms", age, wanted_age);
+    if (request.retention_records != 0 && request.retention_records != is.retention_records) {
+      return differs("retention_records", is.retention_records, request.retention_records);
+    }
+    if (request.overflow != tidegate::overflow::drop_oldest && request.overflow != is.overflow) {
+      return error{errc::precondition,
+                   fmt::format("topic '{}' has overflow {}, not {}", is.name, tidegate::name(is.overflow),
+                               tidegate::name(request.overflow)),
+                   "overflow"};
+    }
+    if (!request.protect.empty() && request.protect != is.protect) {
+      return error{errc::precondition, fmt::format("topic '{}' protects other groups", is.name), "protect"};
+    }
   } else {
     if (const auto checked = check_topic(request); !checked) return checked;
     if (topics_.size() >= limits::definitions_count) return limit_reached("topics");
@@ -170,6 +187,15 @@ result<void> broker::check_topic(const topic_request& request) const {
     return error{errc::invalid, fmt::format("retention age: it takes 0 to {}", limits::retention_age_max),
                  "retention_ms"};
   }
+  if (request.protect.size() > limits::protected_groups) {
+    return error{
+        errc::limit,
+        fmt::format("{} protected groups are over the limit of {}", request.protect.size(), limits::protected_groups),
+        "protect"};
+  }
+  for (const std::string& group : request.protect) {
+    if (const auto checked = check_name("group", group); !checked) return checked;
+  }
   return {};
 }
 
@@ -178,7 +204,10 @@ void broker::create_topic(const topic_request& request) {
                         boost::uuids::to_string(boost::uuids::random_generator()()),
                         request.retention_bytes != 0 ? request.retention_bytes : options_.retention_bytes_default,
                         request.retention_age,
-                        {}};
+                        {},
+                        request.retention_records,
+                        request.overflow,
+                        request.protect};
   auto created = std::make_unique<topic>(made);
   grow_topic(*created, std::max(1u, request.partitions));
   topics_.emplace(request.name, std::move(created));
@@ -212,11 +241,16 @@ result<void> broker::adopt_topic(const topic_request& request) {
   }
   const bool same = request.partitions <= wanted.partitions.size() &&
                     (request.retention_bytes == 0 || request.retention_bytes == wanted.retention_bytes) &&
-                    request.retention_age == wanted.retention_age;
+                    request.retention_age == wanted.retention_age &&
+                    request.retention_records == wanted.retention_records && request.overflow == wanted.overflow &&
+                    request.protect == wanted.protect;
   if (same) return {};
   if (const auto checked = check_topic(request); !checked) return checked;
   if (request.retention_bytes != 0) wanted.retention_bytes = request.retention_bytes;
   wanted.retention_age = request.retention_age;
+  wanted.retention_records = request.retention_records;
+  wanted.overflow = request.overflow;
+  wanted.protect = request.protect;
   known->second->replace(wanted);
   for (const stream_id stream : wanted.partitions) {
     store_.open_group().change_stream(
@@ -362,8 +396,9 @@ std::vector<topic_row> broker::list_topics() const {
     topic_row& row = rows.emplace_back(topic_row{&topic->definition(), {}});
     for (const partition& partition : topic->partitions()) {
       const auto* const stream = store_.read().find(partition.stream);
-      row.partitions.push_back(stream == nullptr ? partition_row{}
-                                                 : partition_row{stream->log_start, stream->end, stream->bytes});
+      row.partitions.push_back(stream == nullptr
+                                   ? partition_row{}
+                                   : partition_row{stream->log_start, stream->end, stream->bytes, stream->drops});
     }
   }
   return rows;

@@ -22,11 +22,11 @@ class full_store : public testing::Test {
     broker_.noted().stored.clear();
   }
   // Small commits, until publishes are refused.
-  void fill(std::string_view exchange = "", std::string_view key = "work") {
+  void fill() {
     const std::string body(8'000, 'b');
     for (int i = 0; i < 10'000; ++i) {
       for (int j = 0; j < 4; ++j) {
-        if (!broker_.try_publish(exchange, key, body)) return;
+        if (!broker_.try_publish("", "work", body)) return;
       }
       broker_.commit();
     }
@@ -102,13 +102,27 @@ TEST_F(full_store, cursors_and_requeues_go_on_for_long) {
 }
 
 TEST_F(full_store, deleting_what_fills_it_makes_room) {
-  fill("amq.topic", "k");
+  fill();
   broker_.commit();
-  broker_->remove_topic("log", broker_.next_receipt()).value();
+  broker_->remove_queue("work", broker_.next_receipt()).value();
   broker_.commit();
   EXPECT_FALSE(broker_.storage().is_full());
-  EXPECT_EQ(broker_.publish("", "work", "m"), publish_outcome::stored);
+  EXPECT_EQ(broker_.publish("amq.topic", "k", "m"), publish_outcome::stored);
   broker_.commit();
+}
+
+TEST_F(full_store, a_log_gives_way_before_it_is_full) {
+  const std::string body(8'000, 'b');
+  for (int i = 0; i < 2'000; ++i) {
+    ASSERT_TRUE(broker_.try_publish("amq.topic", "k", body)) << i;
+    if (i % 4 == 3) broker_.commit();
+  }
+  const auto losses = broker_->list_losses().value();
+  ASSERT_FALSE(losses.empty());
+  EXPECT_EQ(losses.front().record.reason, store::loss_reason::store_room);
+  EXPECT_EQ(losses.front().kind, "topic");
+  EXPECT_EQ(losses.front().name, "log");
+  EXPECT_EQ(losses.back().record.end, broker_->range("log", 0).value().log_start);
 }
 
 TEST_F(full_store, starts_full_and_drains) {

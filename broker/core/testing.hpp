@@ -181,6 +181,7 @@ class stepping_broker {
     offset_t offset;
     std::int64_t timestamp_ms;
     std::string key, body;
+    std::string headers;  // their names, each with a comma behind it
   };
   // All that a partition holds from an offset on, fetch by fetch.
   std::vector<record> read(std::string_view topic, std::uint32_t partition, offset_t from,
@@ -195,7 +196,9 @@ class stepping_broker {
         record_view one;
         while (records.next(one)) {
           if (one.offset < next) continue;
-          found.push_back({one.offset, one.timestamp_ms, std::string(one.key), std::string(one.body)});
+          std::string names;
+          for (const header& header : one.headers) names.append(header.name).append(",");
+          found.push_back({one.offset, one.timestamp_ms, std::string(one.key), std::string(one.body), names});
         }
         next = batch.last_offset + 1;
         rest.remove_prefix(batch.bytes.size());

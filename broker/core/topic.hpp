@@ -12,10 +12,33 @@
 
 namespace tidegate::core {
 
+// Bytes appended to a partition that its stream does not show yet: of the open group and of the one with the writer.
+class bytes_on_their_way {
+ public:
+  void add(std::uint64_t group, std::uint64_t bytes) {
+    roll(group);
+    open_ += bytes;
+  }
+  std::uint64_t sum(std::uint64_t group) const {
+    if (group == group_) return open_ + flying_;
+    return group == group_ + 1 ? open_ : 0;
+  }
+
+ private:
+  void roll(std::uint64_t group) {
+    if (group == group_) return;
+    flying_ = group == group_ + 1 ? open_ : 0;
+    open_ = 0;
+    group_ = group;
+  }
+  std::uint64_t group_ = 0, open_ = 0, flying_ = 0;
+};
+
 struct partition {
   stream_id stream{};
   offset_t next = 0;                     // to append
   std::int64_t newest_timestamp_ms = 0;  // of what was appended: timestamps never go back
+  bytes_on_their_way on_their_way;
   std::set<session_id> watchers;
 };
 
@@ -27,6 +50,7 @@ class topic {
   void replace(topic_definition definition);
   // Keyed messages by murmur2; the others of one group stay together, so that they make one batch.
   partition& choose(std::string_view key, std::uint64_t group);
+  bool rejects() const { return definition_.overflow == overflow::reject; }
   partition* find(std::uint32_t number);
   std::deque<partition>& partitions() { return partitions_; }
   const std::deque<partition>& partitions() const { return partitions_; }

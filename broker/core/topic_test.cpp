@@ -262,12 +262,21 @@ TEST_F(topics, retention_by_age_works_by_tick) {
   declare(1, 0, std::chrono::hours(1));
   append("old");
   broker_.commit();
+  broker_->tick();
+  broker_.commit();
   broker_.clock.advance(std::chrono::minutes(50));
   append("young");
   broker_.commit();
   broker_->tick();
   broker_.commit();
   EXPECT_EQ(range().log_start, 0u);
+  // What the wall clock believes does not matter.
+  for (const int years : {+10, -10}) {
+    broker_.clock.set_wall(broker_.clock.wall() + std::chrono::hours(years * 8'766));
+    broker_->tick();
+    broker_.commit();
+    EXPECT_EQ(range().log_start, 0u);
+  }
   broker_.clock.advance(std::chrono::minutes(20));
   broker_->tick();
   broker_.commit();
@@ -276,6 +285,70 @@ TEST_F(topics, retention_by_age_works_by_tick) {
   broker_.reopen_killed();
   EXPECT_EQ(range().log_start, 1u);
   EXPECT_EQ(range().high_watermark, 2u);
+  const auto losses = broker_->list_losses().value();
+  ASSERT_EQ(losses.size(), 1u);
+  EXPECT_EQ(losses[0].record.reason, store::loss_reason::retention_age);
+  EXPECT_EQ(losses[0].record.records, 1u);
+}
+
+TEST_F(topics, an_untrusted_clock_is_marked_and_goes_on_from_the_last_time_known) {
+  declare(1, 0, std::chrono::hours(1));
+  append("with the right time");
+  broker_.commit();
+  const auto before = broker_.clock.wall().count();
+  broker_.reopen_closed();
+  broker_.clock.reboot();
+  broker_.clock.set_wall(milliseconds(0));  // no battery: 1970
+  broker_.clock.trust_wall(false);
+  broker_.reopen_killed();
+  broker_.clock.advance(std::chrono::seconds(5));
+  append("with an estimate");
+  broker_.commit();
+  const auto records = broker_.read("log", 0, 0);
+  ASSERT_EQ(records.size(), 2u);
+  EXPECT_EQ(records[0].timestamp_ms, before);
+  EXPECT_EQ(records[0].headers, "tg-routing-key,tg-exchange,");
+  EXPECT_EQ(records[1].timestamp_ms, before + 5'000);
+  EXPECT_EQ(records[1].headers, "tg-routing-key,tg-exchange,tg-estimated,");
+}
+
+TEST_F(topics, one_that_rejects_refuses_at_its_bound_and_takes_again_when_its_readers_moved_on) {
+  topic_request request{"strict", 1, 1 << 20, {}, 0, overflow::reject, {"bridge"}};
+  broker_->declare_topic(request, broker_.next_receipt()).value();
+  broker_.bind_topic("amq.topic", "strict", "strict");
+  broker_.commit();
+  const std::string body(10'000, 'b');
+  int stored = 0;
+  result<publish_outcome> last = publish_outcome::stored;
+  while (stored < 1'000 && (last = broker_.try_publish("amq.topic", "strict", body))) {
+    ++stored;
+    if (stored % 3 == 0) broker_.commit();
+  }
+  broker_.commit();
+  EXPECT_GT(stored, 80);
+  EXPECT_LE(broker_->list_topics().back().partitions[0].bytes, 1u << 20);
+  EXPECT_EQ(last.error().code, errc::store_full);
+  EXPECT_THAT(last.error().text, testing::HasSubstr("'strict'"));
+  EXPECT_EQ(broker_->range("strict", 0).value().log_start, 0u);
+  EXPECT_TRUE(broker_->list_losses().value().empty());
+  broker_->commit_offset("bridge", "strict", 0, 50, "", broker_.next_receipt()).value();
+  broker_.commit();
+  EXPECT_TRUE(broker_.try_publish("amq.topic", "strict", body));
+  broker_.commit();
+  const auto losses = broker_->list_losses().value();
+  ASSERT_EQ(losses.size(), 1u);
+  EXPECT_EQ(losses[0].record.unread, 0u);
+}
+
+TEST_F(topics, one_that_rejects_counts_what_is_on_its_way) {
+  topic_request request{"strict", 1, 1 << 20, {}, 10, overflow::reject, {}};
+  broker_->declare_topic(request, broker_.next_receipt()).value();
+  broker_.bind_topic("amq.topic", "strict", "strict");
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(broker_.try_publish("amq.topic", "strict", "m"));
+  EXPECT_FALSE(broker_.try_publish("amq.topic", "strict", "m"));
+  broker_.commit();
+  EXPECT_FALSE(broker_.try_publish("amq.topic", "strict", "m"));
+  EXPECT_EQ(broker_.read("strict", 0, 0).size(), 10u);
 }
 
 TEST_F(topics, without_a_bound_by_age_a_tick_writes_nothing) {

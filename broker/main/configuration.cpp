@@ -73,6 +73,18 @@ milliseconds age_at(const toml::node& node, std::string_view key) {
   return milliseconds(static_cast<std::int64_t>(*age));
 }
 
+std::vector<std::string> names_at(const toml::node& node, std::string_view key) {
+  const auto* const array = node.as_array();
+  if (array == nullptr) fail(node, key, "takes a list of names like [\"bridge\"]");
+  std::vector<std::string> names;
+  for (const auto& item : *array) {
+    names.push_back(text_at(item, key));
+    if (!check_name("group", names.back())) fail(item, key, "takes names of 1 to 249 printable bytes");
+  }
+  if (names.size() > limits::protected_groups) fail(node, key, fmt::format("takes {} names", limits::protected_groups));
+  return names;
+}
+
 using key_reader = std::function<void(const toml::node&)>;
 
 // Reads each key of a table by its reader; a key without one is an error.
@@ -144,6 +156,16 @@ void read_native(const toml::table& table, configuration& out) {
                }}});
 }
 
+void read_clock(const toml::table& table, configuration& out) {
+  static const std::map<std::string, wall_trust> trusts{
+      {"auto", wall_trust::automatic}, {"always", wall_trust::always}, {"never", wall_trust::never}};
+  read_table(table, "clock", {{"trusted", [&](const auto& node) {
+                                 const auto trust = trusts.find(text_at(node, "clock.trusted"));
+                                 if (trust == trusts.end()) fail(node, "clock.trusted", "takes auto, always or never");
+                                 out.clock_trust = trust->second;
+                               }}});
+}
+
 void read_log(const toml::table& table, configuration& out) {
   static const std::map<std::string, log::level> levels{{"debug", log::level::debug},
                                                         {"info", log::level::info},
@@ -191,7 +213,18 @@ void read_topic(const toml::table& table, configuration& out) {
                [&](const auto& node) {
                  topic.retention_bytes = bytes_at(node, "topic.retention_bytes", limits::mib, store_bytes_limit);
                }},
-              {"retention_age", [&](const auto& node) { topic.retention_age = age_at(node, "topic.retention_age"); }}});
+              {"retention_age", [&](const auto& node) { topic.retention_age = age_at(node, "topic.retention_age"); }},
+              {"retention_records",
+               [&](const auto& node) {
+                 topic.retention_records = number_at(node, "topic.retention_records", 1, std::uint64_t{1} << 62);
+               }},
+              {"overflow",
+               [&](const auto& node) {
+                 const auto overflow = parse_overflow(text_at(node, "topic.overflow"));
+                 if (!overflow) fail(node, "topic.overflow", overflow.error().text);
+                 topic.overflow = *overflow;
+               }},
+              {"protect", [&](const auto& node) { topic.protect = names_at(node, "topic.protect"); }}});
   if (const auto checked = check_topic_name(topic.name); !checked) fail(table, "topic.name", checked.error().text);
   out.topics.push_back(topic);
 }
@@ -242,8 +275,8 @@ configuration read(const toml::table& root) {
   };
   read_table(root, "file",
              {section("gateway", read_gateway), section("store", read_store), section("native", read_native),
-              section("log", read_log), list("exchange", read_exchange), list("queue", read_queue),
-              list("topic", read_topic), list("binding", read_binding)});
+              section("clock", read_clock), section("log", read_log), list("exchange", read_exchange),
+              list("queue", read_queue), list("topic", read_topic), list("binding", read_binding)});
   fit_into_store(root, "journal_bytes_max", out.store.bytes_max, out.store.writer.journal_bytes_max);
   fit_into_store(root, "retention_bytes_default", out.store.bytes_max, out.core.retention_bytes_default);
   return out;

@@ -20,6 +20,7 @@ struct configuration {
   native::options native;
   std::string native_listen = "127.0.0.1:7420";
   std::size_t native_connections_max = limits::connections;
+  wall_trust clock_trust = wall_trust::automatic;
   log::level log_level = log::level::info;
 
   std::vector<exchange_definition> exchanges;

@@ -63,7 +63,8 @@ class doorbell {
 class daemon {
  public:
   explicit daemon(const configuration& configuration)
-      : store_(configuration.store),
+      : clock_(configuration.clock_trust),
+        store_(configuration.store),
         broker_(store_, clock_, configuration.core),
         front_end_(broker_, configuration.native),
         listener_(net::listener::open(io_, net::parse_address(configuration.native_listen).value(),

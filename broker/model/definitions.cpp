@@ -27,6 +27,11 @@ std::string text_of(const json::object& object, std::string_view key) {
   return std::string(found->get_string());
 }
 
+std::string known_text(const json::value& value) {
+  if (!value.is_string()) throw storage_failure("the store is damaged: a definition has no text where some belongs");
+  return std::string(value.get_string());
+}
+
 template <class Value>
 Value known(const result<Value>& parsed) {
   if (!parsed) throw storage_failure("the store is damaged: " + parsed.error().text);
@@ -50,9 +55,12 @@ std::uint64_t number_of(const json::object& object, std::string_view key) {
 
 std::string_view name(exchange_type type) {
   switch (type) {
-    case exchange_type::direct: return "direct";
-    case exchange_type::fanout: return "fanout";
-    case exchange_type::topic: return "topic";
+    case exchange_type::direct:
+      return "direct";
+    case exchange_type::fanout:
+      return "fanout";
+    case exchange_type::topic:
+      return "topic";
   }
   return "";
 }
@@ -118,6 +126,15 @@ result<void> check_topic_name(std::string_view name) {
                "name"};
 }
 
+std::string_view name(overflow overflow) { return overflow == overflow::reject ? "reject" : "drop-oldest"; }
+
+result<overflow> parse_overflow(std::string_view text) {
+  for (const overflow known : {overflow::drop_oldest, overflow::reject}) {
+    if (name(known) == text) return known;
+  }
+  return error{errc::invalid, fmt::format("overflow '{}' is not drop-oldest or reject", text), "overflow"};
+}
+
 std::string to_json(const exchange_definition& exchange) {
   return json::serialize(json::object{{"name", exchange.name}, {"type", name(exchange.type)}});
 }
@@ -133,6 +150,9 @@ std::string to_json(const topic_definition& topic) {
                                       {"uuid", topic.uuid},
                                       {"retention_bytes", topic.retention_bytes},
                                       {"retention_ms", topic.retention_age.count()},
+                                      {"retention_records", topic.retention_records},
+                                      {"overflow", name(topic.overflow)},
+                                      {"protect", json::value_from(topic.protect)},
                                       {"partitions", std::move(streams)}});
 }
 
@@ -163,6 +183,11 @@ topic_definition topic_from_json(std::string_view text) {
   const auto* const streams = object.if_contains("partitions");
   if (streams == nullptr || !streams->is_array())
     throw storage_failure("the store is damaged: a topic lacks partitions");
+  topic.retention_records = number_of(object, "retention_records");
+  topic.overflow = known(parse_overflow(text_of(object, "overflow")));
+  const auto* const groups = object.if_contains("protect");
+  if (groups == nullptr || !groups->is_array()) throw storage_failure("the store is damaged: a topic lacks protect");
+  for (const auto& group : groups->get_array()) topic.protect.push_back(known_text(group));
   for (const auto& stream : streams->get_array()) topic.partitions.push_back(static_cast<stream_id>(number_in(stream)));
   return topic;
 }

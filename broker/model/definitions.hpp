@@ -27,12 +27,23 @@ struct queue_definition {
   stream_id stream{};
 };
 
+// What happens when a topic's partition is at its bound in bytes or records.
+enum class overflow {
+  drop_oldest,  // what is new is taken; the oldest goes, and the loss ledger says so
+  reject,       // what is new is refused until age, or a protected group that moves on, makes room
+};
+std::string_view name(overflow overflow);
+result<overflow> parse_overflow(std::string_view text);
+
 struct topic_definition {
   std::string name;
   std::string uuid;
   std::uint64_t retention_bytes = 0;           // of each partition, a hard bound
   std::chrono::milliseconds retention_age{0};  // 0 = no bound by age
   std::vector<stream_id> partitions;           // their streams
+  std::uint64_t retention_records = 0;         // of each partition, a hard bound; 0 = none
+  tidegate::overflow overflow = tidegate::overflow::drop_oldest;
+  std::vector<std::string> protect = {};  // groups whose unread records go last
 };
 
 enum class target_kind { queue, topic };

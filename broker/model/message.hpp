@@ -35,4 +35,7 @@ constexpr std::string_view header_routing_key = "tg-routing-key";
 // Wall time of a reading kept on a device, in Unix ms as decimal text: arrival less the reading's age.
 constexpr std::string_view header_time = "tg-time";
 
+// The gateway's clock was not trusted when the record came: its timestamp is an estimate. No value.
+constexpr std::string_view header_estimated = "tg-estimated";
+
 }  // namespace tidegate

@@ -32,6 +32,8 @@ stream_ledger ledger_of(const checkpoint& checkpoint) {
   ledger.newest_timestamp_ms = checkpoint.newest_timestamp_ms;
   ledger.chunk_bytes = checkpoint.chunk_bytes;
   ledger.maybe_delivered_before = checkpoint.maybe_delivered_before;
+  ledger.dropped = checkpoint.dropped;
+  ledger.age_marks.assign(checkpoint.age_marks.begin(), checkpoint.age_marks.end());
   ledger.checkpointed = checkpoint.commit;
   return ledger;
 }
@@ -49,14 +51,17 @@ class state_reader {
         books_.streams[stream_of_key(key)] = ledger_of(checkpoint);
         return;
       }
-      case state_block: blocks_.emplace_back(key, value); return;
+      case state_block:
+        blocks_.emplace_back(key, value);
+        return;
       case state_cursor:
         if (contents_ != nullptr) contents_->cursors[std::string(key)] = decode_cursor(value);
         return;
       case state_producer:
         if (contents_ != nullptr) contents_->producers[std::string(key.substr(1))] = decode_producer(value);
         return;
-      default: throw storage_failure("the store is damaged: a state row of unknown kind");
+      default:
+        throw storage_failure("the store is damaged: a state row of unknown kind");
     }
   }
 
@@ -81,6 +86,7 @@ class state_reader {
 class journal_reader {
  public:
   journal_reader(books& books, contents* contents) : books_(books), contents_(contents) {
+    visitor_.time = [this](const commit_time& time) { books_.time = time; };
     visitor_.append = [this](stream_id id, std::string_view batch, blob_writer::place place) {
       append(id, batch, place);
     };
@@ -97,6 +103,13 @@ class journal_reader {
       this->cursor(id, group, cursor);
     };
     visitor_.producer = [this](std::string_view name, std::optional<producer_state> state) { producer(name, state); };
+    visitor_.age_marked = [this](stream_id id, const age_mark& mark) {
+      if (auto* ledger = newer(id)) ledger->age_marks.push_back(mark);
+    };
+    visitor_.lost = [this](loss_number number, const loss_record& record, const drop_totals& totals) {
+      books_.losses.found(number, record, commit_);
+      if (auto* ledger = newer(record.stream)) ledger->dropped = totals;
+    };
   }
 
   void read(std::string_view key, std::string_view blob) {
@@ -175,8 +188,9 @@ bool is_foreign(const lmdb::txn& txn) {
 tables open_tables(lmdb::env& env) {
   lmdb::txn txn(env, lmdb::access::write);
   if (is_foreign(txn)) {
-    throw storage_failure("the file in the store's directory is another program's LMDB file; set store.path to a "
-                          "directory of its own");
+    throw storage_failure(
+        "the file in the store's directory is another program's LMDB file; set store.path to a "
+        "directory of its own");
   }
   const tables tables{env.open_table(txn, "journal"), env.open_table(txn, "chunk"), env.open_table(txn, "state"),
                       env.open_table(txn, "catalog"), env.open_table(txn, "loss"),  env.open_table(txn, "meta")};
@@ -230,6 +244,8 @@ books read_books(lmdb::env& env, const tables& tables, contents* contents) {
   lmdb::cursor rows(txn, tables.state);
   for (auto row = rows.first(); row; row = rows.next()) state.read(row->key, row->value);
   state.finish();
+  lmdb::cursor losses(txn, tables.loss);
+  if (const auto newest = losses.last()) books.losses.found(number_of_loss_key(newest->key));
   journal_reader journal(books, contents);
   lmdb::cursor blobs(txn, tables.journal);
   for (auto blob = blobs.first(); blob; blob = blobs.next()) journal.read(blob->key, blob->value);

@@ -9,6 +9,7 @@
 
 #include "broker/store/ledger.hpp"
 #include "broker/store/lmdb.hpp"
+#include "broker/store/losses.hpp"
 
 namespace tidegate::store {
 
@@ -32,12 +33,14 @@ struct books {
   // By state table key. Only what differs from the table; an erased producer has no value.
   std::unordered_map<std::string, dirty_entry<cursor_state>> dirty_cursors;
   std::unordered_map<std::string, dirty_entry<std::optional<producer_state>>> dirty_producers;
-  commit_number states_since = 0;         // the oldest of these two; 0 = none
-  std::set<stream_id> streams_to_free;    // chunks below the log start remain
-  std::set<stream_id> streams_to_thin;    // queues with much that is acknowledged behind an unsettled message
-  std::set<stream_id> dropped;            // chunks of deleted streams remain
+  commit_number states_since = 0;       // the oldest of these two; 0 = none
+  std::set<stream_id> streams_to_free;  // chunks below the log start remain
+  std::set<stream_id> streams_to_thin;  // queues with much that is acknowledged behind an unsettled message
+  std::set<stream_id> dropped;          // chunks of deleted streams remain
+  store::losses losses;
+  commit_time time;  // of the last commit
   commit_number last_commit = 0;
-  commit_number journal_head = 0;         // oldest blob's commit; 0 = no journal
+  commit_number journal_head = 0;  // oldest blob's commit; 0 = no journal
   std::uint64_t journal_bytes = 0;
 };
 

@@ -68,8 +68,15 @@ void writer::checkpoint_stream(lmdb::txn& txn, stream_id id, stream_ledger& ledg
 // `commit`: the last one whose blob the stream does not need.
 void writer::put_checkpoint(lmdb::txn& txn, stream_id id, stream_ledger& ledger, commit_number commit) {
   txn.put(tables_.state, stream_key(id),
-          encode(checkpoint{ledger.kind, ledger.log_start, ledger.next, ledger.newest_timestamp_ms, ledger.chunk_bytes,
-                            commit, ledger.maybe_delivered_before}));
+          encode(checkpoint{ledger.kind,
+                            ledger.log_start,
+                            ledger.next,
+                            ledger.newest_timestamp_ms,
+                            ledger.chunk_bytes,
+                            commit,
+                            ledger.maybe_delivered_before,
+                            ledger.dropped,
+                            {ledger.age_marks.begin(), ledger.age_marks.end()}}));
   books_.dirty_streams.erase({ledger.dirty_since, id});
   ledger.dirty_since = 0;
   ledger.checkpointed = commit;
@@ -134,6 +141,7 @@ void writer::checkpoint_streams(lmdb::txn& txn, commit_number through, bool urge
 }
 
 void writer::checkpoint_states(lmdb::txn& txn, commit_number through) {
+  books_.losses.put(txn, tables_.loss, through, options_.loss_rows_max);
   if (books_.states_since == 0 || books_.states_since > through) return;
   commit_number oldest = 0;
   const auto is_left = [&](commit_number since) {
@@ -159,6 +167,7 @@ commit_number writer::oldest_needed() const {
   commit_number oldest = books_.last_commit;
   if (!books_.dirty_streams.empty()) oldest = std::min(oldest, books_.dirty_streams.begin()->first);
   if (books_.states_since != 0) oldest = std::min(oldest, books_.states_since);
+  if (books_.losses.dirty_since() != 0) oldest = std::min(oldest, books_.losses.dirty_since());
   return oldest;
 }
 

@@ -10,8 +10,9 @@
 namespace tidegate::store {
 namespace {
 
-constexpr std::uint32_t blob_magic = 0x54474A31;  // "TGJ1"
+constexpr std::uint32_t blob_magic = 0x54474A32;  // "TGJ2"
 constexpr std::size_t crc_covers_from = 12;
+constexpr std::uint16_t flag_wall_trusted = 1;
 
 enum class entry_type : std::uint8_t {
   append = 1,
@@ -21,6 +22,8 @@ enum class entry_type : std::uint8_t {
   cursor = 5,
   producer = 6,
   producer_erased = 7,
+  age_mark = 8,
+  lost = 9,
 };
 
 void begin_entry(std::string& out, entry_type type) { out.push_back(static_cast<char>(type)); }
@@ -39,6 +42,29 @@ void check_whole(const byte_reader& reader, std::string_view what) {
   }
 }
 
+void append_ms(std::string& out, milliseconds time) { append_be(out, static_cast<std::uint64_t>(time.count())); }
+milliseconds take_ms(byte_reader& reader) {
+  return milliseconds(static_cast<std::int64_t>(reader.be<std::uint64_t>()));
+}
+
+void append_time(std::string& out, const commit_time& time) {
+  append_be(out, time.wall_trusted ? flag_wall_trusted : std::uint16_t{0});
+  append_ms(out, time.lifetime);
+  append_ms(out, time.wall);
+  append_be(out, time.boot);
+  append_ms(out, time.boot_elapsed);
+}
+
+commit_time take_time(byte_reader& reader) {
+  commit_time time;
+  time.wall_trusted = (reader.be<std::uint16_t>() & flag_wall_trusted) != 0;
+  time.lifetime = take_ms(reader);
+  time.wall = take_ms(reader);
+  time.boot = reader.be<std::uint64_t>();
+  time.boot_elapsed = take_ms(reader);
+  return time;
+}
+
 void append_cursor(std::string& out, const cursor_state& cursor) {
   append_be(out, cursor.offset);
   append_sized(out, cursor.metadata);
@@ -48,6 +74,52 @@ void append_producer(std::string& out, const producer_state& producer) {
   append_be(out, producer.epoch);
   append_be(out, producer.sequence);
   append_be(out, static_cast<std::uint64_t>(producer.timestamp_ms));
+}
+
+void append_mark(std::string& out, const age_mark& mark) {
+  append_ms(out, mark.lifetime);
+  append_be(out, mark.offset);
+}
+
+age_mark take_mark(byte_reader& reader) {
+  const milliseconds lifetime = take_ms(reader);
+  return {lifetime, reader.be<std::uint64_t>()};
+}
+
+void append_totals(std::string& out, const drop_totals& totals) {
+  append_be(out, totals.records);
+  append_be(out, totals.unread);
+}
+
+drop_totals take_totals(byte_reader& reader) {
+  const auto records = reader.be<std::uint64_t>();
+  return {records, reader.be<std::uint64_t>()};
+}
+
+void append_loss(std::string& out, const loss_record& record) {
+  out.push_back(static_cast<char>(record.reason));
+  append_stream(out, record.stream);
+  append_sized(out, record.source);
+  for (const auto number : {record.first, record.end, record.records, record.unread, record.bytes}) {
+    append_be(out, number);
+  }
+  append_ms(out, record.since);
+  append_ms(out, record.until);
+  out.push_back(record.wall_trusted ? '\1' : '\0');
+}
+
+loss_record take_loss(byte_reader& reader) {
+  loss_record record;
+  record.reason = static_cast<loss_reason>(reader.be<std::uint8_t>());
+  record.stream = take_stream(reader);
+  record.source = take_sized(reader);
+  for (auto* const number : {&record.first, &record.end, &record.records, &record.unread, &record.bytes}) {
+    *number = reader.be<std::uint64_t>();
+  }
+  record.since = take_ms(reader);
+  record.until = take_ms(reader);
+  record.wall_trusted = reader.be<std::uint8_t>() != 0;
+  return record;
 }
 
 cursor_state take_cursor(byte_reader& reader) {
@@ -118,6 +190,37 @@ std::string cursor_key(stream_id stream, std::string_view group) {
 
 std::string producer_key(std::string_view producer) { return std::string(1, state_producer).append(producer); }
 
+std::string loss_key(loss_number number) {
+  std::string key;
+  append_be(key, number);
+  return key;
+}
+
+loss_number number_of_loss_key(std::string_view key) {
+  byte_reader reader(key);
+  const auto number = reader.be<loss_number>();
+  check_whole(reader, "a loss record's key");
+  return number;
+}
+
+std::string_view name(loss_reason reason) {
+  switch (reason) {
+    case loss_reason::retention_bytes:
+      return "retention_bytes";
+    case loss_reason::retention_records:
+      return "retention_records";
+    case loss_reason::retention_age:
+      return "retention_age";
+    case loss_reason::store_room:
+      return "store_room";
+    case loss_reason::damaged:
+      return "damaged";
+    case loss_reason::device:
+      return "device";
+  }
+  return "unknown";
+}
+
 std::string sealed(std::string value) {
   append_be(value, crc32c(value));
   return value;
@@ -141,6 +244,8 @@ std::string encode(const checkpoint& checkpoint) {
   append_be(value, checkpoint.chunk_bytes);
   append_be(value, checkpoint.commit);
   append_be(value, checkpoint.maybe_delivered_before);
+  append_totals(value, checkpoint.dropped);
+  for (const age_mark& mark : checkpoint.age_marks) append_mark(value, mark);
   return sealed(std::move(value));
 }
 
@@ -155,6 +260,8 @@ checkpoint decode_checkpoint(std::string_view value) {
   checkpoint.chunk_bytes = reader.be<std::uint64_t>();
   checkpoint.commit = reader.be<std::uint64_t>();
   checkpoint.maybe_delivered_before = reader.be<std::uint64_t>();
+  checkpoint.dropped = take_totals(reader);
+  while (!reader.at_end()) checkpoint.age_marks.push_back(take_mark(reader));
   check_whole(reader, what);
   return checkpoint;
 }
@@ -209,19 +316,34 @@ producer_state decode_producer(std::string_view value) {
   return state;
 }
 
+std::string encode(const loss_record& record) {
+  std::string value;
+  append_loss(value, record);
+  return sealed(std::move(value));
+}
+
+loss_record decode_loss(std::string_view value) {
+  constexpr std::string_view what = "a loss record";
+  byte_reader reader(unsealed(value, what));
+  loss_record record = take_loss(reader);
+  check_whole(reader, what);
+  return record;
+}
+
 void blob_writer::begin_part() {
-  std::string& part = parts_.emplace_back();
-  append_be(part, blob_magic);
-  append_be(part, std::uint32_t{0});
-  append_be(part, std::uint32_t{0});
-  append_be(part, commit_);
-  append_be(part, static_cast<std::uint16_t>(parts_.size() - 1));
-  append_be(part, std::uint16_t{0});
+  part& part = parts_.emplace_back();
+  part.number = next_part_++;
+  append_be(part.bytes, blob_magic);
+  append_be(part.bytes, std::uint32_t{0});
+  append_be(part.bytes, std::uint32_t{0});
+  append_be(part.bytes, commit_);
+  append_be(part.bytes, part.number);
+  append_time(part.bytes, time_);
 }
 
 std::string& blob_writer::room_for(std::size_t size) {
-  if (parts_.empty() || parts_.back().size() + size > blob_bytes_max) begin_part();
-  return parts_.back();
+  if (parts_.empty() || parts_.back().bytes.size() + size > blob_bytes_max) begin_part();
+  return parts_.back().bytes;
 }
 
 blob_writer::place blob_writer::append(stream_id stream, std::string_view batch) {
@@ -229,7 +351,7 @@ blob_writer::place blob_writer::append(stream_id stream, std::string_view batch)
   begin_entry(out, entry_type::append);
   append_stream(out, stream);
   append_varint(out, batch.size());
-  const place place{static_cast<std::uint16_t>(parts_.size() - 1), static_cast<std::uint32_t>(out.size())};
+  const place place{parts_.back().number, static_cast<std::uint32_t>(out.size())};
   out.append(batch);
   return place;
 }
@@ -283,13 +405,27 @@ void blob_writer::producer_erased(std::string_view producer) {
   append_sized(out, producer);
 }
 
-std::vector<std::string> blob_writer::finish() {
-  if (parts_.empty()) begin_part();
-  for (std::string& part : parts_) {
-    store_be(part.data() + 4, static_cast<std::uint32_t>(part.size()));
-    store_be(part.data() + 8, crc32c(std::string_view(part).substr(crc_covers_from)));
+void blob_writer::age_marked(stream_id stream, const age_mark& mark) {
+  std::string& out = room_for(32);
+  begin_entry(out, entry_type::age_mark);
+  append_stream(out, stream);
+  append_mark(out, mark);
+}
+
+void blob_writer::lost(loss_number number, const loss_record& record, const drop_totals& totals) {
+  std::string& out = room_for(record.source.size() + 128);
+  begin_entry(out, entry_type::lost);
+  append_be(out, number);
+  append_loss(out, record);
+  append_totals(out, totals);
+}
+
+std::vector<blob_writer::part> blob_writer::finish() {
+  for (part& part : parts_) {
+    store_be(part.bytes.data() + 4, static_cast<std::uint32_t>(part.bytes.size()));
+    store_be(part.bytes.data() + 8, crc32c(std::string_view(part.bytes).substr(crc_covers_from)));
   }
-  return std::move(parts_);
+  return std::exchange(parts_, {});
 }
 
 namespace {
@@ -326,7 +462,17 @@ void visit_entry(byte_reader& reader, std::string_view blob, std::uint16_t part,
       const std::string_view producer = take_sized(reader);
       return visitor.producer(producer, take_producer(reader));
     }
-    case entry_type::producer_erased: return visitor.producer(take_sized(reader), std::nullopt);
+    case entry_type::producer_erased:
+      return visitor.producer(take_sized(reader), std::nullopt);
+    case entry_type::age_mark: {
+      const stream_id stream = take_stream(reader);
+      return visitor.age_marked(stream, take_mark(reader));
+    }
+    case entry_type::lost: {
+      const auto number = reader.be<loss_number>();
+      const loss_record record = take_loss(reader);
+      return visitor.lost(number, record, take_totals(reader));
+    }
   }
   throw storage_failure(
       fmt::format("the store is damaged: a journal entry has the unknown type {}", static_cast<int>(type)));
@@ -341,10 +487,11 @@ void visit_blob(std::string_view blob, const blob_visitor& visitor) {
   const auto crc = reader.be<std::uint32_t>();
   reader.take(8);
   const auto part = reader.be<std::uint16_t>();
-  reader.take(2);
+  const commit_time time = take_time(reader);
   if (reader.failed() || magic != blob_magic || length != blob.size() || crc != crc32c(blob.substr(crc_covers_from))) {
     throw storage_failure("the store is damaged: a journal blob fails its magic, length or CRC-32C");
   }
+  visitor.time(time);
   while (!reader.at_end()) visit_entry(reader, blob, part, visitor);
   check_whole(reader, "a journal blob");
 }

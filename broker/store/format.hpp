@@ -1,6 +1,7 @@
 // Keys, values and blobs of the store, as docs/store-format.md describes them. Pure functions over bytes.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -14,17 +15,27 @@
 namespace tidegate::store {
 
 // Raised when a reader of the older kind would go wrong; checked at open.
-constexpr std::uint32_t format_version = 1;
+constexpr std::uint32_t format_version = 2;
 
-constexpr std::size_t blob_bytes_max = 256 * 1024;    // a longer commit is split into parts
-constexpr std::size_t chunk_bytes_max = 65'520;       // with LMDB's page header exactly 16 pages of 4 KiB
-constexpr std::size_t roll_up_bytes = 64 * 1024;      // in the journal, of one stream
+constexpr std::size_t blob_bytes_max = 256 * 1024;     // a longer commit is split into parts
+constexpr std::size_t chunk_bytes_max = 65'520;        // with LMDB's page header exactly 16 pages of 4 KiB
+constexpr std::size_t roll_up_bytes = 64 * 1024;       // in the journal, of one stream
 constexpr std::size_t direct_share_bytes = 32 * 1024;  // of one stream in one commit: goes straight to chunks
 constexpr std::uint64_t offsets_per_block = 1'024;
 
 enum class stream_kind : std::uint8_t { queue = 1, log = 2 };
 
 using commit_number = std::uint64_t;
+using std::chrono::milliseconds;
+
+// When a commit was made, as far as the gateway knows. core/timeline.hpp draws it up.
+struct commit_time {
+  milliseconds lifetime{0};  // of the store: what is known to have passed since it was made; never goes back
+  milliseconds wall{0};      // Unix time; an estimate where it is not trusted
+  bool wall_trusted = false;
+  std::uint64_t boot = 0;  // of the machine, as clock::boot() tells it
+  milliseconds boot_elapsed{0};
+};
 
 // Keys. Numbers are big-endian, so LMDB's byte order is theirs.
 std::string journal_key(commit_number commit, std::uint16_t part);
@@ -46,6 +57,19 @@ std::string block_key(stream_id stream, std::uint64_t block);
 std::string cursor_key(stream_id stream, std::string_view group);
 std::string producer_key(std::string_view producer);
 
+// Below this offset everything had been appended when the store was so old. Retention by age goes by these marks and
+// by nothing that a clock or a producer says.
+struct age_mark {
+  milliseconds lifetime{0};
+  offset_t offset = 0;
+};
+
+// What limits took from a stream since it was made.
+struct drop_totals {
+  std::uint64_t records = 0;
+  std::uint64_t unread = 0;  // of them, what a protected group had not read; where none is named, all
+};
+
 // A stream as of a commit. What later commits did to it is in the journal.
 struct checkpoint {
   stream_kind kind = stream_kind::queue;
@@ -56,6 +80,8 @@ struct checkpoint {
   commit_number commit = 0;
   // Queue messages below it may have been delivered before an unclean stop.
   offset_t maybe_delivered_before = 0;
+  drop_totals dropped;
+  std::vector<age_mark> age_marks;  // oldest first; of logs with a bound by age
 };
 // Each row of the state table, as encode() makes it, ends with the CRC-32C of what comes before it: LMDB checks
 // nothing. Decoding throws storage_failure on a damaged one.
@@ -95,13 +121,46 @@ struct producer_state {
 std::string encode(const producer_state& producer);
 producer_state decode_producer(std::string_view value);
 
+enum class loss_reason : std::uint8_t {
+  retention_bytes = 1,
+  retention_records = 2,
+  retention_age = 3,
+  store_room = 4,  // the store as a whole was above its mark
+  damaged = 5,     // fails its CRC
+  device = 6,      // a device no longer had it: it never came
+};
+std::string_view name(loss_reason reason);
+
+// What was dropped, and by what. Drops of one reason that adjoin become one record for up to an hour.
+struct loss_record {
+  loss_reason reason = loss_reason::retention_bytes;
+  stream_id stream{};
+  std::string source;  // of a device's loss: which device; the range is its sequences then
+  offset_t first = 0;
+  offset_t end = 0;
+  std::uint64_t records = 0;
+  std::uint64_t unread = 0;  // as in drop_totals
+  std::uint64_t bytes = 0;   // about
+  milliseconds since{0};     // wall time of the first and the last drop
+  milliseconds until{0};
+  bool wall_trusted = false;
+  friend bool operator==(const loss_record&, const loss_record&) = default;
+};
+using loss_number = std::uint64_t;
+std::string loss_key(loss_number number);
+loss_number number_of_loss_key(std::string_view key);
+std::string encode(const loss_record& record);
+loss_record decode_loss(std::string_view value);
+
 // The journal's blobs. Entries are appended in the order in which they take effect.
 //
-//   0 magic "TGJ1" | 4 length u32 of the whole blob | 8 CRC-32C u32 of what follows | 12 commit u64 | 20 part u16 |
-//   22 reserved u16 | 24 entries: type u8, body
+//   0 magic "TGJ2" | 4 length u32 of the whole blob | 8 CRC-32C u32 of what follows | 12 commit u64 | 20 part u16 |
+//   22 flags u16: 1 wall time is trusted | 24 lifetime ms u64 | 32 wall ms u64 | 40 boot u64 | 48 boot elapsed ms u64 |
+//   56 entries: type u8, body
 class blob_writer {
  public:
-  explicit blob_writer(commit_number commit) : commit_(commit) {}
+  // Begins with an empty part: a commit that did nothing to streams still has its number and time.
+  blob_writer(commit_number commit, const commit_time& time) : commit_(commit), time_(time) { begin_part(); }
 
   struct place {
     std::uint16_t part = 0;
@@ -114,26 +173,39 @@ class blob_writer {
   void cursor(stream_id stream, std::string_view group, const cursor_state& cursor);
   void producer(std::string_view producer, const producer_state& state);
   void producer_erased(std::string_view producer);
+  void age_marked(stream_id stream, const age_mark& mark);
+  // `totals` of the record's stream, with this loss.
+  void lost(loss_number number, const loss_record& record, const drop_totals& totals);
 
-  // The finished parts, one at the least.
-  std::vector<std::string> finish();
+  // The finished parts. More may come behind them, and be finished in their turn.
+  struct part {
+    std::uint16_t number = 0;
+    std::string bytes;
+  };
+  std::vector<part> finish();
+  bool empty() const { return parts_.empty(); }
 
  private:
   std::string& room_for(std::size_t size);
   void begin_part();
 
   commit_number commit_;
-  std::vector<std::string> parts_;
+  commit_time time_;
+  std::vector<part> parts_;
+  std::uint16_t next_part_ = 0;
 };
 
 // Takes a blob apart, entry by entry. Every function is set.
 struct blob_visitor {
+  std::function<void(const commit_time&)> time;
   std::function<void(stream_id, std::string_view batch, blob_writer::place)> append;
   std::function<void(stream_id, offset_range)> acked;
   std::function<void(stream_id, offset_t, std::uint32_t count)> delivered;
   std::function<void(stream_id, offset_t log_start)> trimmed;
   std::function<void(stream_id, std::string_view group, cursor_state)> cursor;
   std::function<void(std::string_view producer, std::optional<producer_state>)> producer;
+  std::function<void(stream_id, const age_mark&)> age_marked;
+  std::function<void(loss_number, const loss_record&, const drop_totals&)> lost;
 };
 // Throws storage_failure on a damaged blob.
 void visit_blob(std::string_view blob, const blob_visitor& visitor);

@@ -92,8 +92,13 @@ void group::erase_definition(std::string key) {
 }
 
 void group::change_stream(stream_change change) {
-  stream_changes_.push_back(change);
+  stream_changes_.push_back(std::move(change));
   count(0);
+}
+
+void group::lose(loss_record record) {
+  count(record.source.size());
+  losses_.push_back(std::move(record));
 }
 
 bool group::appends() const {

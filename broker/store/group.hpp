@@ -12,16 +12,22 @@
 #include <vector>
 
 #include "broker/base/clock.hpp"
+#include "broker/model/definitions.hpp"
 #include "broker/model/ids.hpp"
 #include "broker/model/record_batch.hpp"
 #include "broker/store/format.hpp"
 
 namespace tidegate::store {
 
-// How much of a log is kept; 0 = no bound. Queues have none of their own yet.
+// How much of a log is kept; 0 = no bound. Bytes and records are hard bounds, the age is by the store's lifetime. Where
+// the log rejects, core refuses what is over its bounds, and the writer lets go of what every protected group has read
+// when three quarters of them are reached.
 struct stream_limits {
   std::uint64_t bytes_max = 0;
   milliseconds age_max{0};
+  std::uint64_t records_max = 0;
+  tidegate::overflow overflow = tidegate::overflow::drop_oldest;
+  std::vector<std::string> protect = {};  // groups whose unread records go last when the store is short of room
 };
 
 // What a group does to one stream.
@@ -69,11 +75,15 @@ class group {
   void put_definition(std::string key, std::string value);
   void erase_definition(std::string key);
   void change_stream(stream_change change);
-  // Drops from every log what is older than its age bound at this wall time.
-  void expire_at(std::int64_t wall_ms) { expire_at_ = wall_ms; }
+  // Drops from every log what is older than its age bound.
+  void expire() { expire_ = true; }
+  // A loss that the caller knows of; its times are the commit's.
+  void lose(loss_record record);
+  // When this is handed over; what a test leaves out stands still.
+  void set_time(const commit_time& time) { time_ = time; }
 
   bool has_operations() const { return operations_ > 0; }
-  bool empty() const { return !has_operations() && !expire_at_; }
+  bool empty() const { return !has_operations() && !expire_; }
   // Holds records.
   bool appends() const;
   // Rough size of what it will write; the core's bound on what waits for the writer.
@@ -86,7 +96,9 @@ class group {
   const std::unordered_map<std::string, std::optional<producer_state>>& producers() const { return producers_; }
   const std::vector<definition_change>& definitions() const { return definitions_; }
   const std::vector<stream_change>& stream_changes() const { return stream_changes_; }
-  std::optional<std::int64_t> expiry() const { return expire_at_; }
+  const std::vector<loss_record>& losses() const { return losses_; }
+  bool expires() const { return expire_; }
+  const commit_time& time() const { return time_; }
 
  private:
   stream_share& share_of(stream_id stream);
@@ -98,7 +110,9 @@ class group {
   std::unordered_map<std::string, std::optional<producer_state>> producers_;
   std::vector<definition_change> definitions_;
   std::vector<stream_change> stream_changes_;
-  std::optional<std::int64_t> expire_at_;
+  std::vector<loss_record> losses_;
+  commit_time time_;
+  bool expire_ = false;
   std::size_t bytes_ = 0;
   std::size_t operations_ = 0;
 };

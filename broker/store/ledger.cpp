@@ -45,6 +45,7 @@ void stream_ledger::trim_to(offset_t offset) {
   log_start = std::min(offset, next);
   acked.erase_below(log_start);
   deliveries.erase(deliveries.begin(), deliveries.lower_bound(log_start));
+  while (!age_marks.empty() && age_marks.front().offset <= log_start) age_marks.pop_front();
   const std::uint64_t floor = log_start / offsets_per_block;
   dirty_blocks.erase(dirty_blocks.begin(), dirty_blocks.lower_bound(floor));
   blocks_to_thin.erase(blocks_to_thin.begin(), blocks_to_thin.lower_bound(floor));

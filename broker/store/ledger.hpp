@@ -38,13 +38,15 @@ struct stream_ledger {
   std::deque<segment> recent;
   std::uint64_t recent_bytes = 0;
   offset_t maybe_delivered_before = 0;
+  drop_totals dropped;
+  std::deque<age_mark> age_marks;            // oldest first
   std::optional<offset_t> first_chunk_last;  // last offset of the oldest chunk; none = no chunk
 
   // Queues only: what is acknowledged at or above log_start, and how often requeued messages were delivered.
   offset_set acked;
   std::map<offset_t, std::uint32_t> deliveries;
-  std::set<std::uint64_t> dirty_blocks;   // differ from the state table
-  std::set<std::uint64_t> stored_blocks;  // have a row there
+  std::set<std::uint64_t> dirty_blocks;    // differ from the state table
+  std::set<std::uint64_t> stored_blocks;   // have a row there
   std::set<std::uint64_t> blocks_to_thin;  // may hold chunks in which by now everything is acknowledged
   std::uint64_t acked_since_checkpoint = 0;
 

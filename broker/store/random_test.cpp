@@ -37,6 +37,8 @@ struct modelled_stream {
   std::map<offset_t, std::uint32_t> deliveries;
   offset_t maybe_delivered_before = 0;
   std::uint64_t incoming = 0;
+  std::uint64_t dropped = 0;
+  offset_t trimmed_from = 0;  // the log start before this commit
   bool is_overfull = false;
 };
 
@@ -96,6 +98,7 @@ void random_life::make_stream() {
   stream_limits limits;
   if (is_log && chance(2)) limits.bytes_max = 100'000 + any(1'200'000);
   if (is_log && chance(3)) limits.age_max = milliseconds(1'000 + any(5'000));
+  if (is_log && chance(3)) limits.records_max = 100 + any(400);
   const stream_id id = store_.make(is_log ? stream_kind::log : stream_kind::queue, limits);
   modelled_stream& made = model_.streams[id];
   made.kind = is_log ? stream_kind::log : stream_kind::queue;
@@ -227,10 +230,10 @@ void random_life::act() {
     if (chance(25)) trim(id, *stream);
   }
   if (chance(2)) change_states();
-  if (chance(15)) store_.open_group().expire_at(now_ms_);
+  if (chance(15)) store_.open_group().expire();
 }
 
-// Retention's choice is checked against its bounds and then taken over: what goes goes in whole chunks.
+// Retention's choice is checked against its bounds and then taken over.
 void random_life::take_log_starts() {
   for (auto& [id, stream] : model_.streams) {
     const stream_view& view = store_.view(id);
@@ -242,15 +245,29 @@ void random_life::take_log_starts() {
     if (stream.limits.bytes_max != 0 && !stream.is_overfull) {
       ASSERT_LE(view.bytes, stream.limits.bytes_max);
     }
+    if (stream.limits.records_max != 0) {
+      ASSERT_LE(view.end - view.log_start, stream.limits.records_max);
+    }
+    if (view.drops.records != stream.dropped) {
+      ASSERT_EQ(stream.kind, stream_kind::log);
+      ASSERT_TRUE(stream.limits.bytes_max != 0 || stream.limits.age_max.count() != 0 || stream.limits.records_max != 0);
+    }
+    // A trim in the same commit comes behind retention, and takes what is left of its part.
+    ASSERT_LE(view.drops.records - stream.dropped, view.log_start - stream.trimmed_from);
+    if (stream.trimmed_from == stream.log_start) {
+      ASSERT_EQ(view.drops.records - stream.dropped, view.log_start - stream.log_start);
+    }
+    stream.dropped = view.drops.records;
+    stream.trimmed_from = view.log_start;
     if (view.log_start == stream.log_start) continue;
-    ASSERT_EQ(stream.kind, stream_kind::log);
-    ASSERT_TRUE(stream.limits.bytes_max != 0 || stream.limits.age_max.count() != 0);
     stream.log_start = view.log_start;
     stream.live.erase(stream.live.begin(), stream.live.lower_bound(view.log_start));
   }
 }
 
 void random_life::commit() {
+  store_.set_lifetime(milliseconds(now_ms_));
+  store_.stamp();
   store_->submit();
   store_->step();
   // Before its result is known, a reader still sees the streams as they were, but for what is gone.
@@ -340,6 +357,7 @@ void random_life::check_found() {
     ASSERT_EQ(ledger.kind, stream.kind);
     ASSERT_EQ(ledger.log_start, stream.log_start);
     ASSERT_EQ(ledger.next, stream.next);
+    ASSERT_EQ(ledger.dropped.records, stream.dropped);
     ASSERT_EQ(ledger.maybe_delivered_before, stream.maybe_delivered_before);
     ASSERT_THAT(ledger.deliveries, testing::ContainerEq(stream.deliveries));
     if (stream.kind == stream_kind::log) continue;

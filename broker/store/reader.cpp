@@ -36,9 +36,10 @@ probe look(const batch_view& batch, std::int64_t timestamp_ms) {
 
 reader::reader(lmdb::env& env, const tables& tables, const books& books) : env_(env), tables_(tables) {
   for (const auto& [id, ledger] : books.streams) {
-    streams_[id] = {ledger.kind,    ledger.log_start, ledger.next, ledger.rolled_end, ledger.newest_timestamp_ms,
-                    ledger.bytes(), ledger.recent};
+    streams_[id] = {ledger.kind,    ledger.log_start, ledger.next,  ledger.rolled_end, ledger.newest_timestamp_ms,
+                    ledger.bytes(), ledger.dropped,   ledger.recent};
   }
+  apply(books.losses.fresh());
 }
 
 void reader::apply(const stream_update& update) {
@@ -53,9 +54,29 @@ void reader::apply(const stream_update& update) {
   view.rolled_end = update.rolled_end;
   view.newest_timestamp_ms = update.newest_timestamp_ms;
   view.bytes = update.bytes;
+  view.drops = update.drops;
   view.recent.insert(view.recent.end(), update.added.begin(), update.added.end());
   const offset_t gone = std::max(view.rolled_end, view.log_start);
   while (!view.recent.empty() && view.recent.front().last < gone) view.recent.pop_front();
+}
+
+void reader::apply(const std::map<loss_number, loss_record>& losses) {
+  for (const auto& [number, record] : losses) fresh_losses_[number] = record;
+  while (fresh_losses_.size() > losses_read_max) fresh_losses_.erase(fresh_losses_.begin());
+}
+
+result<std::map<loss_number, loss_record>> reader::losses() const {
+  auto found = fresh_losses_;
+  const lmdb::txn txn(env_, lmdb::access::read);
+  lmdb::cursor cursor(txn, tables_.loss);
+  try {
+    for (auto row = cursor.last(); row && found.size() < losses_read_max; row = cursor.previous()) {
+      found.try_emplace(number_of_loss_key(row->key), decode_loss(row->value));
+    }
+  } catch (const storage_failure& damaged) {
+    return error{errc::invalid, damaged.what()};
+  }
+  return found;
 }
 
 const stream_view* reader::find(stream_id stream) const {

@@ -17,14 +17,19 @@ struct stream_view {
   offset_t rolled_end = 0;
   std::int64_t newest_timestamp_ms = 0;
   std::uint64_t bytes = 0;
+  drop_totals drops;
   std::deque<segment> recent;
 };
+
+// The loss ledger's newest rows, as many as a reader gives.
+constexpr std::size_t losses_read_max = 1'000;
 
 class reader {
  public:
   reader(lmdb::env& env, const tables& tables, const books& books);
 
   void apply(const stream_update& update);
+  void apply(const std::map<loss_number, loss_record>& losses);
   const stream_view* find(stream_id stream) const;
 
   // Calls `take` with each durable batch from the one that holds `from`, or the next behind it, in order, until it
@@ -37,6 +42,9 @@ class reader {
   // stream never go back.
   result<offset_t> find_time(stream_id stream, std::int64_t timestamp_ms) const;
 
+  // What was lost, the newest losses_read_max rows, oldest first. Error: a damaged row.
+  result<std::map<loss_number, loss_record>> losses() const;
+
  private:
   result<bool> scan_chunk(const lmdb::txn& txn, stream_id stream, offset_t& position, const batch_taker& take) const;
   result<bool> scan_segment(const lmdb::txn& txn, stream_id stream, const segment& segment, bool is_rolled,
@@ -45,6 +53,7 @@ class reader {
   lmdb::env& env_;
   tables tables_;
   std::map<stream_id, stream_view> streams_;
+  std::map<loss_number, loss_record> fresh_losses_;  // may be newer than the table
 };
 
 }  // namespace tidegate::store

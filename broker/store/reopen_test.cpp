@@ -93,11 +93,13 @@ TEST(reopen, delivery_counts_are_kept_until_the_acknowledgement) {
 TEST(reopen, a_log_start_that_age_moved_in_a_rolling_commit_stays) {
   scratch_store store;
   const stream_id log = store.make_log({0, milliseconds(1'000)});
-  store.append(log, std::string(40'000, 'x'), 1'000);
-  store.commit();
-  store.append(log, std::string(40'000, 'y'), 9'000);
-  store.open_group().expire_at(9'000);
-  store.commit();
+  store.append(log, std::string(40'000, 'x'));
+  store.commit_at(milliseconds(1'000));
+  store.open_group().expire();
+  store.commit_at(milliseconds(1'100));
+  store.append(log, std::string(40'000, 'y'));
+  store.open_group().expire();
+  store.commit_at(milliseconds(9'000));
   EXPECT_EQ(store.view(log).log_start, 1u);
   store.reopen_killed();
   EXPECT_EQ(store.view(log).log_start, 1u);

@@ -47,13 +47,20 @@ class scratch_directory {
 struct scratch_options {
   std::uint64_t bytes_max = 8 << 20;
   std::uint64_t journal_bytes_max = 256 * 1024;
+  std::uint64_t loss_rows_max = 10'000;
 };
 
 class scratch_store {
  public:
   explicit scratch_store(scratch_options options = {}) : options_(options) { open(); }
 
-  void open() { store_ = std::make_unique<store>(store_options_now()); }
+  void open() {
+    store_ = std::make_unique<store>(store_options_now());
+    // As core does: bounds are part of the definitions.
+    for (const auto& [id, limits] : limits_) {
+      open_group().change_stream({stream_change::what::limit, id, stream_kind::log, limits});
+    }
+  }
   // The end of a process.
   void kill() { store_.reset(); }
   void close() {
@@ -74,11 +81,15 @@ class scratch_store {
   group& open_group() { return store_->open_group(); }
   const std::filesystem::path& path() const { return directory_.path(); }
   store_options store_options_now() const {
-    return {directory_.path(), options_.bytes_max, {options_.journal_bytes_max}, false};
+    return {directory_.path(), options_.bytes_max, {options_.journal_bytes_max, options_.loss_rows_max}, false};
   }
 
+  void commit_offset(stream_id id, std::string_view group, offset_t offset) {
+    open_group().set_cursor(id, group, {offset, ""});
+  }
   stream_id make(stream_kind kind, stream_limits limits = {}) {
     const stream_id id = store_->new_stream_id();
+    if (kind == stream_kind::log) limits_[id] = limits;
     open_group().change_stream({stream_change::what::create, id, kind, limits});
     return id;
   }
@@ -108,7 +119,20 @@ class scratch_store {
   offset_t next(stream_id id) { return next_[id]; }
   void set_next(stream_id id, offset_t next) { next_[id] = next; }
 
+  // From the next start on.
+  void set_loss_rows_max(std::uint64_t rows) { options_.loss_rows_max = rows; }
+  // The age of the store at the next commits.
+  void set_lifetime(milliseconds lifetime) {
+    time_.lifetime = lifetime;
+    time_.wall = milliseconds(1'700'000'000'000) + lifetime;
+  }
+  void stamp() { open_group().set_time(time_); }
+  commit_result commit_at(milliseconds lifetime) {
+    set_lifetime(lifetime);
+    return commit();
+  }
   commit_result commit() {
+    stamp();
     store_->submit();
     store_->step();
     auto result = store_->collect();
@@ -152,6 +176,8 @@ class scratch_store {
   scratch_directory directory_;
   std::unique_ptr<store> store_;
   std::map<stream_id, offset_t> next_;
+  std::map<stream_id, stream_limits> limits_;
+  commit_time time_;
 };
 
 inline std::string scratch_store::opaque_batch(offset_t base, std::uint32_t count, std::string_view records,

@@ -20,6 +20,9 @@
 namespace tidegate::store {
 
 namespace {
+// Share of the map that has to become free before records are taken again where the writer had no room for them.
+constexpr double full_step = 0.02;
+
 constexpr std::string_view clean_yes("\x01", 1), clean_no("\0", 1);
 }  // namespace
 
@@ -39,8 +42,8 @@ store::store(store_options options) : options_(std::move(options)), handover_(st
   try {
     open_file();
   } catch (const lmdb::map_full&) {
-    throw storage_failure(fmt::format("the store in {} has no free page left: raise store.bytes_max",
-                                      options_.directory.string()));
+    throw storage_failure(
+        fmt::format("the store in {} has no free page left: raise store.bytes_max", options_.directory.string()));
   }
   log::info("store {}: {} streams, replayed {} KiB of journal, {}", options_.directory.string(),
             found_books_.streams.size(), found_books_.journal_bytes / limits::kib,
@@ -79,9 +82,10 @@ void store::lock_directory() {
                     options_.directory.string(), std::strerror(errno)));
   }
   if (::flock(lock_.number, LOCK_EX | LOCK_NB) == 0) return;
-  throw storage_failure(fmt::format("the store in {} is in use by another process; stop that one, or give this broker "
-                                    "a store.path of its own",
-                                    options_.directory.string()));
+  throw storage_failure(
+      fmt::format("the store in {} is in use by another process; stop that one, or give this broker "
+                  "a store.path of its own",
+                  options_.directory.string()));
 }
 
 void store::open_file() {
@@ -103,9 +107,10 @@ void store::check_format() {
   append_be(current, format_version);
   if (version && *version != current) {
     byte_reader reader(*version);
-    throw storage_failure(fmt::format("the store in {} has format {}, this broker reads format {}: use the broker that "
-                                      "wrote it, or start with an empty directory",
-                                      options_.directory.string(), reader.be<std::uint32_t>(), format_version));
+    throw storage_failure(
+        fmt::format("the store in {} has format {}, this broker reads format {}: use the broker that "
+                    "wrote it, or start with an empty directory",
+                    options_.directory.string(), reader.be<std::uint32_t>(), format_version));
   }
   if (version) {
     const auto incarnation = txn.get(tables_.meta, meta_incarnation), clean = txn.get(tables_.meta, meta_clean);
@@ -194,6 +199,7 @@ void store::run() {
 void store::submit() {
   TIDEGATE_EXPECT(!busy_);
   busy_ = true;
+  submitted_bytes_ = open_->bytes();
   {
     const std::lock_guard guard(handover_->mutex);
     handover_->work = std::exchange(open_, std::make_unique<group>());
@@ -216,11 +222,16 @@ std::optional<commit_result> store::collect() {
   if (!result) return std::nullopt;
   busy_ = false;
   for (const stream_update& update : result->streams) reader_->apply(update);
+  reader_->apply(result->losses);
   pages_ = result->pages;
+  const std::uint64_t free_bytes = (pages_.map_pages - pages_.used_pages) * pages_.page_bytes;
+  const bool had_its_room = !result->appends_stored && submitted_bytes_ < free_bytes / 4;
+  if (had_its_room) full_above_ = std::min(refuse_above, pages_.used_share() - full_step);
+  if (!is_full()) full_above_ = refuse_above;
   return result;
 }
 
-bool store::is_full() const { return pages_.used_share() > refuse_above; }
+bool store::is_full() const { return pages_.used_share() > full_above_; }
 
 stream_id store::new_stream_id() { return static_cast<stream_id>(next_stream_++); }
 
@@ -232,9 +243,10 @@ void store::close() {
     txn.put(tables_.meta, meta_clean, sealed(std::string(clean_yes)));
     txn.commit();
   } catch (const lmdb::map_full&) {
-    log::warning("store {}: no room to check everything in; the next start replays the journal and marks what waits in "
-                 "queues as redelivered",
-                 options_.directory.string());
+    log::warning(
+        "store {}: no room to check everything in; the next start replays the journal and marks what waits in "
+        "queues as redelivered",
+        options_.directory.string());
   }
 }
 

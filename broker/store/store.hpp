@@ -57,7 +57,8 @@ class store {
   void step();
 
   const reader& read() const { return *reader_; }
-  // Publishes are refused: what is held is above its bound.
+  // Publishes are refused: what is held is above its bound; or the writer found no room for records below it (free
+  // pages can be too scattered for a chunk), until some more is free.
   bool is_full() const;
   const lmdb::page_use& pages() const { return pages_; }
   stream_id new_stream_id();
@@ -96,6 +97,8 @@ class store {
   std::unique_ptr<group> open_ = std::make_unique<group>();
   bool busy_ = false;
   lmdb::page_use pages_;
+  double full_above_ = refuse_above;
+  std::size_t submitted_bytes_ = 0;
   std::function<void()> notice_;
   std::unique_ptr<handover> handover_;
 };

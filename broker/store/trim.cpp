@@ -1,7 +1,4 @@
-// The writer's ways of letting go: retention, acknowledged chunks, deleted streams.
-#include <limits>
-
-#include "broker/store/chunk.hpp"
+// The writer's ways of freeing what nobody needs: acknowledged chunks, chunks below a log start, deleted streams.
 #include "broker/store/writer.hpp"
 
 namespace tidegate::store {
@@ -12,84 +9,6 @@ namespace {
 constexpr std::uint64_t dead_bytes_max = 1 << 20;
 
 }  // namespace
-
-// Before the share is stored: afterwards the partition is within its bound, so the bound is a hard one. (A share that
-// is longer than the bound stays until the next one.)
-void writer::keep_limits(lmdb::txn& txn, stream_id id, stream_ledger& ledger, std::uint64_t incoming,
-                         blob_writer& blob) {
-  const offset_t before = ledger.log_start;
-  drop_excess(txn, id, ledger, incoming);
-  if (ledger.log_start != before) blob.trimmed(id, ledger.log_start);
-}
-
-// Frees what the incoming bytes ask for whatever else this commit frees; what a lowered bound asks for can take some
-// commits.
-void writer::drop_excess(lmdb::txn& txn, stream_id id, stream_ledger& ledger, std::uint64_t incoming) {
-  const std::uint64_t bytes_max = ledger.limits.bytes_max, before = ledger.bytes();
-  if (ledger.kind != stream_kind::log || bytes_max == 0) return;
-  while (ledger.bytes() + incoming > bytes_max) {
-    const bool is_due = before - ledger.bytes() <= incoming + chunk_bytes_max;
-    if ((!is_due && freed_bytes_ >= freed_bytes_per_commit) || !drop_head(txn, id, ledger)) return;
-  }
-}
-
-// Also brings logs within a bound that was lowered.
-void writer::expire(lmdb::txn& txn, std::int64_t wall_ms, blob_writer& blob) {
-  for (auto& [id, ledger] : books_.streams) {
-    if (ledger.kind != stream_kind::log) continue;
-    const offset_t before = ledger.log_start;
-    const std::int64_t oldest_kept = wall_ms - ledger.limits.age_max.count();
-    const auto has_old_head = [&] {
-      return ledger.log_start < ledger.next && head_timestamp(txn, id, ledger) < oldest_kept;
-    };
-    if (ledger.limits.age_max.count() != 0) {
-      while (freed_bytes_ < freed_bytes_per_commit && has_old_head() && drop_head(txn, id, ledger)) {
-      }
-    }
-    drop_excess(txn, id, ledger, 0);
-    if (ledger.log_start == before) continue;
-    mark_dirty(books_, id, ledger, books_.last_commit);
-    touched_.insert(id);
-    blob.trimmed(id, ledger.log_start);
-  }
-}
-
-// Drops the oldest chunk or, where there is none, the oldest batch in the journal. False: nothing is left.
-bool writer::drop_head(lmdb::txn& txn, stream_id id, stream_ledger& ledger) {
-  if (!ledger.first_chunk_last) {
-    if (ledger.recent.empty()) return false;
-    ledger.trim_to(ledger.recent.front().last + 1);
-    return true;
-  }
-  lmdb::cursor cursor(txn, tables_.chunk);
-  const auto head = cursor.seek(chunk_key(id, 0));
-  TIDEGATE_EXPECT(head.has_value() && place_of_chunk_key(head->key).stream == id);
-  const offset_t last = place_of_chunk_key(head->key).last_offset;
-  ledger.chunk_bytes -= head->value.size();
-  resized_.insert(id);
-  freed_bytes_ += head->value.size();
-  cursor.erase();
-  const auto next = cursor.next();
-  ledger.first_chunk_last.reset();
-  if (next && place_of_chunk_key(next->key).stream == id) {
-    ledger.first_chunk_last = place_of_chunk_key(next->key).last_offset;
-  }
-  ledger.trim_to(last + 1);
-  return true;
-}
-
-std::int64_t writer::head_timestamp(const lmdb::txn& txn, stream_id id, const stream_ledger& ledger) {
-  if (!ledger.first_chunk_last) {
-    return ledger.recent.empty() ? ledger.newest_timestamp_ms : ledger.recent.front().newest_timestamp_ms;
-  }
-  const auto chunk = txn.get(tables_.chunk, chunk_key(id, *ledger.first_chunk_last));
-  TIDEGATE_EXPECT(chunk.has_value());
-  std::int64_t newest = std::numeric_limits<std::int64_t>::min();
-  for (const batch_view& batch : read_chunk_or_fail({id, *ledger.first_chunk_last}, *chunk)) {
-    newest = std::max(newest, batch.newest_timestamp_ms);
-  }
-  return newest;
-}
 
 void writer::free_dead_chunks_later(stream_id id, const stream_ledger& ledger) {
   if (ledger.first_chunk_last && *ledger.first_chunk_last < ledger.log_start) books_.streams_to_free.insert(id);
@@ -137,7 +56,8 @@ void writer::free_dead_chunks(lmdb::cursor& cursor, stream_id id, stream_ledger&
 
 // Chunks that lie wholly below the log start of a queue or a trimmed log.
 void writer::free_head_chunks(lmdb::txn& txn) {
-  for (const stream_id id : std::exchange(books_.streams_to_thin, {})) {
+  const std::set<stream_id> to_thin = is_lean_ ? std::set<stream_id>() : std::exchange(books_.streams_to_thin, {});
+  for (const stream_id id : to_thin) {
     const auto found = books_.streams.find(id);
     if (found != books_.streams.end()) checkpoint_stream(txn, id, found->second, nullptr);
   }

@@ -48,7 +48,7 @@ void writer::read_books_again() {
 
 void writer::checkpoint_all() {
   lmdb::txn txn(env_, lmdb::access::write);
-  blob_writer blob(++books_.last_commit);
+  blob_writer blob(++books_.last_commit, books_.time);
   put_blob(txn, blob);
   for (auto& [id, ledger] : books_.streams) {
     if (ledger.dirty_since != 0) checkpoint_stream(txn, id, ledger, nullptr);
@@ -59,6 +59,7 @@ void writer::checkpoint_all() {
     trim_journal(txn);
   }
   put_chunk_bytes(txn);
+  put_late_losses(txn, blob);
   txn.commit();
 }
 
@@ -67,28 +68,33 @@ commit_result writer::attempt(group& group) {
   resized_.clear();
   added_.clear();
   dropped_now_.clear();
+  changed_losses_.clear();
   bytes_written_ = freed_bytes_ = 0;
+  if (group.time().lifetime >= books_.time.lifetime) books_.time = group.time();
   lmdb::txn txn(env_, lmdb::access::write);
-  blob_writer blob(++books_.last_commit);
+  blob_writer blob(++books_.last_commit, books_.time);
   for (const definition_change& change : group.definitions()) {
     if (change.value) txn.put(tables_.catalog, change.key, sealed(*change.value));
     if (!change.value) txn.erase(tables_.catalog, change.key);
   }
   for (const stream_change& change : group.stream_changes()) change_stream(txn, change);
   // Before the shares: one that goes straight to chunks makes its stream deaf to this blob at the next start.
-  if (group.expiry()) expire(txn, *group.expiry(), blob);
+  if (group.expires()) expire(txn, blob);
+  relieve(txn, blob);
   for (stream_share& share : group.shares()) take_share(txn, share, blob);
-  take_states(group, blob);
+  take_states(txn, group, blob);
   if (!group.has_operations() && touched_.empty() && !work_left()) {
     // Retention by age looks every few seconds and mostly finds nothing: that must not cost flash.
     --books_.last_commit;
     return result_now();
   }
+  put_losses(blob);
   put_blob(txn, blob);
   bound_journal(txn);
   free_head_chunks(txn);
   free_dropped(txn);
   put_chunk_bytes(txn);
+  put_late_losses(txn, blob);
   txn.commit();
   return result_now();
 }
@@ -106,6 +112,7 @@ commit_result writer::result_now() {
     result.streams.emplace_back().stream = id;
     result.streams.back().dropped = true;
   }
+  result.losses = changed_losses_;
   result.journal_bytes = books_.journal_bytes;
   result.bytes_written = bytes_written_;
   result.pages = pages_ = env_.pages();
@@ -122,6 +129,7 @@ stream_update writer::update_of(stream_id id) const {
           ledger.rolled_end,
           ledger.newest_timestamp_ms,
           ledger.bytes(),
+          ledger.dropped,
           added == added_.end() ? std::vector<segment>() : added->second,
           false};
 }
@@ -174,14 +182,20 @@ void writer::take_share(lmdb::txn& txn, stream_share& share, blob_writer& blob) 
   if (!share.open.empty()) share.batches.push_back(share.open.finish());
   const std::size_t incoming = share.append_bytes();
   mark_dirty(books_, share.stream, ledger, books_.last_commit);
+  mark_age(share.stream, ledger, blob);
   keep_limits(txn, share.stream, ledger, incoming, blob);
-  const bool direct = incoming >= direct_share_bytes || ledger.recent_bytes + incoming >= roll_up_bytes;
+  // Without room what is in the journal stays there: moving it takes pages, and acknowledgements need them.
+  const bool direct = !is_lean_ && (incoming >= direct_share_bytes || ledger.recent_bytes + incoming >= roll_up_bytes);
   if (direct) {
     admit(share, ledger);
+    keep_count(txn, share.stream, ledger);
     take_marks(share, ledger, blob);
     return checkpoint_stream(txn, share.stream, ledger, &share);
   }
   journal_share(share, ledger, blob);
+  const offset_t before = ledger.log_start;
+  keep_count(txn, share.stream, ledger);
+  if (ledger.log_start != before) blob.trimmed(share.stream, ledger.log_start);
   take_marks(share, ledger, blob);
 }
 
@@ -222,13 +236,16 @@ void writer::journal_share(stream_share& share, stream_ledger& ledger, blob_writ
   }
 }
 
-void writer::take_states(const group& group, blob_writer& blob) {
+void writer::take_states(lmdb::txn& txn, const group& group, blob_writer& blob) {
   const commit_number now = books_.last_commit;
   for (const cursor_change& change : group.cursors()) {
-    if (!books_.streams.contains(change.stream)) continue;
+    const auto found = books_.streams.find(change.stream);
+    if (found == books_.streams.end()) continue;
     blob.cursor(change.stream, change.group, change.state);
     set_cursor(books_, cursor_key(change.stream, change.group), change.state, now);
+    if (found->second.limits.overflow == overflow::reject) let_go_of_read(txn, change.stream, found->second, blob);
   }
+  for (const loss_record& record : group.losses()) note_loss(record);
   for (const auto& [name, state] : group.producers()) {
     if (state) blob.producer(name, *state);
     if (!state) blob.producer_erased(name);
@@ -237,9 +254,8 @@ void writer::take_states(const group& group, blob_writer& blob) {
 }
 
 void writer::put_blob(lmdb::txn& txn, blob_writer& blob) {
-  std::uint16_t part = 0;
-  for (const std::string& bytes : blob.finish()) {
-    txn.append(tables_.journal, journal_key(books_.last_commit, part++), bytes);
+  for (const auto& [number, bytes] : blob.finish()) {
+    txn.append(tables_.journal, journal_key(books_.last_commit, number), bytes);
     books_.journal_bytes += bytes.size();
     bytes_written_ += bytes.size();
   }

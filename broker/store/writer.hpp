@@ -15,8 +15,12 @@ constexpr std::uint64_t freed_bytes_per_commit = 4ull << 20;
 // which need fresh pages themselves. Core stops earlier, at refuse_above; this is for groups that were gathered before.
 constexpr double store_none_above = 0.90;
 
+// Share of the map above which logs lose their oldest records although they are within their own bounds.
+constexpr double keep_below = 0.70;
+
 struct writer_options {
   std::uint64_t journal_bytes_max = 32ull << 20;  // replayed at start: that is what it costs
+  std::uint64_t loss_rows_max = 10'000;           // of the loss ledger; ~100 bytes each
 };
 
 // How a stream stands after a commit.
@@ -28,6 +32,7 @@ struct stream_update {
   offset_t rolled_end = 0;  // everything below it is in chunks, or gone
   std::int64_t newest_timestamp_ms = 0;
   std::uint64_t bytes = 0;
+  drop_totals drops;  // since it was made
   std::vector<segment> added;
   bool dropped = false;
 };
@@ -37,6 +42,7 @@ struct commit_result {
   bool appends_stored = true;  // false: the map was full; everything else in the group is stored
   bool work_left = false;      // chunks to free remain: another commit is welcome, even an empty one
   std::vector<stream_update> streams;
+  std::map<loss_number, loss_record> losses;  // new, or grown
   std::uint64_t journal_bytes = 0;
   std::uint64_t bytes_written = 0;  // payload handed to LMDB; 0 = there was nothing to commit
   lmdb::page_use pages;
@@ -64,17 +70,32 @@ class writer {
   void admit(stream_share& share, stream_ledger& ledger);
   void take_marks(stream_share& share, stream_ledger& ledger, blob_writer& blob);
   void journal_share(stream_share& share, stream_ledger& ledger, blob_writer& blob);
-  void take_states(const group& group, blob_writer& blob);
+  void take_states(lmdb::txn& txn, const group& group, blob_writer& blob);
   void put_blob(lmdb::txn& txn, blob_writer& blob);
   void checkpoint_stream(lmdb::txn& txn, stream_id id, stream_ledger& ledger, const stream_share* share);
   void put_checkpoint(lmdb::txn& txn, stream_id id, stream_ledger& ledger, commit_number commit);
   void put_chunk_bytes(lmdb::txn& txn);
   void put_blocks(lmdb::txn& txn, stream_id id, stream_ledger& ledger);
   void keep_limits(lmdb::txn& txn, stream_id id, stream_ledger& ledger, std::uint64_t incoming, blob_writer& blob);
-  void expire(lmdb::txn& txn, std::int64_t wall_ms, blob_writer& blob);
+  void keep_count(lmdb::txn& txn, stream_id id, stream_ledger& ledger);
+  void mark_age(stream_id id, stream_ledger& ledger, blob_writer& blob);
+  void expire(lmdb::txn& txn, blob_writer& blob);
+  void drop_old(lmdb::txn& txn, stream_id id, stream_ledger& ledger);
   void drop_excess(lmdb::txn& txn, stream_id id, stream_ledger& ledger, std::uint64_t incoming);
+  void relieve(lmdb::txn& txn, blob_writer& blob);
+  std::optional<stream_id> largest_droppable(const lmdb::txn& txn, bool also_unread) const;
+  static offset_t head_end(const stream_ledger& ledger);
+  offset_t read_by_protected(const lmdb::txn& txn, stream_id id, const stream_ledger& ledger) const;
+  void drop_head_while(lmdb::txn& txn, stream_id id, stream_ledger& ledger, loss_reason reason,
+                       const std::function<bool(std::uint64_t dropped)>& goes_on);
   bool drop_head(lmdb::txn& txn, stream_id id, stream_ledger& ledger);
-  std::int64_t head_timestamp(const lmdb::txn& txn, stream_id id, const stream_ledger& ledger);
+  void drop_below(const lmdb::txn& txn, stream_id id, stream_ledger& ledger, offset_t offset, loss_reason reason);
+  void note_drop(stream_id id, stream_ledger& ledger, offset_range dropped, offset_t read, std::uint64_t bytes,
+                 loss_reason reason);
+  void note_loss(loss_record record);
+  void put_losses(blob_writer& blob);
+  void put_late_losses(lmdb::txn& txn, blob_writer& blob);
+  void let_go_of_read(lmdb::txn& txn, stream_id id, stream_ledger& ledger, blob_writer& blob);
   void free_dead_chunks(lmdb::txn& txn, stream_id id, stream_ledger& ledger);
   void free_dead_chunks(lmdb::cursor& cursor, stream_id id, stream_ledger& ledger, offset_range within);
   void free_dead_chunks_later(stream_id id, const stream_ledger& ledger);
@@ -96,6 +117,7 @@ class writer {
   std::set<stream_id> resized_;  // lost chunks: their rows say how many bytes remain
   std::map<stream_id, std::vector<segment>> added_;
   std::vector<stream_id> dropped_now_;
+  std::map<loss_number, loss_record> changed_losses_;
   std::uint64_t bytes_written_ = 0;
   std::uint64_t freed_bytes_ = 0;
   lmdb::page_use pages_;

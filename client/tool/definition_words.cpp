@@ -135,7 +135,7 @@ void add_list(CLI::App& app, arguments& into) {
   const auto arguments = std::make_shared<list_arguments>();
   list.add_option("KIND", arguments->kind, "exchanges, bindings, queues, topics, groups or connections")
       ->required()
-      ->check(CLI::IsMember({"exchanges", "bindings", "queues", "topics", "groups", "connections"}));
+      ->check(CLI::IsMember({"exchanges", "bindings", "queues", "topics", "groups", "losses", "connections"}));
   list.callback([arguments, &into] { into.command = *arguments; });
   CLI::App& status = *app.add_subcommand("status", "Show the broker's state and counters");
   status.footer(exit_codes + 1);

@@ -72,6 +72,7 @@ void device::welcome(const tg_Hello& hello) {
   const auto durable = static_cast<std::uint32_t>(session_.broker().durable_sequence(producer()));
   next_sequence_ = std::max({durable + 1, hello.oldest_sequence, 1u});
   settled_through_ = acknowledged_ = next_sequence_ - 1;
+  expected_ = durable + 1;
   if (hello.oldest_sequence > durable + 1) {
     log::warning(
         "device {}: it no longer holds messages {} to {}, and they are not here: rejected, or overwritten unsent",
@@ -81,7 +82,7 @@ void device::welcome(const tg_Hello& hello) {
   answer.durable_sequence = durable;
   answer.window = limits::device_window_bytes;
   answer.largest_frame = limits::device_frame_bytes;
-  answer.unix_ms = static_cast<std::uint64_t>(session_.broker().time().wall().count());
+  answer.unix_ms = static_cast<std::uint64_t>(session_.broker().story().wall().count());
   answer.ticks = hello.ticks;
   append_frame(session_.outbox(), TG_WELCOME, tg_Welcome_fields, &answer, 0);
   log::info("device {} {}: connected, {} on flash", name(), session_.peer(), durable);
@@ -90,10 +91,14 @@ void device::welcome(const tg_Hello& hello) {
 
 void device::frame(const tg_frame& frame) {
   switch (frame.member) {
-    case TG_TOPIC: return topic(frame);
-    case TG_PUBLISH: return publish(frame);
-    case TG_BATCH: return batch(frame);
-    default: return;  // of a later version: skipped
+    case TG_TOPIC:
+      return topic(frame);
+    case TG_PUBLISH:
+      return publish(frame);
+    case TG_BATCH:
+      return batch(frame);
+    default:
+      return;  // of a later version: skipped
   }
 }
 
@@ -133,7 +138,7 @@ void device::batch(const tg_frame& frame) {
     const tg_Batch& head;
     std::int64_t arrival;
     std::uint32_t sequence, alias = 0, ticks;
-  } items{*this, head, session_.broker().time().wall().count(), head.first_sequence, 0, head.first_ticks};
+  } items{*this, head, session_.broker().story().wall().count(), head.first_sequence, 0, head.first_ticks};
   tg_Item slot{};
   tg_Batch walked{};
   walked.items = {[](void* raw, void* item) {
@@ -181,6 +186,7 @@ bool device::take(std::uint32_t sequence, std::uint32_t alias, std::string_view 
   message.body = payload;
   const auto published = session_.broker().publish(message, {{session_.id(), sequence}, producer(), sequence});
   if (published) {
+    account_for(sequence);
     if (*published == core::publish_outcome::unroutable) reject(sequence, errc::not_found);
     return true;
   }
@@ -196,9 +202,16 @@ bool device::take(std::uint32_t sequence, std::uint32_t alias, std::string_view 
   return true;
 }
 
+// What is missing before a message that is stored is a loss, in the same commit.
+void device::account_for(std::uint32_t sequence) {
+  if (sequence > expected_) session_.broker().lose(name(), expected_, sequence);
+  expected_ = std::max(expected_, sequence + 1);
+}
+
 void device::reject(std::uint32_t sequence, errc code) {
   const tg_Reject answer{sequence, wire_code(code)};
   append_frame(session_.outbox(), TG_REJECT, tg_Reject_fields, &answer, 0);
+  if (sequence == expected_) ++expected_;  // not lost: it has been told
   done(sequence);
   session_.wake();
 }

@@ -35,6 +35,7 @@ class device final : public role {
   std::uint32_t last_taken() const { return pending_.empty() ? settled_through_ : pending_.back().sequence; }
   bool take(std::uint32_t sequence, std::uint32_t alias, std::string_view payload, std::string_view time);
   void reject(std::uint32_t sequence, errc code);
+  void account_for(std::uint32_t sequence);
   void done(std::uint32_t sequence);
   core::producer_ref producer() const { return {producer_id_, epoch_, false}; }
 
@@ -44,6 +45,7 @@ class device final : public role {
   std::uint32_t epoch_;
   std::uint32_t boot_;
   std::uint32_t next_sequence_ = 1;  // of the next Publish
+  std::uint32_t expected_ = 1;       // what comes behind it without it is a loss
   std::uint32_t acknowledged_ = 0;   // told to the device
   std::uint32_t settled_through_ = 0;
   bool is_owed_ack_ = false;

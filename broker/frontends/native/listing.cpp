@@ -49,12 +49,17 @@ json::array topics(const core::broker& broker) {
       partitions.push_back({{"partition", partitions.size()},
                             {"log_start", partition.log_start},
                             {"high_watermark", partition.high_watermark},
-                            {"bytes", partition.bytes}});
+                            {"bytes", partition.bytes},
+                            {"dropped", partition.drops.records},
+                            {"dropped_unread", partition.drops.unread}});
     }
     out.push_back({{"name", row.definition->name},
                    {"partitions", std::move(partitions)},
                    {"retention_bytes", row.definition->retention_bytes},
                    {"retention_ms", row.definition->retention_age.count()},
+                   {"retention_records", row.definition->retention_records},
+                   {"overflow", tidegate::name(row.definition->overflow)},
+                   {"protect", json::value_from(row.definition->protect)},
                    {"uuid", row.definition->uuid}});
   }
   return out;
@@ -72,6 +77,31 @@ json::array groups(const core::broker& broker) {
   return out;
 }
 
+json::object loss(const core::loss_row& row) {
+  const store::loss_record& record = row.record;
+  return {{"number", row.number},
+          {"reason", store::name(record.reason)},
+          {"kind", row.kind},
+          {"name", row.name},
+          {"partition", row.partition},
+          {"first", record.first},
+          {"end", record.end},
+          {"records", record.records},
+          {"unread", record.unread},
+          {"bytes", record.bytes},
+          {"since_ms", record.since.count()},
+          {"until_ms", record.until.count()},
+          {"time_trusted", record.wall_trusted}};
+}
+
+result<json::array> losses(const core::broker& broker) {
+  const auto rows = broker.list_losses();
+  if (!rows) return rows.error();
+  json::array out;
+  for (const auto& row : *rows) out.push_back(loss(row));
+  return out;
+}
+
 json::array connections(const front_end& front_end) {
   json::array out;
   for (const session* const session : front_end.sessions()) {
@@ -85,18 +115,21 @@ json::array connections(const front_end& front_end) {
 }
 
 json::object status(front_end& front_end) {
-  const core::broker& broker = front_end.broker();
+  core::broker& broker = front_end.broker();
   const auto& pages = broker.storage().pages();
   const auto& counts = broker.counts();
   return {{"server", front_end.settings().server},
           {"gateway", front_end.settings().gateway},
           {"incarnation", broker.storage().incarnation()},
           {"state", broker.storage().is_full() ? "full: publishes are refused" : "ready"},
+          {"clock", broker.story().is_wall_trusted() ? "trusted" : "not trusted: timestamps are estimates"},
+          {"store_age_ms", broker.story().now().lifetime.count()},
           {"connections", front_end.sessions().size()},
           {"published", counts.published},
           {"duplicates", counts.duplicates},
           {"unroutable", counts.unroutable},
           {"refused_full", counts.refused_full},
+          {"refused_overflow", counts.refused_overflow},
           {"delivered", counts.delivered},
           {"acknowledged", counts.acknowledged},
           {"commits", counts.commits},
@@ -121,14 +154,19 @@ result<std::string> listing(std::string_view kind, front_end& front_end) {
     out = topics(broker);
   } else if (kind == "groups") {
     out = groups(broker);
+  } else if (kind == "losses") {
+    auto rows = losses(broker);
+    if (!rows) return rows.error();
+    out = std::move(*rows);
   } else if (kind == "connections") {
     out = connections(front_end);
   } else if (kind == "status") {
     out = status(front_end);
   } else {
-    return error{errc::invalid,
-                 fmt::format("'{}' is not exchanges, bindings, queues, topics, groups, connections or status", kind),
-                 "kind"};
+    return error{
+        errc::invalid,
+        fmt::format("'{}' is not exchanges, bindings, queues, topics, groups, losses, connections or status", kind),
+        "kind"};
   }
   std::string text = json::serialize(out);
   if (text.size() <= limits::frame_bytes - limits::kib) return text;

@@ -45,7 +45,9 @@ std::size_t session::input(std::string_view data) {
         taken += found.size;
         if (!frame(found)) return taken;
         break;
-      case TG_SPLIT_MORE: frame_size_ = found.size; return taken;
+      case TG_SPLIT_MORE:
+        frame_size_ = found.size;
+        return taken;
       case TG_SPLIT_MALFORMED:
         fail({errc::invalid, "these bytes are no frame of the Tidegate link protocol"});
         return taken;
@@ -89,7 +91,7 @@ void session::connect(const tg_frame& frame) {
 void session::ping(const tg_frame& frame) {
   tg_Ping ping{};
   if (!tg_frame_decode(&frame, tg_Ping_fields, &ping)) return fail({errc::invalid, "Ping does not decode"});
-  const tg_Pong pong{ping.ticks, static_cast<std::uint64_t>(broker().time().wall().count())};
+  const tg_Pong pong{ping.ticks, static_cast<std::uint64_t>(broker().story().wall().count())};
   append_frame(outbox_, TG_PONG, tg_Pong_fields, &pong, 0);
   wake();
 }

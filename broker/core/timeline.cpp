@@ -1,0 +1,55 @@
+#include "broker/core/timeline.hpp"
+
+#include <algorithm>
+
+namespace tidegate::core {
+namespace {
+
+// A look is a system call, and there may be a hundred thousand publishes a second.
+constexpr milliseconds look_interval{1'000};
+
+}  // namespace
+
+timeline::timeline(const store::commit_time& last, const clock& clock)
+    : clock_(clock), last_(last), started_(clock.monotonic()), lifetime_(last.lifetime) {
+  const boot_time boot = clock.boot();
+  milliseconds passed{0};
+  if (boot.boot != 0 && boot.boot == last.boot) {
+    passed = std::max(milliseconds(0), boot.elapsed - last.boot_elapsed);
+    knows_absence_ = true;
+  }
+  lifetime_ += passed;
+  // A new store has no time to go on from, and the wall clock is the best guess there is.
+  const bool is_new = last.wall.count() == 0;
+  estimate_ = (is_new ? clock.wall() : last.wall + passed) - started_;
+}
+
+void timeline::look() {
+  const milliseconds now = clock_.monotonic();
+  if (looked_.count() >= 0 && now - looked_ < look_interval) return;
+  looked_ = now;
+  is_trusted_ = clock_.is_wall_trusted();
+  if (!is_trusted_ || std::exchange(knows_absence_, true) || !last_.wall_trusted) return;
+  // Both ends of the machine's absence are known, and what has passed since the start with them.
+  const milliseconds known = last_.lifetime + (clock_.wall() - last_.wall);
+  lifetime_ = std::max(lifetime_, known - since_start());
+}
+
+bool timeline::is_wall_trusted() {
+  look();
+  return is_trusted_;
+}
+
+milliseconds timeline::wall() {
+  look();
+  if (is_trusted_) estimate_ = clock_.wall() - clock_.monotonic();
+  return estimate_ + clock_.monotonic();
+}
+
+store::commit_time timeline::now() {
+  const boot_time boot = clock_.boot();
+  const milliseconds wall = this->wall();
+  return {lifetime_ + since_start(), wall, is_trusted_, boot.boot, boot.elapsed};
+}
+
+}  // namespace tidegate::core

@@ -1,0 +1,73 @@
+#include "broker/store/losses.hpp"
+
+#include <algorithm>
+
+namespace tidegate::store {
+namespace {
+
+// A row covers so long at most, so that the ledger tells when something was lost.
+constexpr milliseconds row_time_max = std::chrono::hours(1);
+
+}  // namespace
+
+void losses::found(loss_number number, const loss_record& record, commit_number commit) {
+  found(number);
+  set_dirty(number, record, commit);
+}
+
+void losses::set_dirty(loss_number number, const loss_record& record, commit_number commit) {
+  row& row = dirty_[number];
+  row = {record, row.since == 0 ? commit : row.since};
+  if (dirty_since_ == 0) dirty_since_ = commit;
+}
+
+bool losses::adjoins(const loss_record& open, const loss_record& more) {
+  return open.reason == more.reason && open.source == more.source && open.end == more.first &&
+         open.wall_trusted == more.wall_trusted;
+}
+
+void losses::note(const loss_record& record, milliseconds lifetime, commit_number commit) {
+  open_row& open = open_[record.stream];
+  if (open.number != 0 && adjoins(open.record, record) && lifetime - open.opened < row_time_max) {
+    open.record.end = record.end;
+    open.record.records += record.records;
+    open.record.unread += record.unread;
+    open.record.bytes += record.bytes;
+    open.record.until = record.until;
+  } else {
+    open = {next_++, record, lifetime};
+  }
+  set_dirty(open.number, open.record, commit);
+  changed_.insert(open.number);
+}
+
+std::map<loss_number, loss_record> losses::take_changed() {
+  std::map<loss_number, loss_record> taken;
+  for (const loss_number number : std::exchange(changed_, {})) taken.emplace(number, dirty_.at(number).record);
+  return taken;
+}
+
+void losses::put(lmdb::txn& txn, lmdb::table table, commit_number through, std::uint64_t rows_max) {
+  if (dirty_since_ == 0 || dirty_since_ > through) return;
+  commit_number oldest_left = 0;
+  std::erase_if(dirty_, [&](const auto& dirty) {
+    const auto& [number, row] = dirty;
+    if (row.since > through) {
+      oldest_left = oldest_left == 0 ? row.since : std::min(oldest_left, row.since);
+      return false;
+    }
+    txn.put(table, loss_key(number), encode(row.record));
+    return true;
+  });
+  dirty_since_ = oldest_left;
+  lmdb::cursor oldest(txn, table);
+  for (std::uint64_t rows = txn.entries(table); rows > rows_max && oldest.first(); --rows) oldest.erase();
+}
+
+std::map<loss_number, loss_record> losses::fresh() const {
+  std::map<loss_number, loss_record> rows;
+  for (const auto& [number, row] : dirty_) rows.emplace(number, row.record);
+  return rows;
+}
+
+}  // namespace tidegate::store

@@ -1,0 +1,187 @@
+// What the bounds take, and what the ledger says of it.
+#include <gmock/gmock.h>
+
+#include "broker/store/scratch_store.hpp"
+
+namespace tidegate::store {
+namespace {
+
+using testing::IsEmpty;
+using testing::SizeIs;
+
+std::map<loss_number, loss_record> losses_of(scratch_store& store) { return store->read().losses().value(); }
+
+// Every row adjoins the one before, and together they say what is gone.
+void expect_ledger_is_true(scratch_store& store, stream_id log) {
+  offset_t end = 0;
+  std::uint64_t records = 0;
+  for (const auto& [number, row] : losses_of(store)) {
+    if (row.stream != log) continue;
+    EXPECT_EQ(row.first, end);
+    EXPECT_EQ(row.records, row.end - row.first);
+    end = row.end;
+    records += row.records;
+  }
+  EXPECT_EQ(end, store.view(log).log_start);
+  EXPECT_EQ(store.view(log).drops.records, records);
+}
+
+TEST(losses, drops_at_the_bound_in_bytes_are_told) {
+  scratch_store store({16 << 20, 128 * 1024});
+  const stream_id log = store.make_log({300'000});
+  std::mt19937 random(1);
+  for (int i = 0; i < 300; ++i) {
+    store.append_many(log, 1 + static_cast<int>(random() % 40), 10 + random() % 300);
+    store.commit_at(milliseconds(i * 10));
+    expect_ledger_is_true(store, log);
+    if (i % 40 == 20) store.reopen_killed();
+    if (i % 40 == 39) store.reopen_closed();
+  }
+  const auto rows = losses_of(store);
+  EXPECT_GT(rows.begin()->second.end, 0u);
+  EXPECT_EQ(rows.begin()->second.reason, loss_reason::retention_bytes);
+  EXPECT_GT(rows.begin()->second.bytes, 50'000u);
+}
+
+TEST(losses, adjoining_drops_are_one_row_for_an_hour) {
+  scratch_store store({16 << 20, 256 * 1024});
+  const stream_id log = store.make_log({0, {}, 10});
+  store.append_many(log, 10, 100);
+  store.commit();
+  for (int minute = 0; minute < 150; ++minute) {
+    store.append_many(log, 2, 100);
+    store.commit_at(std::chrono::minutes(minute));
+  }
+  const auto rows = losses_of(store);
+  ASSERT_THAT(rows, SizeIs(3));
+  EXPECT_EQ(rows.at(1).first, 0u);
+  EXPECT_EQ(rows.at(1).end, 120u);
+  EXPECT_EQ(rows.at(1).since, milliseconds(1'700'000'000'000));
+  EXPECT_EQ(rows.at(1).until, milliseconds(1'700'000'000'000) + std::chrono::minutes(59));
+  expect_ledger_is_true(store, log);
+}
+
+TEST(losses, the_bound_in_records_is_exact) {
+  scratch_store store({16 << 20, 128 * 1024});
+  const stream_id log = store.make_log({0, {}, 1'000});
+  std::mt19937 random(2);
+  for (int i = 0; i < 200; ++i) {
+    store.append_many(log, 1 + static_cast<int>(random() % 100), 10 + random() % 1'000);
+    store.commit();
+    ASSERT_LE(store.view(log).end - store.view(log).log_start, 1'000u);
+    if (i % 50 == 20) store.reopen_killed();
+  }
+  EXPECT_EQ(store.bodies(log).size(), 1'000u);
+  expect_ledger_is_true(store, log);
+  store.commit_until_idle();
+  EXPECT_LT(store.view(log).bytes, 1'600'000u);
+}
+
+TEST(losses, rows_are_bounded_and_totals_stay) {
+  scratch_store store({16 << 20, 64 * 1024});
+  const stream_id log = store.make_log({0, {}, 10});
+  for (int hour = 0; hour < 60; ++hour) {
+    store.append_many(log, 10, 2'000);
+    store.commit_at(std::chrono::hours(hour * 2));
+  }
+  store.reopen_closed();
+  EXPECT_THAT(losses_of(store), SizeIs(59));
+  store.set_loss_rows_max(20);
+  store.reopen_closed();
+  store.append_many(log, 10, 100);
+  store.commit_at(std::chrono::hours(200));
+  store.reopen_closed();
+  EXPECT_EQ(store.view(log).log_start, 600u);
+  const auto rows = losses_of(store);
+  EXPECT_THAT(rows, SizeIs(20));
+  EXPECT_EQ(rows.rbegin()->second.end, 600u);
+  EXPECT_EQ(store.view(log).drops.records, 600u);
+}
+
+TEST(losses, what_a_device_lost_is_a_row_of_its_own) {
+  scratch_store store;
+  loss_record gone{loss_reason::device, stream_id{}, "hall", 7, 12, 5};
+  store.open_group().lose(gone);
+  store.commit_at(milliseconds(5));
+  store.reopen_killed();
+  const auto rows = losses_of(store);
+  ASSERT_THAT(rows, SizeIs(1));
+  EXPECT_EQ(rows.at(1).source, "hall");
+  EXPECT_EQ(rows.at(1).records, 5u);
+  EXPECT_EQ(rows.at(1).since, milliseconds(1'700'000'000'005));
+}
+
+TEST(losses, unread_is_what_a_protected_group_had_not_read) {
+  scratch_store store;
+  const stream_id log = store.make_log({0, {}, 100, overflow::drop_oldest, {"bridge", "audit"}});
+  store.append_many(log, 100, 10);
+  store.commit_offset(log, "bridge", 90);
+  store.commit();
+  store.append_many(log, 10, 10);
+  store.commit();
+  EXPECT_EQ(store.view(log).drops.unread, 10u);  // "audit" has read nothing
+  store.commit_offset(log, "audit", 15);
+  store.commit();
+  store.append_many(log, 10, 10);
+  store.commit();
+  EXPECT_EQ(store.view(log).drops.records, 20u);
+  EXPECT_EQ(store.view(log).drops.unread, 15u);
+  store.reopen_closed();
+  EXPECT_EQ(store.view(log).drops.unread, 15u);
+}
+
+TEST(losses, a_log_that_rejects_lets_go_of_what_everybody_has_read) {
+  scratch_store store({32 << 20, 128 * 1024});
+  const stream_id log = store.make_log({1 << 20, {}, 0, overflow::reject, {"bridge"}});
+  for (int i = 0; i < 9; ++i) {
+    store.append_many(log, 100, 1'000);
+    store.commit();
+  }
+  EXPECT_EQ(store.view(log).log_start, 0u);
+  store.commit_offset(log, "bridge", 500);
+  store.commit();
+  const offset_t start = store.view(log).log_start;
+  EXPECT_GT(start, 0u);
+  EXPECT_LE(start, 500u);
+  EXPECT_LE(store.view(log).bytes, (1u << 20) / 4 * 3);
+  EXPECT_EQ(store.view(log).drops.unread, 0u);
+  store.reopen_killed();
+  EXPECT_EQ(store.view(log).log_start, start);
+}
+
+// Fills logs that are each within their bounds until the store is short of room.
+void fill(scratch_store& store, const std::vector<stream_id>& logs, int rounds) {
+  for (int i = 0; i < rounds; ++i) {
+    for (const stream_id log : logs) store.append_many(log, 20, 1'000);
+    ASSERT_TRUE(store.commit().appends_stored);
+    ASSERT_LT(store->pages().used_share(), refuse_above);
+  }
+}
+
+TEST(losses, logs_give_way_before_the_store_is_full) {
+  scratch_store store({16 << 20, 256 * 1024});
+  const stream_id safe = store.make_log({0, {}, 0, overflow::drop_oldest, {"bridge"}});
+  const stream_id rejecting = store.make_log({0, {}, 0, overflow::reject, {}});
+  const stream_id first = store.make_log(), second = store.make_log();
+  store.append_many(safe, 1'000, 1'000);
+  store.append_many(rejecting, 1'000, 1'000);
+  store.commit();
+  fill(store, {first, second}, 800);
+  EXPECT_FALSE(store->is_full());
+  EXPECT_EQ(store.view(safe).log_start, 0u);
+  EXPECT_EQ(store.view(rejecting).log_start, 0u);
+  const auto bytes = [&](stream_id log) { return static_cast<double>(store.view(log).bytes); };
+  EXPECT_NEAR(bytes(first), bytes(second), 300'000.0);
+  for (const auto& [number, row] : losses_of(store)) EXPECT_EQ(row.reason, loss_reason::store_room);
+  // With nothing else to give way, what is protected goes after all.
+  store.drop(first);
+  store.drop(second);
+  store.commit_until_idle();
+  fill(store, {safe}, 800);
+  EXPECT_GT(store.view(safe).log_start, 0u);
+  EXPECT_GT(store.view(safe).drops.unread, 0u);
+  EXPECT_EQ(store.view(rejecting).log_start, 0u);
+}
+
+}  // namespace
+}  // namespace tidegate::store

@@ -1,0 +1,238 @@
+// The writer's way of keeping logs within their bounds, and the store as a whole below its mark. What it drops stands
+// in the loss ledger, in the same commit.
+#include "broker/store/writer.hpp"
+
+namespace tidegate::store {
+namespace {
+
+// An age bound is kept to so fine a part of itself: a log has about that many marks.
+constexpr int marks_per_age = 32;
+
+// Logs that reject let go early of what everybody has read, so that what is at their bound is unread.
+constexpr std::uint64_t early(std::uint64_t bound) { return bound / 4 * 3; }
+
+}  // namespace
+
+// Before the share is stored: afterwards the partition is within its bound, so the bound is a hard one.
+void writer::keep_limits(lmdb::txn& txn, stream_id id, stream_ledger& ledger, std::uint64_t incoming,
+                         blob_writer& blob) {
+  const offset_t before = ledger.log_start;
+  drop_excess(txn, id, ledger, incoming);
+  if (ledger.log_start != before) blob.trimmed(id, ledger.log_start);
+}
+
+// Frees what the incoming bytes ask for whatever else this commit frees; what a lowered bound asks for can take some
+// commits.
+void writer::drop_excess(lmdb::txn& txn, stream_id id, stream_ledger& ledger, std::uint64_t incoming) {
+  const stream_limits& limits = ledger.limits;
+  if (ledger.kind != stream_kind::log || limits.bytes_max == 0) return;
+  const bool rejects = limits.overflow == overflow::reject;
+  const std::uint64_t bytes_max = rejects ? early(limits.bytes_max) : limits.bytes_max;
+  if (ledger.bytes() + incoming <= bytes_max) return;
+  const offset_t read = rejects ? read_by_protected(txn, id, ledger) : ledger.next;
+  drop_head_while(txn, id, ledger, loss_reason::retention_bytes, [&](std::uint64_t dropped) {
+    const bool is_due = dropped <= incoming + chunk_bytes_max;
+    return ledger.bytes() + incoming > bytes_max && (is_due || freed_bytes_ < freed_bytes_per_commit) &&
+           head_end(ledger) <= read;
+  });
+}
+
+// Of a log that rejects: a protected group has moved on.
+void writer::let_go_of_read(lmdb::txn& txn, stream_id id, stream_ledger& ledger, blob_writer& blob) {
+  const offset_t before = ledger.log_start;
+  drop_excess(txn, id, ledger, 0);
+  keep_count(txn, id, ledger);
+  if (ledger.log_start == before) return;
+  mark_dirty(books_, id, ledger, books_.last_commit);
+  touched_.insert(id);
+  blob.trimmed(id, ledger.log_start);
+}
+
+// The bound in records, exact to the record; behind those that are new.
+void writer::keep_count(lmdb::txn& txn, stream_id id, stream_ledger& ledger) {
+  const stream_limits& limits = ledger.limits;
+  if (ledger.kind != stream_kind::log || limits.records_max == 0) return;
+  const bool rejects = limits.overflow == overflow::reject;
+  const std::uint64_t records_max = rejects ? early(limits.records_max) : limits.records_max;
+  if (ledger.next - ledger.log_start <= records_max) return;
+  offset_t keep_from = ledger.next - records_max;
+  if (rejects) keep_from = std::min(keep_from, read_by_protected(txn, id, ledger));
+  drop_below(txn, id, ledger, keep_from, loss_reason::retention_records);
+}
+
+// Takes note of how far the log is at this age of the store, if the last note is a good while old.
+void writer::mark_age(stream_id id, stream_ledger& ledger, blob_writer& blob) {
+  const milliseconds age_max = ledger.limits.age_max, now = books_.time.lifetime;
+  if (ledger.kind != stream_kind::log || age_max.count() == 0) return;
+  const offset_t marked = ledger.age_marks.empty() ? ledger.log_start : ledger.age_marks.back().offset;
+  if (ledger.next <= marked) return;
+  if (!ledger.age_marks.empty() && now - ledger.age_marks.back().lifetime < age_max / marks_per_age) return;
+  ledger.age_marks.push_back({now, ledger.next});
+  mark_dirty(books_, id, ledger, books_.last_commit);
+  touched_.insert(id);
+  blob.age_marked(id, ledger.age_marks.back());
+}
+
+// Also brings logs within a bound that was lowered.
+void writer::expire(lmdb::txn& txn, blob_writer& blob) {
+  for (auto& [id, ledger] : books_.streams) {
+    if (ledger.kind != stream_kind::log) continue;
+    const offset_t before = ledger.log_start;
+    mark_age(id, ledger, blob);
+    drop_old(txn, id, ledger);
+    drop_excess(txn, id, ledger, 0);
+    keep_count(txn, id, ledger);
+    if (ledger.log_start == before) continue;
+    mark_dirty(books_, id, ledger, books_.last_commit);
+    touched_.insert(id);
+    blob.trimmed(id, ledger.log_start);
+  }
+}
+
+void writer::drop_old(lmdb::txn& txn, stream_id id, stream_ledger& ledger) {
+  if (ledger.limits.age_max.count() == 0) return;
+  offset_t keep_from = ledger.log_start;
+  for (const age_mark& mark : ledger.age_marks) {
+    if (mark.lifetime + ledger.limits.age_max > books_.time.lifetime) break;
+    keep_from = mark.offset;
+  }
+  drop_below(txn, id, ledger, keep_from, loss_reason::retention_age);
+}
+
+// Logs together leave room for queues and for work: above the mark the largest gives way first, of those that protect
+// nobody or whose head everybody has read; then the others.
+void writer::relieve(lmdb::txn& txn, blob_writer& blob) {
+  const double excess = pages_.used_share() - keep_below;
+  // What is dropped already is room as soon as it is freed.
+  if (excess <= 0 || work_left()) return;
+  std::uint64_t bytes = static_cast<std::uint64_t>(excess * static_cast<double>(pages_.map_pages * pages_.page_bytes));
+  bytes = std::min(bytes + chunk_bytes_max, freed_bytes_per_commit);
+  for (const bool also_unread : {false, true}) {
+    while (freed_bytes_ < bytes) {
+      const auto id = largest_droppable(txn, also_unread);
+      if (!id) break;
+      stream_ledger& ledger = books_.streams.at(*id);
+      drop_head_while(txn, *id, ledger, loss_reason::store_room, [](std::uint64_t dropped) { return dropped == 0; });
+      mark_dirty(books_, *id, ledger, books_.last_commit);
+      touched_.insert(*id);
+      blob.trimmed(*id, ledger.log_start);
+    }
+  }
+}
+
+// Only chunks count: what is in the journal is bounded with it, and dropping it frees nothing yet.
+std::optional<stream_id> writer::largest_droppable(const lmdb::txn& txn, bool also_unread) const {
+  std::optional<stream_id> largest;
+  std::uint64_t bytes = 0;
+  for (const auto& [id, ledger] : books_.streams) {
+    if (ledger.kind != stream_kind::log || !ledger.first_chunk_last || ledger.chunk_bytes <= bytes) continue;
+    const bool is_free = ledger.limits.protect.empty() && ledger.limits.overflow == overflow::drop_oldest;
+    const bool may_go = is_free || (also_unread && ledger.limits.overflow == overflow::drop_oldest) ||
+                        head_end(ledger) <= read_by_protected(txn, id, ledger);
+    if (!may_go) continue;
+    largest = id;
+    bytes = ledger.chunk_bytes;
+  }
+  return largest;
+}
+
+// One past the last record of the oldest chunk or, where there is none, of the oldest batch in the journal.
+offset_t writer::head_end(const stream_ledger& ledger) {
+  if (ledger.first_chunk_last) return *ledger.first_chunk_last + 1;
+  return ledger.recent.empty() ? ledger.next : ledger.recent.front().last + 1;
+}
+
+// Where nobody is protected: the log start.
+offset_t writer::read_by_protected(const lmdb::txn& txn, stream_id id, const stream_ledger& ledger) const {
+  offset_t read = ledger.limits.protect.empty() ? ledger.log_start : ledger.next;
+  for (const std::string& group : ledger.limits.protect) {
+    const std::string key = cursor_key(id, group);
+    const auto dirty = books_.dirty_cursors.find(key);
+    if (dirty != books_.dirty_cursors.end()) {
+      read = std::min(read, dirty->second.state.offset);
+      continue;
+    }
+    const auto row = txn.get(tables_.state, key);
+    read = std::min(read, row ? decode_cursor(*row).offset : offset_t{0});
+  }
+  return std::max(read, ledger.log_start);
+}
+
+// Heads, one by one, while there is one and the condition holds; it is asked with the bytes dropped so far.
+void writer::drop_head_while(lmdb::txn& txn, stream_id id, stream_ledger& ledger, loss_reason reason,
+                             const std::function<bool(std::uint64_t dropped)>& goes_on) {
+  const offset_t from = ledger.log_start, read = read_by_protected(txn, id, ledger);
+  const std::uint64_t before = ledger.bytes();
+  while (goes_on(before - ledger.bytes()) && drop_head(txn, id, ledger)) {
+  }
+  note_drop(id, ledger, {from, ledger.log_start}, read, before - ledger.bytes(), reason);
+}
+
+// Drops the oldest chunk or, where there is none, the oldest batch in the journal. False: nothing is left.
+bool writer::drop_head(lmdb::txn& txn, stream_id id, stream_ledger& ledger) {
+  if (!ledger.first_chunk_last) {
+    if (ledger.recent.empty()) return false;
+    ledger.trim_to(ledger.recent.front().last + 1);
+    return true;
+  }
+  lmdb::cursor cursor(txn, tables_.chunk);
+  const auto head = cursor.seek(chunk_key(id, 0));
+  TIDEGATE_EXPECT(head.has_value() && place_of_chunk_key(head->key).stream == id);
+  const offset_t last = place_of_chunk_key(head->key).last_offset;
+  ledger.chunk_bytes -= head->value.size();
+  resized_.insert(id);
+  freed_bytes_ += head->value.size();
+  cursor.erase();
+  const auto next = cursor.next();
+  ledger.first_chunk_last.reset();
+  if (next && place_of_chunk_key(next->key).stream == id) {
+    ledger.first_chunk_last = place_of_chunk_key(next->key).last_offset;
+  }
+  ledger.trim_to(last + 1);
+  return true;
+}
+
+// The log start moves at once; chunks that lie below it are freed a few megabytes a commit.
+void writer::drop_below(const lmdb::txn& txn, stream_id id, stream_ledger& ledger, offset_t offset,
+                        loss_reason reason) {
+  if (offset <= ledger.log_start) return;
+  const offset_t from = ledger.log_start, read = read_by_protected(txn, id, ledger);
+  const std::uint64_t bytes = ledger.bytes() / (ledger.next - from) * (std::min(offset, ledger.next) - from);
+  ledger.trim_to(offset);
+  free_dead_chunks_later(id, ledger);
+  note_drop(id, ledger, {from, ledger.log_start}, read, bytes, reason);
+}
+
+void writer::note_drop(stream_id id, stream_ledger& ledger, offset_range dropped, offset_t read, std::uint64_t bytes,
+                       loss_reason reason) {
+  if (dropped.empty()) return;
+  loss_record record{reason, id, {}, dropped.begin, dropped.end, dropped.size()};
+  // Where nobody is protected, nobody is known to have read anything.
+  record.unread = dropped.end - std::clamp(read, dropped.begin, dropped.end);
+  record.bytes = bytes;
+  note_loss(record);
+  ledger.dropped.records += record.records;
+  ledger.dropped.unread += record.unread;
+}
+
+void writer::note_loss(loss_record record) {
+  record.since = record.until = books_.time.wall;
+  record.wall_trusted = books_.time.wall_trusted;
+  books_.losses.note(record, books_.time.lifetime, books_.last_commit);
+}
+
+void writer::put_losses(blob_writer& blob) {
+  for (const auto& [number, record] : books_.losses.take_changed()) {
+    const auto stream = books_.streams.find(record.stream);
+    blob.lost(number, record, stream == books_.streams.end() ? drop_totals{} : stream->second.dropped);
+    changed_losses_[number] = record;
+  }
+}
+
+// Of what was dropped when the blob was written already: a chunk can be longer than the batches it was made of.
+void writer::put_late_losses(lmdb::txn& txn, blob_writer& blob) {
+  put_losses(blob);
+  if (!blob.empty()) put_blob(txn, blob);
+}
+
+}  // namespace tidegate::store
