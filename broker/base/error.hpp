@@ -46,6 +46,11 @@ struct storage_failure : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// Of these: what is in the file cannot be used, now or ever. It can be set aside.
+struct store_damaged : storage_failure {
+  using storage_failure::storage_failure;
+};
+
 constexpr int exit_ok = 0;
 constexpr int exit_failure = 1;
 constexpr int exit_usage = 2;

@@ -17,6 +17,11 @@ broker::broker(store::store& store, const clock& clock, broker_options options)
       cursors_(store.found().cursors),
       producers_(store.found().producers, clock) {
   load();
+  if (const auto losses = store_.read().losses()) {
+    for (const auto& [number, lost] : *losses) {
+      if (lost.reason == store::loss_reason::damaged) known_damage_.emplace(lost.stream, lost.end);
+    }
+  }
   store_.forget_found();
 }
 

@@ -137,8 +137,8 @@ class broker {
   bool settle(consumer_id consumer, offset_t offset, outcome outcome);
 
   // Whole batches from the one that holds the offset; the first however large. An offset outside of what is retained
-  // comes back as out_of_range with the valid range.
-  result<fetched> fetch(std::string_view topic, std::uint32_t partition, offset_t offset, std::size_t bytes_max) const;
+  // comes back as out_of_range with the valid range. Damaged batches are passed over, and stand in the loss ledger.
+  result<fetched> fetch(std::string_view topic, std::uint32_t partition, offset_t offset, std::size_t bytes_max);
   // The next change of the partition is told to the session, once, as that of this stream.
   result<stream_id> watch(session_id session, std::string_view topic, std::uint32_t partition);
   result<fetched> range(std::string_view topic, std::uint32_t partition) const;
@@ -182,6 +182,7 @@ class broker {
   };
 
   void load();
+  void lose(std::string_view topic, stream_id stream, offset_range damaged);
   error full_error() const;
   // What is new may not fill the room that acknowledgements need.
   result<void> check_room() const;
@@ -225,6 +226,7 @@ class broker {
   std::unordered_map<stream_id, partition*> partition_streams_;
   std::map<std::string, store::cursor_state> cursors_;  // by state table key
   producers producers_;
+  std::set<std::pair<stream_id, offset_t>> known_damage_;  // stream, end of what is damaged and told
   std::unordered_map<session_id, session_entry> sessions_;
   std::unordered_map<consumer_id, std::unique_ptr<consumer>> consumers_;
   std::uint64_t next_session_ = 1;

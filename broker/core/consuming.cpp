@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "broker/base/bytes.hpp"
+#include "broker/base/log.hpp"
 #include "broker/core/broker.hpp"
 
 namespace tidegate::core {
@@ -57,6 +58,7 @@ result<pull_result> broker::pull(consumer_id id, const delivery_taker& take) {
   consumer& consumer = *found->second;
   const auto pulled = consumer.source->pull(consumer, store_.read(), store_.open_group(), take);
   if (!pulled) return pulled;
+  if (!store_.open_group().losses().empty()) note(urgency::later);
   counters_.delivered += pulled->count;
   if (consumer.auto_ack && pulled->count > 0) {
     counters_.acknowledged += pulled->count;
@@ -153,7 +155,7 @@ result<fetched> broker::range(std::string_view topic, std::uint32_t number) cons
 }
 
 result<fetched> broker::fetch(std::string_view topic, std::uint32_t number, offset_t offset,
-                              std::size_t bytes_max) const {
+                              std::size_t bytes_max) {
   auto out = range(topic, number);
   if (!out) return out;
   if (offset < out->log_start || offset > out->high_watermark) {
@@ -162,13 +164,27 @@ result<fetched> broker::fetch(std::string_view topic, std::uint32_t number, offs
   }
   if (offset == out->high_watermark) return out;
   const stream_id stream = partition_of(topic, number).value()->stream;
-  const auto scanned = store_.read().scan(stream, offset, [&](const batch_view& batch) {
+  const auto take = [&](const batch_view& batch) {
     out->more = !out->batches.empty() && out->batches.size() + batch.bytes.size() > bytes_max;
     if (!out->more) out->batches.append(batch.bytes);
     return !out->more;
-  });
+  };
+  const auto scanned =
+      store_.read().scan(stream, offset, take, [&](offset_range damaged) { lose(topic, stream, damaged); });
   if (!scanned) return scanned.error();
   return out;
+}
+
+// Readers pass over what fails its CRC. It stays where it is, and is a loss once.
+void broker::lose(std::string_view topic, stream_id stream, offset_range damaged) {
+  const bool is_new = known_damage_.emplace(stream, damaged.end).second;
+  if (!is_new || known_damage_.size() > limits::known_damage) return;
+  store::loss_record lost{store::loss_reason::damaged, stream, {}, damaged.begin, damaged.end, damaged.size()};
+  lost.unread = lost.records;
+  store_.open_group().lose(std::move(lost));
+  note(urgency::later);
+  log::error("topic {}: records at offsets {} to {} are damaged and passed over", topic, damaged.begin,
+             damaged.end - 1);
 }
 
 result<stream_id> broker::watch(session_id session, std::string_view topic, std::uint32_t number) {

@@ -69,7 +69,7 @@ void broker::load() {
         bindings.emplace_back(load_be<std::uint64_t>(key.data() + 1), binding_from_json(value));
         break;
       default:
-        throw storage_failure("the store is damaged: a definition of unknown kind");
+        throw store_damaged("the store is damaged: a definition of unknown kind");
     }
   }
   for (const auto& [id, binding] : bindings) {

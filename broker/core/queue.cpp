@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "broker/base/log.hpp"
+
 namespace tidegate::core {
 
 queue::queue(std::string name, stream_id stream) : name_(std::move(name)), stream_(stream) {}
@@ -85,13 +87,15 @@ result<void> queue::pull_returned(pulling& pull) {
   record_view record;
   while (pull.goes_on() && !returned_.empty()) {
     const offset_t wanted = returned_.begin()->first;
-    const auto scanned = pull.reader.scan(stream_, wanted, [&](const batch_view& batch) {
+    const auto take = [&](const batch_view& batch) {
       record_reader records(batch);
       while (pull.goes_on() && records.next(record)) {
         if (returned_.contains(record.offset)) deliver(pull, record);
       }
       return false;
-    });
+    };
+    const auto scanned =
+        pull.reader.scan(stream_, wanted, take, [&](offset_range damaged) { lose(damaged, pull.group); });
     if (!scanned) return scanned.error();
     TIDEGATE_EXPECT(!returned_.contains(wanted));
   }
@@ -100,7 +104,7 @@ result<void> queue::pull_returned(pulling& pull) {
 
 result<void> queue::pull_fresh(pulling& pull) {
   record_view record;
-  const auto scanned = pull.reader.scan(stream_, cursor_, [&](const batch_view& batch) {
+  const auto take = [&](const batch_view& batch) {
     record_reader records(batch);
     while (pull.goes_on() && records.next(record)) {
       if (record.offset < cursor_) continue;
@@ -108,11 +112,31 @@ result<void> queue::pull_fresh(pulling& pull) {
       if (!settled_before_.contains(record.offset)) deliver(pull, record);
     }
     return pull.goes_on();
-  });
+  };
+  const auto scanned =
+      pull.reader.scan(stream_, cursor_, take, [&](offset_range damaged) { lose(damaged, pull.group); });
   if (!scanned) return scanned.error();
   if (pull.goes_on()) cursor_ = end_;
   settled_before_.erase_below(cursor_);
   return {};
+}
+
+// What fails its CRC never comes back: it is settled, so that the queue goes on, and the loss ledger says so.
+void queue::lose(offset_range damaged, store::group& group) {
+  store::loss_record lost{store::loss_reason::damaged, stream_, {}, damaged.begin, damaged.end};
+  for (offset_t offset = damaged.begin; offset < damaged.end; ++offset) {
+    const bool was_fresh = offset >= cursor_ && !settled_before_.contains(offset);
+    if (returned_.erase(offset) == 0 && !was_fresh) continue;
+    --held_;
+    ++lost.records;
+    group.ack(stream_, offset);
+  }
+  cursor_ = std::max(cursor_, damaged.end);
+  if (lost.records == 0) return;
+  lost.unread = lost.records;
+  log::error("queue {}: {} messages at offsets {} to {} are damaged and dropped", name_, lost.records, damaged.begin,
+             damaged.end - 1);
+  group.lose(std::move(lost));
 }
 
 void queue::acknowledge(consumer& consumer, offset_t offset, store::group& group) {

@@ -93,6 +93,7 @@ class queue {
   void begin_round();
   std::size_t share_of(consumer& consumer);
   void deliver(pulling& pull, const record_view& record);
+  void lose(offset_range damaged, store::group& group);
   result<void> pull_returned(pulling& pull);
   result<void> pull_fresh(pulling& pull);
 

@@ -15,39 +15,39 @@ namespace json = boost::json;
 json::object parse_object(std::string_view text) {
   boost::system::error_code failure;
   const json::value value = json::parse(text, failure);
-  if (failure || !value.is_object()) throw storage_failure("the store is damaged: a definition is no JSON object");
+  if (failure || !value.is_object()) throw store_damaged("the store is damaged: a definition is no JSON object");
   return value.get_object();
 }
 
 std::string text_of(const json::object& object, std::string_view key) {
   const auto* const found = object.if_contains(key);
   if (found == nullptr || !found->is_string()) {
-    throw storage_failure(fmt::format("the store is damaged: a definition lacks {}", key));
+    throw store_damaged(fmt::format("the store is damaged: a definition lacks {}", key));
   }
   return std::string(found->get_string());
 }
 
 std::string known_text(const json::value& value) {
-  if (!value.is_string()) throw storage_failure("the store is damaged: a definition has no text where some belongs");
+  if (!value.is_string()) throw store_damaged("the store is damaged: a definition has no text where some belongs");
   return std::string(value.get_string());
 }
 
 template <class Value>
 Value known(const result<Value>& parsed) {
-  if (!parsed) throw storage_failure("the store is damaged: " + parsed.error().text);
+  if (!parsed) throw store_damaged("the store is damaged: " + parsed.error().text);
   return *parsed;
 }
 
 std::uint64_t number_in(const json::value& value) {
   boost::system::error_code failure;
   const auto number = value.to_number<std::uint64_t>(failure);
-  if (failure) throw storage_failure("the store is damaged: a definition has no number where one belongs");
+  if (failure) throw store_damaged("the store is damaged: a definition has no number where one belongs");
   return number;
 }
 
 std::uint64_t number_of(const json::object& object, std::string_view key) {
   const auto* const found = object.if_contains(key);
-  if (found == nullptr) throw storage_failure(fmt::format("the store is damaged: a definition lacks {}", key));
+  if (found == nullptr) throw store_damaged(fmt::format("the store is damaged: a definition lacks {}", key));
   return number_in(*found);
 }
 
@@ -182,11 +182,11 @@ topic_definition topic_from_json(std::string_view text) {
                          {}};
   const auto* const streams = object.if_contains("partitions");
   if (streams == nullptr || !streams->is_array())
-    throw storage_failure("the store is damaged: a topic lacks partitions");
+    throw store_damaged("the store is damaged: a topic lacks partitions");
   topic.retention_records = number_of(object, "retention_records");
   topic.overflow = known(parse_overflow(text_of(object, "overflow")));
   const auto* const groups = object.if_contains("protect");
-  if (groups == nullptr || !groups->is_array()) throw storage_failure("the store is damaged: a topic lacks protect");
+  if (groups == nullptr || !groups->is_array()) throw store_damaged("the store is damaged: a topic lacks protect");
   for (const auto& group : groups->get_array()) topic.protect.push_back(known_text(group));
   for (const auto& stream : streams->get_array()) topic.partitions.push_back(static_cast<stream_id>(number_in(stream)));
   return topic;

@@ -61,7 +61,7 @@ class state_reader {
         if (contents_ != nullptr) contents_->producers[std::string(key.substr(1))] = decode_producer(value);
         return;
       default:
-        throw storage_failure("the store is damaged: a state row of unknown kind");
+        throw store_damaged("the store is damaged: a state row of unknown kind");
     }
   }
 
@@ -132,8 +132,8 @@ class journal_reader {
     auto* const ledger = newer(id);
     if (ledger == nullptr) return;
     const auto batch = read_batch(bytes);
-    if (!batch) throw storage_failure("the store is damaged: " + batch.error().text);
-    if (batch->base_offset != ledger->next) throw storage_failure("the store is damaged: a stream's journal has a gap");
+    if (!batch) throw store_damaged("the store is damaged: " + batch.error().text);
+    if (batch->base_offset != ledger->next) throw store_damaged("the store is damaged: a stream's journal has a gap");
     ledger->add_segment({commit_, batch->base_offset, batch->last_offset, batch->newest_timestamp_ms, place.position,
                          static_cast<std::uint32_t>(bytes.size()), place.part});
   }
@@ -188,7 +188,7 @@ bool is_foreign(const lmdb::txn& txn) {
 tables open_tables(lmdb::env& env) {
   lmdb::txn txn(env, lmdb::access::write);
   if (is_foreign(txn)) {
-    throw storage_failure(
+    throw store_damaged(
         "the file in the store's directory is another program's LMDB file; set store.path to a "
         "directory of its own");
   }

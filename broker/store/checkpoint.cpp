@@ -37,7 +37,7 @@ void writer::checkpoint_stream(lmdb::txn& txn, stream_id id, stream_ledger& ledg
   chunk_builder builder(ledger);
   for (const segment& segment : ledger.recent) {
     const auto batch = segment_batch(txn, tables_, segment);
-    if (!batch) throw storage_failure(batch.error().text);
+    if (!batch) throw store_damaged(batch.error().text);
     TIDEGATE_EXPECT(batch->has_value());
     if (segment.commit == books_.last_commit) builder.cut();
     builder.add(**batch);

@@ -66,7 +66,7 @@ result<std::vector<batch_view>> read_chunk(chunk_place place, std::string_view v
 
 std::vector<batch_view> read_chunk_or_fail(chunk_place place, std::string_view value) {
   auto batches = read_chunk(place, value);
-  if (!batches) throw storage_failure(batches.error().text);
+  if (!batches) throw store_damaged(batches.error().text);
   return std::move(*batches);
 }
 

@@ -38,7 +38,7 @@ std::string_view take_sized(byte_reader& reader) { return reader.take(reader.var
 
 void check_whole(const byte_reader& reader, std::string_view what) {
   if (reader.failed() || !reader.at_end()) {
-    throw storage_failure(fmt::format("the store is damaged: {} does not decode", what));
+    throw store_damaged(fmt::format("the store is damaged: {} does not decode", what));
   }
 }
 
@@ -230,7 +230,7 @@ std::string_view unsealed(std::string_view value, std::string_view what) {
   constexpr std::size_t crc_bytes = 4;
   const std::size_t size = value.size() - std::min(value.size(), crc_bytes);
   if (value.size() < crc_bytes || crc32c(value.substr(0, size)) != load_be<std::uint32_t>(value.data() + size)) {
-    throw storage_failure(fmt::format("the store is damaged: {} fails its CRC-32C", what));
+    throw store_damaged(fmt::format("the store is damaged: {} fails its CRC-32C", what));
   }
   return value.substr(0, size);
 }
@@ -474,7 +474,7 @@ void visit_entry(byte_reader& reader, std::string_view blob, std::uint16_t part,
       return visitor.lost(number, record, take_totals(reader));
     }
   }
-  throw storage_failure(
+  throw store_damaged(
       fmt::format("the store is damaged: a journal entry has the unknown type {}", static_cast<int>(type)));
 }
 
@@ -489,7 +489,7 @@ void visit_blob(std::string_view blob, const blob_visitor& visitor) {
   const auto part = reader.be<std::uint16_t>();
   const commit_time time = take_time(reader);
   if (reader.failed() || magic != blob_magic || length != blob.size() || crc != crc32c(blob.substr(crc_covers_from))) {
-    throw storage_failure("the store is damaged: a journal blob fails its magic, length or CRC-32C");
+    throw store_damaged("the store is damaged: a journal blob fails its magic, length or CRC-32C");
   }
   visitor.time(time);
   while (!reader.at_end()) visit_entry(reader, blob, part, visitor);

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 #include <lmdb.h>
+#include <unistd.h>
 
+#include <cinttypes>
+#include <cstdio>
 #include <cstring>
 
 namespace tidegate::store::lmdb {
@@ -17,7 +20,7 @@ std::string advice(int code) {
   switch (code) {
     case MDB_INVALID:
       return "; the file is no LMDB file of this machine's word size: it may come from a 32-bit (or 64-bit) system, "
-             "or be damaged";
+             "where `tidegate store export` writes what `tidegate store import` takes here, or be damaged";
     case MDB_VERSION_MISMATCH: return "; the file was written by another version of LMDB";
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
@@ -32,6 +35,9 @@ std::string advice(int code) {
 void check(int code, const char* call) {
   if (code == MDB_SUCCESS) return;
   if (code == MDB_MAP_FULL) throw map_full();
+  const bool is_unusable = code == MDB_INVALID || code == MDB_VERSION_MISMATCH || code == MDB_CORRUPTED ||
+                           code == MDB_PAGE_NOTFOUND || code == MDB_INCOMPATIBLE;
+  if (is_unusable) throw store_damaged(fmt::format("{}: {}{}", call, mdb_strerror(code), advice(code)));
   throw storage_failure(fmt::format("{}: {}{}", call, mdb_strerror(code), advice(code)));
 }
 
@@ -62,19 +68,47 @@ table env::open_table(txn& within, const char* name) {
   return static_cast<table>(dbi);
 }
 
+namespace {
+
+struct found_reader {
+  int own_pid;
+  std::optional<foreign_reader> oldest;
+};
+
+// A line of mdb_reader_list: pid, thread in hex, transaction or "-". The first line is a heading.
+int look_at_reader(const char* line, void* context) {
+  auto& found = *static_cast<found_reader*>(context);
+  int pid = 0;
+  std::uint64_t commit = 0;
+  if (std::sscanf(line, "%d %*x %" SCNu64, &pid, &commit) != 2 || pid == found.own_pid) return 0;
+  if (!found.oldest || commit < found.oldest->commit) found.oldest = {pid, commit};
+  return 0;
+}
+
+}  // namespace
+
+std::optional<foreign_reader> env::oldest_foreign_reader() const {
+  found_reader found{::getpid(), std::nullopt};
+  if (mdb_reader_list(env_, look_at_reader, &found) < 0) return std::nullopt;
+  return found.oldest;
+}
+
 page_use env::pages() const {
   MDB_envinfo info;
   MDB_stat stat;
   check(mdb_env_info(env_, &info), "mdb_env_info");
   check(mdb_env_stat(env_, &stat), "mdb_env_stat");
-  // Each value of the free list begins with the number of pages it lists.
+  // Each value of the free list begins with the number of pages it lists; its key is the commit that freed them, and
+  // while another process still reads that commit they are not free.
+  const auto pinning = oldest_foreign_reader();
   std::uint64_t free_pages = 0;
   txn reading(*const_cast<env*>(this), access::read);
   cursor free_list(reading, table_of_free_pages);
   for (auto found = free_list.first(); found; found = free_list.next()) {
-    std::size_t count;
+    std::size_t count, commit;
     std::memcpy(&count, found->value.data(), sizeof count);
-    free_pages += count;
+    std::memcpy(&commit, found->key.data(), sizeof commit);
+    if (!pinning || commit < pinning->commit) free_pages += count;
   }
   return {stat.ms_psize, info.me_mapsize / stat.ms_psize, info.me_last_pgno + 1 - free_pages};
 }

@@ -38,6 +38,12 @@ struct page_use {
   double used_share() const { return static_cast<double>(used_pages) / static_cast<double>(map_pages); }
 };
 
+// Of another process, looking at the file: while it does, pages that were freed since cannot be used again.
+struct foreign_reader {
+  int pid = 0;
+  std::uint64_t commit = 0;  // LMDB's count of them, which it sees
+};
+
 class env {
  public:
   // Opens or creates `directory`/data.mdb with a map of `map_bytes`. Flags: MDB_NOTLS | MDB_NORDAHEAD and nothing
@@ -49,6 +55,7 @@ class env {
 
   table open_table(txn& within, const char* name);
   page_use pages() const;
+  std::optional<foreign_reader> oldest_foreign_reader() const;
   // Frees the slots of readers whose process died.
   void clear_stale_readers();
   MDB_env* handle() const { return env_; }

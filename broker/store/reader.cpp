@@ -84,66 +84,73 @@ const stream_view* reader::find(stream_id stream) const {
   return found == streams_.end() ? nullptr : &found->second;
 }
 
-result<void> reader::scan(stream_id stream, offset_t from, const batch_taker& take) const {
+result<bool> reader::scanning::skip(offset_t last, const error& cause) {
+  if (!damage) return cause;
+  damage({position, last + 1});
+  position = last + 1;
+  return true;
+}
+
+result<void> reader::scan(stream_id stream, offset_t from, const batch_taker& take, const damage_taker& damage) const {
   const stream_view* const view = find(stream);
   if (view == nullptr) return {};
   const lmdb::txn txn(env_, lmdb::access::read);
   const offset_t start = std::max(from, view->log_start);
-  offset_t position = start;
-  while (position < view->end) {
-    const auto segment = std::lower_bound(view->recent.begin(), view->recent.end(), position,
+  scanning scan{txn, stream, start, take, damage};
+  while (scan.position < view->end) {
+    const auto segment = std::lower_bound(view->recent.begin(), view->recent.end(), scan.position,
                                           [](const auto& held, offset_t offset) { return held.last < offset; });
-    const bool in_journal = segment != view->recent.end() && position >= view->recent.front().first;
-    const offset_t before = position;
+    const bool in_journal = segment != view->recent.end() && scan.position >= view->recent.front().first;
+    const offset_t before = scan.position;
     // A chunk that ended within a segment is newer than the last result: more of the segment is in chunks, or dead.
-    const bool is_rolled = in_journal && segment->first < position && position > start;
-    const auto go_on = in_journal ? scan_segment(txn, stream, *segment, is_rolled, position, take)
-                                  : scan_chunk(txn, stream, position, take);
+    const bool is_rolled = in_journal && segment->first < scan.position && scan.position > start;
+    const auto go_on = in_journal ? scan_segment(scan, *segment, is_rolled) : scan_chunk(scan);
     if (!go_on) return go_on.error();
     if (!*go_on) return {};
-    if (position > before) continue;
+    if (scan.position > before) continue;
     // Nothing here any more: the gap up to what the journal holds was acknowledged or dropped.
-    if (view->recent.empty() || position >= view->recent.front().first) return {};
-    position = view->recent.front().first;
+    if (view->recent.empty() || scan.position >= view->recent.front().first) return {};
+    scan.position = view->recent.front().first;
   }
   return {};
 }
 
 // A segment may have been rolled up since the last result came: then its records are in a chunk.
-result<bool> reader::scan_segment(const lmdb::txn& txn, stream_id stream, const segment& segment, bool is_rolled,
-                                  offset_t& position, const batch_taker& take) const {
-  const auto batch = segment_batch(txn, tables_, segment);
-  if (!batch) return batch.error();
+result<bool> reader::scan_segment(scanning& scan, const segment& segment, bool is_rolled) const {
+  const auto batch = segment_batch(scan.txn, tables_, segment);
+  if (!batch) return scan.skip(segment.last, batch.error());
   if (!*batch || is_rolled) {
-    const offset_t before = position;
-    auto go_on = scan_chunk(txn, stream, position, take);
-    if (go_on && *go_on && position == before) position = segment.last + 1;
+    const offset_t before = scan.position;
+    auto go_on = scan_chunk(scan);
+    if (go_on && *go_on && scan.position == before) scan.position = segment.last + 1;
     return go_on;
   }
-  if (!crc_matches(**batch)) return damaged(stream, position);
-  position = segment.last + 1;
-  return take(**batch);
+  if (!crc_matches(**batch)) return scan.skip(segment.last, damaged(scan.stream, scan.position));
+  scan.position = segment.last + 1;
+  return scan.take(**batch);
 }
 
 // The chunk may be newer than the last result, and then hold newer records as well.
-result<bool> reader::scan_chunk(const lmdb::txn& txn, stream_id stream, offset_t& position,
-                                const batch_taker& take) const {
-  lmdb::cursor cursor(txn, tables_.chunk);
-  const auto found = cursor.seek(chunk_key(stream, position));
+result<bool> reader::scan_chunk(scanning& scan) const {
+  lmdb::cursor cursor(scan.txn, tables_.chunk);
+  const auto found = cursor.seek(chunk_key(scan.stream, scan.position));
   if (!found) return true;
   const chunk_place place = place_of_chunk_key(found->key);
-  if (place.stream != stream) return true;
+  if (place.stream != scan.stream) return true;
+  const offset_t end = find(scan.stream)->end;
   const auto batches = read_chunk(place, found->value);
-  if (!batches) return batches.error();
-  const offset_t end = find(stream)->end;
+  if (!batches) return scan.skip(std::min(place.last_offset, end - 1), batches.error());
   for (const batch_view& batch : *batches) {
-    if (batch.last_offset < position) continue;
+    if (batch.last_offset < scan.position) continue;
     if (batch.base_offset >= end) return false;
-    if (!crc_matches(batch)) return damaged(stream, position);
-    position = batch.last_offset + 1;
-    if (!take(batch)) return false;
+    if (!crc_matches(batch)) {
+      if (auto skipped = scan.skip(batch.last_offset, damaged(scan.stream, scan.position)); !skipped) return skipped;
+      continue;
+    }
+    scan.position = batch.last_offset + 1;
+    if (!scan.take(batch)) return false;
   }
-  position = place.last_offset + 1;
+  scan.position = place.last_offset + 1;
   return true;
 }
 
@@ -155,10 +162,11 @@ result<offset_t> reader::find_time(stream_id stream, std::int64_t timestamp_ms) 
   while (low < high) {
     const offset_t middle = low + (high - low) / 2;
     std::optional<probe> seen;
-    const auto scanned = scan(stream, middle, [&](const batch_view& batch) {
+    const auto take = [&](const batch_view& batch) {
       seen = look(batch, timestamp_ms);
       return false;
-    });
+    };
+    const auto scanned = scan(stream, middle, take, [](offset_range) {});
     if (!scanned) return scanned.error();
     if (!seen) {
       high = middle;

@@ -36,7 +36,12 @@ class reader {
   // returns false; nothing at or behind the `end` that find() tells. The views end with the call. Everything is checked
   // against its CRC; a damaged batch ends the scan with an error that names it.
   using batch_taker = std::function<bool(const batch_view&)>;
-  result<void> scan(stream_id stream, offset_t from, const batch_taker& take) const;
+  result<void> scan(stream_id stream, offset_t from, const batch_taker& take) const {
+    return scan(stream, from, take, {});
+  }
+  // The same, but goes on behind what is damaged, and tells `damage` its offsets. Nothing of it is given.
+  using damage_taker = std::function<void(offset_range)>;
+  result<void> scan(stream_id stream, offset_t from, const batch_taker& take, const damage_taker& damage) const;
 
   // The first durable offset whose timestamp is not below `timestamp_ms`; the end if there is none. Timestamps of a
   // stream never go back.
@@ -46,9 +51,18 @@ class reader {
   result<std::map<loss_number, loss_record>> losses() const;
 
  private:
-  result<bool> scan_chunk(const lmdb::txn& txn, stream_id stream, offset_t& position, const batch_taker& take) const;
-  result<bool> scan_segment(const lmdb::txn& txn, stream_id stream, const segment& segment, bool is_rolled,
-                            offset_t& position, const batch_taker& take) const;
+  // One scan on its way.
+  struct scanning {
+    const lmdb::txn& txn;
+    stream_id stream;
+    offset_t position;
+    const batch_taker& take;
+    const damage_taker& damage;
+    // Error: nobody wants to go on behind it.
+    result<bool> skip(offset_t last, const error& cause);
+  };
+  result<bool> scan_chunk(scanning& scan) const;
+  result<bool> scan_segment(scanning& scan, const segment& segment, bool is_rolled) const;
 
   lmdb::env& env_;
   tables tables_;

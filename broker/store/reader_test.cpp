@@ -197,5 +197,48 @@ TEST(reader, a_flipped_byte_in_a_chunk_is_told) {
   }
 }
 
+// Who asks for it is taken past the damage, and told where it is; each offset is either given or told.
+TEST(reader, what_is_damaged_can_be_passed_over) {
+  scratch_store store;
+  const stream_id log = store.make_log();
+  for (int i = 0; i < 10; ++i) {
+    store.append_many(log, 40, 1'000);
+    store.commit();
+  }
+  store.append_many(log, 5, 100);
+  store.close();
+  const auto chunks = raw_file(store.path()).rows(&tables::chunk);
+  ASSERT_GE(chunks.size(), 4u);
+  std::mt19937 random(6);
+  for (int round = 0; round < 60; ++round) {
+    const auto& [key, value] = *std::next(chunks.begin(), static_cast<std::ptrdiff_t>(random() % chunks.size()));
+    std::string damaged = value;
+    const std::size_t at = round % 2 == 0 ? random() % 100 : random() % value.size();
+    damaged[at] = static_cast<char>(damaged[at] ^ (1 << random() % 8));
+    raw_file(store.path()).put(&tables::chunk, key, damaged);
+    store.open();
+    const offset_t from = random() % 3 == 0 ? random() % 400 : 0;
+    offset_t next = from;
+    std::uint64_t missing = 0;
+    const auto take = [&](const batch_view& batch) {
+      EXPECT_LE(batch.base_offset, next);
+      next = batch.last_offset + 1;
+      return true;
+    };
+    const auto scanned = store->read().scan(log, from, take, [&](offset_range range) {
+      EXPECT_EQ(range.begin, next);
+      missing += range.size();
+      next = range.end;
+    });
+    ASSERT_TRUE(scanned);
+    EXPECT_EQ(next, store.view(log).end);
+    if (from == 0) {
+      EXPECT_GT(missing, 0u);
+    }
+    store.kill();
+    raw_file(store.path()).put(&tables::chunk, key, value);
+  }
+}
+
 }  // namespace
 }  // namespace tidegate::store

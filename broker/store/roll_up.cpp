@@ -35,7 +35,7 @@ void chunk_builder::add(const batch_view& batch) {
 
 // Merged records get a CRC of their own, so damage has to be seen here or never.
 void chunk_builder::add_records(const batch_view& batch) {
-  if (!crc_matches(batch)) throw storage_failure("the store is damaged: a batch in the journal fails its CRC-32C");
+  if (!crc_matches(batch)) throw store_damaged("the store is damaged: a batch in the journal fails its CRC-32C");
   record_reader reader(batch);
   raw_record record;
   while (reader.next(record)) {
@@ -47,7 +47,7 @@ void chunk_builder::add_records(const batch_view& batch) {
     }
     merged_.add(record);
   }
-  if (reader.failed()) throw storage_failure("the store is damaged: a batch in the journal does not decode");
+  if (reader.failed()) throw store_damaged("the store is damaged: a batch in the journal does not decode");
 }
 
 void chunk_builder::close_merged() {

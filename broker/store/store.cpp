@@ -114,7 +114,7 @@ void store::check_format() {
   }
   if (version) {
     const auto incarnation = txn.get(tables_.meta, meta_incarnation), clean = txn.get(tables_.meta, meta_clean);
-    if (!incarnation || !clean) throw storage_failure("the store is damaged: its meta table lacks a row");
+    if (!incarnation || !clean) throw store_damaged("the store is damaged: its meta table lacks a row");
     incarnation_ = unsealed(*incarnation, "the incarnation");
     stopped_cleanly_ = unsealed(*clean, "the note of a clean stop") == clean_yes;
     next_stream_ = next_stream_of(txn, tables_);
