@@ -25,10 +25,14 @@ std::string advice(int code) {
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
       return "; the file is damaged: move it aside and start with an empty one, or restore a copy";
-    case ENOSPC: return "; the disk is full";
-    case EACCES: return "; check the owner and permissions of the store's directory";
-    case EIO: return "; the disk reports an error, or is full";
-    default: return "";
+    case ENOSPC:
+      return "; the disk is full";
+    case EACCES:
+      return "; check the owner and permissions of the store's directory";
+    case EIO:
+      return "; the disk reports an error, or is full";
+    default:
+      return "";
   }
 }
 
@@ -47,12 +51,20 @@ std::string_view view_of(const MDB_val& value) { return {static_cast<const char*
 }  // namespace
 
 env::env(const std::filesystem::path& directory, std::size_t map_bytes) {
+  open(directory, map_bytes, MDB_NOTLS | MDB_NORDAHEAD);
+}
+
+// With the kernel's read-ahead: who reads offline reads everything, in order.
+env::env(const std::filesystem::path& directory) { open(directory, 0, MDB_NOTLS | MDB_RDONLY | MDB_NOLOCK); }
+
+// `map_bytes` 0: as large as it was.
+void env::open(const std::filesystem::path& directory, std::size_t map_bytes, unsigned flags) {
   check(mdb_env_create(&env_), "mdb_env_create");
   try {
-    check(mdb_env_set_mapsize(env_, map_bytes), "mdb_env_set_mapsize");
+    if (map_bytes != 0) check(mdb_env_set_mapsize(env_, map_bytes), "mdb_env_set_mapsize");
     check(mdb_env_set_maxdbs(env_, tables_max), "mdb_env_set_maxdbs");
     check(mdb_env_set_maxreaders(env_, readers_max), "mdb_env_set_maxreaders");
-    check(mdb_env_open(env_, directory.c_str(), MDB_NOTLS | MDB_NORDAHEAD, file_mode),
+    check(mdb_env_open(env_, directory.c_str(), flags, file_mode),
           fmt::format("opening {}", (directory / "data.mdb").string()).c_str());
   } catch (...) {
     mdb_env_close(env_);
@@ -93,24 +105,36 @@ std::optional<foreign_reader> env::oldest_foreign_reader() const {
   return found.oldest;
 }
 
-page_use env::pages() const {
+std::optional<table> env::find_table(txn& within, const char* name) {
+  MDB_dbi dbi = 0;
+  const int code = mdb_dbi_open(within.handle(), name, 0, &dbi);
+  if (code == MDB_NOTFOUND) return std::nullopt;
+  check(code, name);
+  return static_cast<table>(dbi);
+}
+
+page_use env::ever_used() const {
   MDB_envinfo info;
   MDB_stat stat;
   check(mdb_env_info(env_, &info), "mdb_env_info");
   check(mdb_env_stat(env_, &stat), "mdb_env_stat");
+  return {stat.ms_psize, info.me_mapsize / stat.ms_psize, info.me_last_pgno + 1};
+}
+
+page_use env::pages() const {
+  page_use use = ever_used();
   // Each value of the free list begins with the number of pages it lists; its key is the commit that freed them, and
   // while another process still reads that commit they are not free.
   const auto pinning = oldest_foreign_reader();
-  std::uint64_t free_pages = 0;
   txn reading(*const_cast<env*>(this), access::read);
   cursor free_list(reading, table_of_free_pages);
   for (auto found = free_list.first(); found; found = free_list.next()) {
     std::size_t count, commit;
     std::memcpy(&count, found->value.data(), sizeof count);
     std::memcpy(&commit, found->key.data(), sizeof commit);
-    if (!pinning || commit < pinning->commit) free_pages += count;
+    if (!pinning || commit < pinning->commit) use.used_pages -= count;
   }
-  return {stat.ms_psize, info.me_mapsize / stat.ms_psize, info.me_last_pgno + 1 - free_pages};
+  return use;
 }
 
 void env::clear_stale_readers() {

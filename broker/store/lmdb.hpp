@@ -49,18 +49,26 @@ class env {
   // Opens or creates `directory`/data.mdb with a map of `map_bytes`. Flags: MDB_NOTLS | MDB_NORDAHEAD and nothing
   // else, so each commit is synced before it returns.
   env(const std::filesystem::path& directory, std::size_t map_bytes);
+  // Opens what is there, for reading only: not even LMDB's lock file is written, so nobody may write meanwhile.
+  explicit env(const std::filesystem::path& directory);
   env(const env&) = delete;
   env& operator=(const env&) = delete;
   ~env();
 
   table open_table(txn& within, const char* name);
+  // None: there is no such table. What is found stays open when the transaction is committed.
+  std::optional<table> find_table(txn& within, const char* name);
   page_use pages() const;
   std::optional<foreign_reader> oldest_foreign_reader() const;
+  // The same without a look at the free list: used_pages are those that ever held something.
+  page_use ever_used() const;
   // Frees the slots of readers whose process died.
   void clear_stale_readers();
   MDB_env* handle() const { return env_; }
 
  private:
+  void open(const std::filesystem::path& directory, std::size_t map_bytes, unsigned flags);
+
   MDB_env* env_ = nullptr;
 };
 

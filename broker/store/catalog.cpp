@@ -1,0 +1,99 @@
+#include "broker/store/catalog.hpp"
+
+#include <fmt/format.h>
+
+#include "broker/base/bytes.hpp"
+
+namespace tidegate::store {
+namespace {
+
+// The first letter of a row's key.
+constexpr char catalog_exchange = 'x';
+constexpr char catalog_queue = 'q';
+constexpr char catalog_topic = 't';
+constexpr char catalog_binding = 'b';
+
+// The broker's own: there without a definition.
+bool is_built_in(std::string_view exchange) { return exchange.empty() || exchange.starts_with("amq."); }
+
+void check_key(std::string_view key, std::string_view name) {
+  if (key.substr(1) == name) return;
+  throw storage_failure(fmt::format("the store is damaged: the definition of {} stands under another name", name));
+}
+
+}  // namespace
+
+std::string catalog_row_name(std::string_view key) {
+  if (key.empty()) return "a row without a key";
+  const std::string_view name = key.substr(1);
+  switch (key.front()) {
+    case catalog_exchange:
+      return fmt::format("exchange {}", name);
+    case catalog_queue:
+      return fmt::format("queue {}", name);
+    case catalog_topic:
+      return fmt::format("topic {}", name);
+    case catalog_binding:
+      if (name.size() == sizeof(std::uint64_t)) return fmt::format("binding {}", load_be<std::uint64_t>(name.data()));
+      return "a binding";
+    default:
+      return fmt::format("a row of kind {}", static_cast<int>(key.front()));
+  }
+}
+
+void catalog::own(stream_id stream, stream_owner owner) {
+  const auto [found, is_new] = streams_.try_emplace(stream, std::move(owner));
+  if (is_new) return;
+  throw storage_failure(fmt::format("the store is damaged: two definitions name stream {}, one of them is {} {}",
+                                    static_cast<std::uint32_t>(stream), tidegate::name(found->second.kind),
+                                    found->second.name));
+}
+
+void catalog::add(std::string_view key, std::string_view definition) {
+  switch (key.empty() ? '\0' : key.front()) {
+    case catalog_exchange: {
+      exchange_definition found = exchange_from_json(definition);
+      check_key(key, found.name);
+      exchanges_.insert(std::move(found.name));
+      return;
+    }
+    case catalog_queue: {
+      const queue_definition found = queue_from_json(definition);
+      check_key(key, found.name);
+      queues_.insert(found.name);
+      return own(found.stream, {target_kind::queue, found.name, 0});
+    }
+    case catalog_topic: {
+      const topic_definition found = topic_from_json(definition);
+      check_key(key, found.name);
+      topics_.insert(found.name);
+      for (std::uint32_t i = 0; i < found.partitions.size(); ++i) {
+        own(found.partitions[i], {target_kind::topic, found.name, i});
+      }
+      return;
+    }
+    case catalog_binding:
+      if (key.size() != 1 + sizeof(std::uint64_t)) throw storage_failure("the store is damaged: a binding's key");
+      bindings_.push_back(binding_from_json(definition));
+      return;
+    default:
+      throw storage_failure("the store is damaged: a definition of unknown kind");
+  }
+}
+
+std::vector<std::string> catalog::dangling() const {
+  std::vector<std::string> found;
+  for (const binding_definition& binding : bindings_) {
+    if (!is_built_in(binding.exchange) && !exchanges_.contains(binding.exchange)) {
+      found.push_back(fmt::format("a binding leads from exchange {}, which is not there", binding.exchange));
+    }
+    const bool is_there = (binding.kind == target_kind::queue ? queues_ : topics_).contains(binding.target);
+    if (!is_there) {
+      found.push_back(
+          fmt::format("a binding leads to {} {}, which is not there", tidegate::name(binding.kind), binding.target));
+    }
+  }
+  return found;
+}
+
+}  // namespace tidegate::store

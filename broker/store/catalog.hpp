@@ -1,0 +1,48 @@
+// What the catalog's definitions say about streams: for the offline tools, which show names beside numbers. The rows
+// are core's, which writes them (broker/core/declaring.cpp).
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/model/definitions.hpp"
+#include "broker/store/format.hpp"
+
+namespace tidegate::store {
+
+// Whose records a stream holds.
+struct stream_owner {
+  target_kind kind = target_kind::queue;
+  std::string name;
+  std::uint32_t partition = 0;  // of a topic
+};
+
+class catalog {
+ public:
+  // Takes one row. Throws storage_failure on one that a start would not take.
+  void add(std::string_view key, std::string_view definition);
+  // Sentences about definitions that name what is not there; a start would not take these either.
+  std::vector<std::string> dangling() const;
+
+  const std::map<stream_id, stream_owner>& streams() const { return streams_; }
+  std::size_t exchanges() const { return exchanges_.size(); }
+  std::size_t queues() const { return queues_.size(); }
+  std::size_t topics() const { return topics_.size(); }
+  std::size_t bindings() const { return bindings_.size(); }
+
+ private:
+  void own(stream_id stream, stream_owner owner);
+
+  std::map<stream_id, stream_owner> streams_;
+  std::set<std::string> exchanges_, queues_, topics_;
+  std::vector<binding_definition> bindings_;
+};
+
+// A row's name for people: "queue work", "binding 3".
+std::string catalog_row_name(std::string_view key);
+
+}  // namespace tidegate::store

@@ -1,0 +1,96 @@
+#include "broker/store/census.hpp"
+
+#include <fmt/format.h>
+
+#include "broker/store/chunk.hpp"
+
+namespace tidegate::store {
+namespace {
+
+// Records of the batch that are alive. A compressed batch is a log's, and dense.
+std::uint64_t live_in(const batch_view& batch, const stream_ledger& ledger) {
+  if (batch.compressed()) {
+    const offset_t end = batch.last_offset + 1;
+    return end - std::min(end, std::max(batch.base_offset, ledger.log_start));
+  }
+  std::uint64_t live = 0;
+  record_reader records(batch);
+  raw_record record;
+  while (records.next(record)) live += ledger.is_live(record.offset) ? 1 : 0;
+  return live;
+}
+
+}  // namespace
+
+void check_batch(const batch_view& batch, const complaint& complain) {
+  if (!crc_matches(batch)) {
+    return complain(fmt::format("holds records {} to {} whose CRC-32C is wrong", batch.base_offset, batch.last_offset));
+  }
+  if (batch.compressed()) return;
+  record_reader records(batch);
+  record_view record;
+  offset_t behind = batch.base_offset;
+  while (records.next(record)) {
+    if (record.offset < behind || record.offset > batch.last_offset) {
+      return complain(fmt::format("holds a record {} outside of its place in {} to {}", record.offset,
+                                  batch.base_offset, batch.last_offset));
+    }
+    behind = record.offset + 1;
+  }
+  if (records.failed()) {
+    complain(fmt::format("holds records {} to {} that do not decode", batch.base_offset, batch.last_offset));
+  }
+}
+
+const stream_ledger* stream_census::ledger_of(stream_id stream) const {
+  if (books_ == nullptr) return nullptr;
+  const auto found = books_->streams.find(stream);
+  return found == books_->streams.end() ? nullptr : &found->second;
+}
+
+void stream_census::take_chunk(std::string_view key, std::string_view value, const complaint& complain) {
+  const chunk_place place = place_of_chunk_key(key);
+  stream_count& count = counts_[place.stream];
+  const stream_ledger* const ledger = ledger_of(place.stream);
+  count.chunk_bytes += value.size();
+  ++count.chunks;
+  if (ledger != nullptr && place.last_offset < ledger->log_start) ++count.stale_chunks;
+  const auto batches = read_chunk(place, value);
+  if (!batches) return complain(batches.error().text);
+  for (const batch_view& batch : *batches) take_batch(place.stream, batch, complain);
+  if (batches->back().last_offset != place.last_offset) {
+    complain(fmt::format("ends with offset {}, its key says {}", batches->back().last_offset, place.last_offset));
+  }
+}
+
+void stream_census::take_batch(stream_id stream, const batch_view& batch, const complaint& complain) {
+  stream_count& count = counts_[stream];
+  check_batch(batch, complain);
+  if (batch.base_offset < count.behind) {
+    complain(fmt::format("holds offset {} again, behind {}", batch.base_offset, count.behind - 1));
+  }
+  count.behind = std::max(count.behind, batch.last_offset + 1);
+  const stream_ledger* const ledger = ledger_of(stream);
+  if (ledger == nullptr) return;
+  if (batch.last_offset >= ledger->next) {
+    complain(fmt::format("holds offset {}, and the stream ends at {}", batch.last_offset, ledger->next));
+  }
+  count.live += live_in(batch, *ledger);
+}
+
+void stream_census::take_segments(const lmdb::txn& txn, const tables& tables,
+                                  const std::function<complaint(stream_id)>& complain) {
+  if (books_ == nullptr) return;
+  for (const auto& [id, ledger] : books_->streams) {
+    for (const segment& segment : ledger.recent) {
+      const auto batch = segment_batch(txn, tables, segment);
+      if (batch && *batch) {
+        take_batch(id, **batch, complain(id));
+      } else {
+        complain(id)(batch ? "lost a blob of its journal" : batch.error().text);
+      }
+    }
+  }
+}
+
+}  // namespace tidegate::store

@@ -1,0 +1,46 @@
+// Counts what chunks and journal hold of each stream, and compares it with what the books say: "counters equal rows
+// counted".
+#pragma once
+
+#include <functional>
+#include <map>
+
+#include "broker/store/books.hpp"
+
+namespace tidegate::store {
+
+// Calls `complain` once for each thing that is wrong with a batch of one stream: its CRC, its records, its offsets.
+// `what` begins with a verb.
+using complaint = std::function<void(const std::string& what)>;
+
+struct stream_count {
+  std::uint64_t chunk_bytes = 0;
+  std::uint64_t chunks = 0;
+  std::uint64_t stale_chunks = 0;  // wholly below the log start
+  std::uint64_t live = 0;          // records at or above the log start that are not acknowledged
+  offset_t behind = 0;             // one past the last offset seen
+};
+
+class stream_census {
+ public:
+  // `books` may be null: then only what needs no comparison is found.
+  explicit stream_census(const books* books) : books_(books) {}
+
+  // In key order.
+  void take_chunk(std::string_view key, std::string_view value, const complaint& complain);
+  // What the journal still holds of the streams, after the chunks.
+  void take_segments(const lmdb::txn& txn, const tables& tables, const std::function<complaint(stream_id)>& complain);
+  const std::map<stream_id, stream_count>& counts() const { return counts_; }
+
+ private:
+  void take_batch(stream_id stream, const batch_view& batch, const complaint& complain);
+  const stream_ledger* ledger_of(stream_id stream) const;
+
+  const books* books_;
+  std::map<stream_id, stream_count> counts_;
+};
+
+// The batch's own CRC, and its records one by one as far as they are not compressed.
+void check_batch(const batch_view& batch, const complaint& complain);
+
+}  // namespace tidegate::store

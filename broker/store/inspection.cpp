@@ -1,0 +1,185 @@
+#include "broker/store/inspection.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "broker/base/bytes.hpp"
+#include "broker/store/census.hpp"
+#include "broker/store/row_inspection.hpp"
+
+namespace tidegate::store {
+namespace {
+
+// What failures begin with; behind the name of a row it says nothing new.
+constexpr std::string_view known_prefix = "the store is damaged: ";
+
+std::string_view without_prefix(std::string_view text) {
+  if (text.starts_with(known_prefix)) text.remove_prefix(known_prefix.size());
+  return text;
+}
+
+std::string stream_name(stream_id stream) { return fmt::format("stream {}", static_cast<std::uint32_t>(stream)); }
+
+class inspector {
+ public:
+  inspector(offline_store& store, inspection_listener* listener) : store_(store), listener_(listener) {}
+
+  inspection run() {
+    note_place("the free list", 0);
+    out_.pages = store_.pages();
+    if (out_.pages.used_pages > out_.pages.map_pages) {
+      add(severity::damaged, "the free list", "lists more pages than there are");
+    }
+    const finder find = [this](severity level, std::string where, std::string what) {
+      add(level, std::move(where), std::move(what));
+    };
+    row_inspection rows(find);
+    const auto& tables = store_.rows();
+    walk("meta", tables.meta, [&](auto key, auto value) { rows.take_meta(key, value); });
+    walk("catalog", tables.catalog, [&](auto key, auto value) { rows.take_definition(key, value); });
+    walk("state", tables.state, [&](auto key, auto value) { rows.take_state(key, value); });
+    walk("journal", tables.journal, [&](auto key, auto value) { rows.take_blob(key, value); });
+    walk("loss", tables.loss, [&](auto key, auto value) { rows.take_loss(key, value); });
+    rows.compare();
+    replay();
+    stream_census census(books_ ? &*books_ : nullptr);
+    walk("chunk", tables.chunk, [&](auto key, auto value) {
+      census.take_chunk(key, value, [&](const std::string& what) {
+        add(severity::damaged, row_name("chunk", key), std::string(without_prefix(what)));
+      });
+    });
+    if (books_) compare(census);
+    return std::move(out_);
+  }
+
+ private:
+  void add(severity level, std::string where, std::string what) {
+    auto& count = level == severity::note           ? out_.notes
+                  : level == severity::inconsistent ? out_.inconsistencies
+                                                    : out_.damages;
+    ++count;
+    if (out_.findings.size() >= findings_max) return;
+    out_.findings.push_back({level, std::move(where), std::move(what)});
+    if (listener_ != nullptr) listener_->found(out_.findings.back());
+  }
+
+  void note_place(std::string_view place, std::uint64_t bytes) {
+    done_ += bytes;
+    if (listener_ != nullptr) listener_->at(place, done_, out_.pages.used_pages * out_.pages.page_bytes);
+  }
+
+  template <class Look>
+  void walk(std::string_view name, lmdb::table table, const Look& look) {
+    table_use& use = out_.tables.emplace_back(table_use{std::string(name), 0, 0});
+    std::string before;
+    try {
+      const lmdb::txn txn(store_.env(), lmdb::access::read);
+      lmdb::cursor cursor(txn, table);
+      note_place(fmt::format("the beginning of table {}", name), 0);
+      for (auto row = cursor.first(); row; row = cursor.next()) {
+        const std::string place = row_name(name, row->key);
+        note_place(place, row->key.size() + row->value.size());
+        if (use.rows > 0 && row->key <= before) add(severity::damaged, place, "stands out of order");
+        before = row->key;
+        ++use.rows;
+        use.bytes += row->key.size() + row->value.size();
+        examine(look, place, *row);
+      }
+      const std::uint64_t told = txn.entries(table);
+      if (told != use.rows) {
+        add(severity::damaged, fmt::format("table {}", name),
+            fmt::format("has {} rows, and LMDB counts {}", use.rows, told));
+      }
+    } catch (const storage_failure& failure) {
+      add(severity::damaged, fmt::format("table {}", name),
+          fmt::format("cannot be read behind row {}: {}", use.rows, failure.what()));
+    }
+  }
+
+  template <class Look>
+  void examine(const Look& look, const std::string& place, const lmdb::entry& row) {
+    try {
+      look(row.key, row.value);
+    } catch (const storage_failure& failure) {
+      add(severity::damaged, place, std::string(without_prefix(failure.what())));
+    }
+  }
+
+  // The way a start does it. Where rows are damaged already it would only stop at the first of them.
+  void replay() {
+    if (out_.damages > 0) return;
+    note_place("the replay of the journal", 0);
+    try {
+      contents contents;
+      books_ = read_books(store_.env(), store_.rows(), &contents);
+      out_.identity = store_.identity();
+      out_.overview = summarize(store_, *books_, contents);
+    } catch (const storage_failure& failure) {
+      books_.reset();
+      add(severity::damaged, "the replay of the journal",
+          fmt::format("fails, and so would a start: {}", without_prefix(failure.what())));
+    }
+  }
+
+  void compare(stream_census& census) {
+    {
+      const lmdb::txn txn(store_.env(), lmdb::access::read);
+      census.take_segments(txn, store_.rows(), [this](stream_id id) -> complaint {
+        return [this, id](const std::string& what) {
+          add(severity::damaged, fmt::format("the journal of {}", stream_name(id)), std::string(without_prefix(what)));
+        };
+      });
+    }
+    for (const auto& [id, count] : census.counts()) {
+      if (books_->streams.contains(id)) continue;
+      add(severity::note, stream_name(id),
+          fmt::format("is deleted, and {} of its chunks are left; the next commits free them", count.chunks));
+    }
+    for (const auto& [id, ledger] : books_->streams) {
+      const auto found = census.counts().find(id);
+      compare(id, ledger, found == census.counts().end() ? stream_count{} : found->second);
+    }
+  }
+
+  void compare(stream_id id, const stream_ledger& ledger, const stream_count& count) {
+    if (ledger.chunk_bytes != count.chunk_bytes) {
+      add(severity::inconsistent, stream_name(id),
+          fmt::format("has {} bytes of chunks, and its checkpoint says {}", count.chunk_bytes, ledger.chunk_bytes));
+    }
+    if (count.stale_chunks > 0) {
+      add(severity::note, stream_name(id),
+          fmt::format("has {} chunks below its log start; the next commits free them", count.stale_chunks));
+    }
+    const std::uint64_t live = ledger.next - ledger.log_start - ledger.acked.size();
+    if (live == count.live) return;
+    add(severity::damaged, stream_name(id),
+        fmt::format("holds {} of {} {}: the others are missing", count.live, live,
+                    ledger.kind == stream_kind::queue ? "messages that are not acknowledged"
+                                                      : "records between its log start and its end"));
+  }
+
+  offline_store& store_;
+  inspection_listener* listener_;
+  inspection out_;
+  std::optional<books> books_;
+  std::uint64_t done_ = 0;
+};
+
+}  // namespace
+
+std::string_view name(severity level) {
+  switch (level) {
+    case severity::note:
+      return "note";
+    case severity::inconsistent:
+      return "inconsistent";
+    case severity::damaged:
+      return "damaged";
+  }
+  return "";
+}
+
+inspection inspect(offline_store& store, inspection_listener* listener) { return inspector(store, listener).run(); }
+
+}  // namespace tidegate::store

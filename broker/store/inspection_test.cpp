@@ -1,0 +1,265 @@
+// The check finds nothing in a store that has lived, however its life ended, and finds each kind of damage.
+#include "broker/store/inspection.hpp"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+
+#include "broker/store/lived_store.hpp"
+
+namespace tidegate::store {
+namespace {
+
+using testing::HasSubstr;
+
+// A store that cannot be opened is one damage.
+inspection inspected_somehow(const std::filesystem::path& directory) {
+  try {
+    return inspected(directory);
+  } catch (const storage_failure& failure) {
+    inspection closed;
+    closed.damages = 1;
+    closed.findings.push_back({severity::damaged, "store", failure.what()});
+    return closed;
+  }
+}
+
+class inspection_test : public testing::TestWithParam<std::uint32_t> {};
+
+TEST_P(inspection_test, nothing_is_found_however_a_life_ends) {
+  lived_store store(GetParam());
+  for (int round = 0; round < 8; ++round) {
+    store.live(25);
+    round % 2 == 0 ? store.store().kill() : store.store().close();
+    const inspection found = inspected(store.path());
+    ASSERT_EQ(lines_of(found), "") << round;
+    ASSERT_EQ(found.verdict(), severity::note);
+    ASSERT_TRUE(found.overview.has_value());
+    EXPECT_EQ(found.identity->stopped_cleanly, round % 2 != 0);
+    store.store().open();
+    EXPECT_EQ(found.overview->streams.size(), 5u);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(seeds, inspection_test, testing::Range(1u, 9u));
+
+// Every row of every table, one bit of it somewhere.
+TEST(inspection, a_flipped_bit_is_found_in_every_row) {
+  std::mt19937 random(7);
+  lived_store store(3);
+  store.live(60);
+  store.store().kill();
+  raw_file(store.path()).put(&tables::loss, std::string(8, '\0'), sealed("a loss record"));
+  for (const auto table :
+       {&tables::journal, &tables::chunk, &tables::state, &tables::catalog, &tables::loss, &tables::meta}) {
+    const auto rows = raw_file(store.path()).rows(table);
+    ASSERT_FALSE(rows.empty());
+    for (const auto& [key, value] : rows) {
+      std::string damaged = value;
+      const std::size_t bit = random() % (8 * value.size());
+      damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));
+      raw_file(store.path()).put(table, key, damaged);
+      ASSERT_EQ(inspected_somehow(store.path()).verdict(), severity::damaged) << key << " bit " << bit;
+      raw_file(store.path()).put(table, key, value);
+    }
+  }
+  EXPECT_EQ(lines_of(inspected(store.path())), "");
+}
+
+// A store with a row more, or less, or another, and what the check says about it.
+class changed_store : public testing::Test {
+ protected:
+  changed_store() : store_(11) {
+    store_.live(40);
+    store_.store().close();
+  }
+  std::string first_key(lmdb::table tables::*table, char kind = '\0') {
+    for (const auto& [key, value] : raw_file(store_.path()).rows(table)) {
+      if (kind == '\0' || key[0] == kind) return key;
+    }
+    return "";
+  }
+  std::string found() { return lines_of(last_ = inspected(store_.path())); }
+  severity verdict() const { return last_.verdict(); }
+  void erase(lmdb::table tables::*table, std::string_view key) {
+    lmdb::env env(store_.path(), 32 << 20);
+    const tables tables = open_tables(env);
+    lmdb::txn txn(env, lmdb::access::write);
+    ASSERT_TRUE(txn.erase(tables.*table, key));
+    txn.commit();
+  }
+
+  lived_store store_;
+  inspection last_;
+};
+
+TEST_F(changed_store, wrong_counter_is_inconsistent) {
+  raw_file file(store_.path());
+  const std::string key = stream_key(store_.queues()[0]);
+  checkpoint changed = decode_checkpoint(file.rows(&tables::state).at(key));
+  changed.chunk_bytes += 1;
+  file.put(&tables::state, key, encode(changed));
+  EXPECT_THAT(found(), HasSubstr("inconsistent: stream 1: has"));
+  EXPECT_EQ(verdict(), severity::inconsistent);
+}
+
+TEST_F(changed_store, missing_chunk_is_damage) {
+  erase(&tables::chunk, first_key(&tables::chunk));
+  EXPECT_THAT(found(), HasSubstr("damaged: stream 1: holds"));
+}
+
+TEST_F(changed_store, stream_without_definition_is_inconsistent) {
+  erase(&tables::catalog, "qalarms");
+  EXPECT_EQ(found(), "inconsistent: stream 2: has no definition\n");
+  EXPECT_EQ(verdict(), severity::inconsistent);
+}
+
+TEST_F(changed_store, definition_without_stream_is_damage) {
+  raw_file(store_.path()).put(&tables::catalog, "qlost", sealed(to_json(queue_definition{"lost", stream_id{99}})));
+  EXPECT_THAT(found(), HasSubstr("damaged: queue lost: is defined, and its stream 99 is not there"));
+}
+
+TEST_F(changed_store, definition_under_another_name_is_damage) {
+  raw_file(store_.path()).put(&tables::catalog, "xone", sealed(to_json(exchange_definition{"two", {}})));
+  EXPECT_THAT(found(), HasSubstr("damaged: definition of exchange one: the definition of two"));
+}
+
+TEST_F(changed_store, binding_to_nowhere_is_damage) {
+  erase(&tables::catalog, "xplant");
+  EXPECT_THAT(found(), HasSubstr("damaged: catalog: a binding leads from exchange plant, which is not there"));
+}
+
+TEST_F(changed_store, left_overs_are_notes) {
+  erase(&tables::catalog, "qalarms");
+  erase(&tables::state, stream_key(store_.queues()[1]));
+  std::string block;
+  while (!(block = first_key(&tables::state, state_block)).empty()) erase(&tables::state, block);
+  raw_file file(store_.path());
+  for (const stream_id id : {store_.queues()[0]}) {
+    const std::string key = stream_key(id);
+    checkpoint changed = decode_checkpoint(file.rows(&tables::state).at(key));
+    changed.log_start = changed.next_offset;
+    file.put(&tables::state, key, encode(changed));
+  }
+  const std::string lines = found();
+  EXPECT_THAT(lines, HasSubstr("note: stream 1: has "));
+  EXPECT_THAT(lines, HasSubstr("note: stream 2: is deleted, and "));
+  EXPECT_EQ(verdict(), severity::note) << lines;
+}
+
+TEST_F(changed_store, acknowledged_future_is_damage) {
+  ack_block block;
+  block.bits[0] = '\x01';
+  raw_file(store_.path()).put(&tables::state, block_key(store_.queues()[0], 1'000), encode(block));
+  EXPECT_THAT(found(), HasSubstr("a message that is still to come would be lost"));
+}
+
+TEST_F(changed_store, what_stands_for_no_stream_is_inconsistent) {
+  raw_file file(store_.path());
+  file.put(&tables::state, cursor_key(stream_id{77}, "g"), encode(cursor_state{1, ""}));
+  file.put(&tables::state, block_key(stream_id{78}, 0), encode(ack_block{}));
+  const std::string lines = found();
+  EXPECT_THAT(lines, HasSubstr("inconsistent: stream 77: is not there, and 1 committed offsets"));
+  EXPECT_THAT(lines, HasSubstr("inconsistent: stream 78: is not there, and acknowledgements"));
+  EXPECT_EQ(verdict(), severity::inconsistent);
+}
+
+TEST_F(changed_store, misplaced_rows_are_damage) {
+  raw_file file(store_.path());
+  const auto chunk = *file.rows(&tables::chunk).begin();
+  file.put(&tables::chunk, chunk_key(store_.logs()[0], 1'000'000), chunk.second);
+  file.put(&tables::chunk, "short", chunk.second);
+  file.put(&tables::journal, journal_key(1'000'000, 0), file.rows(&tables::journal).begin()->second);
+  file.put(&tables::state, "S", "");
+  const std::string lines = found();
+  EXPECT_THAT(lines, HasSubstr("damaged: chunk of stream 3 up to offset 1000000: the chunk of"));
+  EXPECT_THAT(lines, HasSubstr("damaged: a chunk without a place"));
+  EXPECT_THAT(lines, HasSubstr("damaged: part 0 of commit 1000000: it belongs elsewhere"));
+  EXPECT_THAT(lines, HasSubstr("damaged: a state row without a name"));
+}
+
+TEST_F(changed_store, missing_meta_row_is_damage) {
+  erase(&tables::meta, meta_incarnation);
+  EXPECT_THAT(found(), HasSubstr("damaged: meta row incarnation: is missing"));
+}
+
+TEST_F(changed_store, number_that_would_be_given_again_is_inconsistent) {
+  raw_file(store_.path()).put(&tables::meta, meta_next_stream, sealed(std::string("\0\0\0\x02", 4)));
+  EXPECT_THAT(found(), HasSubstr("inconsistent: stream 5: has a number that would be given to another stream"));
+}
+
+// Three commits whose blobs are cut into parts, and what is missed of them.
+TEST(inspection, missing_parts_and_commits_are_found) {
+  const auto look_without = [](commit_number commit, std::uint16_t first, std::uint16_t last) {
+    lived_store store(5, {32 << 20, 8 << 20});
+    for (int i = 0; i < 3; ++i) {
+      for (int group = 0; group < 200; ++group) {
+        store.store().open_group().set_cursor(store.logs()[0], fmt::format("group-{}", group),
+                                              {1, std::string(4'000, 'm')});
+      }
+      store.store().commit();
+    }
+    store.store().kill();
+    {
+      lmdb::env env(store.path(), 32 << 20);
+      const tables tables = open_tables(env);
+      lmdb::txn txn(env, lmdb::access::write);
+      for (auto part = first; part <= last; ++part) txn.erase(tables.journal, journal_key(commit, part));
+      txn.commit();
+    }
+    return lines_of(inspected(store.path()));
+  };
+  EXPECT_THAT(look_without(3, 1, 1),
+              HasSubstr("damaged: part 2 of commit 3: the parts from 1 to before it are missing"));
+  EXPECT_THAT(look_without(3, 0, 0), HasSubstr("damaged: part 1 of commit 3: the parts before it are missing"));
+  EXPECT_THAT(look_without(3, 0, 9), HasSubstr("inconsistent: commits 3 to 3: are missing in the journal"));
+  // The journal is trimmed blob by blob, so its head may lack parts.
+  EXPECT_EQ(look_without(2, 0, 0), "");
+}
+
+TEST(inspection, looking_changes_nothing_and_needs_no_right_to_write) {
+  lived_store store(2);
+  store.live(20);
+  store.store().kill();
+  std::filesystem::remove(store.path() / "lock.mdb");
+  const auto content = [&] {
+    std::ifstream file(store.path() / store_file, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const std::string before = content();
+  EXPECT_EQ(lines_of(inspected(store.path())), "");
+  EXPECT_TRUE(before == content());
+  EXPECT_FALSE(std::filesystem::exists(store.path() / "lock.mdb"));
+}
+
+std::string refusal(const std::filesystem::path& directory) {
+  try {
+    offline_store store(directory);
+  } catch (const storage_failure& failure) {
+    return failure.what();
+  }
+  return "";
+}
+
+TEST(inspection, what_is_no_resting_store_is_refused) {
+  lived_store store(2);
+  EXPECT_THAT(refusal(store.path()), HasSubstr("is in use: stop its broker first"));
+  store.store().kill();
+  EXPECT_EQ(refusal(store.path()), "");
+  std::filesystem::resize_file(store.path() / store_file, 40'000);
+  EXPECT_THAT(refusal(store.path()), HasSubstr("was cut short"));
+  std::ofstream(store.path() / store_file) << std::string(40'000, 'x');
+  EXPECT_THAT(refusal(store.path()), HasSubstr("no LMDB file"));
+  std::filesystem::remove(store.path() / store_file);
+  EXPECT_THAT(refusal(store.path()), HasSubstr("no store in"));
+}
+
+TEST(inspection, another_format_is_refused) {
+  lived_store store(2);
+  store.store().kill();
+  raw_file(store.path()).put(&tables::meta, meta_format, std::string("\0\0\0\x09", 4));
+  EXPECT_THAT(refusal(store.path()), HasSubstr("has format 9, this program reads format 1"));
+}
+
+}  // namespace
+}  // namespace tidegate::store

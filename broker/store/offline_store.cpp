@@ -1,0 +1,93 @@
+#include "broker/store/offline_store.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "broker/base/bytes.hpp"
+
+namespace tidegate::store {
+namespace {
+
+const std::filesystem::path& with_store(const std::filesystem::path& directory) {
+  std::error_code failure;
+  if (std::filesystem::is_regular_file(directory / store_file, failure)) return directory;
+  throw storage_failure(
+      fmt::format("no store in {}: there is no file {} in it; name the directory that store.path in "
+                  "the broker's configuration names",
+                  directory.string(), store_file));
+}
+
+// A file that was cut short has pages missing at its end, and touching those is a crash.
+void check_length(const std::filesystem::path& directory, const lmdb::page_use& ever_used) {
+  const std::uint64_t has = std::filesystem::file_size(directory / store_file);
+  const std::uint64_t needs = ever_used.used_pages * ever_used.page_bytes;
+  if (has >= needs) return;
+  throw storage_failure(fmt::format("the store is damaged: {} was cut short, it has {} bytes and {} of them hold data",
+                                    (directory / store_file).string(), has, needs));
+}
+
+}  // namespace
+
+directory_lock::directory_lock(const std::filesystem::path& directory, lmdb::access access) {
+  const std::string path = directory / owner_file;
+  file_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file_ < 0 && errno == ENOENT) return;
+  if (file_ < 0) throw storage_failure(fmt::format("cannot open {}: {}", path, std::strerror(errno)));
+  if (::flock(file_, (access == lmdb::access::read ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0) return;
+  ::close(file_);
+  throw storage_failure(
+      fmt::format("the store in {} is in use: stop its broker first (what runs can be asked with "
+                  "tidegate status and tidegate list)",
+                  directory.string()));
+}
+
+directory_lock::~directory_lock() {
+  if (file_ >= 0) ::close(file_);
+}
+
+offline_store::offline_store(const std::filesystem::path& directory)
+    : lock_(with_store(directory), lmdb::access::read), env_(directory) {
+  check_length(directory, env_.ever_used());
+  tables_ = open_tables();
+  check_format();
+}
+
+tables offline_store::open_tables() {
+  lmdb::txn txn(env_, lmdb::access::read);
+  const auto named = [&](const char* name) {
+    const auto table = env_.find_table(txn, name);
+    if (table) return *table;
+    throw storage_failure(fmt::format("the file is no store of Tidegate's, or damaged: it has no table {}", name));
+  };
+  const tables found{named("journal"), named("chunk"), named("state"), named("catalog"), named("loss"), named("meta")};
+  txn.commit();
+  return found;
+}
+
+void offline_store::check_format() {
+  const lmdb::txn txn(env_, lmdb::access::read);
+  const auto row = txn.get(tables_.meta, meta_format);
+  if (!row) throw storage_failure("the store is damaged: its meta table lacks the format");
+  byte_reader reader(*row);
+  const auto version = reader.be<std::uint32_t>();
+  if (row->size() == sizeof version && version == format_version) return;
+  throw storage_failure(
+      fmt::format("the store has format {}, this program reads format {}: use the version that wrote "
+                  "it",
+                  version, format_version));
+}
+
+store_identity offline_store::identity() {
+  const lmdb::txn txn(env_, lmdb::access::read);
+  const auto incarnation = txn.get(tables_.meta, meta_incarnation), clean = txn.get(tables_.meta, meta_clean);
+  if (!incarnation || !clean) throw storage_failure("the store is damaged: its meta table lacks a row");
+  return {std::string(unsealed(*incarnation, "the incarnation")),
+          unsealed(*clean, "the note of a clean stop") == std::string_view("\x01", 1), next_stream_of(txn, tables_)};
+}
+
+}  // namespace tidegate::store

@@ -1,0 +1,69 @@
+#include "broker/store/overview.hpp"
+
+#include <algorithm>
+
+#include "broker/base/bytes.hpp"
+
+namespace tidegate::store {
+namespace {
+
+std::optional<stream_owner> owner_of(const catalog& catalog, stream_id stream) {
+  const auto found = catalog.streams().find(stream);
+  if (found == catalog.streams().end()) return std::nullopt;
+  return found->second;
+}
+
+stream_overview overview_of(stream_id id, const stream_ledger& ledger, const catalog& catalog) {
+  return {id,
+          ledger.kind,
+          owner_of(catalog, id),
+          ledger.log_start,
+          ledger.next,
+          ledger.next - ledger.log_start - ledger.acked.size(),
+          ledger.deliveries.size(),
+          ledger.bytes(),
+          ledger.newest_timestamp_ms};
+}
+
+// A group that stands before the log start can no longer read what is gone.
+cursor_overview overview_of(std::string_view key, const cursor_state& state, const books& books,
+                            const catalog& catalog) {
+  const std::string_view group = key.substr(std::min(key.size(), cursor_key(stream_id{}, "").size()));
+  const auto stream = static_cast<stream_id>(load_be<std::uint32_t>(key.data() + 1));
+  cursor_overview seen{stream, owner_of(catalog, stream), std::string(group), state.offset, 0};
+  const auto found = books.streams.find(stream);
+  if (found == books.streams.end()) return seen;
+  const offset_t stands = std::max(state.offset, found->second.log_start);
+  seen.lag = found->second.next - std::min(stands, found->second.next);
+  return seen;
+}
+
+}  // namespace
+
+store_overview summarize(offline_store& store, const books& books, const contents& contents) {
+  catalog catalog;
+  for (const auto& [key, definition] : contents.definitions) catalog.add(key, definition);
+  store_overview seen;
+  for (const auto& [id, ledger] : books.streams) seen.streams.push_back(overview_of(id, ledger, catalog));
+  for (const auto& [key, state] : contents.cursors) {
+    seen.cursors.push_back(overview_of(key, state, books, catalog));
+  }
+  seen.producers = contents.producers.size();
+  seen.exchanges = catalog.exchanges();
+  seen.queues = catalog.queues();
+  seen.topics = catalog.topics();
+  seen.bindings = catalog.bindings();
+  const lmdb::txn txn(store.env(), lmdb::access::read);
+  seen.journal = {txn.entries(store.rows().journal), books.journal_bytes, books.journal_head,
+                  books.journal_head == 0 ? 0 : books.last_commit};
+  seen.loss_records = txn.entries(store.rows().loss);
+  return seen;
+}
+
+store_overview survey(offline_store& store) {
+  contents contents;
+  const books books = read_books(store.env(), store.rows(), &contents);
+  return summarize(store, books, contents);
+}
+
+}  // namespace tidegate::store

@@ -1,0 +1,55 @@
+// What a store holds, as a start would find it, with the names that people gave: for `tidegate store show` and check.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker/store/catalog.hpp"
+#include "broker/store/offline_store.hpp"
+
+namespace tidegate::store {
+
+struct stream_overview {
+  stream_id stream{};
+  stream_kind kind = stream_kind::queue;
+  std::optional<stream_owner> owner;  // none: no definition names it
+  offset_t log_start = 0;
+  offset_t end = 0;
+  std::uint64_t live = 0;     // messages that are not acknowledged, or records at or above the log start
+  std::uint64_t counted = 0;  // of the messages, those that were delivered and came back
+  std::uint64_t bytes = 0;
+  std::int64_t newest_timestamp_ms = 0;
+};
+
+struct cursor_overview {
+  stream_id stream{};
+  std::optional<stream_owner> owner;
+  std::string group;
+  offset_t offset = 0;
+  std::uint64_t lag = 0;  // records that the group has still to read
+};
+
+struct journal_overview {
+  std::uint64_t blobs = 0;
+  std::uint64_t bytes = 0;
+  commit_number oldest = 0;  // 0: there is none
+  commit_number newest = 0;
+};
+
+struct store_overview {
+  std::vector<stream_overview> streams;
+  std::vector<cursor_overview> cursors;
+  std::size_t producers = 0;
+  std::size_t exchanges = 0, queues = 0, topics = 0, bindings = 0;
+  journal_overview journal;
+  std::uint64_t loss_records = 0;
+};
+
+// From what read_books() gave.
+store_overview summarize(offline_store& store, const books& books, const contents& contents);
+
+// Reads what a start reads, and changes nothing. Throws storage_failure where a start would fail.
+store_overview survey(offline_store& store);
+
+}  // namespace tidegate::store

@@ -1,0 +1,225 @@
+#include "broker/store/row_inspection.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "broker/base/bytes.hpp"
+
+namespace tidegate::store {
+namespace {
+
+constexpr std::size_t stream_key_bytes = 1 + sizeof(std::uint32_t);
+constexpr std::size_t block_key_bytes = stream_key_bytes + sizeof(std::uint64_t);
+
+std::uint32_t number(stream_id stream) { return static_cast<std::uint32_t>(stream); }
+
+stream_id stream_in(std::string_view state_key) {
+  if (state_key.size() < stream_key_bytes) throw storage_failure("its key is too short");
+  return static_cast<stream_id>(load_be<std::uint32_t>(state_key.data() + 1));
+}
+
+void check_size(std::string_view bytes, std::size_t size, std::string_view what) {
+  if (bytes.size() != size) throw storage_failure(fmt::format("{} has {} bytes, not {}", what, bytes.size(), size));
+}
+
+std::string state_row_name(std::string_view key) {
+  if (key.size() < stream_key_bytes && !key.starts_with(state_producer)) return "a state row without a name";
+  const auto stream = [&] { return load_be<std::uint32_t>(key.data() + 1); };
+  switch (key.front()) {
+    case state_stream:
+      return fmt::format("checkpoint of stream {}", stream());
+    case state_block:
+      if (key.size() != block_key_bytes) break;
+      return fmt::format("acknowledgements of stream {} from offset {}", stream(),
+                         load_be<std::uint64_t>(key.data() + stream_key_bytes) * offsets_per_block);
+    case state_cursor:
+      return fmt::format("committed offset of group {} in stream {}", key.substr(stream_key_bytes), stream());
+    case state_producer:
+      return fmt::format("sequence of producer {}", key.substr(1));
+    default:
+      break;
+  }
+  return "a state row of unknown kind";
+}
+
+std::string journal_row_name(std::string_view key) {
+  if (key.size() != journal_key(0, 0).size()) return "a blob without a number";
+  return fmt::format("part {} of commit {}", load_be<std::uint16_t>(key.data() + 8),
+                     load_be<std::uint64_t>(key.data()));
+}
+
+std::string chunk_row_name(std::string_view key) {
+  if (key.size() != chunk_key({}, 0).size()) return "a chunk without a place";
+  const chunk_place place = place_of_chunk_key(key);
+  return fmt::format("chunk of stream {} up to offset {}", number(place.stream), place.last_offset);
+}
+
+const blob_visitor& nobody() {
+  static const blob_visitor visitor{[](auto, auto, auto) {}, [](auto, auto) {},       [](auto, auto, auto) {},
+                                    [](auto, auto) {},       [](auto, auto, auto) {}, [](auto, auto) {}};
+  return visitor;
+}
+
+}  // namespace
+
+std::string row_name(std::string_view table, std::string_view key) {
+  if (table == "journal") return journal_row_name(key);
+  if (table == "chunk") return chunk_row_name(key);
+  if (table == "state") return state_row_name(key);
+  if (table == "catalog") return "definition of " + catalog_row_name(key);
+  if (table == "meta") return fmt::format("meta row {}", key);
+  if (table == "loss" && key.size() == 8) return fmt::format("loss record {}", load_be<std::uint64_t>(key.data()));
+  return fmt::format("a row of table {}", table);
+}
+
+void row_inspection::take_meta(std::string_view key, std::string_view value) {
+  meta_.emplace(key);
+  if (key == meta_format) return;  // known to be good, or the store had not been opened
+  const std::string_view bare = unsealed(value, "it");
+  if (key == meta_clean) {
+    check_size(bare, 1, "it");
+    if (static_cast<std::uint8_t>(bare[0]) > 1) throw storage_failure("it is neither 0 nor 1");
+  } else if (key == meta_incarnation) {
+    constexpr std::size_t uuid_text_bytes = 36;
+    check_size(bare, uuid_text_bytes, "it");
+  } else if (key == meta_next_stream) {
+    check_size(bare, sizeof(std::uint32_t), "it");
+    next_stream_ = load_be<std::uint32_t>(bare.data());
+  } else {
+    find_(severity::note, row_name("meta", key), "is not known to this version");
+  }
+}
+
+void row_inspection::take_definition(std::string_view key, std::string_view value) {
+  catalog_.add(key, unsealed(value, "it"));
+}
+
+void row_inspection::take_state(std::string_view key, std::string_view value) {
+  switch (key.empty() ? '\0' : key.front()) {
+    case state_stream: {
+      check_size(key, stream_key_bytes, "its key");
+      const checkpoint found = decode_checkpoint(value);
+      if (found.kind != stream_kind::queue && found.kind != stream_kind::log) {
+        throw storage_failure(fmt::format("its kind is {}", static_cast<int>(found.kind)));
+      }
+      streams_[stream_in(key)] = found;
+      return;
+    }
+    case state_block:
+      check_size(key, block_key_bytes, "its key");
+      return take_block(stream_in(key), load_be<std::uint64_t>(key.data() + stream_key_bytes), value);
+    case state_cursor:
+      ++cursors_[stream_in(key)];
+      decode_cursor(value);
+      return;
+    case state_producer:
+      decode_producer(value);
+      return;
+    default:
+      throw storage_failure("its kind is unknown");
+  }
+}
+
+void row_inspection::take_block(stream_id stream, std::uint64_t block, std::string_view value) {
+  const ack_block found = decode_block(value);
+  offset_t& end = blocks_end_[stream];
+  const offset_t base = block * offsets_per_block;
+  for (std::uint64_t bit = 0; bit < offsets_per_block; ++bit) {
+    if ((found.bits[bit / 8] >> (bit % 8) & 1) != 0) end = std::max(end, base + bit + 1);
+  }
+  for (const auto& [place, count] : found.deliveries) {
+    if (place >= offsets_per_block) throw storage_failure("it counts deliveries outside of its block");
+    end = std::max(end, base + place + 1);
+  }
+}
+
+// The head may have lost its first parts: the journal is trimmed blob by blob.
+void row_inspection::take_blob(std::string_view key, std::string_view value) {
+  const commit_number commit = commit_of_journal_key(key);
+  const auto part = load_be<std::uint16_t>(key.data() + 8);
+  visit_blob(value, nobody());
+  if (load_be<std::uint64_t>(value.data() + 12) != commit || load_be<std::uint16_t>(value.data() + 20) != part) {
+    throw storage_failure("it belongs elsewhere");
+  }
+  if (last_commit_ == 0) {
+    first_commit_ = commit;
+  } else if (commit > last_commit_ + 1) {
+    find_(severity::inconsistent, fmt::format("commits {} to {}", last_commit_ + 1, commit - 1),
+          "are missing in the journal, and so is what they did");
+  } else if (commit == last_commit_ && part != next_part_) {
+    throw storage_failure(fmt::format("the parts from {} to before it are missing", next_part_));
+  }
+  if (commit != last_commit_ && commit != first_commit_ && part != 0) {
+    throw storage_failure("the parts before it are missing");
+  }
+  last_commit_ = commit;
+  next_part_ = part + 1u;
+}
+
+void row_inspection::take_loss(std::string_view key, std::string_view value) {
+  check_size(key, sizeof(std::uint64_t), "its key");
+  unsealed(value, "it");
+}
+
+void row_inspection::compare() {
+  for (const auto name : {meta_incarnation, meta_clean}) {
+    if (!meta_.contains(std::string(name))) find_(severity::damaged, row_name("meta", name), "is missing");
+  }
+  for (const std::string& text : catalog_.dangling()) find_(severity::damaged, "catalog", text);
+  for (const auto& [stream, owner] : catalog_.streams()) {
+    const std::string where = fmt::format("{} {}", tidegate::name(owner.kind), owner.name);
+    const auto found = streams_.find(stream);
+    if (found == streams_.end()) {
+      find_(severity::damaged, where, fmt::format("is defined, and its stream {} is not there", number(stream)));
+    } else if ((found->second.kind == stream_kind::queue) != (owner.kind == target_kind::queue)) {
+      find_(severity::damaged, where, fmt::format("is defined, and its stream {} is of another kind", number(stream)));
+    }
+  }
+  compare_streams();
+  compare_blocks();
+}
+
+void row_inspection::compare_streams() {
+  for (const auto& [stream, checkpoint] : streams_) {
+    const std::string where = fmt::format("stream {}", number(stream));
+    if (!catalog_.streams().contains(stream)) find_(severity::inconsistent, where, "has no definition");
+    if (checkpoint.log_start > checkpoint.next_offset) {
+      find_(severity::damaged, where,
+            fmt::format("begins at offset {} and ends at {}", checkpoint.log_start, checkpoint.next_offset));
+    }
+    if (checkpoint.maybe_delivered_before > checkpoint.next_offset) {
+      find_(severity::inconsistent, where, "calls messages delivered that are still to come");
+    }
+    if (checkpoint.commit > last_commit_) {
+      find_(
+          severity::damaged, where,
+          fmt::format("was last written in commit {}, and the journal ends with {}", checkpoint.commit, last_commit_));
+    }
+    if (number(stream) >= next_stream_.value_or(1)) {
+      find_(severity::inconsistent, where, "has a number that would be given to another stream");
+    }
+  }
+  for (const auto& [stream, count] : cursors_) {
+    if (streams_.contains(stream)) continue;
+    find_(severity::inconsistent, fmt::format("stream {}", number(stream)),
+          fmt::format("is not there, and {} committed offsets stand for it", count));
+  }
+}
+
+void row_inspection::compare_blocks() {
+  for (const auto& [stream, end] : blocks_end_) {
+    const std::string where = fmt::format("stream {}", number(stream));
+    const auto found = streams_.find(stream);
+    if (found == streams_.end()) {
+      find_(severity::inconsistent, where, "is not there, and acknowledgements stand for it");
+    } else if (end > found->second.next_offset) {
+      find_(severity::damaged, where,
+            fmt::format("calls offset {} acknowledged or delivered, and ends at {}: a message that is still to come "
+                        "would be lost",
+                        end - 1, found->second.next_offset));
+    }
+  }
+}
+
+}  // namespace tidegate::store

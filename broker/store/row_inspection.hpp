@@ -1,0 +1,50 @@
+// Rows of the small tables, each looked at by itself and then all of them against each other. A row that does not
+// decode throws storage_failure; whatever else is wrong goes to the finder.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "broker/store/catalog.hpp"
+#include "broker/store/inspection.hpp"
+
+namespace tidegate::store {
+
+using finder = std::function<void(severity level, std::string where, std::string what)>;
+
+// A row's name for people: "chunk of stream 3 up to offset 17".
+std::string row_name(std::string_view table, std::string_view key);
+
+class row_inspection {
+ public:
+  explicit row_inspection(finder find) : find_(std::move(find)) {}
+
+  void take_meta(std::string_view key, std::string_view value);
+  void take_definition(std::string_view key, std::string_view value);
+  void take_state(std::string_view key, std::string_view value);
+  void take_blob(std::string_view key, std::string_view value);
+  void take_loss(std::string_view key, std::string_view value);
+  // After all rows.
+  void compare();
+
+ private:
+  void take_block(stream_id stream, std::uint64_t block, std::string_view value);
+  void compare_streams();
+  void compare_blocks();
+
+  finder find_;
+  catalog catalog_;
+  std::map<stream_id, checkpoint> streams_;
+  // What blocks say of a stream: the end of what they call acknowledged or count.
+  std::map<stream_id, offset_t> blocks_end_;
+  std::map<stream_id, std::uint64_t> cursors_;
+  std::set<std::string> meta_;
+  std::optional<std::uint32_t> next_stream_;
+  commit_number first_commit_ = 0, last_commit_ = 0;
+  std::uint32_t next_part_ = 0;
+};
+
+}  // namespace tidegate::store
