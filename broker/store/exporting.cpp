@@ -1,0 +1,210 @@
+#include "broker/store/exporting.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "broker/base/bytes.hpp"
+#include "broker/store/reader.hpp"
+
+namespace tidegate::store {
+namespace {
+
+// The first block at or behind this one of which something is known.
+std::optional<std::uint64_t> next_block(const stream_ledger& ledger, std::uint64_t block) {
+  const offset_t base = block * offsets_per_block;
+  const auto range = ledger.acked.range_from(base);
+  const auto counted = ledger.deliveries.lower_bound(base);
+  std::optional<offset_t> first;
+  if (range) first = std::max(range->begin, base);
+  if (counted != ledger.deliveries.end()) first = std::min(first.value_or(counted->first), counted->first);
+  if (!first) return std::nullopt;
+  return *first / offsets_per_block;
+}
+
+ack_block block_at(const stream_ledger& ledger, std::uint64_t block) {
+  ack_block out;
+  const offset_t base = block * offsets_per_block;
+  for (std::uint64_t bit = 0; bit < offsets_per_block; ++bit) {
+    if (ledger.acked.contains(base + bit)) out.bits[bit / 8] = static_cast<char>(out.bits[bit / 8] | (1 << (bit % 8)));
+  }
+  for (auto counted = ledger.deliveries.lower_bound(base);
+       counted != ledger.deliveries.end() && counted->first < base + offsets_per_block; ++counted) {
+    out.deliveries.emplace_back(static_cast<std::uint16_t>(counted->first - base), counted->second);
+  }
+  return out;
+}
+
+// Every message of it is acknowledged, or lies below the log start.
+bool is_dead(const batch_view& batch, const stream_ledger& ledger) {
+  const auto acked = ledger.acked.range_at(std::max(batch.base_offset, ledger.log_start));
+  return batch.last_offset < ledger.log_start || (acked && acked->end > batch.last_offset);
+}
+
+class exporter {
+ public:
+  exporter(offline_store& store, std::ostream& out, const transfer_step& step)
+      : store_(store), archive_(out), step_(step) {}
+
+  archive_counts run() {
+    books_ = read_books(store_.env(), store_.rows(), &contents_);
+    const auto pages = store_.pages();
+    archive_.section(section_type::header,
+                     encode(archive_header{format_version, pages.map_pages * pages.page_bytes, books_.last_commit}));
+    write_rows();
+    const reader reader(store_.env(), store_.rows(), books_);
+    for (const auto& [id, ledger] : books_.streams) write_stream(reader, id, ledger);
+    archive_.section(section_type::end, encode(counts_));
+    return counts_;
+  }
+
+ private:
+  void row(section_type type, std::string_view body) {
+    archive_.section(type, body);
+    ++counts_.rows;
+  }
+
+  // The rows of whole tables go as they are, without their seals: their content is the same on every machine.
+  void write_table(lmdb::table table, section_type type, std::string_view what) {
+    const lmdb::txn txn(store_.env(), lmdb::access::read);
+    lmdb::cursor cursor(txn, table);
+    for (auto found = cursor.first(); found; found = cursor.next()) {
+      if (table == store_.rows().meta && found->key == meta_format) continue;
+      row(type, encode(archived_row{std::string(found->key), std::string(unsealed(found->value, what))}));
+    }
+  }
+
+  void write_rows() {
+    write_table(store_.rows().meta, section_type::meta, "a row of the meta table");
+    write_table(store_.rows().catalog, section_type::definition, "a definition");
+    write_table(store_.rows().loss, section_type::loss, "a loss record");
+    const std::map<std::string, producer_state> producers(contents_.producers.begin(), contents_.producers.end());
+    for (const auto& [name, state] : producers) row(section_type::producer, encode(archived_row{name, bare(state)}));
+  }
+
+  template <class State>
+  static std::string bare(const State& state) {
+    const std::string sealed_row = encode(state);
+    return std::string(unsealed(sealed_row, "it"));
+  }
+
+  void write_stream(const reader& reader, stream_id id, const stream_ledger& ledger) {
+    if (step_) step_(fmt::format("stream {}", static_cast<std::uint32_t>(id)), archive_.bytes());
+    checkpoint state{
+        ledger.kind, ledger.log_start, ledger.next, ledger.newest_timestamp_ms, 0, 0, ledger.maybe_delivered_before};
+    archive_.section(section_type::stream, encode(archived_stream{id, state}));
+    ++counts_.streams;
+    for (auto block = next_block(ledger, 0); block; block = next_block(ledger, *block + 1)) {
+      std::string number;
+      append_be(number, *block);
+      row(section_type::block, encode(archived_row{std::move(number), bare(block_at(ledger, *block))}));
+    }
+    const std::string prefix = cursor_key(id, "");
+    for (auto at = contents_.cursors.lower_bound(prefix);
+         at != contents_.cursors.end() && at->first.starts_with(prefix); ++at) {
+      row(section_type::cursor, encode(archived_row{at->first.substr(prefix.size()), bare(at->second)}));
+    }
+    const auto scanned = reader.scan(id, 0, [&](const batch_view& batch) {
+      if (is_dead(batch, ledger)) return true;
+      archive_.section(section_type::batch, batch.bytes);
+      ++counts_.batches;
+      if (step_) step_(fmt::format("stream {}", static_cast<std::uint32_t>(id)), archive_.bytes());
+      return true;
+    });
+    if (!scanned) throw storage_failure(scanned.error().text);
+  }
+
+  offline_store& store_;
+  archive_writer archive_;
+  const transfer_step& step_;
+  books books_;
+  contents contents_;
+  archive_counts counts_;
+};
+
+void check_whole(const byte_reader& reader, const archive_section& section) {
+  if (reader.failed() || !reader.at_end()) fail_archive(section.at, "a section does not decode");
+}
+
+}  // namespace
+
+archive_counts export_archive(offline_store& store, std::ostream& out, const transfer_step& step) {
+  return exporter(store, out, step).run();
+}
+
+std::string encode(const archive_header& header) {
+  std::string body;
+  append_be(body, header.format);
+  append_be(body, header.map_bytes);
+  append_be(body, header.last_commit);
+  return body;
+}
+
+archive_header decode_header(const archive_section& section) {
+  byte_reader reader(section.body);
+  archive_header header;
+  header.format = reader.be<std::uint32_t>();
+  header.map_bytes = reader.be<std::uint64_t>();
+  header.last_commit = reader.be<std::uint64_t>();
+  check_whole(reader, section);
+  return header;
+}
+
+std::string encode(const archived_row& row) {
+  std::string body;
+  append_varint(body, row.key.size());
+  return body.append(row.key).append(row.value);
+}
+
+archived_row decode_row(const archive_section& section) {
+  byte_reader reader(section.body);
+  archived_row row;
+  row.key = reader.take(reader.varint());
+  row.value = reader.rest();
+  check_whole(reader, section);
+  return row;
+}
+
+std::string encode(const archived_stream& stream) {
+  std::string body;
+  append_be(body, static_cast<std::uint32_t>(stream.stream));
+  body.push_back(static_cast<char>(stream.state.kind));
+  append_be(body, stream.state.log_start);
+  append_be(body, stream.state.next_offset);
+  append_be(body, static_cast<std::uint64_t>(stream.state.newest_timestamp_ms));
+  append_be(body, stream.state.maybe_delivered_before);
+  return body;
+}
+
+archived_stream decode_stream(const archive_section& section) {
+  byte_reader reader(section.body);
+  archived_stream stream;
+  stream.stream = static_cast<stream_id>(reader.be<std::uint32_t>());
+  stream.state.kind = static_cast<stream_kind>(reader.be<std::uint8_t>());
+  stream.state.log_start = reader.be<std::uint64_t>();
+  stream.state.next_offset = reader.be<std::uint64_t>();
+  stream.state.newest_timestamp_ms = static_cast<std::int64_t>(reader.be<std::uint64_t>());
+  stream.state.maybe_delivered_before = reader.be<std::uint64_t>();
+  check_whole(reader, section);
+  return stream;
+}
+
+std::string encode(const archive_counts& counts) {
+  std::string body;
+  append_be(body, counts.streams);
+  append_be(body, counts.batches);
+  append_be(body, counts.rows);
+  return body;
+}
+
+archive_counts decode_counts(const archive_section& section) {
+  byte_reader reader(section.body);
+  archive_counts counts;
+  counts.streams = reader.be<std::uint64_t>();
+  counts.batches = reader.be<std::uint64_t>();
+  counts.rows = reader.be<std::uint64_t>();
+  check_whole(reader, section);
+  return counts;
+}
+
+}  // namespace tidegate::store

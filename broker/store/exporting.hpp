@@ -1,0 +1,52 @@
+// A store's content into an archive: what is alive, in the order in which importing.hpp makes a store of it again.
+#pragma once
+
+#include <functional>
+
+#include "broker/store/archive.hpp"
+#include "broker/store/offline_store.hpp"
+
+namespace tidegate::store {
+
+// What an archive held in the end; also the body of its `end` section.
+struct archive_counts {
+  std::uint64_t streams = 0;
+  std::uint64_t batches = 0;
+  std::uint64_t rows = 0;  // everything else
+  friend bool operator==(const archive_counts&, const archive_counts&) = default;
+};
+
+// Told which stream comes next, and how many bytes of the archive are through.
+using transfer_step = std::function<void(std::string_view place, std::uint64_t bytes)>;
+
+// Holds one batch at a time, beside what a start holds. Throws storage_failure at the first thing that is damaged, and
+// when the archive cannot be written; then the archive lacks its end.
+archive_counts export_archive(offline_store& store, std::ostream& out, const transfer_step& step = {});
+
+// The bodies of sections. Decoding throws storage_failure with `at`, where the section begins.
+struct archive_header {
+  std::uint32_t format = format_version;
+  std::uint64_t map_bytes = 0;  // the store's size, for one of the same
+  commit_number last_commit = 0;
+};
+std::string encode(const archive_header& header);
+archive_header decode_header(const archive_section& section);
+
+struct archived_row {
+  std::string key;
+  std::string value;
+};
+std::string encode(const archived_row& row);
+archived_row decode_row(const archive_section& section);
+
+struct archived_stream {
+  stream_id stream{};
+  checkpoint state;  // without chunk bytes and commit
+};
+std::string encode(const archived_stream& stream);
+archived_stream decode_stream(const archive_section& section);
+
+std::string encode(const archive_counts& counts);
+archive_counts decode_counts(const archive_section& section);
+
+}  // namespace tidegate::store

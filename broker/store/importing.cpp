@@ -1,0 +1,252 @@
+#include "broker/store/importing.hpp"
+
+#include <fmt/format.h>
+
+#include "broker/base/bytes.hpp"
+#include "broker/base/limits.hpp"
+#include "broker/store/chunk.hpp"
+#include "broker/store/store.hpp"
+
+namespace tidegate::store {
+namespace {
+
+constexpr std::uint64_t commit_bytes = 4 << 20;
+
+// In the place of the format until the import is through: what was left behind by one that was killed must not be taken
+// for a store.
+constexpr std::uint32_t format_unfinished = 0xFFFFFFFF;
+
+class importer {
+ public:
+  importer(archive_reader& archive, const std::filesystem::path& directory, std::uint64_t bytes_max,
+           const archive_header& header, const transfer_step& step)
+      : archive_(archive),
+        lock_(directory, lmdb::access::write),
+        env_(directory, bytes_max),
+        tables_(open_tables(env_)),
+        header_(header),
+        step_(step) {}
+
+  archive_counts run() {
+    txn_.emplace(env_, lmdb::access::write);
+    put_format(format_unfinished);
+    commit();
+    archive_section section = archive_.next();
+    for (; section.type != section_type::end; section = archive_.next()) take(section);
+    if (decode_counts(section) != counts_) fail_archive(section.at, "its end counts other sections than there were");
+    archive_.finish();
+    finish_stream();
+    put_journal();
+    put_format(format_version);
+    txn_->commit();
+    return counts_;
+  }
+
+ private:
+  void take(const archive_section& section) {
+    switch (section.type) {
+      case section_type::meta:
+        return take_row(section, tables_.meta);
+      case section_type::definition:
+        return take_row(section, tables_.catalog);
+      case section_type::loss:
+        return take_row(section, tables_.loss);
+      case section_type::producer: {
+        const archived_row row = decode_row(section);
+        return put_row(tables_.state, producer_key(row.key), row.value);
+      }
+      case section_type::stream:
+        return begin_stream(section);
+      case section_type::block:
+        return take_block(section);
+      case section_type::cursor: {
+        const archived_row row = decode_row(section);
+        return put_row(tables_.state, cursor_key(stream_of(section).stream, row.key), row.value);
+      }
+      case section_type::batch:
+        return take_batch(section);
+      default:
+        fail_archive(section.at, fmt::format("a section of unknown type {}", static_cast<int>(section.type)));
+    }
+  }
+
+  void take_row(const archive_section& section, lmdb::table table) {
+    const archived_row row = decode_row(section);
+    put_row(table, row.key, row.value);
+  }
+
+  void put_row(lmdb::table table, std::string_view key, const std::string& value) {
+    put(table, key, sealed(value));
+    ++counts_.rows;
+  }
+
+  archived_stream& stream_of(const archive_section& section) {
+    if (!stream_) fail_archive(section.at, "it belongs to a stream and stands before the first");
+    return *stream_;
+  }
+
+  void begin_stream(const archive_section& section) {
+    const archived_stream next = decode_stream(section);
+    if (stream_ && next.stream <= stream_->stream) fail_archive(section.at, "its streams are out of order");
+    finish_stream();
+    stream_ = next;
+    ++counts_.streams;
+    behind_ = 0;
+    if (step_) step_(fmt::format("stream {}", static_cast<std::uint32_t>(next.stream)), archive_.bytes());
+  }
+
+  void take_block(const archive_section& section) {
+    const archived_row row = decode_row(section);
+    if (row.key.size() != sizeof(std::uint64_t)) fail_archive(section.at, "a block without a number");
+    put_row(tables_.state, block_key(stream_of(section).stream, load_be<std::uint64_t>(row.key.data())), row.value);
+  }
+
+  void take_batch(const archive_section& section) {
+    const checkpoint& state = stream_of(section).state;
+    const auto batch = read_batch(section.body);
+    if (!batch || batch->bytes.size() != section.body.size() || !crc_matches(*batch)) {
+      fail_archive(section.at, "a record batch does not decode or fails its CRC-32C");
+    }
+    if (batch->base_offset < behind_ || batch->last_offset < state.log_start ||
+        batch->last_offset >= state.next_offset) {
+      fail_archive(section.at,
+                   fmt::format("offsets {} to {} are out of place", batch->base_offset, batch->last_offset));
+    }
+    behind_ = batch->last_offset + 1;
+    if (!batches_.empty() && batches_.size() + section.body.size() > chunk_bytes_max - chunk_header_bytes) put_chunk();
+    batches_.append(section.body);
+    last_offset_ = batch->last_offset;
+    ++counts_.batches;
+    if (step_) step_(fmt::format("stream {}", static_cast<std::uint32_t>(stream_->stream)), archive_.bytes());
+  }
+
+  void put_chunk() {
+    if (batches_.empty()) return;
+    const std::string value = seal_chunk({stream_->stream, last_offset_}, batches_);
+    put(tables_.chunk, chunk_key(stream_->stream, last_offset_), value);
+    stream_->state.chunk_bytes += value.size();
+    batches_.clear();
+  }
+
+  void finish_stream() {
+    if (!stream_) return;
+    put_chunk();
+    stream_->state.commit = header_.last_commit;
+    put(tables_.state, stream_key(stream_->stream), encode(stream_->state));
+  }
+
+  // As a clean stop leaves it: one empty blob, which carries the commit number on.
+  void put_journal() {
+    {
+      lmdb::cursor blobs(*txn_, tables_.journal);
+      for (auto blob = blobs.first(); blob; blob = blobs.next()) blobs.erase();
+    }
+    if (header_.last_commit == 0) return;
+    const std::vector<std::string> parts = blob_writer(header_.last_commit).finish();
+    txn_->put(tables_.journal, journal_key(header_.last_commit, 0), parts.front());
+  }
+
+  void put_format(std::uint32_t version) {
+    std::string value;
+    append_be(value, version);
+    txn_->put(tables_.meta, meta_format, value);
+  }
+
+  void put(lmdb::table table, std::string_view key, const std::string& value) {
+    txn_->put(table, key, value);
+    uncommitted_ += key.size() + value.size();
+    if (uncommitted_ >= commit_bytes) commit();
+  }
+
+  void commit() {
+    txn_->commit();
+    txn_.emplace(env_, lmdb::access::write);
+    uncommitted_ = 0;
+  }
+
+  archive_reader& archive_;
+  directory_lock lock_;
+  lmdb::env env_;
+  tables tables_;
+  archive_header header_;
+  const transfer_step& step_;
+  std::optional<lmdb::txn> txn_;
+  std::uint64_t uncommitted_ = 0;
+  std::optional<archived_stream> stream_;
+  offset_t behind_ = 0;
+  std::string batches_;  // of the chunk that is being filled
+  offset_t last_offset_ = 0;
+  archive_counts counts_;
+};
+
+archive_header take_header(archive_reader& archive) {
+  const archive_section section = archive.next();
+  if (section.type != section_type::header) fail_archive(section.at, "it does not begin with a header");
+  const archive_header header = decode_header(section);
+  if (header.format == format_version) return header;
+  throw storage_failure(
+      fmt::format("the archive is of a store of format {}, this program makes format {}: use the "
+                  "version that wrote it",
+                  header.format, format_version));
+}
+
+archive_counts fill(archive_reader& archive, const new_store_place& place, const archive_header& header,
+                    std::uint64_t bytes_max, const transfer_step& step) {
+  if (step) step("the empty file", archive.bytes());
+  {
+    // The broker's own way to a new file, filled with zeros to its full size.
+    store made({place.directory(), bytes_max, {}, false});
+    made.close();
+  }
+  try {
+    return importer(archive, place.directory(), bytes_max, header, step).run();
+  } catch (const lmdb::map_full&) {
+    throw storage_failure(
+        fmt::format("a store of {} MiB is too small for what the archive holds: give it more with "
+                    "--bytes-max",
+                    bytes_max / limits::mib));
+  }
+}
+
+}  // namespace
+
+new_store_place::new_store_place(std::filesystem::path directory) : directory_(std::move(directory)) {
+  std::error_code failure;
+  existed_ = std::filesystem::exists(directory_, failure);
+  if (!existed_) return;
+  if (std::filesystem::is_directory(directory_, failure) && std::filesystem::is_empty(directory_, failure)) return;
+  is_kept_ = true;
+  throw storage_failure(
+      fmt::format("{} is not an empty directory: an import makes a store of its own, name a directory "
+                  "that is empty or not there yet",
+                  directory_.string()));
+}
+
+new_store_place::~new_store_place() {
+  if (is_kept_) return;
+  std::error_code ignored;
+  for (const char* const file : {store_file, "lock.mdb", owner_file}) {
+    std::filesystem::remove(directory_ / file, ignored);
+  }
+  if (!existed_) std::filesystem::remove(directory_, ignored);
+}
+
+import_outcome import_archive(std::istream& in, const new_store_place& place, const import_options& options,
+                              const transfer_step& step) {
+  archive_reader archive(in);
+  const archive_header header = take_header(archive);
+  import_outcome outcome;
+  outcome.counts = fill(archive, place, header, options.bytes_max.value_or(header.map_bytes), step);
+  if (step) step("the check of the new store", archive.bytes());
+  offline_store made(place.directory());
+  outcome.found = inspect(made);
+  if (outcome.found.verdict() != severity::damaged) return outcome;
+  const auto damage = std::find_if(outcome.found.findings.begin(), outcome.found.findings.end(),
+                                   [](const finding& one) { return one.level == severity::damaged; });
+  throw storage_failure(
+      fmt::format("the archive makes no sound store: {}: {}; was the old one sound? tidegate store "
+                  "check tells",
+                  damage->where, damage->what));
+}
+
+}  // namespace tidegate::store
