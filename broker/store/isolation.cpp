@@ -138,6 +138,11 @@ class deaf_to_interrupts {
   void (*before_)(int);
 };
 
+// Of the work's own making; others come from outside: no memory left, a pipe that nobody reads.
+bool is_crash(int signal) {
+  return signal == SIGSEGV || signal == SIGBUS || signal == SIGABRT || signal == SIGFPE || signal == SIGILL;
+}
+
 isolated_outcome outcome_of(pid_t child, const shared_board& board) {
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
@@ -146,11 +151,11 @@ isolated_outcome outcome_of(pid_t child, const shared_board& board) {
   if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGINT || WTERMSIG(status) == SIGTERM)) {
     outcome.failure = "interrupted";
   } else if (WIFSIGNALED(status)) {
-    outcome.crashed = true;
-    outcome.failure = fmt::format("signal {}, {}", WTERMSIG(status), ::strsignal(WTERMSIG(status)));
+    outcome.crashed = is_crash(WTERMSIG(status));
+    outcome.failure = fmt::format("ended by signal {}, {}", WTERMSIG(status), ::strsignal(WTERMSIG(status)));
   } else if (WEXITSTATUS(status) != 0 && outcome.failure.empty()) {
     outcome.crashed = true;
-    outcome.failure = fmt::format("exit code {}", WEXITSTATUS(status));
+    outcome.failure = fmt::format("ended with code {}", WEXITSTATUS(status));
   }
   return outcome;
 }

@@ -10,7 +10,6 @@
 namespace tidegate::store {
 namespace {
 
-using testing::AnyOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -39,13 +38,19 @@ TEST(isolation, crash_is_told_with_its_place) {
       [](isolated_end& end) {
         end.send("before");
         end.at("row 17", 1, 2);
-        ::raise(SIGKILL);
+        ::raise(SIGABRT);
       },
       {[&](std::string_view line) { lines.emplace_back(line); }, {}});
   EXPECT_TRUE(outcome.crashed);
   EXPECT_EQ(outcome.place, "row 17");
-  EXPECT_THAT(outcome.failure, HasSubstr("signal 9"));
+  EXPECT_THAT(outcome.failure, HasSubstr("signal 6"));
   EXPECT_THAT(lines, ElementsAre("before"));
+}
+
+TEST(isolation, an_end_from_outside_is_no_crash) {
+  const auto outcome = run_isolated([](isolated_end&) { ::raise(SIGKILL); }, {});
+  EXPECT_FALSE(outcome.crashed);
+  EXPECT_THAT(outcome.failure, HasSubstr("signal 9"));
 }
 
 class forward final : public inspection_listener {
