@@ -79,8 +79,18 @@ struct list_arguments {
   std::string kind;
 };
 
+enum class store_action { check, show, save, restore };
+
+// On a store's directory, without a broker.
+struct store_arguments {
+  store_action action = store_action::check;
+  std::string directory;
+  std::string file;  // the archive; "-" is standard input or output
+  std::optional<std::uint64_t> bytes_max;
+};
+
 using command = std::variant<publish_arguments, consume_arguments, tail_arguments, offsets_arguments, declare_arguments,
-                             binding_arguments, delete_arguments, list_arguments>;
+                             binding_arguments, delete_arguments, list_arguments, store_arguments>;
 
 struct arguments {
   client::endpoint broker;

@@ -116,6 +116,20 @@ TEST_F(command_line, moves_offsets) {
   EXPECT_FALSE(parsed<offsets_arguments>({"offsets", "t"}).set);
 }
 
+TEST_F(command_line, works_on_stores) {
+  EXPECT_EQ(parsed<store_arguments>({"store", "check", "d"}).action, store_action::check);
+  EXPECT_EQ(parsed<store_arguments>({"store", "show", "d", "--json"}).directory, "d");
+  EXPECT_TRUE(all_.json);
+  const auto saved = parsed<store_arguments>({"store", "export", "d", "-"});
+  EXPECT_EQ(saved.action, store_action::save);
+  EXPECT_EQ(saved.file, "-");
+  const auto restored = parsed<store_arguments>({"store", "import", "f", "d", "--bytes-max", "2G"});
+  EXPECT_EQ(restored.action, store_action::restore);
+  EXPECT_EQ(restored.file, "f");
+  EXPECT_EQ(restored.directory, "d");
+  EXPECT_EQ(restored.bytes_max, 2ull << 30);
+}
+
 TEST_F(command_line, refuses_what_makes_no_sense) {
   EXPECT_THAT(refused({}), HasSubstr("required"));
   EXPECT_THAT(refused({"frob"}), HasSubstr("'frob'"));
@@ -130,7 +144,21 @@ TEST_F(command_line, refuses_what_makes_no_sense) {
   EXPECT_THAT(refused({"tail", "t", "--from", "soon"}), HasSubstr("'soon'"));
   EXPECT_THAT(refused({"offsets", "t", "--set", "start"}), HasSubstr("--group"));
   EXPECT_THAT(refused({"declare", "topic", "t", "--retention-bytes", "lots"}), HasSubstr("'lots'"));
+  EXPECT_THAT(refused({"store"}), HasSubstr("required"));
+  EXPECT_THAT(refused({"store", "check"}), HasSubstr("DIRECTORY"));
+  EXPECT_THAT(refused({"store", "import", "f", "d", "--bytes-max", "1M"}), HasSubstr("67108864"));
   EXPECT_THAT(refused({"--broker", "a:b", "status"}), HasSubstr("'a:b'"));
+}
+
+TEST_F(command_line, explains_every_store_command) {
+  for (const char* name : {"check", "show", "export", "import"}) {
+    testing::internal::CaptureStdout();
+    const auto outcome = parse({"store", name, "--help"});
+    const std::string said = testing::internal::GetCapturedStdout();
+    EXPECT_EQ(std::get<int>(outcome), exit_ok) << name;
+    EXPECT_THAT(said, HasSubstr("EXIT CODES")) << name;
+    EXPECT_THAT(said, HasSubstr("tidegate store ")) << name;
+  }
 }
 
 TEST_F(command_line, explains_every_command) {

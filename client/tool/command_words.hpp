@@ -1,4 +1,4 @@
-// The commands' words and help, in two files. Each function adds one command to the tool; parsing it fills `into`.
+// The commands' words and help, in three files. Each function adds one command to the tool; parsing it fills `into`.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -19,6 +19,9 @@ void add_declare(CLI::App& app, arguments& into);
 void add_bind(CLI::App& app, arguments& into);
 void add_delete(CLI::App& app, arguments& into);
 void add_list(CLI::App& app, arguments& into);
+
+// store_words.cpp
+void add_store(CLI::App& app, arguments& into);
 
 // A value that was written in our own notation, or the usage error that names its option.
 template <class Value>

@@ -1,4 +1,4 @@
-// tidegate: parses the command line, opens one connection, runs one command.
+// tidegate: parses the command line, opens one connection unless the command works offline, runs it.
 #include <fmt/format.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -6,6 +6,7 @@
 
 #include "client/tool/command.hpp"
 #include "client/tool/command_line.hpp"
+#include "client/tool/store_command.hpp"
 
 namespace tidegate::tool {
 namespace {
@@ -73,11 +74,24 @@ int run(const arguments& arguments) {
   return code;
 }
 
+int run_offline(const store_arguments& asked, bool json) {
+  try {
+    return run_store_command(asked, json);
+  } catch (const std::exception&) {
+    explain(std::current_exception());
+    return asked.action == store_action::check ? exit_not_checked : exit_failure;
+  }
+}
+
 }  // namespace
 }  // namespace tidegate::tool
 
 int main(int count, char** words) {
   const auto parsed = tidegate::tool::parse_command_line(count, words);
   if (const int* code = std::get_if<int>(&parsed)) return *code;
-  return tidegate::tool::run(std::get<tidegate::tool::arguments>(parsed));
+  const auto& arguments = std::get<tidegate::tool::arguments>(parsed);
+  if (const auto* const offline = std::get_if<tidegate::tool::store_arguments>(&arguments.command)) {
+    return tidegate::tool::run_offline(*offline, arguments.json);
+  }
+  return tidegate::tool::run(arguments);
 }

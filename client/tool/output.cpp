@@ -1,10 +1,10 @@
+#include "client/tool/output.hpp"
+
 #include <fmt/format.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <system_error>
-
-#include "client/tool/command.hpp"
 
 namespace tidegate::tool {
 

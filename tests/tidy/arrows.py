@@ -16,6 +16,7 @@ ROOMS = {
     "admin": ("broker/admin", ["base", "model", "core", "net"]),
     "main": ("broker/main", ["base", "model", "store", "core", "net", "native", "admin"]),
     "client": ("client", ["wire", "base", "model"]),
+    "tool": ("client/tool", ["client", "wire", "base", "model", "store"]),
     "bridge": ("bridge", ["client", "base", "model"]),
     "tests": ("tests", None),  # None: everything
     "examples": ("examples", None),
