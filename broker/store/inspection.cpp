@@ -26,11 +26,7 @@ class inspector {
   inspector(offline_store& store, inspection_listener* listener) : store_(store), listener_(listener) {}
 
   inspection run() {
-    note_place("the free list", 0);
-    out_.pages = store_.pages();
-    if (out_.pages.used_pages > out_.pages.map_pages) {
-      add(severity::damaged, "the free list", "lists more pages than there are");
-    }
+    count_pages();
     const finder find = [this](severity level, std::string where, std::string what) {
       add(level, std::move(where), std::move(what));
     };
@@ -54,6 +50,16 @@ class inspector {
   }
 
  private:
+  void count_pages() {
+    note_place("the list of free pages", 0);
+    try {
+      out_.pages = store_.pages();
+    } catch (const storage_failure& failure) {
+      out_.pages = store_.env().ever_used();
+      add(severity::damaged, "the list of free pages", failure.what());
+    }
+  }
+
   void add(severity level, std::string where, std::string what) {
     auto& count = level == severity::note           ? out_.notes
                   : level == severity::inconsistent ? out_.inconsistencies
@@ -77,7 +83,9 @@ class inspector {
       const lmdb::txn txn(store_.env(), lmdb::access::read);
       lmdb::cursor cursor(txn, table);
       note_place(fmt::format("the beginning of table {}", name), 0);
-      for (auto row = cursor.first(); row; row = cursor.next()) {
+      const std::uint64_t told = txn.entries(table);
+      // A damaged page may lead back to where the walk came from; it ends all the same.
+      for (auto row = cursor.first(); row && use.rows <= told; row = cursor.next()) {
         const std::string place = row_name(name, row->key);
         note_place(place, row->key.size() + row->value.size());
         if (use.rows > 0 && row->key <= before) add(severity::damaged, place, "stands out of order");
@@ -86,10 +94,10 @@ class inspector {
         use.bytes += row->key.size() + row->value.size();
         examine(look, place, *row);
       }
-      const std::uint64_t told = txn.entries(table);
       if (told != use.rows) {
         add(severity::damaged, fmt::format("table {}", name),
-            fmt::format("has {} rows, and LMDB counts {}", use.rows, told));
+            use.rows > told ? fmt::format("has more rows than the {} that LMDB counts", told)
+                            : fmt::format("has {} rows, and LMDB counts {}", use.rows, told));
       }
     } catch (const storage_failure& failure) {
       add(severity::damaged, fmt::format("table {}", name),

@@ -1,6 +1,7 @@
 #include "broker/store/isolation.hpp"
 
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <fstream>
@@ -81,6 +82,7 @@ TEST(isolation, wild_pages_are_survived) {
     int lines = 0;
     const auto outcome = run_isolated(
         [&](isolated_end& end) {
+          ::close(STDERR_FILENO);  // a sanitizer's account of the crash is not wanted
           offline_store opened(store.path());
           forward listener(end);
           inspect(opened, &listener);

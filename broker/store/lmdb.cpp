@@ -129,9 +129,11 @@ page_use env::pages() const {
   txn reading(*const_cast<env*>(this), access::read);
   cursor free_list(reading, table_of_free_pages);
   for (auto found = free_list.first(); found; found = free_list.next()) {
-    std::size_t count, commit;
-    std::memcpy(&count, found->value.data(), sizeof count);
-    std::memcpy(&commit, found->key.data(), sizeof commit);
+    // A record that LMDB reserved and did not need lists none.
+    std::size_t count = 0, commit = 0;
+    if (found->value.size() >= sizeof count) std::memcpy(&count, found->value.data(), sizeof count);
+    if (found->key.size() == sizeof commit) std::memcpy(&commit, found->key.data(), sizeof commit);
+    if (count > use.used_pages) throw store_damaged("the store is damaged: its list of free pages");
     if (!pinning || commit < pinning->commit) use.used_pages -= count;
   }
   return use;
