@@ -23,7 +23,7 @@ constexpr const char* store_epilogue =
 
 constexpr const char* check_epilogue =
     "Reads every row and every record, replays the journal as a start does, and compares the counters with\n"
-    "what was counted. A minute for some gigabytes; on a terminal it shows how far it is.\n"
+    "what was counted. It takes as long as reading the file does; a terminal shows how far it is.\n"
     "  note           left over from a cut-short cleaning; the next start tidies up\n"
     "  inconsistent   a start survives it, but something does not add up\n"
     "  damaged        a start refuses it, or something cannot be read or is missing\n"
