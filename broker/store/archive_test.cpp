@@ -254,6 +254,19 @@ TEST(transfer, a_half_made_store_is_not_opened) {
   }
 }
 
+// The mark is there before the long filling of the file.
+TEST(transfer, an_import_that_has_hardly_begun_is_not_opened) {
+  lived_store old(9);
+  old.store().close();
+  std::istringstream in(exported(old.path()));
+  scratch_directory elsewhere;
+  new_store_place place(elsewhere.path());
+  struct enough {};
+  const auto stop_at_once = [](std::string_view, std::uint64_t) { throw enough(); };
+  EXPECT_THROW(import_archive(in, place, {}, stop_at_once), enough);
+  EXPECT_THROW(store({elsewhere.path(), 32 << 20, {}, false}), storage_failure);
+}
+
 TEST(transfer, damage_in_the_old_store_ends_the_export) {
   lived_store old(9);
   old.live(60);

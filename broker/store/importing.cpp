@@ -1,11 +1,17 @@
 #include "broker/store/importing.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <vector>
 
 #include "broker/base/bytes.hpp"
 #include "broker/base/limits.hpp"
 #include "broker/store/chunk.hpp"
-#include "broker/store/store.hpp"
 
 namespace tidegate::store {
 namespace {
@@ -16,12 +22,29 @@ constexpr std::uint64_t commit_bytes = 4 << 20;
 // for a store.
 constexpr std::uint32_t format_unfinished = 0xFFFFFFFF;
 
+storage_failure failed(std::string_view what, const std::filesystem::path& path) {
+  return storage_failure(fmt::format("cannot {} {}: {}", what, path.string(), std::strerror(errno)));
+}
+
+// With a lock file, so that there is something to lock from the beginning.
+const std::filesystem::path& with_lock_file(const std::filesystem::path& directory) {
+  std::error_code failure;
+  std::filesystem::create_directories(directory, failure);
+  const std::filesystem::path path = directory / owner_file;
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+  if (file < 0) throw failed("make", path);
+  ::close(file);
+  return directory;
+}
+
 class importer {
  public:
   importer(archive_reader& archive, const std::filesystem::path& directory, std::uint64_t bytes_max,
            const archive_header& header, const transfer_step& step)
       : archive_(archive),
-        lock_(directory, lmdb::access::write),
+        lock_(with_lock_file(directory), lmdb::access::write),
+        file_(directory / store_file),
+        bytes_max_(bytes_max),
         env_(directory, bytes_max),
         tables_(open_tables(env_)),
         header_(header),
@@ -31,6 +54,7 @@ class importer {
     txn_.emplace(env_, lmdb::access::write);
     put_format(format_unfinished);
     commit();
+    fill_file();
     archive_section section = archive_.next();
     for (; section.type != section_type::end; section = archive_.next()) take(section);
     if (decode_counts(section) != counts_) fail_archive(section.at, "its end counts other sections than there were");
@@ -43,6 +67,30 @@ class importer {
   }
 
  private:
+  // To its full size, so that the disk cannot run out under the broker. Behind the mark that it is unfinished.
+  void fill_file() {
+    const int file = ::open(file_.c_str(), O_WRONLY | O_CLOEXEC);
+    if (file < 0) throw failed("open", file_);
+    const std::vector<char> zeros(limits::mib, '\0');
+    auto at = static_cast<std::uint64_t>(::lseek(file, 0, SEEK_END));
+    ssize_t written = 0;
+    while (at < bytes_max_ && written >= 0) {
+      const auto size = std::min<std::uint64_t>(zeros.size(), bytes_max_ - at);
+      written = ::pwrite(file, zeros.data(), size, static_cast<off_t>(at));
+      if (written < 0 && errno == EINTR) written = 0;
+      if (written > 0) at += static_cast<std::uint64_t>(written);
+      if (step_) step_(fmt::format("the empty file, {} of {} MiB", at / limits::mib, bytes_max_ / limits::mib), 0);
+    }
+    const bool is_synced = written >= 0 && ::fdatasync(file) == 0;
+    const int cause = errno;
+    ::close(file);
+    if (is_synced) return;
+    throw storage_failure(
+        fmt::format("cannot fill {} to {} MiB, stopped at {} MiB: {}; make room or give a smaller "
+                    "--bytes-max",
+                    file_.string(), bytes_max_ / limits::mib, at / limits::mib, std::strerror(cause)));
+  }
+
   void take(const archive_section& section) {
     switch (section.type) {
       case section_type::meta:
@@ -137,10 +185,6 @@ class importer {
 
   // As a clean stop leaves it: one empty blob, which carries the commit number on.
   void put_journal() {
-    {
-      lmdb::cursor blobs(*txn_, tables_.journal);
-      for (auto blob = blobs.first(); blob; blob = blobs.next()) blobs.erase();
-    }
     if (header_.last_commit == 0) return;
     const std::vector<std::string> parts = blob_writer(header_.last_commit).finish();
     txn_->put(tables_.journal, journal_key(header_.last_commit, 0), parts.front());
@@ -166,6 +210,8 @@ class importer {
 
   archive_reader& archive_;
   directory_lock lock_;
+  std::filesystem::path file_;
+  std::uint64_t bytes_max_;
   lmdb::env env_;
   tables tables_;
   archive_header header_;
@@ -192,12 +238,6 @@ archive_header take_header(archive_reader& archive) {
 
 archive_counts fill(archive_reader& archive, const new_store_place& place, const archive_header& header,
                     std::uint64_t bytes_max, const transfer_step& step) {
-  if (step) step("the empty file", archive.bytes());
-  {
-    // The broker's own way to a new file, filled with zeros to its full size.
-    store made({place.directory(), bytes_max, {}, false});
-    made.close();
-  }
   try {
     return importer(archive, place.directory(), bytes_max, header, step).run();
   } catch (const lmdb::map_full&) {

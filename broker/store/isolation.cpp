@@ -126,16 +126,29 @@ void listen(int pipe, const shared_board& board, const isolated_listener& listen
   }
 }
 
-// The terminal sends an interrupt to both; the child ends by it, and the parent has to live to tidy up.
-class deaf_to_interrupts {
+// A signal handler has nothing else to go by.
+volatile std::sig_atomic_t child_to_end = 0;
+
+extern "C" void end_child(int) { ::kill(static_cast<pid_t>(child_to_end), SIGTERM); }
+
+// Who wants this process to end, ends the child; the parent has to live on, to tidy up.
+class signals_to_child {
  public:
-  deaf_to_interrupts() : before_(std::signal(SIGINT, SIG_IGN)) {}
-  deaf_to_interrupts(const deaf_to_interrupts&) = delete;
-  deaf_to_interrupts& operator=(const deaf_to_interrupts&) = delete;
-  ~deaf_to_interrupts() { std::signal(SIGINT, before_); }
+  explicit signals_to_child(pid_t child) {
+    child_to_end = child;
+    interrupt_before_ = std::signal(SIGINT, end_child);
+    terminate_before_ = std::signal(SIGTERM, end_child);
+  }
+  signals_to_child(const signals_to_child&) = delete;
+  signals_to_child& operator=(const signals_to_child&) = delete;
+  ~signals_to_child() {
+    std::signal(SIGINT, interrupt_before_);
+    std::signal(SIGTERM, terminate_before_);
+  }
 
  private:
-  void (*before_)(int);
+  void (*interrupt_before_)(int);
+  void (*terminate_before_)(int);
 };
 
 // Of the work's own making; others come from outside: no memory left, a pipe that nobody reads.
@@ -177,7 +190,7 @@ isolated_outcome run_isolated(const std::function<void(isolated_end&)>& work, co
     ::close(pipe[0]);
     run_child(work, *board, pipe[1]);
   }
-  const deaf_to_interrupts deaf;
+  const signals_to_child signals(child);
   ::close(pipe[1]);
   listen(pipe[0], *board, listener);
   ::close(pipe[0]);

@@ -32,7 +32,7 @@ struct isolated_outcome {
 };
 
 // Runs the work in a child of this process and waits for it. The work's process ends without running destructors of
-// what was made outside of the work, and with this process at the latest. An interrupt from the terminal ends the work
+// what was made outside of the work, and with this process at the latest. SIGINT and SIGTERM end the work
 // only. Not for processes with threads. Throws storage_failure when there can be no child.
 isolated_outcome run_isolated(const std::function<void(isolated_end&)>& work, const isolated_listener& listener);
 

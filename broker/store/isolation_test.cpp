@@ -54,6 +54,17 @@ TEST(isolation, an_end_from_outside_is_no_crash) {
   EXPECT_THAT(outcome.failure, HasSubstr("signal 9"));
 }
 
+TEST(isolation, a_request_to_end_ends_the_work_only) {
+  const auto outcome = run_isolated(
+      [](isolated_end& end) {
+        end.send("here");
+        ::pause();
+      },
+      {[&](std::string_view) { ::raise(SIGTERM); }, {}});
+  EXPECT_FALSE(outcome.crashed);
+  EXPECT_EQ(outcome.failure, "interrupted");
+}
+
 class forward final : public inspection_listener {
  public:
   explicit forward(isolated_end& end) : end_(end) {}
