@@ -50,7 +50,8 @@ class exporter {
     books_ = read_books(store_.env(), store_.rows(), &contents_);
     const auto pages = store_.pages();
     archive_.section(section_type::header,
-                     encode(archive_header{format_version, pages.map_pages * pages.page_bytes, books_.last_commit}));
+                     encode(archive_header{format_version, pages.map_pages * pages.page_bytes, books_.last_commit,
+                                           blob_writer(books_.last_commit, books_.time).finish().front().bytes}));
     write_rows();
     const reader reader(store_.env(), store_.rows(), books_);
     for (const auto& [id, ledger] : books_.streams) write_stream(reader, id, ledger);
@@ -77,9 +78,21 @@ class exporter {
   void write_rows() {
     write_table(store_.rows().meta, section_type::meta, "a row of the meta table");
     write_table(store_.rows().catalog, section_type::definition, "a definition");
-    write_table(store_.rows().loss, section_type::loss, "a loss record");
+    write_losses();
     const std::map<std::string, producer_state> producers(contents_.producers.begin(), contents_.producers.end());
     for (const auto& [name, state] : producers) row(section_type::producer, encode(archived_row{name, bare(state)}));
+  }
+
+  // The newest stand in the journal alone, which does not travel.
+  void write_losses() {
+    auto fresh = books_.losses.fresh();
+    const lmdb::txn txn(store_.env(), lmdb::access::read);
+    lmdb::cursor cursor(txn, store_.rows().loss);
+    for (auto found = cursor.first(); found; found = cursor.next()) {
+      fresh.try_emplace(number_of_loss_key(found->key), decode_loss(found->value));
+    }
+    for (const auto& [number, record] : fresh)
+      row(section_type::loss, encode(archived_row{loss_key(number), bare(record)}));
   }
 
   template <class State>
@@ -90,8 +103,15 @@ class exporter {
 
   void write_stream(const reader& reader, stream_id id, const stream_ledger& ledger) {
     if (step_) step_(fmt::format("stream {}", static_cast<std::uint32_t>(id)), archive_.bytes());
-    checkpoint state{
-        ledger.kind, ledger.log_start, ledger.next, ledger.newest_timestamp_ms, 0, 0, ledger.maybe_delivered_before};
+    const checkpoint state{ledger.kind,
+                           ledger.log_start,
+                           ledger.next,
+                           ledger.newest_timestamp_ms,
+                           0,
+                           0,
+                           ledger.maybe_delivered_before,
+                           ledger.dropped,
+                           {ledger.age_marks.begin(), ledger.age_marks.end()}};
     archive_.section(section_type::stream, encode(archived_stream{id, state}));
     ++counts_.streams;
     for (auto block = next_block(ledger, 0); block; block = next_block(ledger, *block + 1)) {
@@ -137,7 +157,7 @@ std::string encode(const archive_header& header) {
   append_be(body, header.format);
   append_be(body, header.map_bytes);
   append_be(body, header.last_commit);
-  return body;
+  return body.append(header.last_blob);
 }
 
 archive_header decode_header(const archive_section& section) {
@@ -146,6 +166,7 @@ archive_header decode_header(const archive_section& section) {
   header.format = reader.be<std::uint32_t>();
   header.map_bytes = reader.be<std::uint64_t>();
   header.last_commit = reader.be<std::uint64_t>();
+  header.last_blob = reader.rest();
   check_whole(reader, section);
   return header;
 }
@@ -168,23 +189,18 @@ archived_row decode_row(const archive_section& section) {
 std::string encode(const archived_stream& stream) {
   std::string body;
   append_be(body, static_cast<std::uint32_t>(stream.stream));
-  body.push_back(static_cast<char>(stream.state.kind));
-  append_be(body, stream.state.log_start);
-  append_be(body, stream.state.next_offset);
-  append_be(body, static_cast<std::uint64_t>(stream.state.newest_timestamp_ms));
-  append_be(body, stream.state.maybe_delivered_before);
-  return body;
+  return body.append(encode(stream.state));
 }
 
 archived_stream decode_stream(const archive_section& section) {
   byte_reader reader(section.body);
   archived_stream stream;
   stream.stream = static_cast<stream_id>(reader.be<std::uint32_t>());
-  stream.state.kind = static_cast<stream_kind>(reader.be<std::uint8_t>());
-  stream.state.log_start = reader.be<std::uint64_t>();
-  stream.state.next_offset = reader.be<std::uint64_t>();
-  stream.state.newest_timestamp_ms = static_cast<std::int64_t>(reader.be<std::uint64_t>());
-  stream.state.maybe_delivered_before = reader.be<std::uint64_t>();
+  try {
+    stream.state = decode_checkpoint(reader.rest());
+  } catch (const storage_failure&) {
+    fail_archive(section.at, "a stream's section does not decode");
+  }
   check_whole(reader, section);
   return stream;
 }

@@ -186,8 +186,7 @@ class importer {
   // As a clean stop leaves it: one empty blob, which carries the commit number on.
   void put_journal() {
     if (header_.last_commit == 0) return;
-    const std::vector<std::string> parts = blob_writer(header_.last_commit).finish();
-    txn_->put(tables_.journal, journal_key(header_.last_commit, 0), parts.front());
+    txn_->put(tables_.journal, journal_key(header_.last_commit, 0), header_.last_blob);
   }
 
   void put_format(std::uint32_t version) {

@@ -56,8 +56,15 @@ std::string chunk_row_name(std::string_view key) {
 }
 
 const blob_visitor& nobody() {
-  static const blob_visitor visitor{[](auto, auto, auto) {}, [](auto, auto) {},       [](auto, auto, auto) {},
-                                    [](auto, auto) {},       [](auto, auto, auto) {}, [](auto, auto) {}};
+  static const blob_visitor visitor{[](const auto&) {},
+                                    [](auto, auto, auto) {},
+                                    [](auto, auto) {},
+                                    [](auto, auto, auto) {},
+                                    [](auto, auto) {},
+                                    [](auto, auto, auto) {},
+                                    [](auto, auto) {},
+                                    [](auto, const auto&) {},
+                                    [](auto, const auto&, const auto&) {}};
   return visitor;
 }
 
