@@ -30,6 +30,7 @@ constexpr std::size_t retention_bytes_min = 1 * mib;  // a partition holds at le
 constexpr std::chrono::hours retention_age_max{24 * 36'500};
 constexpr std::size_t known_damage = 1'000;  // places in topics that are told as damaged, once each
 constexpr std::size_t protected_groups = 16;  // of one topic; each is looked up when it drops something
+constexpr std::chrono::hours durability_interval_max{1};
 // Targets in cached routes, and the routes: at most 65,536 x (8 bytes a target, ~600 a route).
 constexpr std::size_t cached_route_targets = 65'536;
 
@@ -66,6 +67,13 @@ constexpr std::size_t publishes_unsettled = 16'384;
 constexpr std::uint32_t prefetch_max = 65'535;
 constexpr std::size_t unsettled_per_queue = 100'000;
 constexpr std::size_t consumers_per_connection = 1'024;
+
+// Commits. A group is bounded by what the store's reserve is made for; a linger by what a publisher may be expected to
+// wait without believing that the connection is dead.
+constexpr std::size_t group_bytes_min = 16 * kib;
+constexpr std::size_t group_bytes_max = 1 * mib;
+constexpr std::chrono::milliseconds linger_max{10'000};
+constexpr std::uint32_t commits_per_second_max = 1'000;  // the clock counts milliseconds
 
 // Producers whose last sequence is remembered; the longest silent one is forgotten first, after 7 days at the least
 // unless the number is reached.

@@ -51,6 +51,15 @@ std::uint64_t number_of(const json::object& object, std::string_view key) {
   return number_in(*found);
 }
 
+// "commit" is not written: rows without the key are as they were before there was a choice.
+void put_durability(json::object& object, durability durability) {
+  if (durability != tidegate::durability{}) object["durability"] = to_text(durability);
+}
+
+durability durability_of(const json::object& object) {
+  return object.contains("durability") ? known(parse_durability(text_of(object, "durability"))) : durability{};
+}
+
 }  // namespace
 
 std::string_view name(exchange_type type) {
@@ -140,20 +149,24 @@ std::string to_json(const exchange_definition& exchange) {
 }
 
 std::string to_json(const queue_definition& queue) {
-  return json::serialize(json::object{{"name", queue.name}, {"stream", static_cast<std::uint32_t>(queue.stream)}});
+  json::object object{{"name", queue.name}, {"stream", static_cast<std::uint32_t>(queue.stream)}};
+  put_durability(object, queue.durability);
+  return json::serialize(object);
 }
 
 std::string to_json(const topic_definition& topic) {
   json::array streams;
   for (const stream_id stream : topic.partitions) streams.emplace_back(static_cast<std::uint32_t>(stream));
-  return json::serialize(json::object{{"name", topic.name},
-                                      {"uuid", topic.uuid},
-                                      {"retention_bytes", topic.retention_bytes},
-                                      {"retention_ms", topic.retention_age.count()},
-                                      {"retention_records", topic.retention_records},
-                                      {"overflow", name(topic.overflow)},
-                                      {"protect", json::value_from(topic.protect)},
-                                      {"partitions", std::move(streams)}});
+  json::object object{{"name", topic.name},
+                      {"uuid", topic.uuid},
+                      {"retention_bytes", topic.retention_bytes},
+                      {"retention_ms", topic.retention_age.count()},
+                      {"retention_records", topic.retention_records},
+                      {"overflow", name(topic.overflow)},
+                      {"protect", json::value_from(topic.protect)},
+                      {"partitions", std::move(streams)}};
+  put_durability(object, topic.durability);
+  return json::serialize(object);
 }
 
 std::string to_json(const binding_definition& binding) {
@@ -170,7 +183,7 @@ exchange_definition exchange_from_json(std::string_view text) {
 
 queue_definition queue_from_json(std::string_view text) {
   const json::object object = parse_object(text);
-  return {text_of(object, "name"), static_cast<stream_id>(number_of(object, "stream"))};
+  return {text_of(object, "name"), static_cast<stream_id>(number_of(object, "stream")), durability_of(object)};
 }
 
 topic_definition topic_from_json(std::string_view text) {
@@ -188,6 +201,7 @@ topic_definition topic_from_json(std::string_view text) {
   const auto* const groups = object.if_contains("protect");
   if (groups == nullptr || !groups->is_array()) throw store_damaged("the store is damaged: a topic lacks protect");
   for (const auto& group : groups->get_array()) topic.protect.push_back(known_text(group));
+  topic.durability = durability_of(object);
   for (const auto& stream : streams->get_array()) topic.partitions.push_back(static_cast<stream_id>(number_in(stream)));
   return topic;
 }

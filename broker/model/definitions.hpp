@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "broker/base/error.hpp"
+#include "broker/model/durability.hpp"
 #include "broker/model/ids.hpp"
 
 namespace tidegate {
@@ -25,6 +26,7 @@ struct exchange_definition {
 struct queue_definition {
   std::string name;
   stream_id stream{};
+  tidegate::durability durability = {};
 };
 
 // What happens when a topic's partition is at its bound in bytes or records.
@@ -44,6 +46,7 @@ struct topic_definition {
   std::uint64_t retention_records = 0;         // of each partition, a hard bound; 0 = none
   tidegate::overflow overflow = tidegate::overflow::drop_oldest;
   std::vector<std::string> protect = {};  // groups whose unread records go last
+  tidegate::durability durability = {};
 };
 
 enum class target_kind { queue, topic };

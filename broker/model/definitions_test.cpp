@@ -46,8 +46,23 @@ TEST(definitions, survive_their_json) {
   EXPECT_EQ(found.retention_bytes, 1ull << 40);
   EXPECT_EQ(found.retention_age, std::chrono::hours(1));
   EXPECT_EQ(found.partitions, topic.partitions);
+  EXPECT_EQ(found.durability, durability{});
   const binding_definition binding{"x", target_kind::topic, "t", "a.#\x01"};
   EXPECT_EQ(binding_from_json(to_json(binding)), binding);
+}
+
+TEST(definitions, keep_their_durability) {
+  const durability lazy{std::chrono::milliseconds(500)};
+  EXPECT_EQ(queue_from_json(to_json(queue_definition{"q", stream_id{7}, lazy})).durability, lazy);
+  topic_definition topic{"t", "uuid", 1, {}, {stream_id{1}}};
+  topic.durability = lazy;
+  EXPECT_EQ(topic_from_json(to_json(topic)).durability, lazy);
+}
+
+TEST(definitions, of_before_there_was_a_choice_of_durability_commit) {
+  EXPECT_EQ(to_json(queue_definition{"q", stream_id{7}}), R"({"name":"q","stream":7})");
+  EXPECT_EQ(queue_from_json(R"({"name":"q","stream":7})").durability, durability{});
+  EXPECT_THROW(queue_from_json(R"({"name":"q","stream":7,"durability":"memory"})"), storage_failure);
 }
 
 TEST(definitions, damaged_json_is_a_storage_failure) {
