@@ -205,6 +205,19 @@ std::uint32_t next_stream_of(const lmdb::txn& txn, const tables& tables) {
   return reader.be<std::uint32_t>();
 }
 
+std::uint64_t flash_bytes_of(const lmdb::txn& txn, const tables& tables) {
+  const auto found = txn.get(tables.meta, meta_flash_bytes);
+  if (!found) return 0;
+  byte_reader reader(unsealed(*found, "the count of bytes written"));
+  return reader.be<std::uint64_t>();
+}
+
+void put_flash_bytes(lmdb::txn& txn, const tables& tables, std::uint64_t bytes) {
+  std::string value;
+  append_be(value, bytes);
+  txn.put(tables.meta, meta_flash_bytes, sealed(std::move(value)));
+}
+
 void mark_dirty(books& books, stream_id id, stream_ledger& ledger, commit_number commit) {
   if (ledger.dirty_since != 0) return;
   ledger.dirty_since = commit;

@@ -54,6 +54,10 @@ struct contents {
 // No stream had this id or a higher one.
 std::uint32_t next_stream_of(const lmdb::txn& txn, const tables& tables);
 
+// Written to flash since the store was made, at the last note of it; 0 = none yet.
+std::uint64_t flash_bytes_of(const lmdb::txn& txn, const tables& tables);
+void put_flash_bytes(lmdb::txn& txn, const tables& tables, std::uint64_t bytes);
+
 // Checkpoints first, then the journal on top. Throws storage_failure on anything that does not decode.
 books read_books(lmdb::env& env, const tables& tables, contents* contents = nullptr);
 

@@ -104,6 +104,7 @@ std::string_view unsealed(std::string_view value, std::string_view what);
 constexpr std::string_view meta_format = "format";            // u32, not sealed: it comes before any other rule
 constexpr std::string_view meta_incarnation = "incarnation";  // UUID as text
 constexpr std::string_view meta_clean = "clean";              // u8: 1 after close(), 0 while open; sealed, as all below
+constexpr std::string_view meta_flash_bytes = "flash_bytes";  // u64, written since the store was made, by and by
 constexpr std::string_view meta_next_stream = "next_stream";  // u32, stream ids are never used again
 
 struct cursor_state {

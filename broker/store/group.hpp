@@ -82,6 +82,10 @@ class group {
   // When this is handed over; what a test leaves out stands still.
   void set_time(const commit_time& time) { time_ = time; }
 
+  // Notes it in the meta table, if anything else makes this group a commit.
+  void keep_flash_bytes(std::uint64_t bytes) { flash_bytes_ = bytes; }
+  std::optional<std::uint64_t> flash_bytes() const { return flash_bytes_; }
+
   bool has_operations() const { return operations_ > 0; }
   bool empty() const { return !has_operations() && !expire_; }
   // Holds records.
@@ -113,6 +117,7 @@ class group {
   std::vector<loss_record> losses_;
   commit_time time_;
   bool expire_ = false;
+  std::optional<std::uint64_t> flash_bytes_;
   std::size_t bytes_ = 0;
   std::size_t operations_ = 0;
 };

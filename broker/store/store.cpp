@@ -118,6 +118,7 @@ void store::check_format() {
     incarnation_ = unsealed(*incarnation, "the incarnation");
     stopped_cleanly_ = unsealed(*clean, "the note of a clean stop") == clean_yes;
     next_stream_ = next_stream_of(txn, tables_);
+    flash_bytes_before_ = flash_bytes_of(txn, tables_);
   } else {
     incarnation_ = boost::uuids::to_string(boost::uuids::random_generator()());
     stopped_cleanly_ = true;
@@ -235,12 +236,13 @@ bool store::is_full() const { return pages_.used_share() > full_above_; }
 
 stream_id store::new_stream_id() { return static_cast<stream_id>(next_stream_++); }
 
-void store::close() {
+void store::close(std::optional<std::uint64_t> flash_bytes) {
   TIDEGATE_EXPECT(!busy_);
   try {
     writer_->checkpoint_all();
     lmdb::txn txn(*env_, lmdb::access::write);
     txn.put(tables_.meta, meta_clean, sealed(std::string(clean_yes)));
+    if (flash_bytes) put_flash_bytes(txn, tables_, *flash_bytes);
     txn.commit();
   } catch (const lmdb::map_full&) {
     log::warning(

@@ -42,6 +42,8 @@ class store {
   const books& found_books() const { return found_books_; }
   bool stopped_cleanly() const { return stopped_cleanly_; }
   std::string_view incarnation() const { return incarnation_; }
+  // Written to flash since the store was made, as earlier processes noted it in groups and in close().
+  std::uint64_t flash_bytes_before() const { return flash_bytes_before_; }
   void forget_found();
 
   group& open_group() { return *open_; }
@@ -64,7 +66,7 @@ class store {
   stream_id new_stream_id();
 
   // After the last result: everything into the tables, and a note that nothing was left in the air.
-  void close();
+  void close(std::optional<std::uint64_t> flash_bytes = {});
 
  private:
   struct handover;
@@ -91,6 +93,7 @@ class store {
   books found_books_;
   bool stopped_cleanly_ = false;
   std::string incarnation_;
+  std::uint64_t flash_bytes_before_ = 0;
   std::uint32_t next_stream_ = 1;
   std::unique_ptr<writer> writer_;
   std::unique_ptr<reader> reader_;

@@ -88,6 +88,7 @@ commit_result writer::attempt(group& group) {
     --books_.last_commit;
     return result_now();
   }
+  if (group.flash_bytes() && !is_lean_) put_flash_bytes(txn, tables_, *group.flash_bytes());
   put_losses(blob);
   put_blob(txn, blob);
   bound_journal(txn);
