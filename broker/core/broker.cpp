@@ -15,7 +15,9 @@ broker::broker(store::store& store, const clock& clock, broker_options options)
       timeline_(store.found_books().time, clock),
       options_(options),
       cursors_(store.found().cursors),
-      producers_(store.found().producers, clock) {
+      producers_(store.found().producers, clock),
+      pace_(options_.commit, clock, store.flash_bytes_before()),
+      flash_bytes_kept_(store.flash_bytes_before()) {
   load();
   if (const auto losses = store_.read().losses()) {
     for (const auto& [number, lost] : *losses) {
@@ -93,8 +95,10 @@ result<publish_outcome> broker::publish(const message_view& message, const publi
     if (*checked == sequence_check::duplicate) {
       ++counters_.duplicates;
       // Its first self is on its way, and shares that one's fate, or on flash.
-      await(request.answer, producers_.durable_sequence(*request.producer) < request.sequence);
-      note(urgency::now);
+      const bool is_on_its_way = producers_.durable_sequence(*request.producer) < request.sequence;
+      await(request.answer, is_on_its_way);
+      // For what is on flash there is nothing to write; the answer rides with whatever goes next.
+      note(is_on_its_way || !store_.open_group().empty() ? options_.commit.linger : milliseconds(0));
       return publish_outcome::duplicate;
     }
   }
@@ -111,7 +115,7 @@ result<publish_outcome> broker::publish(const message_view& message, const publi
   if (request.producer) producers_.advance(*request.producer, request.sequence, store_.open_group());
   ++counters_.published;
   await(request.answer, true);
-  note(urgency::now);
+  note(wait_of(*route));
   return publish_outcome::stored;
 }
 
@@ -170,37 +174,12 @@ void broker::lose(std::string_view device, std::uint64_t first, std::uint64_t en
   store::loss_record record{store::loss_reason::device, stream_id{}, std::string(device), first, end, end - first};
   record.unread = record.records;
   store_.open_group().lose(std::move(record));
-  note(urgency::later);
+  note(acknowledgement_delay_max);
 }
 
-void broker::note(urgency urgency) {
-  bool& noted = urgency == urgency::now ? urgent_ : lazy_;
-  if (std::exchange(noted, true)) return;
-  wake_(urgency);
-}
-
-void broker::await(const receipt& answer, bool appends) { gathering_.push_back({answer, appends}); }
-
-void broker::flush() {
-  if (store_.is_busy() || !(urgent_ || work_left_)) return;
-  flush_lazy();
-}
-
-void broker::flush_lazy() {
-  if (store_.is_busy()) {
-    urgent_ = true;  // its time has come; collect() sees to it
-    return;
-  }
-  urgent_ = lazy_ = false;
-  const bool held_back = !accepts();
-  if (store_.open_group().empty() && !work_left_) {
-    // Nothing to write, and nothing on its way: what the receipts wait for is on flash already.
-    settle_all(std::exchange(gathering_, {}), nullptr);
-  } else {
-    submit();
-  }
-  if (!held_back) return;
-  for (const auto& [id, session] : sessions_) session.events->resumed();
+void broker::await(const receipt& answer, bool appends) {
+  gathering_.push_back({answer, appends});
+  pace_.awaited();
 }
 
 void broker::submit() {
@@ -210,12 +189,15 @@ void broker::submit() {
   store_.open_group().set_time(timeline_.now());
   ++group_number_;
   store_.submit();
+  pace_.handed_over();
 }
 
 void broker::collect() {
   const auto result = store_.collect();
   if (!result) return;
   apply(*result);
+  pace_.committed(result->bytes_written > 0);
+  if (work_left_) pace_.note(milliseconds(0));
   if (result->appends_stored) {
     producers_.made_durable(flying_producers_);
     settle_all(std::exchange(flying_, {}), nullptr);
@@ -297,11 +279,12 @@ void broker::tick() {
   for (const auto& [name, topic] : topics_) {
     if (topic->definition().retention_age.count() == 0) continue;
     group.expire();
-    note(urgency::later);
+    note(acknowledgement_delay_max);
     break;
   }
   producers_.expire(group);
-  if (!group.empty()) note(urgency::later);
+  keep_flash_account();
+  if (!group.empty()) note(acknowledgement_delay_max);
 }
 
 }  // namespace tidegate::core

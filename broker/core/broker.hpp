@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "broker/base/clock.hpp"
+#include "broker/core/commit_pace.hpp"
 #include "broker/core/producers.hpp"
 #include "broker/core/queue.hpp"
 #include "broker/core/routing.hpp"
@@ -25,7 +26,9 @@ namespace tidegate::core {
 
 struct broker_options {
   std::uint64_t retention_bytes_default = 64ull << 20;  // of a partition that names none
-  std::size_t group_bytes_max = 1 << 20;                // waiting for the writer; then publishers wait
+  // Waiting for the writer: a group this big does not linger, and publishers wait until it goes.
+  std::size_t group_bytes_max = limits::group_bytes_max;
+  commit_options commit = {};
 };
 
 enum class publish_outcome {
@@ -48,6 +51,11 @@ struct fetched {
   bool out_of_range = false;
 };
 
+struct queue_request {
+  std::string name;
+  std::optional<tidegate::durability> durability = {};  // none = "commit", or as it is
+};
+
 struct topic_request {
   std::string name;
   std::uint32_t partitions = 0;  // 0 = 1, or as it is
@@ -56,12 +64,14 @@ struct topic_request {
   std::uint64_t retention_records = 0;
   tidegate::overflow overflow = tidegate::overflow::drop_oldest;
   std::vector<std::string> protect = {};
+  std::optional<tidegate::durability> durability = {};  // none = "commit", or as it is
 };
 
 // Listings, as values.
 struct queue_row {
   std::string name;
   std::uint64_t ready, unsettled, consumers, bytes, discarded;
+  tidegate::durability durability;
 };
 struct partition_row {
   offset_t log_start, high_watermark;
@@ -91,11 +101,6 @@ struct counters {
   std::uint64_t commits = 0, bytes_written = 0, journal_bytes = 0;
 };
 
-enum class urgency {
-  now,    // somebody waits: flush() when this turn of the loop is over
-  later,  // acknowledgements, which ride on the next commit: flush_lazy() within 50 ms
-};
-
 class broker {
  public:
   broker(store::store& store, const clock& clock, broker_options options);
@@ -116,9 +121,10 @@ class broker {
 
   // Declaring again what exists settles too; with other attributes it is a precondition error that names the first.
   result<void> declare_exchange(std::string_view name, exchange_type type, const receipt& answer);
-  result<void> declare_queue(std::string_view name, const receipt& answer);
+  result<void> declare_queue(const queue_request& queue, const receipt& answer);
   result<void> declare_topic(const topic_request& topic, const receipt& answer);
-  // The configuration's word on a topic is the last: retention changes and partitions are added without an error.
+  // The configuration's word is the last: durability and retention change and partitions are added without an error.
+  result<void> adopt_queue(const queue_request& queue);
   result<void> adopt_topic(const topic_request& topic);
   result<void> bind(const binding_definition& binding, const receipt& answer);
   result<void> unbind(const binding_definition& binding, const receipt& answer);
@@ -160,11 +166,15 @@ class broker {
   // A device no longer has these of its messages, and they never came. With the next publish one commit holds both.
   void lose(std::string_view device, std::uint64_t first, std::uint64_t end);
 
-  // Wiring, by main: when to call the next three.
-  void on_work(std::function<void(urgency)> wake) { wake_ = std::move(wake); }
-  void flush();       // hands over what is urgent, and everything with it
-  void flush_lazy();  // hands over whatever there is
-  void collect();     // a result is there
+  commit_pace& pace() { return pace_; }
+  const commit_pace& pace() const { return pace_; }
+
+  // Wiring, by main: flush() is to be called in so much time; 0 = when this turn of the loop is over. The newest word
+  // replaces one for later.
+  void on_work(std::function<void(milliseconds)> wake) { wake_ = std::move(wake); }
+  void flush();      // hands over what there is, if the pace lets it go; if not, asks to be called again
+  void flush_now();  // hands over whatever there is
+  void collect();    // a result is there
   // Retention by age, forgotten producers. Every ten seconds or so.
   void tick();
   // True when nothing is on its way.
@@ -195,7 +205,13 @@ class broker {
   error no_topic(std::string_view name) const;
   result<partition*> partition_of(std::string_view topic, std::uint32_t number) const;
   result<void> append(const message_view& message, const route& route);
-  void note(urgency urgency);
+  // The open group has work that may wait so long at most.
+  void note(milliseconds wait_max);
+  void ask_for_flush();
+  void keep_flash_account();
+  void hand_over();
+  milliseconds wait_of(durability durability) const;
+  milliseconds wait_of(const route& route) const;
   void await(const receipt& answer, bool appends);
   void submit();
   void settle_all(const std::vector<waiting>& receipts, const error* refusal);
@@ -206,6 +222,7 @@ class broker {
   void wake_consumers(queue& queue);
   void wake_watchers(partition& partition);
   void define(char kind, std::string_view name, std::string value);
+  void create_queue(const queue_request& request);
   void create_topic(const topic_request& request);
   void grow_topic(topic& topic, std::size_t partitions);
   void remove_bindings(const std::function<bool(const binding_definition&)>& chosen);
@@ -215,7 +232,8 @@ class broker {
   const clock& clock_;
   timeline timeline_;
   broker_options options_;
-  std::function<void(urgency)> wake_ = [](urgency) {};
+  std::function<void(milliseconds)> wake_ = [](milliseconds) {};
+  milliseconds flush_at_ = milliseconds::max();  // what wake_ was told last; max = nothing since the last flush()
 
   routing routing_;
   std::map<std::string, std::unique_ptr<queue>, std::less<>> queues_;
@@ -227,6 +245,7 @@ class broker {
   std::map<std::string, store::cursor_state> cursors_;  // by state table key
   producers producers_;
   std::set<std::pair<stream_id, offset_t>> known_damage_;  // stream, end of what is damaged and told
+  commit_pace pace_;
   std::unordered_map<session_id, session_entry> sessions_;
   std::unordered_map<consumer_id, std::unique_ptr<consumer>> consumers_;
   std::uint64_t next_session_ = 1;
@@ -235,10 +254,9 @@ class broker {
   std::vector<waiting> gathering_;  // for the open group
   std::vector<waiting> flying_;     // for the group with the writer
   producer_changes flying_producers_;
-  bool urgent_ = false;
-  bool lazy_ = false;
   bool work_left_ = false;
   std::uint64_t group_number_ = 0;
+  std::uint64_t flash_bytes_kept_;  // in the store, or on their way there
   counters counters_;
 };
 

@@ -48,7 +48,7 @@ void broker::cancel(consumer_id id) {
   if (const auto owner = sessions_.find(consumer.session); owner != sessions_.end())
     std::erase(owner->second.consumers, id);
   consumers_.erase(found);
-  if (!store_.open_group().empty()) note(urgency::later);
+  if (!store_.open_group().empty()) note(acknowledgement_delay_max);
   wake_consumers(queue);
 }
 
@@ -58,11 +58,11 @@ result<pull_result> broker::pull(consumer_id id, const delivery_taker& take) {
   consumer& consumer = *found->second;
   const auto pulled = consumer.source->pull(consumer, store_.read(), store_.open_group(), take);
   if (!pulled) return pulled;
-  if (!store_.open_group().losses().empty()) note(urgency::later);
+  if (!store_.open_group().losses().empty()) note(acknowledgement_delay_max);
   counters_.delivered += pulled->count;
   if (consumer.auto_ack && pulled->count > 0) {
     counters_.acknowledged += pulled->count;
-    note(urgency::later);
+    note(acknowledgement_delay_max);
   }
   return pulled;
 }
@@ -85,7 +85,7 @@ bool broker::settle(consumer_id id, offset_t offset, outcome outcome) {
       break;
   }
   if (outcome == outcome::ack) ++counters_.acknowledged;
-  note(urgency::later);
+  note(acknowledgement_delay_max);
   // An acknowledgement gives credit to its consumer alone, unless the whole queue waited for one.
   if (outcome == outcome::requeue || was_at_limit) {
     wake_consumers(queue);
@@ -139,7 +139,7 @@ result<offset_t> broker::produce(std::string_view topic, std::uint32_t number, s
   store_.open_group().append_batch((*partition)->stream, std::move(owned));
   counters_.published += batch->count;
   await(answer, true);
-  note(urgency::now);
+  note(wait_of(topics_.find(topic)->second->definition().durability));
   return base;
 }
 
@@ -182,7 +182,7 @@ void broker::lose(std::string_view topic, stream_id stream, offset_range damaged
   store::loss_record lost{store::loss_reason::damaged, stream, {}, damaged.begin, damaged.end, damaged.size()};
   lost.unread = lost.records;
   store_.open_group().lose(std::move(lost));
-  note(urgency::later);
+  note(acknowledgement_delay_max);
   log::error("topic {}: records at offsets {} to {} are damaged and passed over", topic, damaged.begin,
              damaged.end - 1);
 }
@@ -226,7 +226,7 @@ result<void> broker::commit_offset(std::string_view group, std::string_view topi
   store_.open_group().set_cursor((*partition)->stream, group, state);
   cursors_[std::move(key)] = state;
   await(answer, false);
-  note(urgency::now);
+  note(options_.commit.linger);
   return {};
 }
 

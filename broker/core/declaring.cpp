@@ -31,6 +31,11 @@ error limit_reached(std::string_view what) {
   return {errc::limit, fmt::format("{} {} are the limit", limits::definitions_count, what)};
 }
 
+error differs(std::string_view kind, std::string_view name, durability is, durability wanted) {
+  return {errc::precondition,
+          fmt::format("{} '{}' has durability {}, not {}", kind, name, to_text(is), to_text(wanted)), "durability"};
+}
+
 store::stream_limits limits_of(const topic_definition& topic) {
   return {topic.retention_bytes, topic.retention_age, topic.retention_records, topic.overflow, topic.protect};
 }
@@ -48,6 +53,7 @@ void broker::load() {
       case catalog_queue: {
         const queue_definition found = queue_from_json(value);
         auto made = std::make_unique<queue>(found.name, found.stream, books.streams.at(found.stream));
+        made->set_durability(found.durability);
         queue_streams_[found.stream] = made.get();
         queues_.emplace(found.name, std::move(made));
         break;
@@ -105,24 +111,45 @@ result<void> broker::declare_exchange(std::string_view name, exchange_type type,
     routing_.add_exchange(made);
   }
   await(answer, false);
-  note(urgency::now);
+  note(milliseconds(0));
   return {};
 }
 
-result<void> broker::declare_queue(std::string_view name, const receipt& answer) {
-  if (!queues_.contains(name)) {
-    if (const auto checked = check_name("queue", name); !checked) return checked.error();
+result<void> broker::declare_queue(const queue_request& request, const receipt& answer) {
+  if (const auto known = queues_.find(request.name); known != queues_.end()) {
+    const durability is = known->second->durability();
+    if (request.durability.value_or(is) != is) return differs("queue", request.name, is, *request.durability);
+  } else {
+    if (const auto checked = check_name("queue", request.name); !checked) return checked.error();
     if (queues_.size() >= limits::definitions_count) return limit_reached("queues");
     if (const auto room = check_room(); !room) return room;
-    const stream_id stream = store_.new_stream_id();
-    store_.open_group().change_stream({store::stream_change::what::create, stream, store::stream_kind::queue, {}});
-    define(catalog_queue, name, to_json(queue_definition{std::string(name), stream}));
-    auto made = std::make_unique<queue>(std::string(name), stream);
-    queue_streams_[stream] = made.get();
-    queues_.emplace(name, std::move(made));
+    create_queue(request);
   }
   await(answer, false);
-  note(urgency::now);
+  note(milliseconds(0));
+  return {};
+}
+
+void broker::create_queue(const queue_request& request) {
+  const queue_definition definition{request.name, store_.new_stream_id(), request.durability.value_or(durability{})};
+  store_.open_group().change_stream(
+      {store::stream_change::what::create, definition.stream, store::stream_kind::queue, {}});
+  define(catalog_queue, definition.name, to_json(definition));
+  auto made = std::make_unique<queue>(definition.name, definition.stream);
+  made->set_durability(definition.durability);
+  queue_streams_[definition.stream] = made.get();
+  queues_.emplace(definition.name, std::move(made));
+}
+
+result<void> broker::adopt_queue(const queue_request& request) {
+  const auto known = queues_.find(request.name);
+  if (known == queues_.end()) return declare_queue(request, {});
+  queue& queue = *known->second;
+  const durability wanted = request.durability.value_or(durability{});
+  if (wanted == queue.durability()) return {};
+  queue.set_durability(wanted);
+  define(catalog_queue, queue.name(), to_json(queue_definition{queue.name(), queue.stream(), wanted}));
+  note(milliseconds(0));
   return {};
 }
 
@@ -154,6 +181,9 @@ result<void> broker::declare_topic(const topic_request& request, const receipt& 
     if (!request.protect.empty() && request.protect != is.protect) {
       return error{errc::precondition, fmt::format("topic '{}' protects other groups", is.name), "protect"};
     }
+    if (request.durability.value_or(is.durability) != is.durability) {
+      return core::differs("topic", is.name, is.durability, *request.durability);
+    }
   } else {
     if (const auto checked = check_topic(request); !checked) return checked;
     if (topics_.size() >= limits::definitions_count) return limit_reached("topics");
@@ -161,7 +191,7 @@ result<void> broker::declare_topic(const topic_request& request, const receipt& 
     create_topic(request);
   }
   await(answer, false);
-  note(urgency::now);
+  note(milliseconds(0));
   return {};
 }
 
@@ -207,7 +237,8 @@ void broker::create_topic(const topic_request& request) {
                         {},
                         request.retention_records,
                         request.overflow,
-                        request.protect};
+                        request.protect,
+                        request.durability.value_or(durability{})};
   auto created = std::make_unique<topic>(made);
   grow_topic(*created, std::max(1u, request.partitions));
   topics_.emplace(request.name, std::move(created));
@@ -239,11 +270,12 @@ result<void> broker::adopt_topic(const topic_request& request) {
             request.name, wanted.partitions.size(), wanted.partitions.size()),
         "partitions"};
   }
+  const auto durability = request.durability.value_or(tidegate::durability{});
   const bool same = request.partitions <= wanted.partitions.size() &&
                     (request.retention_bytes == 0 || request.retention_bytes == wanted.retention_bytes) &&
                     request.retention_age == wanted.retention_age &&
                     request.retention_records == wanted.retention_records && request.overflow == wanted.overflow &&
-                    request.protect == wanted.protect;
+                    request.protect == wanted.protect && durability == wanted.durability;
   if (same) return {};
   if (const auto checked = check_topic(request); !checked) return checked;
   if (request.retention_bytes != 0) wanted.retention_bytes = request.retention_bytes;
@@ -251,13 +283,14 @@ result<void> broker::adopt_topic(const topic_request& request) {
   wanted.retention_records = request.retention_records;
   wanted.overflow = request.overflow;
   wanted.protect = request.protect;
+  wanted.durability = durability;
   known->second->replace(wanted);
   for (const stream_id stream : wanted.partitions) {
     store_.open_group().change_stream(
         {store::stream_change::what::limit, stream, store::stream_kind::log, limits_of(wanted)});
   }
   grow_topic(*known->second, std::max<std::size_t>(request.partitions, wanted.partitions.size()));
-  note(urgency::now);
+  note(milliseconds(0));
   return {};
 }
 
@@ -294,7 +327,7 @@ result<void> broker::bind(const binding_definition& binding, const receipt& answ
     define(catalog_binding, binding_name(id), to_json(binding));
   }
   await(answer, false);
-  note(urgency::now);
+  note(milliseconds(0));
   return {};
 }
 
@@ -304,7 +337,7 @@ result<void> broker::unbind(const binding_definition& binding, const receipt& an
     binding_ids_.erase(binding);
   }
   await(answer, false);
-  note(urgency::now);
+  note(milliseconds(0));
   return {};
 }
 
@@ -325,7 +358,7 @@ result<void> broker::remove_exchange(std::string_view name, const receipt& answe
     store_.open_group().erase_definition(catalog_key(catalog_exchange, name));
   }
   await(answer, false);
-  note(urgency::now);
+  note(milliseconds(0));
   return {};
 }
 
@@ -344,7 +377,7 @@ result<void> broker::remove_queue(std::string_view name, const receipt& answer) 
     queues_.erase(found);
   }
   await(answer, false);
-  note(urgency::now);
+  note(milliseconds(0));
   return {};
 }
 
@@ -366,7 +399,7 @@ result<void> broker::remove_topic(std::string_view name, const receipt& answer) 
     for (partition& partition : removed->partitions()) wake_watchers(partition);
   }
   await(answer, false);
-  note(urgency::now);
+  note(milliseconds(0));
   return {};
 }
 
@@ -385,7 +418,7 @@ std::vector<queue_row> broker::list_queues() const {
   for (const auto& [name, queue] : queues_) {
     const auto* const stream = store_.read().find(queue->stream());
     rows.push_back({name, queue->ready(), queue->unsettled(), queue->consumers().size(),
-                    stream == nullptr ? 0 : stream->bytes, queue->discarded()});
+                    stream == nullptr ? 0 : stream->bytes, queue->discarded(), queue->durability()});
   }
   return rows;
 }

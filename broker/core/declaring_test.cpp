@@ -54,11 +54,11 @@ TEST_F(declaring, names_and_numbers_have_bounds) {
   const auto receipt = broker_.next_receipt();
   for (const std::string& name : {std::string(), std::string(limits::name_bytes + 1, 'n'), std::string("a\nb"),
                                   std::string("\xc3"), std::string("\xff\xfe"), std::string("\xed\xa0\x80")}) {
-    EXPECT_EQ(broker_->declare_queue(name, receipt).error().code, errc::invalid);
+    EXPECT_EQ(broker_->declare_queue({name}, receipt).error().code, errc::invalid);
     EXPECT_EQ(broker_->declare_exchange(name, exchange_type::direct, receipt).error().code, errc::invalid);
     EXPECT_EQ(declare_topic({name}).error().code, errc::invalid);
   }
-  EXPECT_TRUE(broker_->declare_queue("Wärme \xf0\x9f\x8c\xa1", receipt));
+  EXPECT_TRUE(broker_->declare_queue({"Wärme \xf0\x9f\x8c\xa1"}, receipt));
   EXPECT_EQ(declare_topic({"a b"}).error().code, errc::invalid);
   EXPECT_EQ(declare_topic({".."}).error().code, errc::invalid);
   EXPECT_EQ(declare_topic({"log", limits::partitions_per_topic + 1}).error().code, errc::limit);
@@ -79,11 +79,11 @@ TEST_F(declaring, all_partitions_together_have_a_bound) {
 
 TEST_F(declaring, so_many_queues_and_bindings_and_no_more) {
   for (std::size_t i = 0; i < limits::definitions_count; ++i) broker_.declare_queue("q" + std::to_string(i));
-  EXPECT_EQ(broker_->declare_queue("more", broker_.next_receipt()).error().code, errc::limit);
+  EXPECT_EQ(broker_->declare_queue({"more"}, broker_.next_receipt()).error().code, errc::limit);
   for (std::size_t i = 0; i < limits::definitions_count; ++i) broker_.bind_queue("amq.topic", "q0", std::to_string(i));
   const auto binding = stepping_broker::binding("amq.topic", target_kind::queue, "q0", "more");
   EXPECT_EQ(broker_->bind(binding, broker_.next_receipt()).error().code, errc::limit);
-  EXPECT_TRUE(broker_->declare_queue("q7", broker_.next_receipt()));
+  EXPECT_TRUE(broker_->declare_queue({"q7"}, broker_.next_receipt()));
 }
 
 TEST_F(declaring, bindings_need_what_they_join) {

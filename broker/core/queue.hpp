@@ -13,6 +13,7 @@
 
 #include "broker/base/limits.hpp"
 #include "broker/core/events.hpp"
+#include "broker/model/durability.hpp"
 #include "broker/model/record_batch.hpp"
 #include "broker/store/store.hpp"
 
@@ -55,6 +56,8 @@ class queue {
 
   const std::string& name() const { return name_; }
   stream_id stream() const { return stream_; }
+  tidegate::durability durability() const { return durability_; }
+  void set_durability(tidegate::durability durability) { durability_ = durability; }
   std::uint64_t ready() const { return held_ - unsettled_.size(); }
   std::uint64_t unsettled() const { return unsettled_.size(); }
   std::uint64_t discarded() const { return discarded_; }
@@ -99,6 +102,7 @@ class queue {
 
   std::string name_;
   stream_id stream_;
+  tidegate::durability durability_;
   offset_t next_ = 0;    // to append
   offset_t end_ = 0;     // durable
   offset_t cursor_ = 0;  // never delivered by this process from here on

@@ -73,7 +73,7 @@ class stepping_broker {
   session_id session() const { return session_; }
 
   // What waits is handed to the writer; finish() is the writer's work and what follows from it.
-  void flush() { broker_->flush_lazy(); }
+  void flush() { broker_->flush_now(); }
   void finish() {
     store_->step();
     broker_->collect();
@@ -118,10 +118,10 @@ class stepping_broker {
     return broker_->publish(message, {next_receipt(), producer, sequence});
   }
 
-  void declare_queue(std::string_view name) { broker_->declare_queue(name, next_receipt()).value(); }
+  void declare_queue(std::string_view name) { broker_->declare_queue({std::string(name)}, next_receipt()).value(); }
   void declare_topic(std::string_view name, std::uint32_t partitions = 1, std::uint64_t retention_bytes = 0,
                      milliseconds retention_age = {}) {
-    broker_->declare_topic({std::string(name), partitions, retention_bytes, retention_age}, next_receipt()).value();
+    broker_->declare_topic({std::string(name), partitions, retention_bytes, retention_age, {}}, next_receipt()).value();
   }
   void declare_exchange(std::string_view name, exchange_type type) {
     broker_->declare_exchange(name, type, next_receipt()).value();

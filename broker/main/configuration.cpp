@@ -19,6 +19,14 @@ constexpr std::uint64_t store_bytes_min = 64ull << 20;
 constexpr std::uint64_t store_bytes_max_32_bit = 1ull << 30;
 constexpr std::uint64_t store_bytes_limit = sizeof(void*) == 4 ? store_bytes_max_32_bit : 1ull << 44;
 constexpr std::uint64_t journal_bytes_min = 1ull << 20;
+constexpr std::uint64_t budget_bytes_min = 1ull << 20;
+constexpr std::uint64_t budget_bytes_limit = 1ull << 44;
+
+// A commit writes 20 KB at the least, so 20 a second around the clock are 35 GB a day at the most. At that pace a
+// commit may be 50 ms away anyway; waiting as long for the first one puts into it what several sensors send when they
+// wake together, and the acknowledgement of a worker, which waits for 50 ms at most as well.
+constexpr std::uint32_t sd_card_commits_per_second_max = 20;
+constexpr milliseconds sd_card_linger{50};
 
 // Thrown inside this file only, and turned into a result at its door.
 struct bad_configuration {
@@ -85,6 +93,28 @@ std::vector<std::string> names_at(const toml::node& node, std::string_view key) 
   return names;
 }
 
+// Whole milliseconds, or "50ms", "2s".
+milliseconds wait_at(const toml::node& node, std::string_view key, milliseconds least, milliseconds most) {
+  std::optional<std::uint64_t> wait;
+  if (const auto* const number = node.as_integer()) {
+    wait = static_cast<std::uint64_t>(std::max<std::int64_t>(number->get(), -1));
+  } else {
+    const std::string text = text_at(node, key);
+    wait = text.ends_with("ms") ? scaled(text.substr(0, text.size() - 1), {{'m', 1}}) : scaled(text, {{'s', 1'000}});
+  }
+  if (!wait || *wait < static_cast<std::uint64_t>(least.count()) || *wait > static_cast<std::uint64_t>(most.count())) {
+    fail(node, key,
+         fmt::format("takes {} to {} milliseconds, as a number or like \"50ms\", \"1s\"", least.count(), most.count()));
+  }
+  return milliseconds(static_cast<std::int64_t>(*wait));
+}
+
+durability durability_at(const toml::node& node, std::string_view key) {
+  const auto parsed = parse_durability(text_at(node, key));
+  if (!parsed) fail(node, key, parsed.error().text);
+  return *parsed;
+}
+
 using key_reader = std::function<void(const toml::node&)>;
 
 // Reads each key of a table by its reader; a key without one is an error.
@@ -133,6 +163,54 @@ void read_store(const toml::table& table, configuration& out) {
               {"retention_bytes_default", [&](const auto& node) {
                  out.core.retention_bytes_default =
                      bytes_at(node, "store.retention_bytes_default", limits::mib, store_bytes_limit);
+               }}});
+}
+
+// What a name stands for; keys beside it say otherwise.
+void read_profile(const toml::node& node, core::commit_options& commit) {
+  commit.profile = text_at(node, "commit.profile");
+  if (commit.profile == "sd-card") {
+    commit.per_second_max = sd_card_commits_per_second_max;
+    commit.linger = sd_card_linger;
+  } else if (commit.profile != "default") {
+    fail(node, "commit.profile", "takes default or sd-card");
+  }
+}
+
+void read_commit(const toml::table& table, configuration& out) {
+  core::commit_options& commit = out.core.commit;
+  if (const auto* const profile = table.get("profile")) read_profile(*profile, commit);
+  read_table(
+      table, "commit",
+      {{"profile", [](const auto&) {}},
+       {"linger",
+        [&](const auto& node) { commit.linger = wait_at(node, "commit.linger", milliseconds(0), limits::linger_max); }},
+       {"linger_max",
+        [&](const auto& node) {
+          commit.linger_max = wait_at(node, "commit.linger_max", milliseconds(1), limits::linger_max);
+        }},
+       {"bytes",
+        [&](const auto& node) {
+          out.core.group_bytes_max = bytes_at(node, "commit.bytes", limits::group_bytes_min, limits::group_bytes_max);
+        }},
+       {"per_second_max", [&](const auto& node) {
+          commit.per_second_max =
+              static_cast<std::uint32_t>(number_at(node, "commit.per_second_max", 0, limits::commits_per_second_max));
+        }}});
+  if (commit.linger <= commit.linger_max) return;
+  if (const auto* const named = table.get("linger_max")) {
+    fail(*named, "commit.linger_max", "takes no less than commit.linger");
+  }
+  commit.linger_max = commit.linger;
+}
+
+void read_flash(const toml::table& table, configuration& out) {
+  read_table(table, "flash",
+             {{"budget_bytes_per_day", [&](const auto& node) {
+                 const auto* const number = node.as_integer();
+                 const bool is_off = number != nullptr && number->get() == 0;
+                 out.core.commit.budget_bytes_per_day =
+                     is_off ? 0 : bytes_at(node, "flash.budget_bytes_per_day", budget_bytes_min, budget_bytes_limit);
                }}});
 }
 
@@ -194,10 +272,12 @@ void read_exchange(const toml::table& table, configuration& out) {
 }
 
 void read_queue(const toml::table& table, configuration& out) {
-  std::string name;
-  read_table(table, "queue", {{"name", [&](const auto& node) { name = text_at(node, "queue.name"); }}});
-  if (!check_name("queue", name)) fail(table, "queue.name", "is missing, or not 1 to 249 printable bytes");
-  out.queues.push_back(name);
+  core::queue_request queue;
+  read_table(table, "queue",
+             {{"name", [&](const auto& node) { queue.name = text_at(node, "queue.name"); }},
+              {"durability", [&](const auto& node) { queue.durability = durability_at(node, "queue.durability"); }}});
+  if (!check_name("queue", queue.name)) fail(table, "queue.name", "is missing, or not 1 to 249 printable bytes");
+  out.queues.push_back(queue);
 }
 
 void read_topic(const toml::table& table, configuration& out) {
@@ -224,7 +304,8 @@ void read_topic(const toml::table& table, configuration& out) {
                  if (!overflow) fail(node, "topic.overflow", overflow.error().text);
                  topic.overflow = *overflow;
                }},
-              {"protect", [&](const auto& node) { topic.protect = names_at(node, "topic.protect"); }}});
+              {"protect", [&](const auto& node) { topic.protect = names_at(node, "topic.protect"); }},
+              {"durability", [&](const auto& node) { topic.durability = durability_at(node, "topic.durability"); }}});
   if (const auto checked = check_topic_name(topic.name); !checked) fail(table, "topic.name", checked.error().text);
   out.topics.push_back(topic);
 }
@@ -274,9 +355,10 @@ configuration read(const toml::table& root) {
     });
   };
   read_table(root, "file",
-             {section("gateway", read_gateway), section("store", read_store), section("native", read_native),
-              section("clock", read_clock), section("log", read_log), list("exchange", read_exchange),
-              list("queue", read_queue), list("topic", read_topic), list("binding", read_binding)});
+             {section("gateway", read_gateway), section("store", read_store), section("commit", read_commit),
+              section("flash", read_flash), section("clock", read_clock), section("native", read_native),
+              section("log", read_log), list("exchange", read_exchange), list("queue", read_queue),
+              list("topic", read_topic), list("binding", read_binding)});
   fit_into_store(root, "journal_bytes_max", out.store.bytes_max, out.store.writer.journal_bytes_max);
   fit_into_store(root, "retention_bytes_default", out.store.bytes_max, out.core.retention_bytes_default);
   return out;

@@ -24,7 +24,7 @@ struct configuration {
   log::level log_level = log::level::info;
 
   std::vector<exchange_definition> exchanges;
-  std::vector<std::string> queues;
+  std::vector<core::queue_request> queues;
   std::vector<core::topic_request> topics;
   std::vector<binding_definition> bindings;
 };

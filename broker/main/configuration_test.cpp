@@ -28,6 +28,12 @@ void expect_equal(const configuration& a, const configuration& b) {
   EXPECT_EQ(a.store.bytes_max, b.store.bytes_max);
   EXPECT_EQ(a.store.writer.journal_bytes_max, b.store.writer.journal_bytes_max);
   EXPECT_EQ(a.core.retention_bytes_default, b.core.retention_bytes_default);
+  EXPECT_EQ(a.core.group_bytes_max, b.core.group_bytes_max);
+  EXPECT_EQ(a.core.commit.profile, b.core.commit.profile);
+  EXPECT_EQ(a.core.commit.linger, b.core.commit.linger);
+  EXPECT_EQ(a.core.commit.linger_max, b.core.commit.linger_max);
+  EXPECT_EQ(a.core.commit.per_second_max, b.core.commit.per_second_max);
+  EXPECT_EQ(a.core.commit.budget_bytes_per_day, b.core.commit.budget_bytes_per_day);
   EXPECT_EQ(a.native.gateway, b.native.gateway);
   EXPECT_EQ(a.native.token, b.native.token);
   EXPECT_EQ(a.native.device_exchange, b.native.device_exchange);
@@ -60,7 +66,8 @@ TEST(configuration, the_example_states_every_default) {
   ASSERT_FALSE(example().empty());
   expect_equal(good(example()), good(""));
   for (const char* const key : {"id", "path", "bytes_max", "journal_bytes_max", "retention_bytes_default", "listen",
-                                "token", "device_exchange", "heartbeat_seconds", "connections_max", "level"}) {
+                                "token", "device_exchange", "heartbeat_seconds", "connections_max", "level", "profile",
+                                "linger", "linger_max", "bytes", "per_second_max", "budget_bytes_per_day"}) {
     EXPECT_THAT(example(), HasSubstr("\n" + std::string(key) + " = ")) << key;
   }
 }
@@ -102,11 +109,13 @@ name = "x"
 type = "fanout"
 [[queue]]
 name = "q"
+durability = "interval:500"
 [[topic]]
 name = "t"
 partitions = 3
 retention_bytes = "5M"
 retention_age = "2h"
+durability = "commit"
 [[binding]]
 exchange = "x"
 queue = "q"
@@ -128,14 +137,36 @@ routing_key = "k"
   EXPECT_EQ(all.log_level, log::level::warning);
   ASSERT_THAT(all.exchanges, SizeIs(1));
   EXPECT_EQ(all.exchanges[0].type, exchange_type::fanout);
-  EXPECT_THAT(all.queues, testing::ElementsAre("q"));
+  ASSERT_THAT(all.queues, SizeIs(1));
+  EXPECT_EQ(all.queues[0].name, "q");
+  EXPECT_EQ(all.queues[0].durability, durability{milliseconds(500)});
   ASSERT_THAT(all.topics, SizeIs(1));
   EXPECT_EQ(all.topics[0].partitions, 3u);
   EXPECT_EQ(all.topics[0].retention_bytes, 5u << 20);
   EXPECT_EQ(all.topics[0].retention_age, std::chrono::hours(2));
+  EXPECT_EQ(all.topics[0].durability, durability{});
   ASSERT_THAT(all.bindings, SizeIs(2));
   EXPECT_EQ(all.bindings[0], (binding_definition{"x", target_kind::queue, "q", ""}));
   EXPECT_EQ(all.bindings[1], (binding_definition{"x", target_kind::topic, "t", "k"}));
+}
+
+TEST(configuration, every_key_of_the_pace_arrives) {
+  const auto all = good(R"(
+[commit]
+profile = "default"
+linger = "5ms"
+linger_max = "2s"
+bytes = "256K"
+per_second_max = 50
+[flash]
+budget_bytes_per_day = "10G"
+)");
+  EXPECT_EQ(all.core.commit.profile, "default");
+  EXPECT_EQ(all.core.commit.linger, milliseconds(5));
+  EXPECT_EQ(all.core.commit.linger_max, milliseconds(2'000));
+  EXPECT_EQ(all.core.group_bytes_max, 256u << 10);
+  EXPECT_EQ(all.core.commit.per_second_max, 50u);
+  EXPECT_EQ(all.core.commit.budget_bytes_per_day, 10ull << 30);
 }
 
 TEST(configuration, unknown_keys_are_named_with_their_line) {
@@ -164,6 +195,25 @@ constexpr mistake mistakes[] = {
      "line 3: store.journal_bytes_max: takes at most a quarter"},
     {"[store]\nbytes_max = \"64M\"\nretention_bytes_default = \"17M\"",
      "line 3: store.retention_bytes_default: takes at"},
+    {"[commit]\nprofile = \"nvme\"", "line 2: commit.profile: takes default or sd-card"},
+    {"[commit]\nprofile = 1", "commit.profile: takes a text"},
+    {"[commit]\nlinger = -1", "line 2: commit.linger: takes 0 to 10000 milliseconds"},
+    {"[commit]\nlinger = \"11s\"", "commit.linger: takes 0 to 10000"},
+    {"[commit]\nlinger = \"5m\"", "commit.linger: takes 0 to 10000"},
+    {"[commit]\nlinger = \"ms\"", "commit.linger: takes 0 to 10000"},
+    {"[commit]\nlinger_max = 0", "commit.linger_max: takes 1 to 10000"},
+    {"[commit]\nlinger = 50\nlinger_max = 20", "line 3: commit.linger_max: takes no less than commit.linger"},
+    {"[commit]\nbytes = \"15K\"", "commit.bytes: takes bytes from 16384 to 1048576"},
+    {"[commit]\nbytes = \"2M\"", "commit.bytes: takes bytes from 16384 to 1048576"},
+    {"[commit]\nper_second_max = 1001", "commit.per_second_max: takes a whole number from 0 to 1000"},
+    {"[commit]\nspeed = 1", "commit.speed: unknown key"},
+    {"[flash]\nbudget_bytes_per_day = \"1K\"", "flash.budget_bytes_per_day: takes bytes from 1048576"},
+    {"[flash]\nbudget_bytes_per_day = -1", "flash.budget_bytes_per_day"},
+    {"[[queue]]\nname = \"q\"\ndurability = \"memory\"",
+     "line 3: queue.durability: durability 'memory' does not exist"},
+    {"[[queue]]\nname = \"q\"\ndurability = \"interval:0\"", "queue.durability: durability 'interval:0'"},
+    {"[[topic]]\nname = \"t\"\ndurability = \"interval:3600001\"", "line 3: topic.durability"},
+    {"[[topic]]\nname = \"t\"\ndurability = 5", "topic.durability: takes a text"},
     {"[gateway]\nid = \"\"", "gateway.id"},
     {"[native]\nlisten = \"here\"", "native.listen: address 'here'"},
     {"[native]\nheartbeat_seconds = 0", "native.heartbeat_seconds: takes a whole number from 1 to 3600"},
@@ -194,6 +244,27 @@ TEST(configuration, the_defaults_fit_a_small_store) {
   const auto small = good("[store]\nbytes_max = \"64M\"");
   EXPECT_EQ(small.store.writer.journal_bytes_max, 16u << 20);
   EXPECT_EQ(small.core.retention_bytes_default, 16u << 20);
+}
+
+TEST(configuration, a_profile_stands_for_keys_and_each_key_overrides_it) {
+  const auto card = good("[commit]\nprofile = \"sd-card\"").core.commit;
+  EXPECT_EQ(card.profile, "sd-card");
+  EXPECT_EQ(card.per_second_max, 20u);
+  EXPECT_EQ(card.linger, milliseconds(50));
+  EXPECT_EQ(card.linger_max, milliseconds(1'000));
+  const auto mixed = good("[commit]\nlinger = 7\nper_second_max = 0\nprofile = \"sd-card\"").core.commit;
+  EXPECT_EQ(mixed.linger, milliseconds(7));
+  EXPECT_EQ(mixed.per_second_max, 0u);
+}
+
+TEST(configuration, waits_and_budgets_reach_their_bounds) {
+  EXPECT_EQ(good("[commit]\nlinger = 0\nlinger_max = 1").core.commit.linger_max, milliseconds(1));
+  EXPECT_EQ(good("[commit]\nlinger = \"10s\"").core.commit.linger, milliseconds(10'000));
+  EXPECT_EQ(good("[commit]\nlinger = \"10s\"").core.commit.linger_max, milliseconds(10'000));
+  EXPECT_EQ(good("[commit]\nper_second_max = 1000").core.commit.per_second_max, 1'000u);
+  EXPECT_EQ(good("[commit]\nbytes = \"16K\"").core.group_bytes_max, 16u << 10);
+  EXPECT_EQ(good("[flash]\nbudget_bytes_per_day = 0").core.commit.budget_bytes_per_day, 0u);
+  EXPECT_EQ(good("[flash]\nbudget_bytes_per_day = 1048576").core.commit.budget_bytes_per_day, 1u << 20);
 }
 
 TEST(configuration, a_missing_file_is_named) {

@@ -28,7 +28,7 @@ class sockets : public testing::Test {
     // The sessions' deadlines are of the steady clock.
     const auto now = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now().time_since_epoch());
     gateway_.broker.clock.advance(now - gateway_.broker.clock.monotonic());
-    gateway_.broker->on_work([this](core::urgency) {
+    gateway_.broker->on_work([this](milliseconds) {
       asio::post(*io_, [this] {
         if (commits_) gateway_.broker.commit();
       });
@@ -42,7 +42,7 @@ class sockets : public testing::Test {
   }
   // The loop ends with connections in it, as a daemon's may.
   ~sockets() override {
-    gateway_.broker->on_work([](core::urgency) {});
+    gateway_.broker->on_work([](milliseconds) {});
     listener_.reset();
     io_.reset();
     EXPECT_TRUE(gateway_.front().sessions().empty());

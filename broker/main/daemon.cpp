@@ -17,8 +17,6 @@ namespace tidegate {
 namespace asio = boost::asio;
 namespace {
 
-// An acknowledgement waits so long for a commit to ride on; losing it costs a redelivery.
-constexpr milliseconds acknowledgement_delay_max{50};
 constexpr std::chrono::seconds tick_interval{10};
 constexpr milliseconds stop_poll_interval{5};
 // For the last commits and for peers to take their last answers.
@@ -34,7 +32,7 @@ void declare(core::broker& broker, const configuration& configuration) {
   for (const auto& exchange : configuration.exchanges) {
     done(broker.declare_exchange(exchange.name, exchange.type, {}));
   }
-  for (const auto& queue : configuration.queues) done(broker.declare_queue(queue, {}));
+  for (const auto& queue : configuration.queues) done(broker.adopt_queue(queue));
   for (const auto& topic : configuration.topics) done(broker.adopt_topic(topic));
   for (const auto& binding : configuration.bindings) done(broker.bind(binding, {}));
   if (broker.routes().find_exchange(configuration.native.device_exchange) == nullptr) {
@@ -72,14 +70,16 @@ class daemon {
                       .value()) {
     store_.on_result([this] { doorbell_.ring(); });
     doorbell_.connect([this] { asio::post(io_, [this] { broker_.collect(); }); });
-    broker_.on_work([this](core::urgency urgency) { work(urgency); });
+    broker_.on_work([this](milliseconds wait) { work(wait); });
+    broker_.pace().flash().measure_by(meter_);
+    warn_without_measure(configuration);
     declare(broker_, configuration);
   }
 
   // Connections end with the loop, and what they give back must not wake it.
   ~daemon() {
     doorbell_.connect({});
-    broker_.on_work([](core::urgency) {});
+    broker_.on_work([](milliseconds) {});
   }
 
   void run() {
@@ -100,15 +100,20 @@ class daemon {
   }
 
  private:
-  void work(core::urgency urgency) {
-    if (urgency == core::urgency::now) {
+  void work(milliseconds wait) {
+    if (wait.count() == 0) {
       asio::post(io_, [this] { broker_.flush(); });
       return;
     }
-    lazy_.expires_after(acknowledgement_delay_max);
-    lazy_.async_wait([this](const boost::system::error_code& failure) {
-      if (!failure) broker_.flush_lazy();
+    flush_.expires_after(wait);
+    flush_.async_wait([this](const boost::system::error_code& failure) {
+      if (!failure) broker_.flush();
     });
+  }
+
+  void warn_without_measure(const configuration& configuration) const {
+    if (configuration.core.commit.budget_bytes_per_day == 0 || broker_.pace().flash().is_known()) return;
+    log::warning("flash.budget_bytes_per_day is not kept: this kernel does not tell what was written (/proc/self/io)");
   }
 
   void tick() {
@@ -134,7 +139,7 @@ class daemon {
       session->wake();
     }
     if (front_end_.sessions().empty() && broker_.is_idle()) return io_.stop();
-    broker_.flush_lazy();
+    broker_.flush_now();
     tick_.expires_after(stop_poll_interval);
     tick_.async_wait([this](const boost::system::error_code&) { wait_for_quiet(); });
   }
@@ -144,18 +149,20 @@ class daemon {
       log::warning("stopped before the last commit was through; the next start replays the journal");
       return;
     }
-    store_.close();
+    broker_.pace().flash().measure();
+    store_.close(broker_.pace().flash().since_made());
     log::info("stopped");
   }
 
   system_clock clock_;
+  kernel_flash_meter meter_;
   doorbell doorbell_;
   store::store store_;
   core::broker broker_;
   native::front_end front_end_;
   // Behind what its coroutines use, so that they end first.
   asio::io_context io_{1};
-  asio::steady_timer lazy_{io_};
+  asio::steady_timer flush_{io_};
   asio::steady_timer tick_{io_};
   asio::steady_timer deadline_{io_};
   net::listener listener_;

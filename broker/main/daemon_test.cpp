@@ -24,7 +24,7 @@ class daemons : public testing::Test {
   daemons() {
     log::set_level(log::level::error);
     configuration_.store = {folder_.path(), 8 << 20, {256 * 1024}, true};
-    configuration_.queues = {"work"};
+    configuration_.queues.push_back({"work"});
     asio::io_context io;
     configuration_.native_listen =
         net::to_string(net::listener::open(io, net::parse_address("127.0.0.1:0").value(), 1)->address());

@@ -4,6 +4,8 @@
 
 #include <boost/json.hpp>
 
+#include "broker/frontends/native/pace_status.hpp"
+
 namespace tidegate::native {
 namespace {
 
@@ -36,7 +38,8 @@ json::array queues(const core::broker& broker) {
                    {"unsettled", row.unsettled},
                    {"consumers", row.consumers},
                    {"bytes", row.bytes},
-                   {"discarded", row.discarded}});
+                   {"discarded", row.discarded},
+                   {"durability", to_text(row.durability)}});
   }
   return out;
 }
@@ -60,6 +63,7 @@ json::array topics(const core::broker& broker) {
                    {"retention_records", row.definition->retention_records},
                    {"overflow", tidegate::name(row.definition->overflow)},
                    {"protect", json::value_from(row.definition->protect)},
+                   {"durability", to_text(row.definition->durability)},
                    {"uuid", row.definition->uuid}});
   }
   return out;
@@ -118,25 +122,26 @@ json::object status(front_end& front_end) {
   core::broker& broker = front_end.broker();
   const auto& pages = broker.storage().pages();
   const auto& counts = broker.counts();
-  return {{"server", front_end.settings().server},
-          {"gateway", front_end.settings().gateway},
-          {"incarnation", broker.storage().incarnation()},
-          {"state", broker.storage().is_full() ? "full: publishes are refused" : "ready"},
-          {"clock", broker.story().is_wall_trusted() ? "trusted" : "not trusted: timestamps are estimates"},
-          {"store_age_ms", broker.story().now().lifetime.count()},
-          {"connections", front_end.sessions().size()},
-          {"published", counts.published},
-          {"duplicates", counts.duplicates},
-          {"unroutable", counts.unroutable},
-          {"refused_full", counts.refused_full},
-          {"refused_overflow", counts.refused_overflow},
-          {"delivered", counts.delivered},
-          {"acknowledged", counts.acknowledged},
-          {"commits", counts.commits},
-          {"bytes_written", counts.bytes_written},
-          {"store_bytes_used", pages.used_pages * pages.page_bytes},
-          {"store_bytes_max", pages.map_pages * pages.page_bytes},
-          {"journal_bytes", counts.journal_bytes}};
+  json::object out{{"server", front_end.settings().server},
+                   {"gateway", front_end.settings().gateway},
+                   {"incarnation", broker.storage().incarnation()},
+                   {"state", broker.storage().is_full() ? "full: publishes are refused" : "ready"},
+                   {"clock", broker.story().is_wall_trusted() ? "trusted" : "not trusted: timestamps are estimates"},
+                   {"store_age_ms", broker.story().now().lifetime.count()},
+                   {"connections", front_end.sessions().size()},
+                   {"published", counts.published},
+                   {"duplicates", counts.duplicates},
+                   {"unroutable", counts.unroutable},
+                   {"refused_full", counts.refused_full},
+                   {"refused_overflow", counts.refused_overflow},
+                   {"delivered", counts.delivered},
+                   {"acknowledged", counts.acknowledged},
+                   {"bytes_written", counts.bytes_written},
+                   {"store_bytes_used", pages.used_pages * pages.page_bytes},
+                   {"store_bytes_max", pages.map_pages * pages.page_bytes},
+                   {"journal_bytes", counts.journal_bytes}};
+  add_pace(out, front_end.broker());
+  return out;
 }
 
 }  // namespace

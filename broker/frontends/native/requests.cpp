@@ -22,6 +22,14 @@ result<binding_definition> binding_of(const tg_Bind& bind) {
                             std::string(view_of(bind.routing_key))};
 }
 
+// Absent: as it is, or the default.
+result<std::optional<durability>> durability_of(const tg_bytes& text) {
+  if (text.size == 0) return std::optional<durability>();
+  const auto parsed = parse_durability(view_of(text));
+  if (!parsed) return parsed.error();
+  return std::optional(*parsed);
+}
+
 }  // namespace
 
 void application::declare_exchange(const tg_frame& frame) {
@@ -48,8 +56,10 @@ void application::declare_queue(const tg_frame& frame) {
     if (known != nullptr) return answer_done(declare.correlation, known->ready());
     return session_.refuse(declare.correlation, {errc::not_found, fmt::format("no queue '{}'", name), "name"});
   }
+  const auto durability = durability_of(declare.durability);
+  if (!durability) return session_.refuse(declare.correlation, durability.error());
   const auto receipt = receipt_for({declare.correlation, TG_DONE, known == nullptr ? 0 : known->ready()});
-  conclude(receipt, declare.correlation, broker_.declare_queue(name, receipt));
+  conclude(receipt, declare.correlation, broker_.declare_queue({std::string(name), *durability}, receipt));
 }
 
 void application::declare_topic(const tg_frame& frame) {
@@ -63,10 +73,12 @@ void application::declare_topic(const tg_frame& frame) {
     if (known != nullptr) return answer_done(declare.correlation, 0, partitions);
     return session_.refuse(declare.correlation, {errc::not_found, fmt::format("no topic '{}'", name), "name"});
   }
+  const auto durability = durability_of(declare.durability);
+  if (!durability) return session_.refuse(declare.correlation, durability.error());
   const auto receipt = receipt_for({declare.correlation, TG_DONE, 0, partitions});
   conclude(receipt, declare.correlation,
            broker_.declare_topic({std::string(name), declare.partitions, declare.retention_bytes,
-                                  milliseconds(static_cast<std::int64_t>(declare.retention_ms))},
+                                  milliseconds(static_cast<std::int64_t>(declare.retention_ms)), *durability},
                                  receipt));
 }
 

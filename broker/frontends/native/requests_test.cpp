@@ -169,8 +169,8 @@ TEST_F(fetching, offsets_are_listed_and_committed) {
 }
 
 TEST_F(requests, declarations_are_answered_when_they_are_on_flash) {
-  peer_.send(TG_DECLARE_QUEUE, tg_DeclareQueue_fields, tg_DeclareQueue{2, bytes_of("q"), false}, 8);
-  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields, tg_DeclareTopic{3, bytes_of("t"), 4, 0, 0, false}, 8);
+  peer_.send(TG_DECLARE_QUEUE, tg_DeclareQueue_fields, tg_DeclareQueue{2, bytes_of("q"), false, {}}, 8);
+  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields, tg_DeclareTopic{3, bytes_of("t"), 4, 0, 0, false, {}}, 8);
   peer_.send(TG_DECLARE_EXCHANGE, tg_DeclareExchange_fields,
              tg_DeclareExchange{4, bytes_of("x"), bytes_of("fanout"), false}, 16);
   const tg_Bind bind{5, bytes_of("x"), bytes_of("queue"), bytes_of("q"), bytes_of("k")};
@@ -189,10 +189,10 @@ TEST_F(requests, declarations_are_answered_when_they_are_on_flash) {
 TEST_F(requests, passive_declarations_only_look) {
   gateway_.broker.put("work", "m");
   gateway_.broker.commit();
-  peer_.send(TG_DECLARE_QUEUE, tg_DeclareQueue_fields, tg_DeclareQueue{2, bytes_of("work"), true}, 8);
-  peer_.send(TG_DECLARE_QUEUE, tg_DeclareQueue_fields, tg_DeclareQueue{3, bytes_of("none"), true}, 8);
-  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields, tg_DeclareTopic{4, bytes_of("log"), 0, 0, 0, true}, 8);
-  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields, tg_DeclareTopic{5, bytes_of("none"), 0, 0, 0, true}, 8);
+  peer_.send(TG_DECLARE_QUEUE, tg_DeclareQueue_fields, tg_DeclareQueue{2, bytes_of("work"), true, {}}, 8);
+  peer_.send(TG_DECLARE_QUEUE, tg_DeclareQueue_fields, tg_DeclareQueue{3, bytes_of("none"), true, {}}, 8);
+  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields, tg_DeclareTopic{4, bytes_of("log"), 0, 0, 0, true, {}}, 8);
+  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields, tg_DeclareTopic{5, bytes_of("none"), 0, 0, 0, true, {}}, 8);
   peer_.send(TG_DECLARE_EXCHANGE, tg_DeclareExchange_fields,
              tg_DeclareExchange{6, bytes_of("none"), bytes_of("topic"), true}, 16);
   EXPECT_THAT(peer_.answers(),
@@ -200,9 +200,34 @@ TEST_F(requests, passive_declarations_only_look) {
                           "done 4 partitions 1 messages 0", "error 5 code 2 field name", "error 6 code 2 field name"));
 }
 
+TEST_F(requests, durability_is_declared_and_memory_is_refused) {
+  const auto declare = [&](std::uint32_t correlation, std::string_view name, std::string_view durability) {
+    peer_.send(TG_DECLARE_QUEUE, tg_DeclareQueue_fields,
+               tg_DeclareQueue{correlation, bytes_of(name), false, bytes_of(durability)}, 64);
+  };
+  declare(2, "lazy", "interval:500");
+  declare(3, "lazy", "");
+  declare(4, "lazy", "commit");
+  declare(5, "other", "memory");
+  declare(6, "other", "interval:3600001");
+  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields,
+             tg_DeclareTopic{7, bytes_of("t"), 1, 0, 0, false, bytes_of("interval:200")}, 64);
+  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields,
+             tg_DeclareTopic{8, bytes_of("u"), 1, 0, 0, false, bytes_of("memory")}, 64);
+  EXPECT_THAT(peer_.answers_committed(),
+              ElementsAre("error 4 code 3 field durability", "error 5 code 10 field durability",
+                          "error 6 code 1 field durability", "error 8 code 10 field durability",
+                          "done 2 partitions 0 messages 0", "done 3 partitions 0 messages 0",
+                          "done 7 partitions 1 messages 0"));
+  EXPECT_EQ(gateway_.broker->find_queue("lazy")->durability().interval, milliseconds(500));
+  EXPECT_EQ(gateway_.broker->find_topic("t")->definition().durability.interval, milliseconds(200));
+  EXPECT_EQ(gateway_.broker->find_queue("other"), nullptr);
+}
+
 TEST_F(requests, contradictions_name_the_attribute) {
-  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields, tg_DeclareTopic{2, bytes_of("log"), 3, 0, 0, false}, 8);
-  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields, tg_DeclareTopic{3, bytes_of("t"), 1, 0, UINT64_MAX, false}, 16);
+  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields, tg_DeclareTopic{2, bytes_of("log"), 3, 0, 0, false, {}}, 8);
+  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields, tg_DeclareTopic{3, bytes_of("t"), 1, 0, UINT64_MAX, false, {}},
+             16);
   peer_.send(TG_DECLARE_EXCHANGE, tg_DeclareExchange_fields,
              tg_DeclareExchange{4, bytes_of("amq.topic"), bytes_of("direct"), false}, 32);
   peer_.send(TG_DECLARE_EXCHANGE, tg_DeclareExchange_fields,

@@ -287,7 +287,12 @@ TEST_F(sessions, every_list_is_json_and_status_tells_the_truth) {
     EXPECT_THAT(answers[0], testing::StartsWith("listed ["));
   }
   peer.send(TG_LIST, tg_List_fields, tg_List{2, bytes_of("status")}, 16);
-  EXPECT_THAT(peer.answers()[0], HasSubstr(R"("state":"ready")"));
+  const std::string status = peer.answers()[0];
+  EXPECT_THAT(status, HasSubstr(R"("state":"ready")"));
+  EXPECT_THAT(status, HasSubstr(R"("commit_profile":"default","commit_linger_ms":0)"));
+  // Nobody measures here.
+  EXPECT_THAT(status, HasSubstr(R"("flash_bytes_since_start":null)"));
+  EXPECT_THAT(status, HasSubstr(R"("flash_budget":"off")"));
   peer.send(TG_LIST, tg_List_fields, tg_List{2, bytes_of("none")}, 16);
   EXPECT_THAT(peer.answers(), ElementsAre("error 2 code 1 field kind"));
 }

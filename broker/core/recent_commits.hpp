@@ -1,0 +1,36 @@
+// The commits of the last ten seconds: how many, and what those who wait for them waited for the pace.
+#pragma once
+
+#include <array>
+#include <optional>
+
+#include "broker/base/clock.hpp"
+
+namespace tidegate::core {
+
+class recent_commits {
+ public:
+  // `waited`: of the first one in the group who gets an answer; none if nobody does.
+  void add(milliseconds now, std::optional<milliseconds> waited);
+
+  struct figures {
+    double per_second = 0;
+    double wait_mean_ms = 0;
+    milliseconds wait_max{0};
+  };
+  figures at(milliseconds now) const;
+
+ private:
+  // Ten whole seconds and the present one.
+  static constexpr std::int64_t seconds_kept = 11;
+  struct second {
+    std::int64_t number = -1;  // of monotonic time
+    std::uint64_t commits = 0;
+    std::uint64_t awaited = 0;
+    milliseconds waited{0};
+    milliseconds waited_longest{0};
+  };
+  std::array<second, seconds_kept> seconds_;
+};
+
+}  // namespace tidegate::core
