@@ -75,10 +75,14 @@ TEST(codec, publishes_the_largest_message) {
 
 TEST(codec, declares_binds_and_deletes) {
   EXPECT_EQ(encoded(encode_declare_exchange, 8, "e", "topic", false), "92010c08081201651a05746f706963");
-  EXPECT_EQ(encoded(encode_declare_queue, 8, "q", true), "9a010708081201711801");
+  EXPECT_EQ(encoded(encode_declare_queue, 8, "q", true, ""), "9a010708081201711801");
+  EXPECT_EQ(encoded(encode_declare_queue, 8, "q", false, "commit"), "9a010d08081201717a06636f6d6d6974");
   topic_definition topic{.name = "t", .partitions = 3, .retention_bytes = 1048576};
   topic.retention_age = std::chrono::minutes(1);
   EXPECT_EQ(encoded(encode_declare_topic, 8, topic, false), "a2010f080812017418032080804028e0d403");
+  topic.durability = "interval:5";
+  EXPECT_EQ(encoded(encode_declare_topic, 8, topic, false),
+            "a2011b080812017418032080804028e0d4037a0a696e74657276616c3a35");
   const binding binding{"ex", "topic", "t", "#"};
   EXPECT_EQ(encoded(encode_bind, 2, binding), "aa01130802120265781a05746f7069632201742a0123");
   EXPECT_EQ(encoded(encode_unbind, 2, binding), "b201130802120265781a05746f7069632201742a0123");

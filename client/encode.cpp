@@ -102,9 +102,11 @@ void encode_declare_exchange(std::string& out, std::uint32_t correlation, std::s
   append(out, TG_DECLARE_EXCHANGE, tg_DeclareExchange_fields, message, name.size() + type.size());
 }
 
-void encode_declare_queue(std::string& out, std::uint32_t correlation, std::string_view name, bool passive) {
-  const tg_DeclareQueue message{.correlation = correlation, .name = borrow(name), .passive = passive};
-  append(out, TG_DECLARE_QUEUE, tg_DeclareQueue_fields, message, name.size());
+void encode_declare_queue(std::string& out, std::uint32_t correlation, std::string_view name, bool passive,
+                          std::string_view durability) {
+  const tg_DeclareQueue message{
+      .correlation = correlation, .name = borrow(name), .passive = passive, .durability = borrow(durability)};
+  append(out, TG_DECLARE_QUEUE, tg_DeclareQueue_fields, message, name.size() + durability.size());
 }
 
 void encode_declare_topic(std::string& out, std::uint32_t correlation, const topic_definition& topic, bool passive) {
@@ -113,8 +115,9 @@ void encode_declare_topic(std::string& out, std::uint32_t correlation, const top
                                 .partitions = topic.partitions,
                                 .retention_bytes = topic.retention_bytes,
                                 .retention_ms = static_cast<std::uint64_t>(topic.retention_age.count()),
-                                .passive = passive};
-  append(out, TG_DECLARE_TOPIC, tg_DeclareTopic_fields, message, topic.name.size());
+                                .passive = passive,
+                                .durability = borrow(topic.durability)};
+  append(out, TG_DECLARE_TOPIC, tg_DeclareTopic_fields, message, topic.name.size() + topic.durability.size());
 }
 
 void encode_bind(std::string& out, std::uint32_t correlation, const binding& binding) {

@@ -59,6 +59,7 @@ struct topic_definition {
   std::uint32_t partitions = 1;
   std::uint64_t retention_bytes = 0;           // of each partition; 0 = the broker's default
   std::chrono::milliseconds retention_age{0};  // 0 = no bound by age
+  std::string durability = {};                 // "commit" or "interval:<ms>"; empty = as it is, "commit" if new
 };
 
 // Owned; the header views point into `storage`.

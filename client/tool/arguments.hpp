@@ -57,7 +57,7 @@ struct offsets_arguments {
 
 struct declare_arguments {
   std::string kind;
-  client::topic_definition topic;  // its name serves every kind
+  client::topic_definition topic;  // its name serves every kind, its durability queues too
   std::string exchange_type = "direct";
   bool passive = false;
 };

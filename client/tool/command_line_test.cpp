@@ -101,10 +101,13 @@ TEST_F(command_line, defines) {
   const auto topic = parsed<declare_arguments>(
       {"declare", "topic", "t", "--partitions", "3", "--retention-bytes", "64M", "--retention-age", "7d"});
   EXPECT_EQ(topic.kind, "topic");
+  EXPECT_EQ(topic.topic.durability, "");
   EXPECT_EQ(topic.topic.partitions, 3u);
   EXPECT_EQ(topic.topic.retention_bytes, 64u << 20);
   EXPECT_EQ(topic.topic.retention_age, std::chrono::hours(7 * 24));
   EXPECT_EQ(parsed<declare_arguments>({"declare", "exchange", "e", "--type", "fanout"}).exchange_type, "fanout");
+  const auto lazy = parsed<declare_arguments>({"declare", "queue", "q", "--durability", "interval:500"});
+  EXPECT_EQ(lazy.topic.durability, "interval:500");
   EXPECT_TRUE(parsed<binding_arguments>({"unbind", "e", "queue", "q", "k"}).remove);
   EXPECT_EQ(parsed<binding_arguments>({"bind", "e", "topic", "t"}).routing_key, "");
   EXPECT_EQ(parsed<delete_arguments>({"delete", "queue", "q"}).name, "q");
@@ -147,6 +150,8 @@ TEST_F(command_line, refuses_what_makes_no_sense) {
   EXPECT_THAT(refused({"store"}), HasSubstr("required"));
   EXPECT_THAT(refused({"store", "check"}), HasSubstr("DIRECTORY"));
   EXPECT_THAT(refused({"store", "import", "f", "d", "--bytes-max", "1M"}), HasSubstr("67108864"));
+  EXPECT_THAT(refused({"declare", "queue", "q", "--durability", "memory"}), HasSubstr("does not exist"));
+  EXPECT_THAT(refused({"declare", "topic", "t", "--durability", "interval:0"}), HasSubstr("'interval:0'"));
   EXPECT_THAT(refused({"--broker", "a:b", "status"}), HasSubstr("'a:b'"));
 }
 

@@ -1,4 +1,5 @@
 #include "broker/base/limits.hpp"
+#include "broker/model/durability.hpp"
 #include "client/tool/command_words.hpp"
 
 namespace tidegate::tool {
@@ -9,10 +10,31 @@ constexpr const char* exit_codes =
     "EXIT CODES\n"
     "  0  done and durable     1  failed     2  usage";
 
+constexpr const char* status_words =
+    "Commits: commit_linger_ms is configured, commit_linger_in_force_ms what the flash budget makes of it;\n"
+    "commits_per_second and commit_wait_* (what those who wait for an answer waited for the pace) are of the\n"
+    "last ten seconds. Flash: bytes are what the kernel counts for the broker's process; a day is 24 hours\n"
+    "of its running, and the projection is of this one and the one before. \"unknown\": cannot be measured\n"
+    "here, or not yet. flash_budget is off, kept, stretching, exceeded or unknown.\n"
+    "\n"
+    "EXIT CODES\n"
+    "  0  done     1  failed     2  usage";
+
 const CLI::IsMember queue_or_topic({"queue", "topic"});
 
 void add_passive(CLI::App& command, declare_arguments& arguments) {
   command.add_flag("--passive", arguments.passive, "Only check that it exists");
+}
+
+void add_durability(CLI::App& command, declare_arguments& arguments) {
+  command
+      .add_option("--durability", arguments.topic.durability,
+                  "When it is written: at once, or with the next commit but after <ms> at the latest")
+      ->type_name("commit|interval:<ms>")
+      ->check([](const std::string& text) {
+        const auto parsed = parse_durability(text);
+        return parsed ? std::string() : parsed.error().text;
+      });
 }
 
 void add_declare_exchange(CLI::App& declare, arguments& into) {
@@ -34,6 +56,7 @@ void add_declare_queue(CLI::App& declare, arguments& into) {
   CLI::App& command = *declare.add_subcommand("queue", "Work for competing consumers, gone when acknowledged");
   const auto arguments = std::make_shared<declare_arguments>();
   command.add_option("NAME", arguments->topic.name, "Its name")->required();
+  add_durability(command, *arguments);
   add_passive(command, *arguments);
   command.callback([arguments, &into] {
     arguments->kind = "queue";
@@ -59,6 +82,7 @@ void add_declare_topic(CLI::App& declare, arguments& into) {
       ->type_name("N[K|M|G]");
   command.add_option("--retention-age", options->age, "How long records are kept (no bound): 90s, 10m, 2h, 7d")
       ->type_name("AGE");
+  add_durability(command, options->arguments);
   add_passive(command, options->arguments);
   command.callback([options, &into] {
     client::topic_definition& topic = options->arguments.topic;
@@ -86,10 +110,12 @@ void add_declare(CLI::App& app, arguments& into) {
   command.require_subcommand(1);
   command.footer(
       std::string("Repeating it with the same attributes does nothing.\n"
+                  "A confirm comes after the commit with any durability; an interval only puts the commit off.\n"
                   "\n"
                   "EXAMPLES\n"
                   "  tidegate declare exchange readings --type topic\n"
                   "  tidegate declare queue work\n"
+                  "  tidegate declare queue history --durability interval:1000\n"
                   "  tidegate declare topic readings --partitions 3 --retention-bytes 64M --retention-age 7d\n") +
       exit_codes);
   add_declare_exchange(command, into);
@@ -138,7 +164,7 @@ void add_list(CLI::App& app, arguments& into) {
       ->check(CLI::IsMember({"exchanges", "bindings", "queues", "topics", "groups", "losses", "connections"}));
   list.callback([arguments, &into] { into.command = *arguments; });
   CLI::App& status = *app.add_subcommand("status", "Show the broker's state and counters");
-  status.footer(exit_codes + 1);
+  status.footer(status_words);
   status.callback([&into] { into.command = list_arguments{"status"}; });
 }
 

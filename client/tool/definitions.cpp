@@ -28,7 +28,8 @@ awaitable<int> declare(environment& environment, const declare_arguments& argume
     co_await environment.broker.declare_exchange(name, arguments.exchange_type, arguments.passive);
     done["type"] = arguments.exchange_type;
   } else if (arguments.kind == "queue") {
-    const std::uint64_t ready = co_await environment.broker.declare_queue(name, arguments.passive);
+    const std::uint64_t ready =
+        co_await environment.broker.declare_queue(name, arguments.passive, arguments.topic.durability);
     done["ready"] = ready;
     line += fmt::format(": {} ready", ready);
   } else {

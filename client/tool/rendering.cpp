@@ -24,6 +24,7 @@ void add_text(json::object& to, std::string_view name, std::string_view bytes) {
 std::string plain(const json::value& value) {
   if (value.is_null()) return "-";
   if (const auto* text = value.if_string()) return to_line(*text);
+  if (const auto* number = value.if_double()) return fmt::format("{}", *number);  // JSON would make it 2E-1
   if (const auto* items = value.if_array()) {
     std::string joined;
     for (const json::value& item : *items) joined += (joined.empty() ? "" : ",") + plain(item);
@@ -158,7 +159,8 @@ std::string fields(const json::object& object) {
   for (const auto& member : row) width = std::max(width, member.key().size());
   std::string out;
   for (const auto& member : row) {
-    out += fmt::format("{:<{}}  {}\n", std::string_view(member.key()), width, plain(member.value()));
+    out += fmt::format("{:<{}}  {}\n", std::string_view(member.key()), width,
+                       member.value().is_null() ? "unknown" : plain(member.value()));
   }
   return out;
 }

@@ -80,12 +80,15 @@ TEST(rendering, spreads_what_is_nested) {
 }
 
 TEST(rendering, shows_one_object_as_names_and_values) {
-  const auto status = json::parse(R"({"server":"s 1","store":{"bytes":5,"full":false},"tags":["a",1]})");
+  const auto status =
+      json::parse(R"({"server":"s 1","store":{"bytes":5,"full":false},"tags":["a",1],"rate":0.2,"age":null})");
   EXPECT_EQ(fields(status.as_object()),
             "server       s 1\n"
             "store.bytes  5\n"
             "store.full   false\n"
-            "tags         a,1\n");
+            "tags         a,1\n"
+            "rate         0.2\n"
+            "age          unknown\n");
 }
 
 }  // namespace
