@@ -110,14 +110,20 @@ void encode_declare_queue(std::string& out, std::uint32_t correlation, std::stri
 }
 
 void encode_declare_topic(std::string& out, std::uint32_t correlation, const topic_definition& topic, bool passive) {
+  std::string protect;
+  for (const std::string& group : topic.protect) protect.append(protect.empty() ? "" : "\n").append(group);
   const tg_DeclareTopic message{.correlation = correlation,
                                 .name = borrow(topic.name),
                                 .partitions = topic.partitions,
                                 .retention_bytes = topic.retention_bytes,
                                 .retention_ms = static_cast<std::uint64_t>(topic.retention_age.count()),
                                 .passive = passive,
+                                .retention_records = topic.retention_records,
+                                .overflow = borrow(topic.overflow),
+                                .protect = borrow(protect),
                                 .durability = borrow(topic.durability)};
-  append(out, TG_DECLARE_TOPIC, tg_DeclareTopic_fields, message, topic.name.size() + topic.durability.size());
+  append(out, TG_DECLARE_TOPIC, tg_DeclareTopic_fields, message,
+         topic.name.size() + topic.durability.size() + topic.overflow.size() + protect.size());
 }
 
 void encode_bind(std::string& out, std::uint32_t correlation, const binding& binding) {

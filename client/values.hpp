@@ -60,6 +60,9 @@ struct topic_definition {
   std::uint64_t retention_bytes = 0;           // of each partition; 0 = the broker's default
   std::chrono::milliseconds retention_age{0};  // 0 = no bound by age
   std::string durability = {};                 // "commit" or "interval:<ms>"; empty = as it is, "commit" if new
+  std::uint64_t retention_records = 0;         // of each partition; 0 = no bound
+  std::string overflow = {};                   // at a bound: "drop-oldest" or "reject"; empty = drop-oldest
+  std::vector<std::string> protect = {};       // groups whose unread records go last
 };
 
 // Owned; the header views point into `storage`.

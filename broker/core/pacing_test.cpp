@@ -128,7 +128,7 @@ TEST_F(pacing, an_interval_rides_on_any_commit) {
 
 TEST_F(pacing, the_strictest_target_counts) {
   declare("lazy", every(500));
-  broker_->declare_topic({"log", 1, 0, {}, every(200)}, broker_.next_receipt()).value();
+  broker_->declare_topic({"log", 1, 0, {}, 0, overflow::drop_oldest, {}, every(200)}, broker_.next_receipt()).value();
   broker_.bind_queue("amq.fanout", "lazy");
   broker_.bind_topic("amq.fanout", "log");
   broker_.commit();
@@ -143,7 +143,7 @@ TEST_F(pacing, the_strictest_target_counts) {
 }
 
 TEST_F(pacing, a_produced_batch_goes_by_its_topic) {
-  broker_->declare_topic({"log", 1, 0, {}, every(200)}, broker_.next_receipt()).value();
+  broker_->declare_topic({"log", 1, 0, {}, 0, overflow::drop_oldest, {}, every(200)}, broker_.next_receipt()).value();
   broker_.commit();
   asked();
   batch_builder builder;
@@ -172,8 +172,8 @@ TEST_F(pacing, durability_is_an_attribute) {
   const auto refused = broker_->declare_queue({"lazy", durability{}}, receipt);
   EXPECT_EQ(refused.error().code, errc::precondition);
   EXPECT_EQ(refused.error().text, "queue 'lazy' has durability interval:500, not commit");
-  broker_->declare_topic({"log", 1, 0, {}, every(200)}, receipt).value();
-  EXPECT_EQ(broker_->declare_topic({"log", 0, 0, {}, every(201)}, receipt).error().field, "durability");
+  broker_->declare_topic({"log", 1, 0, {}, 0, overflow::drop_oldest, {}, every(200)}, receipt).value();
+  EXPECT_EQ(broker_->declare_topic({"log", 0, 0, {}, 0, overflow::drop_oldest, {}, every(201)}, receipt).error().field, "durability");
   EXPECT_TRUE(broker_->declare_topic({"log", 0, 0, {}, {}}, receipt));
 }
 
@@ -181,7 +181,7 @@ TEST_F(pacing, the_configurations_durability_is_adopted_and_kept) {
   broker_->declare_topic({"log", 1, 0, {}, {}}, broker_.next_receipt()).value();
   broker_->adopt_queue({"work", every(500)}).value();
   broker_->adopt_queue({"new", every(700)}).value();
-  broker_->adopt_topic({"log", 0, 0, {}, every(200)}).value();
+  broker_->adopt_topic({"log", 0, 0, {}, 0, overflow::drop_oldest, {}, every(200)}).value();
   broker_.reopen_closed();
   EXPECT_EQ(broker_->find_queue("work")->durability(), every(500));
   EXPECT_EQ(broker_->find_queue("new")->durability(), every(700));

@@ -146,7 +146,8 @@ TEST(transfer, a_store_without_a_commit_is_a_store) {
 TEST(transfer, loss_records_go_along) {
   lived_store old(6);
   old.store().close();
-  raw_file(old.path()).put(&tables::loss, std::string("\0\0\0\0\0\0\0\x05", 8), sealed("lost"));
+  loss_record gone{loss_reason::device, stream_id{}, "hall", 7, 12, 5};
+  raw_file(old.path()).put(&tables::loss, loss_key(5), encode(gone));
   scratch_directory elsewhere;
   imported(exported(old.path()), elsewhere.path());
   const auto rows = raw_file(elsewhere.path()).rows(&tables::loss);

@@ -82,6 +82,14 @@ void add_declare_topic(CLI::App& declare, arguments& into) {
       ->type_name("N[K|M|G]");
   command.add_option("--retention-age", options->age, "How long records are kept (no bound): 90s, 10m, 2h, 7d")
       ->type_name("AGE");
+  command.add_option("--retention-records", options->arguments.topic.retention_records,
+                     "A hard bound of each partition (none)")
+      ->type_name("N");
+  command.add_option("--overflow", options->arguments.topic.overflow,
+                     "At a bound: drop-oldest (the default; the loss ledger tells) or reject")
+      ->check(CLI::IsMember({"drop-oldest", "reject"}));
+  command.add_option("--protect", options->arguments.topic.protect, "A group whose unread records go last; repeatable")
+      ->type_name("GROUP");
   add_durability(command, options->arguments);
   add_passive(command, options->arguments);
   command.callback([options, &into] {

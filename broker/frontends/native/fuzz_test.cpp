@@ -25,7 +25,8 @@ std::string produced_batch() {
 
 void add_definitions(conversation& frames) {
   add(frames, TG_DECLARE_QUEUE, tg_DeclareQueue_fields, tg_DeclareQueue{1, bytes_of("work"), false, {}});
-  add(frames, TG_DECLARE_TOPIC, tg_DeclareTopic_fields, tg_DeclareTopic{2, bytes_of("log"), 2, 0, 60'000, false, {}});
+  add(frames, TG_DECLARE_TOPIC, tg_DeclareTopic_fields,
+      tg_DeclareTopic{2, bytes_of("log"), 2, 0, 60'000, false, 1'000, {}, {}, {}});
   add(frames, TG_DECLARE_EXCHANGE, tg_DeclareExchange_fields,
       tg_DeclareExchange{3, bytes_of("x"), bytes_of("topic"), false});
   add(frames, TG_BIND, tg_Bind_fields,
@@ -122,12 +123,23 @@ class fuzzer {
 
   void happen(gateway& gateway) {
     switch (below(24)) {
-      case 0: gateway.broker.flush(); return;
-      case 1: gateway.broker.finish(); return;
-      case 2: gateway.broker.commit(); return;
-      case 3: gateway.broker.clock.advance(milliseconds(below(3'000))); return;
-      case 4: gateway.broker->tick(); return;
-      default: return;
+      case 0:
+        gateway.broker.flush();
+        return;
+      case 1:
+        gateway.broker.finish();
+        return;
+      case 2:
+        gateway.broker.commit();
+        return;
+      case 3:
+        gateway.broker.clock.advance(milliseconds(below(3'000)));
+        return;
+      case 4:
+        gateway.broker->tick();
+        return;
+      default:
+        return;
     }
   }
 
@@ -136,10 +148,17 @@ class fuzzer {
     for (std::size_t changes = below(6); changes > 0 && !frames.empty(); --changes) {
       const std::size_t at = below(frames.size()), other = below(frames.size());
       switch (below(6)) {
-        case 0: frames.erase(frames.begin() + static_cast<std::ptrdiff_t>(at)); break;
-        case 1: frames.insert(frames.begin() + static_cast<std::ptrdiff_t>(at), std::string(frames[other])); break;
-        case 2: std::swap(frames[at], frames[other]); break;
-        default: bend_inside(frames[at]);
+        case 0:
+          frames.erase(frames.begin() + static_cast<std::ptrdiff_t>(at));
+          break;
+        case 1:
+          frames.insert(frames.begin() + static_cast<std::ptrdiff_t>(at), std::string(frames[other]));
+          break;
+        case 2:
+          std::swap(frames[at], frames[other]);
+          break;
+        default:
+          bend_inside(frames[at]);
       }
     }
     return frames;
@@ -158,10 +177,18 @@ class fuzzer {
     for (std::size_t changes = 1 + below(4); changes > 0 && !bytes.empty(); --changes) {
       const std::size_t at = below(bytes.size());
       switch (below(4)) {
-        case 0: bytes[at] = any_byte(); break;
-        case 1: bytes.erase(at, 1 + below(20)); break;
-        case 2: bytes.insert(at, 1 + below(20), any_byte()); break;
-        default: bytes.resize(at); break;
+        case 0:
+          bytes[at] = any_byte();
+          break;
+        case 1:
+          bytes.erase(at, 1 + below(20));
+          break;
+        case 2:
+          bytes.insert(at, 1 + below(20), any_byte());
+          break;
+        default:
+          bytes.resize(at);
+          break;
       }
     }
   }

@@ -30,6 +30,21 @@ result<std::optional<durability>> durability_of(const tg_bytes& text) {
   return std::optional(*parsed);
 }
 
+result<overflow> overflow_of(const tg_bytes& text) {
+  return text.size == 0 ? overflow::drop_oldest : parse_overflow(view_of(text));
+}
+
+// One more than a topic may protect is enough to be refused.
+std::vector<std::string> groups_of(std::string_view text) {
+  std::vector<std::string> lines;
+  while (!text.empty() && lines.size() <= limits::protected_groups) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    lines.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return lines;
+}
+
 }  // namespace
 
 void application::declare_exchange(const tg_frame& frame) {
@@ -75,10 +90,14 @@ void application::declare_topic(const tg_frame& frame) {
   }
   const auto durability = durability_of(declare.durability);
   if (!durability) return session_.refuse(declare.correlation, durability.error());
+  const auto overflow = overflow_of(declare.overflow);
+  if (!overflow) return session_.refuse(declare.correlation, overflow.error());
   const auto receipt = receipt_for({declare.correlation, TG_DONE, 0, partitions});
   conclude(receipt, declare.correlation,
            broker_.declare_topic({std::string(name), declare.partitions, declare.retention_bytes,
-                                  milliseconds(static_cast<std::int64_t>(declare.retention_ms)), *durability},
+                                  milliseconds(static_cast<std::int64_t>(declare.retention_ms)),
+                                  declare.retention_records, *overflow, groups_of(view_of(declare.protect)),
+                                  *durability},
                                  receipt));
 }
 

@@ -170,7 +170,8 @@ TEST_F(fetching, offsets_are_listed_and_committed) {
 
 TEST_F(requests, declarations_are_answered_when_they_are_on_flash) {
   peer_.send(TG_DECLARE_QUEUE, tg_DeclareQueue_fields, tg_DeclareQueue{2, bytes_of("q"), false, {}}, 8);
-  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields, tg_DeclareTopic{3, bytes_of("t"), 4, 0, 0, false, {}}, 8);
+  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields, tg_DeclareTopic{3, bytes_of("t"), 4, 0, 0, false, 0, {}, {}, {}},
+             8);
   peer_.send(TG_DECLARE_EXCHANGE, tg_DeclareExchange_fields,
              tg_DeclareExchange{4, bytes_of("x"), bytes_of("fanout"), false}, 16);
   const tg_Bind bind{5, bytes_of("x"), bytes_of("queue"), bytes_of("q"), bytes_of("k")};
@@ -191,8 +192,10 @@ TEST_F(requests, passive_declarations_only_look) {
   gateway_.broker.commit();
   peer_.send(TG_DECLARE_QUEUE, tg_DeclareQueue_fields, tg_DeclareQueue{2, bytes_of("work"), true, {}}, 8);
   peer_.send(TG_DECLARE_QUEUE, tg_DeclareQueue_fields, tg_DeclareQueue{3, bytes_of("none"), true, {}}, 8);
-  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields, tg_DeclareTopic{4, bytes_of("log"), 0, 0, 0, true, {}}, 8);
-  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields, tg_DeclareTopic{5, bytes_of("none"), 0, 0, 0, true, {}}, 8);
+  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields,
+             tg_DeclareTopic{4, bytes_of("log"), 0, 0, 0, true, 0, {}, {}, {}}, 8);
+  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields,
+             tg_DeclareTopic{5, bytes_of("none"), 0, 0, 0, true, 0, {}, {}, {}}, 8);
   peer_.send(TG_DECLARE_EXCHANGE, tg_DeclareExchange_fields,
              tg_DeclareExchange{6, bytes_of("none"), bytes_of("topic"), true}, 16);
   EXPECT_THAT(peer_.answers(),
@@ -211,9 +214,9 @@ TEST_F(requests, durability_is_declared_and_memory_is_refused) {
   declare(5, "other", "memory");
   declare(6, "other", "interval:3600001");
   peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields,
-             tg_DeclareTopic{7, bytes_of("t"), 1, 0, 0, false, bytes_of("interval:200")}, 64);
+             tg_DeclareTopic{7, bytes_of("t"), 1, 0, 0, false, 0, {}, {}, bytes_of("interval:200")}, 64);
   peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields,
-             tg_DeclareTopic{8, bytes_of("u"), 1, 0, 0, false, bytes_of("memory")}, 64);
+             tg_DeclareTopic{8, bytes_of("u"), 1, 0, 0, false, 0, {}, {}, bytes_of("memory")}, 64);
   EXPECT_THAT(peer_.answers_committed(),
               ElementsAre("error 4 code 3 field durability", "error 5 code 10 field durability",
                           "error 6 code 1 field durability", "error 8 code 10 field durability",
@@ -225,9 +228,10 @@ TEST_F(requests, durability_is_declared_and_memory_is_refused) {
 }
 
 TEST_F(requests, contradictions_name_the_attribute) {
-  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields, tg_DeclareTopic{2, bytes_of("log"), 3, 0, 0, false, {}}, 8);
-  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields, tg_DeclareTopic{3, bytes_of("t"), 1, 0, UINT64_MAX, false, {}},
-             16);
+  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields,
+             tg_DeclareTopic{2, bytes_of("log"), 3, 0, 0, false, 0, {}, {}, {}}, 8);
+  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields,
+             tg_DeclareTopic{3, bytes_of("t"), 1, 0, UINT64_MAX, false, 0, {}, {}, {}}, 16);
   peer_.send(TG_DECLARE_EXCHANGE, tg_DeclareExchange_fields,
              tg_DeclareExchange{4, bytes_of("amq.topic"), bytes_of("direct"), false}, 32);
   peer_.send(TG_DECLARE_EXCHANGE, tg_DeclareExchange_fields,
