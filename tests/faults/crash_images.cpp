@@ -1,0 +1,238 @@
+#include "tests/faults/crash_images.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <stdexcept>
+#include <thread>
+
+#include "tests/faults/image_file.hpp"
+#include "tests/faults/verdict.hpp"
+
+namespace tidegate::faults {
+namespace {
+
+constexpr unsigned image_seconds_max = 20;
+constexpr std::uint64_t goes_on_every = 10;
+constexpr std::array kind_names{"all", "synced", "subset", "torn"};
+
+// What a child tells, also when it dies. In memory that is shared with the parent.
+struct child_notes {
+  std::atomic<std::uint64_t> current;  // image
+  std::atomic<std::uint64_t> images, opened, refused_when_new, lost, damaged;
+  std::uint64_t failures_count;
+  std::array<std::array<char, 400>, 8> failures;
+
+  void note(const std::string& text) {
+    if (failures_count == failures.size()) return;
+    auto& line = failures[failures_count++];
+    std::snprintf(line.data(), line.size(), "%s", text.c_str());
+  }
+};
+
+// Where each image is cut, rising with the image's number, so that one pass over the recording makes them all.
+class cuts {
+ public:
+  cuts(const recording& recording, const image_options& options) : options_(options) {
+    for (std::size_t i = 0; i < recording.events().size(); ++i) {
+      if (recording.events()[i].kind != event::what::mark) places_.push_back(i);
+    }
+  }
+  // Everything before this event has happened. It is one that reaches the file, or the end.
+  std::size_t place(std::uint64_t image) const {
+    const std::uint64_t spread = options_.images < places_.size() ? chance(image).below(1'000) : 0;
+    return places_[(image * 1'000 + spread) * places_.size() / (options_.images * 1'000)];
+  }
+  draw chance(std::uint64_t image) const { return draw(options_.seed * 1'000'003 + image); }
+
+ private:
+  image_options options_;
+  std::vector<std::size_t> places_;
+};
+
+class child {
+ public:
+  child(const recording& recording, const image_options& options, const cuts& cuts, child_notes& notes)
+      : recording_(recording),
+        options_(options),
+        cuts_(cuts),
+        notes_(notes),
+        disk_(options.ignores_syncs),
+        file_(small_store{}.bytes_max) {}
+
+  void judge_from(std::uint64_t first, std::uint64_t end) {
+    for (std::uint64_t image = first; image < end; ++image) {
+      notes_.current = image;
+      ::alarm(image_seconds_max);
+      judge_one(image);
+      ++notes_.images;
+    }
+    ::alarm(0);
+  }
+
+ private:
+  void advance_to(std::size_t place) {
+    for (; at_ < place; ++at_) {
+      const event& next = recording_.events()[at_];
+      if (next.kind == event::what::mark) told_.apply(next.bytes);
+      disk_.apply(next);
+    }
+  }
+
+  void judge_one(std::uint64_t image) {
+    const std::size_t place = cuts_.place(image);
+    advance_to(place);
+    draw draw = cuts_.chance(image);
+    const auto kind = draw.one_of(std::vector{cut_kind::all, cut_kind::all, cut_kind::synced, cut_kind::subset,
+                                              cut_kind::subset, cut_kind::subset, cut_kind::torn, cut_kind::torn});
+    file_.set(disk_.synced(), disk_.pieces(kind, &recording_.events()[place], draw));
+    small_store store;
+    store.directory = file_.directory();
+    const verdict verdict = judge(store, told_, image % goes_on_every == 0);
+    if (verdict.refused.empty()) ++notes_.opened;
+    if (verdict.is_good()) return;
+    if (!told_.is_opened()) {
+      if (notes_.refused_when_new++ == 0) notes_.note(describe(image, place, kind, verdict));
+      return;
+    }
+    ++(verdict.has_broken(promise::kept) ? notes_.lost : notes_.damaged);
+    notes_.note(describe(image, place, kind, verdict));
+  }
+
+  std::string describe(std::uint64_t image, std::size_t place, cut_kind kind, const verdict& verdict) const {
+    return fmt::format("image {} of {} with seed {}, cut before event {}, {} on the disk{}: {}", image + 1,
+                       options_.images, options_.seed, place, kind_names[static_cast<std::size_t>(kind)],
+                       told_.is_opened() ? "" : ", new store", verdict.text());
+  }
+
+  const recording& recording_;
+  const image_options& options_;
+  const cuts& cuts_;
+  child_notes& notes_;
+  disk disk_;
+  history told_;
+  image_file file_;
+  std::size_t at_ = 0;
+};
+
+// A share of the images, done by one child after another: each that dies is followed by one that goes on behind the
+// image that it died of.
+class share {
+ public:
+  share(const recording& recording, const image_options& options, const cuts& cuts, std::uint64_t first,
+        std::uint64_t end)
+      : recording_(recording), options_(options), cuts_(cuts), end_(end) {
+    void* const memory =
+        ::mmap(nullptr, sizeof(child_notes), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) throw std::runtime_error("no shared memory");
+    notes_ = new (memory) child_notes{};
+    start(first);
+  }
+  share(const share&) = delete;
+  share& operator=(const share&) = delete;
+  ~share() { ::munmap(notes_, sizeof(child_notes)); }
+
+  std::uint64_t done() const { return notes_->images + crashed_; }
+  // True: at its end.
+  bool poll() {
+    int status = 0;
+    if (is_over_ || ::waitpid(process_, &status, WNOHANG) != process_) return is_over_;
+    is_over_ = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (is_over_) return true;
+    ++crashed_;
+    const std::string cause = WIFSIGNALED(status) ? ::strsignal(WTERMSIG(status)) : "an exception";
+    notes_->note(
+        fmt::format("image {} of {} with seed {}: {}", notes_->current + 1, options_.images, options_.seed, cause));
+    start(notes_->current + 1);
+    return false;
+  }
+  image_tally tally() const {
+    image_tally sum{notes_->images + crashed_,
+                    notes_->opened,
+                    notes_->refused_when_new,
+                    notes_->lost,
+                    notes_->damaged,
+                    crashed_,
+                    {}};
+    for (std::uint64_t i = 0; i < notes_->failures_count; ++i) sum.failures.emplace_back(notes_->failures[i].data());
+    return sum;
+  }
+
+ private:
+  void start(std::uint64_t first) {
+    process_ = ::fork();
+    if (process_ < 0) throw std::runtime_error("cannot fork");
+    if (process_ > 0) return;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    // A store that finds itself impossible says so and aborts: the notes say the same, with the image's number.
+    const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (options_.ignores_syncs) ::dup2(nowhere, STDERR_FILENO);
+    int code = 1;
+    try {
+      child(recording_, options_, cuts_, *notes_).judge_from(first, end_);
+      code = 0;
+    } catch (const std::exception& cause) {
+      notes_->note(cause.what());
+    }
+    ::_exit(code);
+  }
+
+  const recording& recording_;
+  const image_options& options_;
+  const cuts& cuts_;
+  std::uint64_t end_;
+  child_notes* notes_;
+  pid_t process_ = -1;
+  std::uint64_t crashed_ = 0;
+  bool is_over_ = false;
+};
+
+}  // namespace
+
+void image_tally::add(const image_tally& other) {
+  images += other.images;
+  opened += other.opened;
+  refused_when_new += other.refused_when_new;
+  lost += other.lost;
+  damaged += other.damaged;
+  crashed += other.crashed;
+  failures.insert(failures.end(), other.failures.begin(), other.failures.end());
+}
+
+image_tally judge_images(const recording& recording, const image_options& options,
+                         const std::function<void(std::uint64_t)>& progress) {
+  const cuts cuts(recording, options);
+  const std::uint64_t first = options.only == 0 ? 0 : options.only - 1;
+  const std::uint64_t end = options.only == 0 ? options.images : options.only;
+  const std::uint64_t jobs = std::min<std::uint64_t>(std::max(1u, options.jobs), end - first);
+  std::vector<std::unique_ptr<share>> shares;
+  for (std::uint64_t job = 0; job < jobs; ++job) {
+    shares.push_back(std::make_unique<share>(recording, options, cuts, first + (end - first) * job / jobs,
+                                             first + (end - first) * (job + 1) / jobs));
+  }
+  for (bool is_over = false; !is_over;) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    is_over = true;
+    std::uint64_t done = 0;
+    for (const auto& share : shares) {
+      is_over = share->poll() && is_over;
+      done += share->done();
+    }
+    progress(done);
+  }
+  image_tally sum;
+  for (const auto& share : shares) sum.add(share->tally());
+  return sum;
+}
+
+}  // namespace tidegate::faults

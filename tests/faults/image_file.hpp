@@ -1,0 +1,35 @@
+// A store's directory whose file is set to one crash image after the other. Only pages that differ from the last one
+// are copied, so an image costs no copy of the file.
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+#include <vector>
+
+#include "tests/faults/disk.hpp"
+
+namespace tidegate::faults {
+
+class image_file {
+ public:
+  // In memory, where there is such a place; gone with the object. `bytes_max`: of any image.
+  explicit image_file(std::size_t bytes_max);
+  image_file(const image_file&) = delete;
+  image_file& operator=(const image_file&) = delete;
+  ~image_file();
+
+  const std::filesystem::path& directory() const { return directory_; }
+  void set(std::string_view base, const std::vector<piece>& pieces);
+  // The file as it is now.
+  char* bytes() { return map_; }
+
+ private:
+  void resize(std::size_t size);
+
+  std::filesystem::path directory_;
+  std::size_t bytes_max_;
+  int file_ = -1;
+  char* map_ = nullptr;
+};
+
+}  // namespace tidegate::faults

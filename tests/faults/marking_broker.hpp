@@ -1,0 +1,138 @@
+// A broker over a small store, stepped by hand, that marks all it is asked for and all it settles (history.hpp says
+// how). What workloads are written with.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/core/broker.hpp"
+#include "tests/faults/body.hpp"
+
+namespace tidegate::faults {
+
+// Small, so that roll-up, checkpoints, trimming and freeing all happen within a few hundred commits.
+struct small_store {
+  std::filesystem::path directory;
+  std::uint64_t bytes_max = 4 << 20;
+  std::uint64_t journal_bytes_max = 96 << 10;
+  std::uint64_t retention_bytes = 256 << 10;  // of a partition
+};
+
+// A store and a broker over it, opened again and again by all programs here.
+struct opened_store {
+  explicit opened_store(const small_store& options);
+  manual_clock clock;
+  store::store store;
+  core::broker broker;
+};
+
+// What a message is published with.
+struct publishing {
+  std::uint32_t publisher = 0;
+  std::string exchange = {}, routing_key = {}, key = {};
+  std::vector<std::string> targets = {};  // where it will go: q/NAME, t/NAME
+  std::size_t body_bytes = 100;
+  bool as_producer = false;
+};
+
+class marking_broker final : public core::session_events {
+ public:
+  using marker = std::function<void(std::string_view line)>;
+  marking_broker(const small_store& options, marker mark);
+  ~marking_broker() override;
+
+  void declare_queue(const std::string& name);
+  void declare_topic(const std::string& name, std::uint32_t partitions);
+  void declare_exchange(const std::string& name, exchange_type type);
+  void bind(const binding_definition& binding);
+  void unbind(const binding_definition& binding);
+  // `binding`: those that go with it.
+  void remove_queue(const std::string& name);
+  void remove_topic(const std::string& name);
+  void remove_exchange(const std::string& name);
+  std::vector<std::string> targets_of(std::string_view exchange) const;
+
+  // False: refused, the store is full.
+  bool publish(const publishing& message);
+  // The publisher's latest message once more, as after a lost confirm.
+  void repeat(std::uint32_t publisher);
+  bool produce(const std::string& topic, std::uint32_t partition, const publishing& each, std::size_t count);
+
+  core::consumer_id consume(const std::string& queue, std::uint32_t prefetch, bool auto_ack);
+  void cancel(core::consumer_id consumer);
+  struct delivered {
+    core::consumer_id consumer;
+    std::string queue;
+    offset_t offset;
+    std::uint64_t number;
+  };
+  std::vector<delivered> pull(core::consumer_id consumer, std::size_t limit);
+  void ack(const delivered& message);
+  void requeue(const delivered& message);
+  void commit_offset(const std::string& group, const std::string& topic, std::uint32_t partition, offset_t offset);
+
+  // Hands over what waits; then the writer's work, and what follows from it.
+  void flush();
+  void finish();
+  // Until nothing is on its way.
+  void commit();
+  void close();
+
+  const core::broker& core() const { return opened_.broker; }
+  std::uint64_t attempted() const { return last_number_; }
+  std::uint64_t confirmed() const { return confirmed_; }
+  std::uint64_t refused() const { return refused_; }
+  manual_clock& clock() { return opened_.clock; }
+
+  void settled(std::uint64_t token, const error* refusal) override;
+  void deliverable(core::consumer_id) override {}
+  void changed(stream_id) override {}
+  void resumed() override {}
+
+ private:
+  struct promise {
+    std::vector<std::string> lines;
+    std::vector<std::uint64_t> numbers;  // of messages
+  };
+  struct last_publish {
+    std::string body;
+    publishing message;
+    std::uint64_t sequence = 0, number = 0;
+  };
+  core::receipt expect(promise promise);
+  void take(const result<void>& asked);
+  void remove_bindings_of(const std::string& target, promise& promise);
+  result<core::publish_outcome> send(const last_publish& message, const core::receipt& answer);
+  void mark_attempt(std::uint64_t number, std::uint64_t sequence, const publishing& message);
+  void mark_deliver(const std::string& queue, const core::delivery_view& delivery, std::vector<delivered>& into,
+                    core::consumer_id consumer);
+  void settle_deliveries();
+  void mark_logs();
+  void mark_partition(const std::string& topic, std::uint32_t partition);
+
+  marker mark_;
+  std::uint64_t retention_bytes_;
+  opened_store opened_;
+  core::session_id session_;
+  std::uint64_t last_token_ = 0, last_number_ = 0, confirmed_ = 0, refused_ = 0;
+  std::unordered_map<std::uint64_t, promise> promises_;  // by token
+  std::map<std::uint32_t, std::uint64_t> sequences_;     // by publisher
+  std::map<std::uint32_t, last_publish> last_;           // by publisher
+  std::vector<std::string> gathering_, flying_;          // acknowledgements and requeues
+  struct consumer_entry {
+    std::string queue;
+    bool auto_ack = false;
+    std::map<offset_t, std::uint64_t> unsettled;  // numbers
+  };
+  std::map<core::consumer_id, consumer_entry> consumers_;
+  std::map<std::pair<std::string, std::uint64_t>, std::uint32_t> deliveries_;  // by queue and number, of those alive
+  std::map<std::pair<std::string, std::uint32_t>, core::partition_row> marked_;
+};
+
+}  // namespace tidegate::faults

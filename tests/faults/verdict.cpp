@@ -1,0 +1,108 @@
+#include "tests/faults/verdict.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "tests/faults/holdings.hpp"
+#include "tests/faults/workload.hpp"
+
+namespace tidegate::faults {
+namespace {
+
+struct count {
+  std::uint64_t messages = 0;  // in queues, and ends of logs
+  std::size_t places = 0;      // queues and partitions
+};
+
+count count_all(const core::broker& broker) {
+  count all;
+  for (const auto& row : broker.list_queues()) {
+    all.messages += row.ready;
+    ++all.places;
+  }
+  for (const auto& row : broker.list_topics()) {
+    for (const auto& partition : row.partitions) all.messages += partition.high_watermark;
+    all.places += row.partitions.size();
+  }
+  return all;
+}
+
+void commit(opened_store& opened) {
+  opened.broker.flush_lazy();
+  while (opened.store.is_busy()) {
+    opened.store.step();
+    opened.broker.collect();
+  }
+}
+
+// One message into every queue and partition.
+void add_one_each(core::broker& broker) {
+  batch_builder batch;
+  message_view probe;
+  probe.body = "goes on";
+  batch.add(0, 0, probe);
+  const std::string bytes = batch.finish();
+  for (const auto& row : broker.list_queues()) {
+    probe.routing_key = row.name;
+    broker.publish(probe, {}).value();
+  }
+  for (const auto& row : broker.list_topics()) {
+    for (std::uint32_t i = 0; i < row.partitions.size(); ++i) {
+      broker.produce(row.definition->name, i, bytes, {}).value();
+    }
+  }
+}
+
+// What is wrong, or nothing.
+std::string go_on(opened_store& opened) {
+  const count before = count_all(opened.broker);
+  add_one_each(opened.broker);
+  commit(opened);
+  const count after = count_all(opened.broker);
+  opened.store.close();
+  if (after.messages == before.messages + before.places) return {};
+  return fmt::format("{} messages became {} with {} more", before.messages, after.messages, before.places);
+}
+
+}  // namespace
+
+bool verdict::has_broken(promise promise) const {
+  return std::ranges::any_of(violations, [&](const violation& one) { return one.broken == promise; });
+}
+
+std::string verdict::text() const {
+  if (!refused.empty()) return "refused: " + refused;
+  if (violations.empty()) return "good";
+  return fmt::format("{}: {} ({} in all)", name(violations.front().broken), violations.front().text, violations.size());
+}
+
+verdict judge(const small_store& store, const history& told, bool goes_on) {
+  verdict verdict;
+  try {
+    count at_end;
+    {
+      opened_store opened(store);
+      verdict.violations = check(told, read_holdings(opened.broker, all_publishers()));
+      if (!goes_on || !verdict.violations.empty()) return verdict;
+      verdict.refused = go_on(opened);
+      at_end = count_all(opened.broker);
+    }
+    const opened_store again(store);
+    if (!again.store.stopped_cleanly()) verdict.refused = "a clean stop is not known as one";
+    if (count_all(again.broker).messages != at_end.messages) verdict.refused = "a clean stop lost or made messages";
+  } catch (const std::exception& cause) {
+    verdict.refused = cause.what();
+  }
+  return verdict;
+}
+
+history read_marks(const std::filesystem::path& file) {
+  history told;
+  std::ifstream stream(file);
+  for (std::string line; std::getline(stream, line) && !stream.eof();) told.apply(line);
+  return told;
+}
+
+}  // namespace tidegate::faults
