@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Builds and tests everything. The last line is `N passed, N failed` (or with `, N skipped`); exit code 0: none failed.
 #
-#   tests/run.sh [--unit] [--tidy] [--conversation] [--endtoend] [--long]
+#   tests/run.sh [--unit] [--tidy] [--conversation] [--faults] [--endtoend] [--long]
 #
 #   --unit          unit tests of every room, with AddressSanitizer and UndefinedBehaviorSanitizer
 #   --tidy          arrows between rooms, lengths, names, stray characters
 #   --conversation  exact bytes against a broker built with the sanitizers
+#   --faults        power cuts, failing calls, turned bits, kills, full maps and disks: nothing confirmed is lost
 #   --endtoend      release programs together with a real Kafka, processes killed under load
 #   --long          more rounds where a test has rounds; with the others or alone (then all stages)
 #   --help          this text
@@ -21,14 +22,14 @@ jobs=$(nproc)
 stages=()
 while [ $# -gt 0 ]; do
   case "$1" in
-    --unit | --tidy | --conversation | --endtoend) stages+=("${1#--}") ;;
+    --unit | --tidy | --conversation | --faults | --endtoend) stages+=("${1#--}") ;;
     --long) export TIDEGATE_LONG=1 ;;
     --help | -h) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;;
     *) printf 'unknown option %s, see %s --help\n' "$1" "$0" >&2; exit 2 ;;
   esac
   shift
 done
-[ ${#stages[@]} -gt 0 ] || stages=(unit tidy conversation endtoend)
+[ ${#stages[@]} -gt 0 ] || stages=(unit tidy conversation faults endtoend)
 
 broken=0   # stages that could not run
 say() { printf '\n== %s (%d s)\n' "$*" "$SECONDS"; }
@@ -99,6 +100,13 @@ if is_wanted conversation; then
     pytest_stage conversation TIDEGATE_BUILD="$PWD/build/debug"
   else
     could_not "run the conversation tests: the debug build failed"
+  fi
+fi
+if is_wanted faults; then
+  if build release; then
+    pytest_stage faults TIDEGATE_BUILD="$PWD/build/release"
+  else
+    could_not "run the faults tests: the release build failed"
   fi
 fi
 if is_wanted endtoend; then

@@ -285,8 +285,14 @@ void marking_broker::flush() {
 
 void marking_broker::finish() {
   if (!opened_.store.is_busy()) return;
-  opened_.store.step();
+  try {
+    opened_.store.step();
+  } catch (...) {
+    has_failed_ = true;
+    throw;
+  }
   opened_.broker.collect();
+  if (has_failed_) return;  // only what core itself still settles is marked
   settle_deliveries();
   mark_logs();
 }

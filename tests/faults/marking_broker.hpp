@@ -120,6 +120,7 @@ class marking_broker final : public core::session_events {
   std::uint64_t retention_bytes_;
   opened_store opened_;
   core::session_id session_;
+  bool has_failed_ = false;
   std::uint64_t last_token_ = 0, last_number_ = 0, confirmed_ = 0, refused_ = 0;
   std::unordered_map<std::uint64_t, promise> promises_;  // by token
   std::map<std::uint32_t, std::uint64_t> sequences_;     // by publisher

@@ -32,6 +32,7 @@ void fault_mark(const char* text, size_t size);
 static FILE* recording;
 static long calls;
 static long failing_call;
+static bool has_failed;
 static bool is_short;
 static int failure;
 
@@ -89,9 +90,11 @@ static bool is_store(int fd) {
 
 static bool is_synced(int fd) { return (fcntl(fd, F_GETFL) & (O_DSYNC | O_SYNC)) != 0; }
 
-// This is the call that fails.
-static bool is_failing(void) {
-  if (++calls != failing_call) return false;
+// This is the call that fails: the N-th or, where that one cannot be short, the next that can.
+static bool is_failing(bool can_be_short) {
+  ++calls;
+  if (failing_call == 0 || has_failed || calls < failing_call || (is_short && !can_be_short)) return false;
+  has_failed = true;
   note_calls("failed");
   return true;
 }
@@ -102,8 +105,8 @@ static ssize_t write_at(int fd, const void* bytes, size_t size, off_t at) {
 }
 
 static ssize_t store_at(int fd, const char* bytes, size_t size, off_t at) {
-  if (is_failing()) {
-    if (!is_short || size < 2) {
+  if (is_failing(size > 1)) {
+    if (!is_short) {
       errno = failure;
       return -1;
     }
@@ -164,7 +167,7 @@ ssize_t pwritev64(int fd, const struct iovec* pieces, int count, off64_t at) {
 // A sync has nothing to be short of.
 static int synced(int fd, int (*behind)(int)) {
   if (!is_store(fd)) return behind(fd);
-  if (is_failing() && !is_short) {
+  if (is_failing(false)) {
     errno = failure;
     return -1;
   }
@@ -194,7 +197,7 @@ int msync(void* address, size_t size, int flags) {
 int ftruncate(int fd, off_t size) {
   BEHIND(int, "ftruncate", int, off_t);
   if (!is_store(fd)) return behind(fd, size);
-  if (is_failing() && !is_short) {
+  if (is_failing(false)) {
     errno = failure;
     return -1;
   }
@@ -213,7 +216,7 @@ static void record_size(int fd) {
 int fallocate(int fd, int mode, off_t at, off_t size) {
   BEHIND(int, "fallocate", int, int, off_t, off_t);
   if (!is_store(fd)) return behind(fd, mode, at, size);
-  if (is_failing() && !is_short) {
+  if (is_failing(false)) {
     errno = failure;
     return -1;
   }

@@ -3,16 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
 #include <stdexcept>
 
 namespace tidegate::faults {
-
-std::vector<std::uint32_t> all_publishers() {
-  std::vector<std::uint32_t> all(publishers_count);
-  std::iota(all.begin(), all.end(), 1);
-  return all;
-}
 
 publishing workload::message(std::string exchange, std::string routing_key, std::vector<std::string> targets) {
   publishing made;

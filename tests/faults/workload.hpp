@@ -13,7 +13,6 @@ namespace tidegate::faults {
 
 // Of every workload.
 constexpr std::uint32_t publishers_count = 4;
-std::vector<std::uint32_t> all_publishers();
 
 class workload {
  public:

@@ -1,0 +1,158 @@
+// failing_call: the n-th call on the store's file fails, once; everything before and after goes through. A broker must
+// stop or refuse, may not confirm what is not there, and must open again.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <fstream>
+#include <iostream>
+
+#include "broker/base/log.hpp"
+#include "tests/faults/contained.hpp"
+#include "tests/faults/load_process.hpp"
+#include "tests/faults/report.hpp"
+#include "tests/faults/verdict.hpp"
+
+namespace {
+
+using namespace tidegate;
+using namespace tidegate::faults;
+
+constexpr unsigned judge_seconds_max = 60;
+
+struct settings {
+  std::uint64_t calls_max = 1'000;  // the last n
+  std::uint64_t runs = 100;         // spread over them; 0 = every n with every kind
+  std::string workload = "mixed";
+  std::uint64_t seed = 1, rounds = 100;
+  bool json = false;
+};
+
+struct tally {
+  std::uint64_t runs = 0, applied = 0, stopped = 0, absorbed = 0, refused_when_new = 0, failed = 0, confirmed = 0;
+};
+
+const std::vector<std::string> kinds{"EIO", "ENOSPC", "SHORT", "EINTR"};
+
+// The word's number in the file of calls, or 0.
+std::uint64_t noted(const std::filesystem::path& file, const std::string& word) {
+  std::ifstream stream(file);
+  std::string what;
+  for (std::uint64_t number = 0; stream >> what >> number;) {
+    if (what == word) return number;
+  }
+  return 0;
+}
+
+class program {
+ public:
+  program(const settings& settings, report& report) : settings_(settings), report_(report) {}
+
+  tally run() {
+    const std::uint64_t last = std::min(settings_.calls_max, count_calls());
+    const std::uint64_t all = last * kinds.size();
+    const std::uint64_t planned = settings_.runs == 0 ? all : std::min(settings_.runs, all);
+    for (std::uint64_t i = 0; i < planned; ++i) {
+      // Spread over the calls, each with another kind than the one before.
+      const std::uint64_t call = 1 + i * last / planned;
+      fail_call(call, kinds[i % kinds.size()]);
+      show_progress(fmt::format("{} of {} failing calls", i + 1, planned));
+    }
+    tally_.runs = planned;
+    return tally_;
+  }
+
+ private:
+  load_ending load(const scratch_place& place, std::map<std::string, std::string> environment) {
+    environment["TIDEGATE_CALLS"] = (place.path() / "calls").string();
+    load_process process(
+        {"--store", (place.path() / "store").string(), "--marks", (place.path() / "marks").string(), "--workload",
+         settings_.workload, "--seed", std::to_string(settings_.seed), "--rounds", std::to_string(settings_.rounds)},
+        environment);
+    return process.wait();
+  }
+
+  std::uint64_t count_calls() {
+    const scratch_place place;
+    if (load(place, {}).code != 0) throw std::runtime_error("the workload fails without a fault");
+    return noted(place.path() / "calls", "calls");
+  }
+
+  void fail_call(std::uint64_t call, const std::string& kind) {
+    const scratch_place place;
+    const load_ending ending =
+        load(place, {{"TIDEGATE_FAILING_CALL", std::to_string(call)}, {"TIDEGATE_FAILURE", kind}});
+    const std::string what = fmt::format("call {} {}", call, kind);
+    const bool is_applied = noted(place.path() / "calls", "failed") >= call;
+    tally_.applied += is_applied ? 1 : 0;
+    // What can be tried again may be; a disk that reports an error may not be overheard.
+    const bool may_go_on = !is_applied || kind == "SHORT" || kind == "EINTR";
+    if (ending.code == exit_storage_failure) {
+      ++tally_.stopped;
+    } else if (ending.code == 0 && may_go_on) {
+      ++tally_.absorbed;
+    } else {
+      fail(fmt::format("{}: ended with code {}, signal {}", what, ending.code, ending.signal));
+    }
+    judge_restart(place, what);
+  }
+
+  void judge_restart(const scratch_place& place, const std::string& what) {
+    const history told = read_marks(place.path() / "marks");
+    tally_.confirmed += told.confirmed();
+    small_store store;
+    store.directory = place.path() / "store";
+    const auto judged = run_contained(
+        [&] {
+          const verdict verdict = judge(store, told, true);
+          return verdict.is_good() ? std::string() : verdict.text();
+        },
+        judge_seconds_max);
+    if (judged.is_over && judged.text.empty()) return;
+    if (told.is_opened()) return fail(what + ", restart: " + judged.text);
+    if (tally_.refused_when_new++ == 0) report_.add_failure(what + ", new store, restart: " + judged.text);
+  }
+
+  void fail(const std::string& text) {
+    if (tally_.failed++ < 10) report_.add_failure(text);
+  }
+
+  const settings& settings_;
+  report& report_;
+  tally tally_;
+};
+
+int run(const settings& settings) {
+  report report("failing_call", settings.json);
+  const tally tally = program(settings, report).run();
+  report.add("rounds", tally.runs);
+  report.add("confirmed", tally.confirmed);
+  report.add("faults", tally.applied);
+  report.add("stopped", tally.stopped);
+  report.add("absorbed", tally.absorbed);
+  report.add("refused_when_new", tally.refused_when_new);
+  report.add("failed", tally.failed);
+  report.require_enough(tally.confirmed, tally.applied, tally.runs);
+  report.print();
+  return tally.failed == 0 && !report.is_void() ? exit_ok : exit_failure;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  settings settings;
+  CLI::App app("The n-th call on the store's file fails, once.", "failing_call");
+  app.add_option("--calls", settings.calls_max, "The last call that fails")->capture_default_str();
+  app.add_option("--runs", settings.runs, "Spread over the calls; 0: every call in every way")->capture_default_str();
+  app.add_option("--workload", settings.workload, "churn, log, mixed or definitions")->capture_default_str();
+  app.add_option("--seed", settings.seed, "Of the workload")->capture_default_str();
+  app.add_option("--rounds", settings.rounds, "Of the workload")->capture_default_str();
+  app.add_flag("--json", settings.json, "Print one JSON object");
+  CLI11_PARSE(app, argc, argv);
+  log::set_level(log::level::error);
+  try {
+    return run(settings);
+  } catch (const std::exception& cause) {
+    std::cerr << "failing_call: " << cause.what() << "\n";
+    return exit_failure;
+  }
+}

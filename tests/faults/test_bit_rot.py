@@ -1,0 +1,12 @@
+"""One bit of a store at rest turns: never is anything handed out that was not put in."""
+
+import os
+
+FLIPS = 1_000 if os.environ.get("TIDEGATE_LONG") else 50
+SEED = int(os.environ.get("TIDEGATE_SEED", "1"))
+
+
+def test_no_wrong_message_is_handed_out(run_faults):
+    figures = run_faults("bit_rot", "--flips", str(FLIPS), "--seed", str(SEED))
+    assert figures["wrong"] == 0, "\n".join(figures["failures"])
+    assert figures["refused"] + figures["reported"] + figures["stopped"] > 0, "void: no flip was noticed"

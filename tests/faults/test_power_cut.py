@@ -1,0 +1,23 @@
+"""The power goes at any instant of a workload: what a disk may then hold opens, and nothing confirmed is lost."""
+
+import os
+
+IMAGES = 100_000 if os.environ.get("TIDEGATE_LONG") else 2_000
+CONTROL_IMAGES = 200
+CONTROL_FAILURES_MIN = CONTROL_IMAGES // 10
+SEED = int(os.environ.get("TIDEGATE_SEED", "1"))
+
+
+def test_no_cut_loses_or_damages_anything(run_faults):
+    figures = run_faults("power_cut", "--images", str(IMAGES), "--seed", str(SEED))
+    failed = {kind: figures[kind] for kind in ("lost", "damaged", "crashed")}
+    assert not any(failed.values()), "\n".join([str(failed), *figures["failures"]])
+    assert figures["opened"] + figures["refused_when_new"] == figures["faults"] == IMAGES
+    assert figures["code"] == 0
+
+
+def test_the_control_without_syncs_fails(run_faults):
+    """Were a sync no barrier, much would be lost: if this finds nothing, the test above finds nothing either."""
+    figures = run_faults("power_cut", "--images", str(CONTROL_IMAGES), "--seed", str(SEED), "--nosync-control")
+    assert figures["lost"] + figures["damaged"] + figures["crashed"] >= CONTROL_FAILURES_MIN
+    assert figures["lost"] and figures["damaged"] and figures["code"] != 0
