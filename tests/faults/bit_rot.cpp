@@ -21,7 +21,7 @@ namespace {
 using namespace tidegate;
 using namespace tidegate::faults;
 
-constexpr unsigned judge_seconds_max = 20;
+constexpr unsigned judge_seconds_max = 5;
 constexpr std::size_t page_bytes = 4096;
 
 struct settings {
@@ -96,7 +96,8 @@ int run(const settings& settings) {
                           rest("definitions", settings.seed, false)};
   std::uint64_t confirmed = 0;
   for (const rested& store : stores) confirmed += store.told.confirmed();
-  image_file file(stores[0].bytes.size());
+  const scratch_place place;
+  image_file file(place.path(), stores[0].bytes.size());
   for (std::uint64_t flip = 0; flip < settings.flips; ++flip) {
     if (settings.only != 0 && flip + 1 != settings.only) continue;
     draw draw(settings.seed * 1'000'003 + flip);

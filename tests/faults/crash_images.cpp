@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,18 +10,19 @@
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <csignal>
 #include <cstring>
 #include <stdexcept>
 #include <thread>
 
+#include "tests/faults/contained.hpp"
 #include "tests/faults/image_file.hpp"
+#include "tests/faults/report.hpp"
 #include "tests/faults/verdict.hpp"
 
 namespace tidegate::faults {
 namespace {
 
-constexpr unsigned image_seconds_max = 20;
+constexpr unsigned image_seconds_max = 2;  // of a processor's time, of which it takes milliseconds
 constexpr std::uint64_t goes_on_every = 10;
 constexpr std::array kind_names{"all", "synced", "subset", "torn"};
 
@@ -62,22 +62,23 @@ class cuts {
 
 class child {
  public:
-  child(const recording& recording, const image_options& options, const cuts& cuts, child_notes& notes)
+  child(const recording& recording, const image_options& options, const cuts& cuts, child_notes& notes,
+        const std::filesystem::path& directory)
       : recording_(recording),
         options_(options),
         cuts_(cuts),
         notes_(notes),
         disk_(options.ignores_syncs),
-        file_(small_store{}.bytes_max) {}
+        file_(directory, small_store{}.bytes_max) {}
 
   void judge_from(std::uint64_t first, std::uint64_t end) {
     for (std::uint64_t image = first; image < end; ++image) {
       notes_.current = image;
-      ::alarm(image_seconds_max);
+      bound_processor_time(image_seconds_max);
       judge_one(image);
       ++notes_.images;
     }
-    ::alarm(0);
+    bound_processor_time(0);
   }
 
  private:
@@ -173,13 +174,13 @@ class share {
     process_ = ::fork();
     if (process_ < 0) throw std::runtime_error("cannot fork");
     if (process_ > 0) return;
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    contain_this_process();
     // A store that finds itself impossible says so and aborts: the notes say the same, with the image's number.
     const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
     if (options_.ignores_syncs) ::dup2(nowhere, STDERR_FILENO);
     int code = 1;
     try {
-      child(recording_, options_, cuts_, *notes_).judge_from(first, end_);
+      child(recording_, options_, cuts_, *notes_, place_.path()).judge_from(first, end_);
       code = 0;
     } catch (const std::exception& cause) {
       notes_->note(cause.what());
@@ -191,6 +192,7 @@ class share {
   const image_options& options_;
   const cuts& cuts_;
   std::uint64_t end_;
+  scratch_place place_;
   child_notes* notes_;
   pid_t process_ = -1;
   std::uint64_t crashed_ = 0;

@@ -7,19 +7,12 @@
 #include <algorithm>
 #include <cstring>
 #include <stdexcept>
+#include <utility>
 
 namespace tidegate::faults {
 namespace {
 
 constexpr std::size_t page_bytes = 4096;
-
-std::filesystem::path make_directory() {
-  const std::filesystem::path memory = "/dev/shm";
-  const auto base = std::filesystem::is_directory(memory) ? memory : std::filesystem::temp_directory_path();
-  std::string name = (base / "tidegate-image-XXXXXX").string();
-  if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make " + name);
-  return name;
-}
 
 // Pages that are as wanted stay as they are: comparing is cheaper than dirtying.
 void copy_changes(char* to, std::string_view from) {
@@ -31,7 +24,8 @@ void copy_changes(char* to, std::string_view from) {
 
 }  // namespace
 
-image_file::image_file(std::size_t bytes_max) : directory_(make_directory()), bytes_max_(bytes_max) {
+image_file::image_file(std::filesystem::path directory, std::size_t bytes_max)
+    : directory_(std::move(directory)), bytes_max_(bytes_max) {
   file_ = ::open((directory_ / "data.mdb").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
   resize(bytes_max_);
   void* const map = ::mmap(nullptr, bytes_max_, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0);
@@ -42,8 +36,6 @@ image_file::image_file(std::size_t bytes_max) : directory_(make_directory()), by
 image_file::~image_file() {
   ::munmap(map_, bytes_max_);
   ::close(file_);
-  std::error_code ignored;
-  std::filesystem::remove_all(directory_, ignored);
 }
 
 void image_file::resize(std::size_t size) {

@@ -12,8 +12,9 @@ namespace tidegate::faults {
 
 class image_file {
  public:
-  // In memory, where there is such a place; gone with the object. `bytes_max`: of any image.
-  explicit image_file(std::size_t bytes_max);
+  // In this directory, which is someone else's to remove: a process with an image may not survive it. `bytes_max`: of
+  // any image.
+  image_file(std::filesystem::path directory, std::size_t bytes_max);
   image_file(const image_file&) = delete;
   image_file& operator=(const image_file&) = delete;
   ~image_file();
