@@ -67,7 +67,8 @@ std::size_t choose_byte(const std::string& bytes, draw& draw) {
 }
 
 outcome outcome_of(const verdict& verdict) {
-  constexpr std::array gaps{promise::readable, promise::kept, promise::end, promise::counters, promise::log_start};
+  constexpr std::array gaps{promise::readable, promise::kept,     promise::dense,
+                            promise::end,      promise::counters, promise::log_start};
   const bool is_gap = std::ranges::all_of(
       verdict.violations, [&](const violation& one) { return std::ranges::find(gaps, one.broken) != gaps.end(); });
   if (!is_gap) return outcome::wrong;

@@ -165,7 +165,7 @@ class checking {
   void check_dense(const std::string& where, const held_partition& partition) {
     offset_t expected = partition.log_start;
     for (const held_message& record : partition.records) {
-      if (record.offset != expected) return add(promise::offsets, "{}: {} follows {}", where, record.offset, expected);
+      if (record.offset != expected) return add(promise::dense, "{}: {} follows {}", where, record.offset, expected);
       ++expected;
     }
     if (expected != partition.end && found_.unreadable.empty()) {
@@ -280,9 +280,10 @@ class checking {
 }  // namespace
 
 std::string_view name(promise promise) {
-  constexpr std::array names{"readable",       "kept",      "attempted",   "once",     "order",        "whole_body",
-                             "right_metadata", "settled",   "redelivered", "offsets",  "log_start",    "end",
-                             "committed",      "producers", "definitions", "counters", "whole_publish"};
+  constexpr std::array names{"readable",    "kept",           "attempted",    "once",        "order",
+                             "whole_body",  "right_metadata", "settled",      "redelivered", "dense",
+                             "offsets",     "log_start",      "end",          "committed",   "producers",
+                             "definitions", "counters",       "whole_publish"};
   return names.at(static_cast<std::size_t>(promise));
 }
 

@@ -22,7 +22,8 @@ enum class promise {
   right_metadata,  // exchange, routing key and key
   settled,         // what was acknowledged is not offered again
   redelivered,     // what may have been delivered says so, and counts what it knows
-  offsets,         // a log's rise without a gap, and name what they named before; a queue's name what they named before
+  dense,           // a log's offsets rise without a gap
+  offsets,         // name what they named before, in logs and in queues
   log_start,       // goes forward only, and no further than retention has to
   end,             // of a log: not below what was confirmed
   committed,       // offsets do not go back
