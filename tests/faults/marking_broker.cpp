@@ -68,7 +68,7 @@ void marking_broker::settled(std::uint64_t token, const error* refusal) {
 
 void marking_broker::declare_queue(const std::string& name) {
   mark_("define q/" + name);
-  take(opened_.broker.declare_queue(name, expect({{"defined q/" + name}, {}})));
+  take(opened_.broker.declare_queue({name, {}}, expect({{"defined q/" + name}, {}})));
 }
 
 void marking_broker::declare_topic(const std::string& name, std::uint32_t partitions) {
@@ -279,7 +279,7 @@ void marking_broker::commit_offset(const std::string& group, const std::string& 
 
 void marking_broker::flush() {
   const bool was_busy = opened_.store.is_busy();
-  opened_.broker.flush_lazy();
+  opened_.broker.flush_now();
   if (!was_busy && opened_.store.is_busy()) flying_ = std::exchange(gathering_, {});
 }
 
@@ -346,7 +346,7 @@ void marking_broker::mark_partition(const std::string& topic, std::uint32_t part
       }
     }
   }
-  marked = {now.log_start, now.high_watermark, 0};
+  marked = {now.log_start, now.high_watermark, 0, {}};
 }
 
 }  // namespace tidegate::faults

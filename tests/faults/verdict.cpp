@@ -29,7 +29,7 @@ count count_all(const core::broker& broker) {
 }
 
 void commit(opened_store& opened) {
-  opened.broker.flush_lazy();
+  opened.broker.flush_now();
   while (opened.store.is_busy()) {
     opened.store.step();
     opened.broker.collect();
