@@ -275,6 +275,7 @@ void broker::wake_watchers(partition& partition) {
 }
 
 void broker::tick() {
+  store_.watch_readers();
   store::group& group = store_.open_group();
   for (const auto& [name, topic] : topics_) {
     if (topic->definition().retention_age.count() == 0) continue;

@@ -90,7 +90,7 @@ struct group_row {
 };
 struct loss_row {
   store::loss_number number;
-  std::string kind;  // queue, topic or device
+  std::string kind;  // queue, topic, device, or store: a file that was set aside
   std::string name;  // empty: it has been deleted
   std::uint32_t partition = 0;
   store::loss_record record;

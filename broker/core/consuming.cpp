@@ -220,7 +220,8 @@ result<void> broker::commit_offset(std::string_view group, std::string_view topi
     return error{errc::limit, fmt::format("{} committed offsets are the limit", limits::definitions_count), "group"};
   }
   if (known == cursors_.end() || known->second.metadata.size() < metadata.size()) {
-    if (const auto room = check_room(); !room) return room.error();
+    // Cursors go on where publishes are refused, so that what fills the store can be worked off.
+    if (store_.pages().used_share() > store::store_none_above) return full_error();
   }
   const store::cursor_state state{offset, std::string(metadata)};
   store_.open_group().set_cursor((*partition)->stream, group, state);
@@ -250,7 +251,8 @@ result<std::vector<loss_row>> broker::list_losses() const {
   }
   std::vector<loss_row> rows;
   for (const auto& [number, record] : *losses) {
-    loss_row row = record.source.empty() ? owners[record.stream] : loss_row{0, "device", record.source, 0, {}};
+    const char* const kind = record.reason == store::loss_reason::device ? "device" : "store";
+    loss_row row = record.source.empty() ? owners[record.stream] : loss_row{0, kind, record.source, 0, {}};
     row.number = number;
     row.record = record;
     rows.push_back(std::move(row));

@@ -36,6 +36,19 @@ error differs(std::string_view kind, std::string_view name, durability is, durab
           fmt::format("{} '{}' has durability {}, not {}", kind, name, to_text(is), to_text(wanted)), "durability"};
 }
 
+const store::stream_ledger& stream_in(const store::books& books, stream_id stream) {
+  const auto found = books.streams.find(stream);
+  if (found == books.streams.end()) throw store_damaged("the store is damaged: a definition's stream is not there");
+  return found->second;
+}
+
+template <class Targets>
+auto* known_target(const Targets& targets, const binding_definition& binding) {
+  const auto found = targets.find(binding.target);
+  if (found == targets.end()) throw store_damaged("the store is damaged: a binding's target is not there");
+  return found->second.get();
+}
+
 store::stream_limits limits_of(const topic_definition& topic) {
   return {topic.retention_bytes, topic.retention_age, topic.retention_records, topic.overflow, topic.protect};
 }
@@ -52,7 +65,7 @@ void broker::load() {
         break;
       case catalog_queue: {
         const queue_definition found = queue_from_json(value);
-        auto made = std::make_unique<queue>(found.name, found.stream, books.streams.at(found.stream));
+        auto made = std::make_unique<queue>(found.name, found.stream, stream_in(books, found.stream));
         made->set_durability(found.durability);
         queue_streams_[found.stream] = made.get();
         queues_.emplace(found.name, std::move(made));
@@ -61,7 +74,7 @@ void broker::load() {
       case catalog_topic: {
         auto made = std::make_unique<topic>(topic_from_json(value));
         for (partition& partition : made->partitions()) {
-          const auto& ledger = books.streams.at(partition.stream);
+          const auto& ledger = stream_in(books, partition.stream);
           partition.next = ledger.next;
           partition.newest_timestamp_ms = ledger.newest_timestamp_ms;
           partition_streams_[partition.stream] = &partition;
@@ -72,6 +85,7 @@ void broker::load() {
         break;
       }
       case catalog_binding:
+        if (key.size() != 1 + sizeof(std::uint64_t)) throw store_damaged("the store is damaged: a binding's number");
         bindings.emplace_back(load_be<std::uint64_t>(key.data() + 1), binding_from_json(value));
         break;
       default:
@@ -80,8 +94,8 @@ void broker::load() {
   }
   for (const auto& [id, binding] : bindings) {
     const bool to_queue = binding.kind == target_kind::queue;
-    routing_.bind(binding, to_queue ? queues_.at(binding.target).get() : nullptr,
-                  to_queue ? nullptr : topics_.at(binding.target).get());
+    routing_.bind(binding, to_queue ? known_target(queues_, binding) : nullptr,
+                  to_queue ? nullptr : known_target(topics_, binding));
     binding_ids_[binding] = id;
     next_binding_ = std::max(next_binding_, id + 1);
   }

@@ -160,6 +160,12 @@ void read_store(const toml::table& table, configuration& out) {
                  out.store.writer.journal_bytes_max =
                      bytes_at(node, "store.journal_bytes_max", journal_bytes_min, 1ull << 30);
                }},
+              {"on_damage",
+               [&](const auto& node) {
+                 const std::string action = text_at(node, "store.on_damage");
+                 if (action != "stop" && action != "set-aside") fail(node, "store.on_damage", "takes stop or set-aside");
+                 out.store.sets_damaged_aside = action == "set-aside";
+               }},
               {"retention_bytes_default", [&](const auto& node) {
                  out.core.retention_bytes_default =
                      bytes_at(node, "store.retention_bytes_default", limits::mib, store_bytes_limit);

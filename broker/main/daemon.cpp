@@ -41,6 +41,17 @@ void declare(core::broker& broker, const configuration& configuration) {
   }
 }
 
+// Topics may be promised more than there is: then the store's own mark decides before their bounds do.
+void check_bounds(const core::broker& broker, std::uint64_t store_bytes) {
+  std::uint64_t bytes = 0;
+  for (const auto& row : broker.list_topics()) bytes += row.definition->retention_bytes * row.partitions.size();
+  const auto room = static_cast<std::uint64_t>(store::keep_below * static_cast<double>(store_bytes));
+  if (bytes <= room) return;
+  log::warning("the topics' retention_bytes add up to {} MiB, and logs have {} MiB of the store (70 % of "
+               "store.bytes_max): beyond that the largest topics lose their oldest records early",
+               bytes >> 20, room >> 20);
+}
+
 // What the writer's thread rings when a result is there; it outlives the loop that it wakes.
 class doorbell {
  public:
@@ -74,6 +85,7 @@ class daemon {
     broker_.pace().flash().measure_by(meter_);
     warn_without_measure(configuration);
     declare(broker_, configuration);
+    check_bounds(broker_, configuration.store.bytes_max);
   }
 
   // Connections end with the loop, and what they give back must not wake it.

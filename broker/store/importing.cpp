@@ -12,6 +12,7 @@
 #include "broker/base/bytes.hpp"
 #include "broker/base/limits.hpp"
 #include "broker/store/chunk.hpp"
+#include "broker/store/new_file.hpp"
 
 namespace tidegate::store {
 namespace {
@@ -67,28 +68,11 @@ class importer {
   }
 
  private:
-  // To its full size, so that the disk cannot run out under the broker. Behind the mark that it is unfinished.
+  // Behind the mark that it is unfinished.
   void fill_file() {
-    const int file = ::open(file_.c_str(), O_WRONLY | O_CLOEXEC);
-    if (file < 0) throw failed("open", file_);
-    const std::vector<char> zeros(limits::mib, '\0');
-    auto at = static_cast<std::uint64_t>(::lseek(file, 0, SEEK_END));
-    ssize_t written = 0;
-    while (at < bytes_max_ && written >= 0) {
-      const auto size = std::min<std::uint64_t>(zeros.size(), bytes_max_ - at);
-      written = ::pwrite(file, zeros.data(), size, static_cast<off_t>(at));
-      if (written < 0 && errno == EINTR) written = 0;
-      if (written > 0) at += static_cast<std::uint64_t>(written);
-      if (step_) step_(fmt::format("the empty file, {} of {} MiB", at / limits::mib, bytes_max_ / limits::mib), 0);
-    }
-    const bool is_synced = written >= 0 && ::fdatasync(file) == 0;
-    const int cause = errno;
-    ::close(file);
-    if (is_synced) return;
-    throw storage_failure(
-        fmt::format("cannot fill {} to {} MiB, stopped at {} MiB: {}; make room or give a smaller "
-                    "--bytes-max",
-                    file_.string(), bytes_max_ / limits::mib, at / limits::mib, std::strerror(cause)));
+    fill_with_zeros(file_, bytes_max_, "make room or give a smaller --bytes-max", [&](std::uint64_t bytes) {
+      if (step_) step_(fmt::format("the empty file, {} of {} MiB", bytes / limits::mib, bytes_max_ / limits::mib), 0);
+    });
   }
 
   void take(const archive_section& section) {

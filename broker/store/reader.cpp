@@ -130,6 +130,18 @@ result<bool> reader::scan_segment(scanning& scan, const segment& segment, bool i
   return scan.take(**batch);
 }
 
+// Logs are dense: what is missing behind something that is there has been lost with a part of the file. What is missing
+// at the head may have been dropped by a commit whose result has not come yet.
+result<bool> reader::tell_gap(scanning& scan, lmdb::cursor& chunk, const batch_view& batch) const {
+  if (batch.base_offset <= scan.position || find(scan.stream)->kind != stream_kind::log) return true;
+  if (!scan.has_given) {
+    const auto before = chunk.previous();
+    const bool is_head = !before || place_of_chunk_key(before->key).stream != scan.stream;
+    if (is_head) return true;
+  }
+  return scan.skip(batch.base_offset - 1, damaged(scan.stream, scan.position));
+}
+
 // The chunk may be newer than the last result, and then hold newer records as well.
 result<bool> reader::scan_chunk(scanning& scan) const {
   lmdb::cursor cursor(scan.txn, tables_.chunk);
@@ -143,11 +155,13 @@ result<bool> reader::scan_chunk(scanning& scan) const {
   for (const batch_view& batch : *batches) {
     if (batch.last_offset < scan.position) continue;
     if (batch.base_offset >= end) return false;
+    if (const auto told = tell_gap(scan, cursor, batch); !told) return told;
     if (!crc_matches(batch)) {
       if (auto skipped = scan.skip(batch.last_offset, damaged(scan.stream, scan.position)); !skipped) return skipped;
       continue;
     }
     scan.position = batch.last_offset + 1;
+    scan.has_given = true;
     if (!scan.take(batch)) return false;
   }
   scan.position = place.last_offset + 1;

@@ -58,10 +58,12 @@ class reader {
     offset_t position;
     const batch_taker& take;
     const damage_taker& damage;
+    bool has_given = false;
     // Error: nobody wants to go on behind it.
     result<bool> skip(offset_t last, const error& cause);
   };
   result<bool> scan_chunk(scanning& scan) const;
+  result<bool> tell_gap(scanning& scan, lmdb::cursor& chunk, const batch_view& batch) const;
   result<bool> scan_segment(scanning& scan, const segment& segment, bool is_rolled) const;
 
   lmdb::env& env_;

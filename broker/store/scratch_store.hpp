@@ -213,6 +213,11 @@ class raw_file {
     txn.put(tables_.*table, key, value);
     txn.commit();
   }
+  void erase(lmdb::table tables::*table, std::string_view key) {
+    lmdb::txn txn(env_, lmdb::access::write);
+    txn.erase(tables_.*table, key);
+    txn.commit();
+  }
 
  private:
   lmdb::env env_;

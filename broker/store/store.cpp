@@ -5,8 +5,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <boost/uuid/random_generator.hpp>
-#include <boost/uuid/uuid_io.hpp>
 #include <cerrno>
 #include <condition_variable>
 #include <cstring>
@@ -16,6 +14,7 @@
 #include "broker/base/bytes.hpp"
 #include "broker/base/limits.hpp"
 #include "broker/base/log.hpp"
+#include "broker/store/offline_store.hpp"
 
 namespace tidegate::store {
 
@@ -40,7 +39,7 @@ struct store::handover {
 store::store(store_options options) : options_(std::move(options)), handover_(std::make_unique<handover>()) {
   lock_directory();
   try {
-    open_file();
+    open_or_start_anew();
   } catch (const lmdb::map_full&) {
     throw storage_failure(
         fmt::format("the store in {} has no free page left: raise store.bytes_max", options_.directory.string()));
@@ -61,10 +60,6 @@ store::~store() {
     handover_->wake.notify_one();
     handover_->runner.join();
   }
-}
-
-store::descriptor::~descriptor() {
-  if (number >= 0) ::close(number);
 }
 
 void store::lock_directory() {
@@ -88,16 +83,41 @@ void store::lock_directory() {
                   options_.directory.string()));
 }
 
+void store::open_or_start_anew() {
+  try {
+    open_file();
+  } catch (const store_damaged& damaged) {
+    if (options_.sets_damaged_aside) return start_anew(damaged);
+    throw storage_failure(
+        fmt::format("{}. Nothing was changed: `tidegate store check {}` says more, and "
+                    "store.on_damage = \"set-aside\" starts with an empty store beside it",
+                    damaged.what(), options_.directory.string()));
+  }
+}
+
 void store::open_file() {
+  const std::filesystem::path file = options_.directory / store_file;
+  if (!std::filesystem::exists(file)) make_store(options_.directory, options_.bytes_max);
   env_ = std::make_unique<lmdb::env>(options_.directory, options_.bytes_max);
   env_->clear_stale_readers();
   tables_ = open_tables(*env_);
   check_format();
-  fill_file();
+  fill_with_zeros(file, options_.bytes_max, "make room or lower store.bytes_max", {});  // store.bytes_max was raised
   found_books_ = read_books(*env_, tables_, &found_);
   if (!stopped_cleanly_) suspect_deliveries(found_books_);
   reader_ = std::make_unique<reader>(*env_, tables_, found_books_);
   pages_ = env_->pages();
+}
+
+// Nothing is deleted. What it was worth nobody knows: the loss record names the file.
+void store::start_anew(const store_damaged& damaged) {
+  env_.reset();
+  found_ = {};
+  const std::string name = set_aside(options_.directory);
+  log::error("store {}: {}; set aside as {}, and starting with an empty store", options_.directory.string(),
+             damaged.what(), name);
+  open_file();
+  open_->lose({loss_reason::damaged, stream_id{}, name});
 }
 
 void store::check_format() {
@@ -105,62 +125,35 @@ void store::check_format() {
   const auto version = txn.get(tables_.meta, meta_format);
   std::string current;
   append_be(current, format_version);
-  if (version && *version != current) {
+  if (!version) throw store_damaged("the store is damaged: its meta table lacks the format");
+  if (*version != current) {
     byte_reader reader(*version);
     throw storage_failure(
         fmt::format("the store in {} has format {}, this broker reads format {}: use the broker that "
                     "wrote it, or start with an empty directory",
                     options_.directory.string(), reader.be<std::uint32_t>(), format_version));
   }
-  if (version) {
-    const auto incarnation = txn.get(tables_.meta, meta_incarnation), clean = txn.get(tables_.meta, meta_clean);
-    if (!incarnation || !clean) throw store_damaged("the store is damaged: its meta table lacks a row");
-    incarnation_ = unsealed(*incarnation, "the incarnation");
-    stopped_cleanly_ = unsealed(*clean, "the note of a clean stop") == clean_yes;
-    next_stream_ = next_stream_of(txn, tables_);
-    flash_bytes_before_ = flash_bytes_of(txn, tables_);
-  } else {
-    incarnation_ = boost::uuids::to_string(boost::uuids::random_generator()());
-    stopped_cleanly_ = true;
-    txn.put(tables_.meta, meta_format, current);
-    txn.put(tables_.meta, meta_incarnation, sealed(incarnation_));
-  }
+  const auto incarnation = txn.get(tables_.meta, meta_incarnation), clean = txn.get(tables_.meta, meta_clean);
+  if (!incarnation || !clean) throw store_damaged("the store is damaged: its meta table lacks a row");
+  incarnation_ = unsealed(*incarnation, "the incarnation");
+  stopped_cleanly_ = unsealed(*clean, "the note of a clean stop") == clean_yes;
+  next_stream_ = next_stream_of(txn, tables_);
+  flash_bytes_before_ = flash_bytes_of(txn, tables_);
   txn.put(tables_.meta, meta_clean, sealed(std::string(clean_no)));
   txn.commit();
 }
 
-// With zeros up to the map's size, so the disk cannot run out under the broker and the file system has no blocks to
-// find in a commit. Goes on where an interrupted start left off.
-void store::fill_file() {
-  const std::string path = options_.directory / "data.mdb";
-  descriptor file;
-  file.number = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
-  if (file.number < 0) throw storage_failure(fmt::format("cannot open {}: {}", path, std::strerror(errno)));
-  const std::vector<char> zeros(limits::mib, '\0');
-  auto at = static_cast<std::uint64_t>(::lseek(file.number, 0, SEEK_END));
-  const std::uint64_t step = std::max<std::uint64_t>(options_.bytes_max / 10, 64 * limits::mib);
-  std::uint64_t next_line = at + step;
-  if (at + step < options_.bytes_max) log::info("filling {} to {} MiB, once", path, options_.bytes_max / limits::mib);
-  while (at < options_.bytes_max) {
-    const auto size = std::min<std::uint64_t>(zeros.size(), options_.bytes_max - at);
-    const ssize_t written = ::pwrite(file.number, zeros.data(), size, static_cast<off_t>(at));
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) {
-      const int cause = written < 0 ? errno : ENOSPC;
-      throw storage_failure(
-          fmt::format("cannot fill {} to store.bytes_max = {} MiB, stopped at {} MiB: {}; make room or "
-                      "lower store.bytes_max",
-                      path, options_.bytes_max / limits::mib, at / limits::mib, std::strerror(cause)));
-    }
-    at += static_cast<std::uint64_t>(written);
-    if (at >= next_line && at < options_.bytes_max) {
-      log::info("filling {}: {} of {} MiB", path, at / limits::mib, options_.bytes_max / limits::mib);
-      next_line += step;
-    }
+void store::watch_readers() {
+  env_->clear_stale_readers();
+  const auto oldest = env_->oldest_foreign_reader();
+  const bool is_stuck =
+      oldest && seen_reader_ && oldest->pid == seen_reader_->pid && oldest->commit == seen_reader_->commit;
+  if (is_stuck && !stuck_reader_) {
+    log::warning("process {} reads the store and does not end: while it does, the store fills up; end that process",
+                 oldest->pid);
   }
-  if (::fdatasync(file.number) != 0) {
-    throw storage_failure(fmt::format("cannot sync {}: {}", path, std::strerror(errno)));
-  }
+  stuck_reader_ = is_stuck ? oldest : std::nullopt;
+  seen_reader_ = oldest;
 }
 
 void store::forget_found() {

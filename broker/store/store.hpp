@@ -10,6 +10,7 @@
 
 #include "broker/base/clock.hpp"
 #include "broker/store/group.hpp"
+#include "broker/store/new_file.hpp"
 #include "broker/store/reader.hpp"
 #include "broker/store/writer.hpp"
 
@@ -21,6 +22,8 @@ struct store_options {
   writer_options writer;
   // Tests leave it off and call step().
   bool own_thread = true;
+  // A file that cannot be used is renamed, and an empty store takes its place; otherwise the start fails.
+  bool sets_damaged_aside = false;
 };
 
 // Share of the map that may hold something before publishes are refused. Acknowledgements, deletes and cursors need
@@ -62,6 +65,9 @@ class store {
   // Publishes are refused: what is held is above its bound; or the writer found no room for records below it (free
   // pages can be too scattered for a chunk), until some more is free.
   bool is_full() const;
+  // Every few seconds: another process that reads the file for longer than that keeps freed pages from being used.
+  void watch_readers();
+  std::optional<lmdb::foreign_reader> stuck_reader() const { return stuck_reader_; }
   const lmdb::page_use& pages() const { return pages_; }
   stream_id new_stream_id();
 
@@ -70,18 +76,11 @@ class store {
 
  private:
   struct handover;
-  // A file of ours, closed in the end, also when the constructor throws.
-  struct descriptor {
-    int number = -1;
-    descriptor() = default;
-    descriptor(const descriptor&) = delete;
-    descriptor& operator=(const descriptor&) = delete;
-    ~descriptor();
-  };
   void lock_directory();
+  void open_or_start_anew();
   void open_file();
+  void start_anew(const store_damaged& damaged);
   void check_format();
-  void fill_file();
   void start_thread();
   void run();
 
@@ -100,6 +99,7 @@ class store {
   std::unique_ptr<group> open_ = std::make_unique<group>();
   bool busy_ = false;
   lmdb::page_use pages_;
+  std::optional<lmdb::foreign_reader> seen_reader_, stuck_reader_;
   double full_above_ = refuse_above;
   std::size_t submitted_bytes_ = 0;
   std::function<void()> notice_;

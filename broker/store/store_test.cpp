@@ -2,10 +2,15 @@
 #include "broker/store/store.hpp"
 
 #include <gmock/gmock.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
 
 #include <fstream>
 #include <semaphore>
 
+#include "broker/store/offline_store.hpp"
 #include "broker/store/scratch_store.hpp"
 
 namespace tidegate::store {
@@ -166,6 +171,112 @@ TEST(store_open, a_flipped_byte_in_any_row_is_told) {
     }
   }
   EXPECT_EQ(failure_of(in(store.path())), "none");
+}
+
+store_options setting_aside(const scratch_store& store) {
+  store_options options = in(store.path());
+  options.sets_damaged_aside = true;
+  return options;
+}
+
+void overwrite(const std::filesystem::path& file, std::string_view bytes) {
+  std::fstream out(file, std::ios::in | std::ios::out | std::ios::binary);
+  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+}
+
+std::vector<std::string> names_in(const std::filesystem::path& directory) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) names.push_back(entry.path().filename());
+  return names;
+}
+
+TEST(store_open, what_cannot_be_used_stops_a_start_and_stays_as_it_is) {
+  scratch_store store;
+  store.kill();
+  overwrite(store.path() / store_file, std::string(8'192, 'x'));
+  EXPECT_THAT(failure_of(in(store.path())), AllOf(HasSubstr("store check"), HasSubstr("set-aside")));
+  EXPECT_THAT(names_in(store.path()), testing::UnorderedElementsAre("data.mdb", "lock.mdb", "owner.lock"));
+}
+
+TEST(store_open, what_cannot_be_used_is_set_aside_on_request) {
+  scratch_store scratch;
+  const stream_id queue = scratch.make_queue();
+  scratch.append(queue, "gone with the file");
+  scratch.commit();
+  for (int times = 1; times <= 3; ++times) {
+    scratch.kill();
+    overwrite(scratch.path() / store_file, std::string(8'192, 'x'));
+    store store(setting_aside(scratch));
+    EXPECT_EQ(store.read().find(queue), nullptr);
+    EXPECT_TRUE(store.found().definitions.empty());
+    store.submit();
+    store.step();
+    store.collect();
+    const auto losses = store.read().losses().value();
+    ASSERT_EQ(losses.size(), 1u);
+    EXPECT_EQ(losses.at(1).reason, loss_reason::damaged);
+    EXPECT_TRUE(std::filesystem::exists(scratch.path() / losses.at(1).source));
+  }
+  overwrite(scratch.path() / store_file, std::string(8'192, 'x'));
+  EXPECT_THAT(failure_of(setting_aside(scratch)), HasSubstr("3 damaged files"));
+}
+
+TEST(store_open, a_file_that_was_not_finished_is_made_anew) {
+  scratch_directory directory;
+  std::filesystem::create_directory(directory.path() / "unfinished");
+  std::ofstream(directory.path() / "unfinished" / store_file) << "half";
+  const store store(in(directory.path()));
+  EXPECT_TRUE(store.found().definitions.empty());
+  EXPECT_THAT(names_in(directory.path()), testing::UnorderedElementsAre("data.mdb", "lock.mdb", "owner.lock"));
+  EXPECT_EQ(std::filesystem::file_size(directory.path() / store_file), in(directory.path()).bytes_max);
+}
+
+TEST(store_open, a_disk_too_small_is_told_at_once_and_nothing_is_left) {
+  scratch_directory directory;
+  store_options options = in(directory.path());
+  options.bytes_max = 1ull << 46;
+  EXPECT_THAT(failure_of(options), AllOf(HasSubstr("MiB free"), HasSubstr("store.bytes_max")));
+  EXPECT_FALSE(std::filesystem::exists(directory.path() / "unfinished"));
+}
+
+// Another process looks at the file and does not end.
+TEST(store_open, a_stuck_reader_is_seen_and_what_it_pins_is_not_free) {
+  scratch_store scratch({8 << 20, 64 * 1024});
+  const stream_id queue = scratch.make_queue();
+  scratch.append_many(queue, 100, 1'000);
+  scratch.commit();
+  int ready[2], done[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  ASSERT_EQ(::pipe(done), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    char byte = 0;
+    {
+      lmdb::env env(scratch.path(), 8 << 20);
+      const lmdb::txn reading(env, lmdb::access::read);
+      if (::write(ready[1], &byte, 1) != 1 || ::read(done[0], &byte, 1) != 1) ::_exit(1);
+    }
+    ::_exit(0);
+  }
+  char byte = 0;
+  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+  scratch.get().watch_readers();
+  EXPECT_FALSE(scratch.get().stuck_reader());
+  scratch.get().watch_readers();
+  ASSERT_TRUE(scratch.get().stuck_reader());
+  EXPECT_EQ(scratch.get().stuck_reader()->pid, child);
+  for (offset_t offset = 0; offset < 100; ++offset) scratch.ack(queue, offset);
+  scratch.commit();
+  for (int i = 0; i < 20; ++i) scratch.append_many(queue, 1, 10), scratch.commit();
+  const auto pinned = scratch->pages().used_pages;
+  ASSERT_EQ(::write(done[1], &byte, 1), 1);
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  scratch.get().watch_readers();
+  EXPECT_FALSE(scratch.get().stuck_reader());
+  scratch.append_many(queue, 1, 10);
+  EXPECT_LT(scratch.commit().pages.used_pages + 20, pinned);
+  for (const int end : {ready[0], ready[1], done[0], done[1]}) ::close(end);
 }
 
 }  // namespace

@@ -45,7 +45,10 @@ class cuts {
  public:
   cuts(const recording& recording, const image_options& options) : options_(options) {
     for (std::size_t i = 0; i < recording.events().size(); ++i) {
-      if (recording.events()[i].kind != event::what::mark) places_.push_back(i);
+      const event::what kind = recording.events()[i].kind;
+      // Until the file has its name a cut leaves no store at all, and a start makes one.
+      if (kind == event::what::name) places_.clear();
+      if (kind != event::what::mark) places_.push_back(i);
     }
   }
   // Everything before this event has happened. It is one that reaches the file, or the end.

@@ -44,6 +44,7 @@ void disk::put_oldest(std::size_t count) {
 
 void disk::apply(const event& event) {
   switch (event.kind) {
+    case event::what::name:
     case event::what::mark:
       return;
     case event::what::sync:

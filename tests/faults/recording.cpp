@@ -18,6 +18,8 @@ event::what kind_of(char letter) {
       return event::what::sync;
     case 't':
       return event::what::size;
+    case 'n':
+      return event::what::name;
     case 'm':
       return event::what::mark;
     default:

@@ -11,7 +11,7 @@
 namespace tidegate::faults {
 
 struct event {
-  enum class what { write, sync, size, mark } kind = what::write;
+  enum class what { write, sync, size, name, mark } kind = what::write;
   bool synced = false;       // the write was through to the disk when its call returned
   std::uint64_t offset = 0;  // of the write; the new size
   std::string_view bytes;    // of the write; the mark's text

@@ -62,7 +62,7 @@ def test_a_store_goes_on_though_its_disk_is_full(desk, tmp_path, say, round_numb
     with small_disk(tmp_path / "disk", STORE_BYTES + MIB) as disk:
         load = desk.start("load", [processes.program("fault_load"), "--store", disk / "store", "--marks", marks,
                                    "--workload", workload, "--seed", SEED + round_number, "--rounds", "1000000"])
-        processes.wait_until(marks.exists, 30, "the store to be opened")
+        processes.wait_until((disk / "store" / "data.mdb").exists, 30, "the store to be made")
         fill(disk)
         assert os.statvfs(disk).f_bavail == 0, "void: the disk is not full"
         before = confirmed_in(marks)

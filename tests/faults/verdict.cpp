@@ -60,6 +60,16 @@ void add_one_each(core::broker& broker) {
   }
 }
 
+// What the broker passed over while it was read, and says so once that is on flash.
+void tell_damage(opened_store& opened, verdict& verdict) {
+  commit(opened);
+  for (const auto& row : opened.broker.list_losses().value()) {
+    if (row.record.reason != store::loss_reason::damaged) continue;
+    verdict.violations.push_back({promise::readable, fmt::format("{} {}: offsets {} to {} are damaged", row.kind,
+                                                                 row.name, row.record.first, row.record.end)});
+  }
+}
+
 // What is wrong, or nothing.
 std::string go_on(opened_store& opened) {
   const count before = count_all(opened.broker);
@@ -90,6 +100,7 @@ verdict judge(const small_store& store, const history& told, bool goes_on) {
     {
       opened_store opened(store);
       verdict.violations = check(told, read_holdings(opened.broker, publishers_of(told)));
+      tell_damage(opened, verdict);
       if (!goes_on || !verdict.violations.empty()) return verdict;
       verdict.refused = go_on(opened);
       at_end = count_all(opened.broker);

@@ -138,6 +138,7 @@ json::object status(front_end& front_end) {
                    {"acknowledged", counts.acknowledged},
                    {"bytes_written", counts.bytes_written},
                    {"store_bytes_used", pages.used_pages * pages.page_bytes},
+                   {"reader_pid", broker.storage().stuck_reader() ? broker.storage().stuck_reader()->pid : 0},
                    {"store_bytes_max", pages.map_pages * pages.page_bytes},
                    {"journal_bytes", counts.journal_bytes}};
   add_pace(out, front_end.broker());

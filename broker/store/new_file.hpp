@@ -1,0 +1,35 @@
+// Making the store's file, and putting a bad one out of the way. Neither leaves anything half done under its name.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+
+namespace tidegate::store {
+
+// A file of ours, closed in the end, also when what comes behind it throws.
+struct descriptor {
+  int number = -1;
+  descriptor() = default;
+  explicit descriptor(int opened) : number(opened) {}
+  descriptor(const descriptor&) = delete;
+  descriptor& operator=(const descriptor&) = delete;
+  ~descriptor();
+};
+
+// Appends zeros up to that size, and syncs: so the disk cannot run out under a broker, and the file system has no
+// blocks to find in a commit. `step`, if there is one, is told how far it is. Throws storage_failure, at once where the
+// disk has less room than that; `advice` ends its text.
+using fill_step = std::function<void(std::uint64_t bytes)>;
+void fill_with_zeros(const std::filesystem::path& file, std::uint64_t bytes_max, std::string_view advice,
+                     const fill_step& step);
+
+// An empty store of that size. It is made under another name and then renamed, so that an end in between, also of the
+// power, leaves no file that is none.
+void make_store(const std::filesystem::path& directory, std::uint64_t bytes_max);
+
+// Renames the store's file to one with the time in its name, and returns that. Throws storage_failure when several lie
+// there already: they take as much room each.
+std::string set_aside(const std::filesystem::path& directory);
+
+}  // namespace tidegate::store
