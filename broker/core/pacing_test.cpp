@@ -173,7 +173,8 @@ TEST_F(pacing, durability_is_an_attribute) {
   EXPECT_EQ(refused.error().code, errc::precondition);
   EXPECT_EQ(refused.error().text, "queue 'lazy' has durability interval:500, not commit");
   broker_->declare_topic({"log", 1, 0, {}, 0, overflow::drop_oldest, {}, every(200)}, receipt).value();
-  EXPECT_EQ(broker_->declare_topic({"log", 0, 0, {}, 0, overflow::drop_oldest, {}, every(201)}, receipt).error().field, "durability");
+  EXPECT_EQ(broker_->declare_topic({"log", 0, 0, {}, 0, overflow::drop_oldest, {}, every(201)}, receipt).error().field,
+            "durability");
   EXPECT_TRUE(broker_->declare_topic({"log", 0, 0, {}, {}}, receipt));
 }
 

@@ -163,7 +163,9 @@ void read_store(const toml::table& table, configuration& out) {
               {"on_damage",
                [&](const auto& node) {
                  const std::string action = text_at(node, "store.on_damage");
-                 if (action != "stop" && action != "set-aside") fail(node, "store.on_damage", "takes stop or set-aside");
+                 if (action != "stop" && action != "set-aside") {
+                   fail(node, "store.on_damage", "takes stop or set-aside");
+                 }
                  out.store.sets_damaged_aside = action == "set-aside";
                }},
               {"retention_bytes_default", [&](const auto& node) {
