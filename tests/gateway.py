@@ -48,6 +48,9 @@ id = "gateway-under-test"
 path = "{self.store}"
 bytes_max = {bytes_max}
 
+[clock]
+trusted = "always"
+
 [native]
 listen = "{self.address}"
 device_exchange = "amq.topic"

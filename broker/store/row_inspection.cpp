@@ -93,6 +93,8 @@ void row_inspection::take_meta(std::string_view key, std::string_view value) {
   } else if (key == meta_next_stream) {
     check_size(bare, sizeof(std::uint32_t), "it");
     next_stream_ = load_be<std::uint32_t>(bare.data());
+  } else if (key == meta_flash_bytes) {
+    check_size(bare, sizeof(std::uint64_t), "it");
   } else {
     find_(severity::note, row_name("meta", key), "is not known to this version");
   }
