@@ -1,7 +1,7 @@
 """What the broker costs at rest: program size, private memory, and the time from start to ready, with an empty store
 and with many messages held. Prints a table, or JSON with --json.
 
-    /usr/bin/python3 tests/bench/footprint.py [--build build/release] [--messages 1000000] [--json]
+    /usr/bin/python3 tests/bench/footprint.py [--build build/release] [--messages N] [--records N] [--json]
 """
 
 import argparse
@@ -16,14 +16,14 @@ import time
 CONFIG = """\
 [store]
 path = "{home}/store"
-bytes_max = "1G"
+bytes_max = {store_bytes}
 [native]
 listen = "127.0.0.1:{port}"
 [[queue]]
 name = "held"
 [[topic]]
 name = "held"
-retention_bytes = "512M"
+retention_bytes = {topic_bytes}
 [[binding]]
 exchange = "amq.direct"
 topic = "held"
@@ -37,8 +37,12 @@ def free_port():
         return probe.getsockname()[1]
 
 
+# On disk, of a message of 100 bytes with its share of headers; and logs may take 70 % of a store.
+MESSAGE_BYTES = 200
+
+
 class Gateway:
-    def __init__(self, build):
+    def __init__(self, build, messages, records):
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="tidegate-footprint-"))
         self.program = self.home / "tidegate-broker"
         shutil.copy(build / "broker/main/tidegate-broker", self.program)
@@ -46,7 +50,10 @@ class Gateway:
         self.tool = build / "client/tidegate"
         self.port = free_port()
         self.config = self.home / "broker.toml"
-        self.config.write_text(CONFIG.format(home=self.home, port=self.port))
+        topic_bytes = max(512 << 20, records * MESSAGE_BYTES)
+        store_bytes = max(1 << 30, 2 * (topic_bytes + messages * MESSAGE_BYTES))
+        self.config.write_text(CONFIG.format(home=self.home, port=self.port, topic_bytes=topic_bytes,
+                                             store_bytes=store_bytes))
         self.process = None
 
     def start(self):
@@ -96,31 +103,33 @@ def start_after_kill(gateway):
     return gateway.start()
 
 
-def measure(gateway, messages):
+def measure(gateway, messages, records):
     rows = {"stripped program, KiB": gateway.program.stat().st_size // 1024}
-    rows["first start, which fills 1 GiB, ms"] = gateway.start()
+    rows["first start, which fills the file, ms"] = gateway.start()
     rows["start with an empty store, ms"] = clean_start(gateway)
     rows["private memory idle, KiB"] = gateway.private_kib()[0]
-    held = {"in a queue": ("--key", "held"), "in a topic": ("--exchange", "amq.direct", "--key", "held")}
-    for name, where in held.items():
-        gateway.publish(messages, *where)
-        rows[f"{messages} {name}: start after kill -9, ms"] = start_after_kill(gateway)
-        rows[f"{messages} {name}: start after a clean stop, ms"] = clean_start(gateway)
+    held = {f"{messages} in a queue": (messages, "--key", "held"),
+            f"and {records} in a topic": (records, "--exchange", "amq.direct", "--key", "held")}
+    for name, (count, *where) in held.items():
+        gateway.publish(count, *where)
+        rows[f"{name}: start after kill -9, ms"] = start_after_kill(gateway)
+        rows[f"{name}: start after a clean stop, ms"] = clean_start(gateway)
         own, store = gateway.private_kib()
-        rows[f"{messages} {name}: private memory, KiB"] = own
-        rows[f"{messages} {name}: pages of the map seen, KiB"] = store
+        rows[f"{name}: private memory, KiB"] = own
+        rows[f"{name}: pages of the map seen, KiB"] = store
     return rows
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build/release", type=pathlib.Path, help="(default build/release)")
-    parser.add_argument("--messages", default=1_000_000, type=int, help="of 100 bytes, held (default 1000000)")
+    parser.add_argument("--messages", default=1_000_000, type=int, help="of 100 bytes, in a queue (default 1000000)")
+    parser.add_argument("--records", default=1_000_000, type=int, help="of 100 bytes, in a topic (default 1000000)")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    gateway = Gateway(options.build)
+    gateway = Gateway(options.build, options.messages, options.records)
     try:
-        rows = measure(gateway, options.messages)
+        rows = measure(gateway, options.messages, options.records)
     finally:
         gateway.process and gateway.process.kill()
         shutil.rmtree(gateway.home, ignore_errors=True)
