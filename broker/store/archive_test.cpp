@@ -7,6 +7,7 @@
 
 #include "broker/store/importing.hpp"
 #include "broker/store/lived_store.hpp"
+#include "broker/store/overview.hpp"
 
 namespace tidegate::store {
 namespace {
@@ -152,6 +153,10 @@ TEST(transfer, loss_records_go_along) {
   imported(exported(old.path()), elsewhere.path());
   const auto rows = raw_file(elsewhere.path()).rows(&tables::loss);
   EXPECT_EQ(rows, raw_file(old.path()).rows(&tables::loss));
+  offline_store moved(elsewhere.path());
+  const auto losses = survey(moved).losses;
+  ASSERT_FALSE(losses.empty());
+  EXPECT_EQ(losses.front().record, gone);
 }
 
 std::string complaint_about(const std::string& archive) {

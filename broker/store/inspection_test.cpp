@@ -49,7 +49,7 @@ TEST(inspection, a_flipped_bit_is_found_in_every_row) {
   lived_store store(3);
   store.live(60);
   store.store().kill();
-  raw_file(store.path()).put(&tables::loss, std::string(8, '\0'), sealed("a loss record"));
+  raw_file(store.path()).put(&tables::loss, loss_key(0), encode(loss_record{}));
   for (const auto table :
        {&tables::journal, &tables::chunk, &tables::state, &tables::catalog, &tables::loss, &tables::meta}) {
     const auto rows = raw_file(store.path()).rows(table);

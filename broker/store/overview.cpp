@@ -63,7 +63,13 @@ store_overview summarize(offline_store& store, const books& books, const content
 store_overview survey(offline_store& store) {
   contents contents;
   const books books = read_books(store.env(), store.rows(), &contents);
-  return summarize(store, books, contents);
+  store_overview seen = summarize(store, books, contents);
+  const auto losses = reader(store.env(), store.rows(), books).losses();
+  if (!losses) throw store_damaged(losses.error().text);
+  std::map<stream_id, std::optional<stream_owner>> owners;
+  for (const stream_overview& stream : seen.streams) owners[stream.stream] = stream.owner;
+  for (const auto& [number, record] : *losses) seen.losses.push_back({number, owners[record.stream], record});
+  return seen;
 }
 
 }  // namespace tidegate::store

@@ -7,6 +7,7 @@
 
 #include "broker/store/catalog.hpp"
 #include "broker/store/offline_store.hpp"
+#include "broker/store/reader.hpp"
 
 namespace tidegate::store {
 
@@ -37,13 +38,20 @@ struct journal_overview {
   commit_number newest = 0;
 };
 
+struct loss_overview {
+  loss_number number = 0;
+  std::optional<stream_owner> owner;  // none: it has been deleted, or nothing of it came from a stream
+  loss_record record;
+};
+
 struct store_overview {
   std::vector<stream_overview> streams;
   std::vector<cursor_overview> cursors;
   std::size_t producers = 0;
   std::size_t exchanges = 0, queues = 0, topics = 0, bindings = 0;
   journal_overview journal;
-  std::uint64_t loss_records = 0;
+  std::uint64_t loss_records = 0;  // in the table
+  std::vector<loss_overview> losses;  // of survey(): the newest, those of the journal included
 };
 
 // From what read_books() gave.

@@ -168,7 +168,7 @@ void row_inspection::take_blob(std::string_view key, std::string_view value) {
 
 void row_inspection::take_loss(std::string_view key, std::string_view value) {
   check_size(key, sizeof(std::uint64_t), "its key");
-  unsealed(value, "it");
+  decode_loss(value);
 }
 
 void row_inspection::compare() {

@@ -42,6 +42,20 @@ json::object to_json(const store::cursor_overview& cursor) {
   return row;
 }
 
+json::object to_json(const store::loss_overview& loss) {
+  const store::loss_record& record = loss.record;
+  json::object row{{"loss", loss.number}, {"reason", store::name(record.reason)}, {"source", text_of(record.source)}};
+  add_owner(row, loss.owner);
+  row["first"] = record.first;
+  row["end"] = record.end;
+  row["records"] = record.records;
+  row["unread"] = record.unread;
+  row["since_ms"] = record.since.count();
+  row["until_ms"] = record.until.count();
+  row["time_trusted"] = record.wall_trusted;
+  return row;
+}
+
 json::object to_json(const store::lmdb::page_use& pages) {
   return {{"page_bytes", pages.page_bytes},
           {"map", pages.map_pages},
@@ -75,6 +89,16 @@ void add_overview(json::object& to, const store::store_overview& overview) {
                    {"newest_commit", overview.journal.newest}};
   to["streams"] = to_array(overview.streams);
   to["cursors"] = to_array(overview.cursors);
+  to["losses"] = to_array(overview.losses);
+}
+
+// Milliseconds since 1970 become a date for people.
+void put_date(json::object& row, std::string_view member, std::string_view date) {
+  const auto* const found = row.if_contains(member);
+  if (found == nullptr) return;
+  const auto ms = found->to_number<std::int64_t>();
+  row[date] = ms == 0 ? json::value() : json::value(to_iso_time(ms));
+  row.stable_erase(row.find(member));
 }
 
 // A section with a line of room above it; nothing where there are no rows.
@@ -83,11 +107,9 @@ std::string section(const json::object& report, std::string_view member) {
   if (found == nullptr || !found->is_array() || found->get_array().empty()) return "";
   json::array rows = found->get_array();
   for (json::value& row : rows) {
-    const auto* const newest = row.get_object().if_contains("newest_timestamp_ms");
-    if (newest == nullptr) continue;
-    const auto ms = newest->to_number<std::int64_t>();
-    row.get_object()["newest"] = ms == 0 ? json::value() : json::value(to_iso_time(ms));
-    row.get_object().stable_erase(row.get_object().find("newest_timestamp_ms"));
+    put_date(row.get_object(), "newest_timestamp_ms", "newest");
+    put_date(row.get_object(), "since_ms", "since");
+    put_date(row.get_object(), "until_ms", "until");
   }
   return "\n" + table(rows);
 }
@@ -132,8 +154,8 @@ std::string check_text(const json::object& report) {
 
 std::string overview_text(const json::object& report) {
   json::object plain = report;
-  for (const std::string_view member : {"streams", "cursors"}) plain.erase(member);
-  return fields(plain) + section(report, "streams") + section(report, "cursors");
+  for (const std::string_view member : {"streams", "cursors", "losses"}) plain.erase(member);
+  return fields(plain) + section(report, "streams") + section(report, "cursors") + section(report, "losses");
 }
 
 }  // namespace tidegate::tool
