@@ -100,6 +100,8 @@ def measure_all(options):
     rows, promises = [], {}
     for make in makers(options.build):
         name, absent = make().name, make().missing()
+        if options.only not in name:
+            continue
         promises[name] = f"not measured: {absent}" if absent else make().promise
         for rate in [] if absent else options.rates:
             # One message a second is too few in the time that is enough for the others.
@@ -131,6 +133,7 @@ def main():
     parser.add_argument("--build", default="build/release", type=pathlib.Path, help="(default build/release)")
     parser.add_argument("--seconds", default=30, type=float, help="for each cell; twice at 1/s (default 30)")
     parser.add_argument("--rates", default=[1, 10, 100, 1000], type=int, nargs="+", help="messages a second")
+    parser.add_argument("--only", default="", help="the brokers with this in their names (default: all)")
     parser.add_argument("--directory", default=None, help="for the 1 GiB image (default: the temporary one)")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

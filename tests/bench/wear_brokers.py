@@ -187,6 +187,7 @@ class Mosquitto(Broker):
     def configuration(self):
         return f"""listener {self.port} 127.0.0.1
 allow_anonymous true
+set_tcp_nodelay true
 user root
 persistence true
 persistence_location {self.folder}/
