@@ -7,6 +7,7 @@ again and again. Prints what each second brought, the file's size, and the broke
 
 import argparse
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -88,12 +89,22 @@ class Gateway:
     def status(self):
         return json.loads(self.run("status", "--json").stdout)
 
+    def raw_ms(self):
+        """One append and fdatasync beside the store: how the disk is doing, whoever else uses it."""
+        with open(self.home / "raw", "ab") as raw:
+            raw.write(bytes(4096))
+            raw.flush()
+            began = time.monotonic()
+            os.fdatasync(raw.fileno())
+            return (time.monotonic() - began) * 1000
+
     def sample(self):
         status = self.status()
         memory = pathlib.Path(f"/proc/{self.broker.pid}/status").read_text()
         kib = {line.split(":")[0]: int(line.split()[1]) for line in memory.splitlines() if line.startswith("Rss")}
-        return {"at": time.monotonic(), "published": status["published"], "acknowledged": status["acknowledged"],
-                "commits": status["commits"], "refused": status["refused_full"] + status["refused_overflow"],
+        return {"raw_ms": self.raw_ms(), "at": time.monotonic(), "published": status["published"],
+                "acknowledged": status["acknowledged"], "commits": status["commits"],
+                "refused": status["refused_full"] + status["refused_overflow"],
                 "file": (self.home / "store/data.mdb").stat().st_size, "used": status["store_bytes_used"],
                 "own_kib": kib["RssAnon"], "file_kib": kib["RssFile"]}
 
@@ -156,13 +167,14 @@ def sparkline(values):
 
 def summary(gateway, samples):
     published, acknowledged = per_second(samples, "published"), per_second(samples, "acknowledged")
-    half = len(published) // 2
+    half, raw = len(published) // 2, [sample["raw_ms"] for sample in samples]
     return {"seconds": len(published), "published": samples[-1]["published"] - samples[0]["published"],
             "acknowledged": samples[-1]["acknowledged"] - samples[0]["acknowledged"],
             "commits_per_second": statistics.mean(per_second(samples, "commits")),
             "published_per_second": {"median": statistics.median(published), "worst": min(published),
                                      "best": max(published), "first_half": statistics.median(published[:half]),
                                      "second_half": statistics.median(published[half:])},
+            "raw_ms": {"first_half": statistics.median(raw[:half]), "second_half": statistics.median(raw[half:])},
             "acknowledged_per_second": {"median": statistics.median(acknowledged), "worst": min(acknowledged)},
             "refused": gateway.refused + samples[-1]["refused"], "failures": gateway.failures,
             "file_bytes": sorted({sample["file"] for sample in samples}),
@@ -180,6 +192,8 @@ def show(result):
             ("published a second: median", f"{rate['median']:,.0f}"),
             ("worst second (of the median)", f"{rate['worst']:,.0f} ({rate['worst'] / rate['median']:.2f})"),
             ("median of the first and second half", f"{rate['first_half']:,.0f}, {rate['second_half']:,.0f}"),
+            ("a raw append + fdatasync beside it, ms, likewise",
+             f"{result['raw_ms']['first_half']:.2f}, {result['raw_ms']['second_half']:.2f}"),
             ("worked off a second: median", f"{work['median']:,.0f}"),
             ("commits a second", f"{result['commits_per_second']:,.0f}"),
             ("refused, failed", f"{result['refused']}, {len(result['failures'])}"),
