@@ -18,7 +18,14 @@ void writer::keep_limits(lmdb::txn& txn, stream_id id, stream_ledger& ledger, st
                          blob_writer& blob) {
   const offset_t before = ledger.log_start;
   drop_excess(txn, id, ledger, incoming);
-  if (ledger.log_start != before) blob.trimmed(id, ledger.log_start);
+  tell_trim(id, ledger, before, blob);
+}
+
+void writer::tell_trim(stream_id id, stream_ledger& ledger, offset_t before, blob_writer& blob) {
+  if (ledger.log_start == before) return;
+  mark_dirty(books_, id, ledger, books_.last_commit);
+  touched_.insert(id);
+  blob.trimmed(id, ledger.log_start);
 }
 
 // Frees what the incoming bytes ask for whatever else this commit frees; what a lowered bound asks for can take some
@@ -42,10 +49,7 @@ void writer::let_go_of_read(lmdb::txn& txn, stream_id id, stream_ledger& ledger,
   const offset_t before = ledger.log_start;
   drop_excess(txn, id, ledger, 0);
   keep_count(txn, id, ledger);
-  if (ledger.log_start == before) return;
-  mark_dirty(books_, id, ledger, books_.last_commit);
-  touched_.insert(id);
-  blob.trimmed(id, ledger.log_start);
+  tell_trim(id, ledger, before, blob);
 }
 
 // The bound in records, exact to the record; behind those that are new.
@@ -82,10 +86,7 @@ void writer::expire(lmdb::txn& txn, blob_writer& blob) {
     drop_old(txn, id, ledger);
     drop_excess(txn, id, ledger, 0);
     keep_count(txn, id, ledger);
-    if (ledger.log_start == before) continue;
-    mark_dirty(books_, id, ledger, books_.last_commit);
-    touched_.insert(id);
-    blob.trimmed(id, ledger.log_start);
+    tell_trim(id, ledger, before, blob);
   }
 }
 
@@ -112,10 +113,9 @@ void writer::relieve(lmdb::txn& txn, blob_writer& blob) {
       const auto id = largest_droppable(txn, also_unread);
       if (!id) break;
       stream_ledger& ledger = books_.streams.at(*id);
+      const offset_t before = ledger.log_start;
       drop_head_while(txn, *id, ledger, loss_reason::store_room, [](std::uint64_t dropped) { return dropped == 0; });
-      mark_dirty(books_, *id, ledger, books_.last_commit);
-      touched_.insert(*id);
-      blob.trimmed(*id, ledger.log_start);
+      tell_trim(*id, ledger, before, blob);
     }
   }
 }

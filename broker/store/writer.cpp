@@ -196,7 +196,7 @@ void writer::take_share(lmdb::txn& txn, stream_share& share, blob_writer& blob) 
   journal_share(share, ledger, blob);
   const offset_t before = ledger.log_start;
   keep_count(txn, share.stream, ledger);
-  if (ledger.log_start != before) blob.trimmed(share.stream, ledger.log_start);
+  tell_trim(share.stream, ledger, before, blob);
   take_marks(share, ledger, blob);
 }
 

@@ -77,6 +77,7 @@ class writer {
   void put_chunk_bytes(lmdb::txn& txn);
   void put_blocks(lmdb::txn& txn, stream_id id, stream_ledger& ledger);
   void keep_limits(lmdb::txn& txn, stream_id id, stream_ledger& ledger, std::uint64_t incoming, blob_writer& blob);
+  void tell_trim(stream_id id, stream_ledger& ledger, offset_t before, blob_writer& blob);
   void keep_count(lmdb::txn& txn, stream_id id, stream_ledger& ledger);
   void mark_age(stream_id id, stream_ledger& ledger, blob_writer& blob);
   void expire(lmdb::txn& txn, blob_writer& blob);
