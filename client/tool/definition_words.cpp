@@ -164,10 +164,11 @@ void add_list(CLI::App& app, arguments& into) {
   CLI::App& list = *app.add_subcommand("list", "List what the broker has, as a table or with --json as an array");
   list.footer(std::string("EXAMPLES\n"
                           "  tidegate list queues\n"
-                          "  tidegate list topics --json\n") +
+                          "  tidegate list topics --json\n"
+                          "  tidegate list losses\n") +
               exit_codes);
   const auto arguments = std::make_shared<list_arguments>();
-  list.add_option("KIND", arguments->kind, "exchanges, bindings, queues, topics, groups or connections")
+  list.add_option("KIND", arguments->kind, "exchanges, bindings, queues, topics, groups, losses or connections")
       ->required()
       ->check(CLI::IsMember({"exchanges", "bindings", "queues", "topics", "groups", "losses", "connections"}));
   list.callback([arguments, &into] { into.command = *arguments; });
