@@ -20,6 +20,7 @@ constexpr std::uint32_t format_version = 2;
 constexpr std::size_t blob_bytes_max = 256 * 1024;     // a longer commit is split into parts
 constexpr std::size_t chunk_bytes_max = 65'520;        // with LMDB's page header exactly 16 pages of 4 KiB
 constexpr std::size_t roll_up_bytes = 64 * 1024;       // in the journal, of one stream
+constexpr std::size_t roll_up_bytes_max = 128 * 1024;  // the same where a commit has moved much already
 constexpr std::size_t direct_share_bytes = 32 * 1024;  // of one stream in one commit: goes straight to chunks
 constexpr std::uint64_t offsets_per_block = 1'024;
 

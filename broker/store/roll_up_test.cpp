@@ -129,5 +129,22 @@ TEST(roll_up, a_damaged_batch_is_not_laundered) {
   EXPECT_THROW(roll_up({}, {batch}), storage_failure);
 }
 
+// 64 queues that fill alike: none of the commits moves them all.
+TEST(roll_up, streams_due_together_are_moved_by_and_by) {
+  scratch_store scratch({32 << 20, 16 << 20});
+  std::vector<stream_id> queues;
+  for (int i = 0; i < 64; ++i) queues.push_back(scratch.make_queue());
+  std::uint64_t longest = 0, journal = 0;
+  for (int commit = 0; commit < 100; ++commit) {
+    for (const stream_id queue : queues) scratch.append_many(queue, 1, 2'000);
+    const commit_result result = scratch.commit();
+    longest = std::max(longest, result.bytes_written);
+    journal = std::max(journal, result.journal_bytes);
+  }
+  EXPECT_LT(longest, rolled_up_bytes_per_commit + 64 * 1024 + 64 * 2'200);
+  EXPECT_LT(journal, 64 * roll_up_bytes_max);
+  for (const stream_id queue : queues) EXPECT_EQ(scratch.bodies(queue).size(), 100u);
+}
+
 }  // namespace
 }  // namespace tidegate::store

@@ -69,7 +69,7 @@ commit_result writer::attempt(group& group) {
   added_.clear();
   dropped_now_.clear();
   changed_losses_.clear();
-  bytes_written_ = freed_bytes_ = 0;
+  bytes_written_ = freed_bytes_ = rolled_up_bytes_ = 0;
   if (group.time().lifetime >= books_.time.lifetime) books_.time = group.time();
   lmdb::txn txn(env_, lmdb::access::write);
   blob_writer blob(++books_.last_commit, books_.time);
@@ -185,9 +185,8 @@ void writer::take_share(lmdb::txn& txn, stream_share& share, blob_writer& blob) 
   mark_dirty(books_, share.stream, ledger, books_.last_commit);
   mark_age(share.stream, ledger, blob);
   keep_limits(txn, share.stream, ledger, incoming, blob);
-  // Without room what is in the journal stays there: moving it takes pages, and acknowledgements need them.
-  const bool direct = !is_lean_ && (incoming >= direct_share_bytes || ledger.recent_bytes + incoming >= roll_up_bytes);
-  if (direct) {
+  if (goes_to_chunks(ledger, incoming)) {
+    rolled_up_bytes_ += ledger.recent_bytes;
     admit(share, ledger);
     keep_count(txn, share.stream, ledger);
     take_marks(share, ledger, blob);
@@ -198,6 +197,16 @@ void writer::take_share(lmdb::txn& txn, stream_share& share, blob_writer& blob) 
   keep_count(txn, share.stream, ledger);
   tell_trim(share.stream, ledger, before, blob);
   take_marks(share, ledger, blob);
+}
+
+// Streams that fill alike are due alike: what this commit moves on top of its own is bounded, and who comes later in it
+// waits for one of the next.
+bool writer::goes_to_chunks(const stream_ledger& ledger, std::size_t incoming) const {
+  // Without room what is in the journal stays there: moving it takes pages, and acknowledgements need them.
+  if (is_lean_) return false;
+  const std::uint64_t bytes = ledger.recent_bytes + incoming;
+  const bool is_due = bytes >= roll_up_bytes && rolled_up_bytes_ < rolled_up_bytes_per_commit;
+  return is_due || bytes >= roll_up_bytes_max || incoming >= direct_share_bytes;
 }
 
 // Takes note of records that go straight to chunks.

@@ -11,6 +11,10 @@ namespace tidegate::store {
 // Freed by one commit at the most: a fragmented free list makes every later commit slower, and a big one waits long.
 constexpr std::uint64_t freed_bytes_per_commit = 4ull << 20;
 
+// Moved from the journal into chunks by one commit at the most, besides streams that wait no longer: a bounded delay for
+// those who wait for the commit.
+constexpr std::uint64_t rolled_up_bytes_per_commit = 1 << 20;
+
 // Share of the map above which the writer stores no more records, whoever sends them: what is left is for deletes,
 // which need fresh pages themselves. Core stops earlier, at refuse_above; this is for groups that were gathered before.
 constexpr double store_none_above = 0.90;
@@ -67,6 +71,7 @@ class writer {
   void change_stream(lmdb::txn& txn, const stream_change& change);
   void keep_stream_id(lmdb::txn& txn, stream_id id);
   void take_share(lmdb::txn& txn, stream_share& share, blob_writer& blob);
+  bool goes_to_chunks(const stream_ledger& ledger, std::size_t incoming) const;
   void admit(stream_share& share, stream_ledger& ledger);
   void take_marks(stream_share& share, stream_ledger& ledger, blob_writer& blob);
   void journal_share(stream_share& share, stream_ledger& ledger, blob_writer& blob);
@@ -121,6 +126,7 @@ class writer {
   std::map<loss_number, loss_record> changed_losses_;
   std::uint64_t bytes_written_ = 0;
   std::uint64_t freed_bytes_ = 0;
+  std::uint64_t rolled_up_bytes_ = 0;
   lmdb::page_use pages_;
   bool is_lean_ = false;  // the map is full: nothing is written that can wait
 };
