@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "broker/base/bytes.hpp"
+#include "broker/store/blob.hpp"
 
 namespace tidegate::store {
 namespace {

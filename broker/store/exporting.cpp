@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "broker/base/bytes.hpp"
+#include "broker/store/blob.hpp"
 #include "broker/store/reader.hpp"
 
 namespace tidegate::store {

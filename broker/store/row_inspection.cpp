@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "broker/base/bytes.hpp"
+#include "broker/store/blob.hpp"
 
 namespace tidegate::store {
 namespace {

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "broker/store/blob.hpp"
 #include "broker/store/books.hpp"
 #include "broker/store/group.hpp"
 
@@ -11,8 +12,8 @@ namespace tidegate::store {
 // Freed by one commit at the most: a fragmented free list makes every later commit slower, and a big one waits long.
 constexpr std::uint64_t freed_bytes_per_commit = 4ull << 20;
 
-// Moved from the journal into chunks by one commit at the most, besides streams that wait no longer: a bounded delay for
-// those who wait for the commit.
+// Moved from the journal into chunks by one commit at the most, besides streams that wait no longer: a bounded delay
+// for those who wait for the commit.
 constexpr std::uint64_t rolled_up_bytes_per_commit = 1 << 20;
 
 // Share of the map above which the writer stores no more records, whoever sends them: what is left is for deletes,

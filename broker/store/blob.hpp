@@ -1,0 +1,75 @@
+// The journal's blobs, as docs/store-format.md describes them. Pure functions over bytes.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "broker/store/format.hpp"
+
+namespace tidegate::store {
+
+constexpr std::size_t blob_bytes_max = 256 * 1024;  // a longer commit is split into parts
+
+// Entries are appended in the order in which they take effect.
+//
+//   0 magic "TGJ2" | 4 length u32 of the whole blob | 8 CRC-32C u32 of what follows | 12 commit u64 | 20 part u16 |
+//   22 flags u16: 1 wall time is trusted | 24 lifetime ms u64 | 32 wall ms u64 | 40 boot u64 | 48 boot elapsed ms u64 |
+//   56 entries: type u8, body
+class blob_writer {
+ public:
+  // Begins with an empty part: a commit that did nothing to streams still has its number and time.
+  blob_writer(commit_number commit, const commit_time& time) : commit_(commit), time_(time) { begin_part(); }
+
+  struct place {
+    std::uint16_t part = 0;
+    std::uint32_t position = 0;  // of the batch within the blob
+  };
+  place append(stream_id stream, std::string_view batch);
+  void acked(stream_id stream, const std::vector<offset_range>& ranges);
+  void deliveries(stream_id stream, const std::vector<std::pair<offset_t, std::uint32_t>>& counts);
+  void trimmed(stream_id stream, offset_t log_start);
+  void cursor(stream_id stream, std::string_view group, const cursor_state& cursor);
+  void producer(std::string_view producer, const producer_state& state);
+  void producer_erased(std::string_view producer);
+  void age_marked(stream_id stream, const age_mark& mark);
+  // `totals` of the record's stream, with this loss.
+  void lost(loss_number number, const loss_record& record, const drop_totals& totals);
+
+  // The finished parts. More may come behind them, and be finished in their turn.
+  struct part {
+    std::uint16_t number = 0;
+    std::string bytes;
+  };
+  std::vector<part> finish();
+  bool empty() const { return parts_.empty(); }
+
+ private:
+  std::string& room_for(std::size_t size);
+  void begin_part();
+
+  commit_number commit_;
+  commit_time time_;
+  std::vector<part> parts_;
+  std::uint16_t next_part_ = 0;
+};
+
+// Takes a blob apart, entry by entry. Every function is set.
+struct blob_visitor {
+  std::function<void(const commit_time&)> time;
+  std::function<void(stream_id, std::string_view batch, blob_writer::place)> append;
+  std::function<void(stream_id, offset_range)> acked;
+  std::function<void(stream_id, offset_t, std::uint32_t count)> delivered;
+  std::function<void(stream_id, offset_t log_start)> trimmed;
+  std::function<void(stream_id, std::string_view group, cursor_state)> cursor;
+  std::function<void(std::string_view producer, std::optional<producer_state>)> producer;
+  std::function<void(stream_id, const age_mark&)> age_marked;
+  std::function<void(loss_number, const loss_record&, const drop_totals&)> lost;
+};
+// Throws storage_failure on a damaged blob.
+void visit_blob(std::string_view blob, const blob_visitor& visitor);
+
+}  // namespace tidegate::store

@@ -1,0 +1,151 @@
+// The journal's blobs in the bytes of docs/store-format.md.
+#include "broker/store/blob.hpp"
+
+#include <gmock/gmock.h>
+
+#include <random>
+
+#include "broker/base/bytes.hpp"
+#include "broker/base/crc32c.hpp"
+#include "broker/store/example_bytes.hpp"
+
+namespace tidegate::store {
+namespace {
+
+std::string example_blob() {
+  blob_writer blob(7, example_time);
+  blob.append(stream_id{1}, one_reading());
+  blob.acked(stream_id{2}, {{5, 8}});
+  return blob.finish().front().bytes;
+}
+
+TEST(blob, a_blob_in_exact_bytes) {
+  EXPECT_EQ(hex(example_blob()), fmt::format("54474a32"
+                                             "000000a1"
+                                             "5daae52a"
+                                             "0000000000000007"
+                                             "0000"
+                                             "0001"
+                                             "000000000000ea60"
+                                             "0000018bcfe56800"
+                                             "000000000000000b"
+                                             "0000000000015f90"
+                                             "01"
+                                             "00000001"
+                                             "5c"
+                                             "{}"
+                                             "02"
+                                             "00000002"
+                                             "05"
+                                             "03",
+                                             batch_hex));
+}
+
+// Everything a blob can say, as text, in the order it says it.
+std::string told(std::string_view blob) {
+  std::string out;
+  const auto number = [](stream_id id) { return static_cast<std::uint32_t>(id); };
+  blob_visitor visitor;
+  visitor.time = [&](const commit_time& time) {
+    out += fmt::format("at {} {} {};", time.lifetime.count(), time.wall.count(), time.wall_trusted);
+  };
+  visitor.append = [&](stream_id id, std::string_view batch, blob_writer::place place) {
+    EXPECT_EQ(blob.substr(place.position, batch.size()), batch);
+    out += fmt::format("append {} {} in {};", number(id), batch.size(), place.part);
+  };
+  visitor.acked = [&](stream_id id, offset_range range) {
+    out += fmt::format("acked {} {}-{};", number(id), range.begin, range.end);
+  };
+  visitor.delivered = [&](stream_id id, offset_t offset, std::uint32_t count) {
+    out += fmt::format("delivered {} {} {};", number(id), offset, count);
+  };
+  visitor.trimmed = [&](stream_id id, offset_t log_start) {
+    out += fmt::format("trimmed {} {};", number(id), log_start);
+  };
+  visitor.cursor = [&](stream_id id, std::string_view group, const cursor_state& cursor) {
+    out += fmt::format("cursor {} {} {} {};", number(id), group, cursor.offset, cursor.metadata);
+  };
+  visitor.producer = [&](std::string_view name, std::optional<producer_state> state) {
+    out += state ? fmt::format("producer {} {};", name, state->sequence) : fmt::format("no producer {};", name);
+  };
+  visitor.age_marked = [&](stream_id id, const age_mark& mark) {
+    out += fmt::format("age {} {} {};", number(id), mark.lifetime.count(), mark.offset);
+  };
+  visitor.lost = [&](loss_number row, const loss_record& record, const drop_totals& totals) {
+    out += fmt::format("lost {} {} {} {} of {};", row, number(record.stream), name(record.reason), record.records,
+                       totals.records);
+  };
+  visit_blob(blob, visitor);
+  return out;
+}
+
+std::string full_blob() {
+  blob_writer blob(7, example_time);
+  blob.append(stream_id{1}, one_reading());
+  blob.acked(stream_id{2}, {{5, 8}, {10, 300}});
+  blob.deliveries(stream_id{2}, {{9, 3}});
+  blob.trimmed(stream_id{1}, 4);
+  blob.cursor(stream_id{1}, "readers", {9, "meta"});
+  blob.producer("sensor", {1, 44, 5});
+  blob.producer_erased("old");
+  blob.age_marked(stream_id{1}, {milliseconds(30), 3});
+  blob.lost(8, example_loss(), {40, 30});
+  return blob.finish().front().bytes;
+}
+
+TEST(blob, a_blob_is_taken_apart_in_its_order) {
+  EXPECT_EQ(told(full_blob()),
+            "at 60000 1700000000000 true;append 1 92 in 0;acked 2 5-8;acked 2 10-300;delivered 2 9 3;trimmed 1 "
+            "4;cursor 1 readers 9 meta;"
+            "producer sensor 44;no producer old;age 1 30 3;lost 8 1 retention_bytes 4 of 40;");
+}
+
+TEST(blob, a_long_commit_is_split_into_parts) {
+  blob_writer blob(7, example_time);
+  for (int i = 0; i < 4'000; ++i) blob.append(stream_id{1}, one_reading());
+  const auto parts = blob.finish();
+  ASSERT_EQ(parts.size(), 2u);
+  for (const auto& part : parts) EXPECT_LE(part.bytes.size(), blob_bytes_max);
+  EXPECT_THAT(told(parts[1].bytes), testing::HasSubstr("in 1;"));
+  EXPECT_TRUE(blob.empty());
+  blob.append(stream_id{1}, one_reading());
+  EXPECT_EQ(blob.finish().front().number, 2u);
+}
+
+TEST(blob, every_cut_of_a_blob_is_refused) {
+  const std::string blob = full_blob();
+  for (std::size_t size = 0; size < blob.size(); ++size) {
+    EXPECT_THROW(told(std::string_view(blob).substr(0, size)), storage_failure) << size;
+  }
+  EXPECT_THROW(told(blob + "x"), storage_failure);
+}
+
+TEST(blob, every_flipped_bit_of_a_blob_is_refused) {
+  std::string blob = full_blob();
+  for (std::size_t bit = 0; bit < blob.size() * 8; ++bit) {
+    blob[bit / 8] = static_cast<char>(blob[bit / 8] ^ (1 << bit % 8));
+    EXPECT_THROW(told(blob), storage_failure) << bit;
+    blob[bit / 8] = static_cast<char>(blob[bit / 8] ^ (1 << bit % 8));
+  }
+}
+
+// With a CRC made right again: what is behind it is refused or read, never out of bounds.
+TEST(blob, wild_entries_never_lead_astray) {
+  const std::string good = full_blob();
+  std::mt19937 random(1);
+  int refused = 0;
+  for (int round = 0; round < 5'000; ++round) {
+    std::string blob = good;
+    for (int flips = 0; flips < 3; ++flips) blob[56 + random() % (blob.size() - 56)] = static_cast<char>(random());
+    store_be<std::uint32_t>(blob.data() + 8, crc32c(std::string_view(blob).substr(12)));
+    try {
+      told(blob);
+    } catch (const storage_failure&) {
+      ++refused;
+    }
+  }
+  EXPECT_GT(refused, 0);
+}
+
+}  // namespace
+}  // namespace tidegate::store

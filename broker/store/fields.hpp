@@ -1,0 +1,33 @@
+// The parts that rows of the small tables and entries of the journal's blobs have in common, in bytes.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "broker/base/bytes.hpp"
+#include "broker/store/format.hpp"
+
+namespace tidegate::store {
+
+void append_stream(std::string& out, stream_id stream);
+stream_id take_stream(byte_reader& reader);
+// A varint length and bytes.
+void append_sized(std::string& out, std::string_view bytes);
+std::string_view take_sized(byte_reader& reader);
+void append_ms(std::string& out, milliseconds time);
+milliseconds take_ms(byte_reader& reader);
+void append_cursor(std::string& out, const cursor_state& cursor);
+cursor_state take_cursor(byte_reader& reader);
+void append_producer(std::string& out, const producer_state& producer);
+producer_state take_producer(byte_reader& reader);
+void append_mark(std::string& out, const age_mark& mark);
+age_mark take_mark(byte_reader& reader);
+void append_totals(std::string& out, const drop_totals& totals);
+drop_totals take_totals(byte_reader& reader);
+void append_loss(std::string& out, const loss_record& record);
+loss_record take_loss(byte_reader& reader);
+
+// At a decoder's end. Throws storage_failure unless the bytes were neither too few nor too many; `what` names them.
+void check_whole(const byte_reader& reader, std::string_view what);
+
+}  // namespace tidegate::store
