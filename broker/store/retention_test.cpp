@@ -86,6 +86,24 @@ TEST(retention, a_lowered_bound_takes_hold_when_ages_are_looked_at) {
   EXPECT_EQ(store.view(log).end, 10u);
 }
 
+// The commit that lets the head go brings so much that it goes straight to chunks.
+TEST(retention, what_a_protected_group_lets_go_of_stays_gone) {
+  scratch_store store({16 << 20, 1 << 20});
+  stream_limits limits{1 << 20, {}, 0, overflow::reject};
+  limits.protect = {"readers"};
+  const stream_id log = store.make_log(limits);
+  for (int i = 0; i < 30; ++i) store.append_many(log, 40, 1'000), store.commit();
+  ASSERT_EQ(store.view(log).log_start, 0u);
+  store.commit_offset(log, "readers", store.next(log));
+  store.append_many(log, 40, 1'000);
+  store.commit();
+  const offset_t log_start = store.view(log).log_start;
+  EXPECT_GT(log_start, 0u);
+  store.reopen_killed();
+  EXPECT_EQ(store.view(log).log_start, log_start);
+  EXPECT_EQ(store.bodies(log).size(), store.next(log) - log_start);
+}
+
 TEST(retention, by_age_only_what_is_older_goes) {
   scratch_store store;
   const stream_id log = store.make_log({0, milliseconds(10'000)});

@@ -78,11 +78,12 @@ commit_result writer::attempt(group& group) {
     if (!change.value) txn.erase(tables_.catalog, change.key);
   }
   for (const stream_change& change : group.stream_changes()) change_stream(txn, change);
-  // Before the shares: one that goes straight to chunks makes its stream deaf to this blob at the next start.
+  // All before the shares: one that goes straight to chunks makes its stream deaf to this blob at the next start.
+  for (const loss_record& record : group.losses()) note_loss(record);
   if (group.expires()) expire(txn, blob);
   relieve(txn, blob);
-  for (stream_share& share : group.shares()) take_share(txn, share, blob);
   take_states(txn, group, blob);
+  for (stream_share& share : group.shares()) take_share(txn, share, blob);
   if (!group.has_operations() && touched_.empty() && !work_left()) {
     // Retention by age looks every few seconds and mostly finds nothing: that must not cost flash.
     --books_.last_commit;
@@ -255,7 +256,6 @@ void writer::take_states(lmdb::txn& txn, const group& group, blob_writer& blob) 
     set_cursor(books_, cursor_key(change.stream, change.group), change.state, now);
     if (found->second.limits.overflow == overflow::reject) let_go_of_read(txn, change.stream, found->second, blob);
   }
-  for (const loss_record& record : group.losses()) note_loss(record);
   for (const auto& [name, state] : group.producers()) {
     if (state) blob.producer(name, *state);
     if (!state) blob.producer_erased(name);
