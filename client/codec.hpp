@@ -18,8 +18,7 @@ void encode_ping(std::string& out, std::uint32_t ticks);
 void encode_pong(std::string& out, std::uint32_t ticks);
 void encode_declare_exchange(std::string& out, std::uint32_t correlation, std::string_view name, std::string_view type,
                              bool passive);
-void encode_declare_queue(std::string& out, std::uint32_t correlation, std::string_view name, bool passive,
-                          std::string_view durability);
+void encode_declare_queue(std::string& out, std::uint32_t correlation, const queue_definition& queue, bool passive);
 void encode_declare_topic(std::string& out, std::uint32_t correlation, const topic_definition& topic, bool passive);
 
 struct binding {

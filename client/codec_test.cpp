@@ -75,8 +75,9 @@ TEST(codec, publishes_the_largest_message) {
 
 TEST(codec, declares_binds_and_deletes) {
   EXPECT_EQ(encoded(encode_declare_exchange, 8, "e", "topic", false), "92010c08081201651a05746f706963");
-  EXPECT_EQ(encoded(encode_declare_queue, 8, "q", true, ""), "9a010708081201711801");
-  EXPECT_EQ(encoded(encode_declare_queue, 8, "q", false, "commit"), "9a010d08081201717a06636f6d6d6974");
+  EXPECT_EQ(encoded(encode_declare_queue, 8, queue_definition{"q"}, true), "9a010708081201711801");
+  EXPECT_EQ(encoded(encode_declare_queue, 8, queue_definition{"q", "commit", 7, 300, "reject"}, false),
+            "9a011a0808120171200728ac02320672656a6563747a06636f6d6d6974");
   topic_definition topic{.name = "t", .partitions = 3, .retention_bytes = 1048576};
   topic.retention_age = std::chrono::minutes(1);
   EXPECT_EQ(encoded(encode_declare_topic, 8, topic, false), "a2010f080812017418032080804028e0d403");

@@ -86,8 +86,13 @@ awaitable<> connection::declare_exchange(std::string_view name, std::string_view
   return requests::declare_exchange(state_->current, name, type, passive);
 }
 
-awaitable<std::uint64_t> connection::declare_queue(std::string_view name, bool passive, std::string_view durability) {
-  return requests::declare_queue(state_->current, name, passive, durability);
+awaitable<std::uint64_t> connection::declare_queue(std::string_view name, bool passive) {
+  const queue_definition queue{.name = std::string(name)};
+  co_return co_await declare_queue(queue, passive);
+}
+
+awaitable<std::uint64_t> connection::declare_queue(const queue_definition& queue, bool passive) {
+  return requests::declare_queue(state_->current, queue, passive);
 }
 
 awaitable<std::uint32_t> connection::declare_topic(const topic_definition& topic, bool passive) {

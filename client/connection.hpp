@@ -36,8 +36,9 @@ class connection {
   bool is_open() const;
 
   awaitable<> declare_exchange(std::string_view name, std::string_view type, bool passive = false);
-  // Ready messages in it. durability: as in topic_definition.
-  awaitable<std::uint64_t> declare_queue(std::string_view name, bool passive = false, std::string_view durability = {});
+  // Ready messages in it.
+  awaitable<std::uint64_t> declare_queue(std::string_view name, bool passive = false);
+  awaitable<std::uint64_t> declare_queue(const queue_definition& queue, bool passive = false);
   // Its number of partitions.
   awaitable<std::uint32_t> declare_topic(const topic_definition& topic, bool passive = false);
   awaitable<> bind(std::string_view exchange, std::string_view target_kind, std::string_view target,

@@ -102,11 +102,16 @@ void encode_declare_exchange(std::string& out, std::uint32_t correlation, std::s
   append(out, TG_DECLARE_EXCHANGE, tg_DeclareExchange_fields, message, name.size() + type.size());
 }
 
-void encode_declare_queue(std::string& out, std::uint32_t correlation, std::string_view name, bool passive,
-                          std::string_view durability) {
-  const tg_DeclareQueue message{
-      .correlation = correlation, .name = borrow(name), .passive = passive, .durability = borrow(durability)};
-  append(out, TG_DECLARE_QUEUE, tg_DeclareQueue_fields, message, name.size() + durability.size());
+void encode_declare_queue(std::string& out, std::uint32_t correlation, const queue_definition& queue, bool passive) {
+  const tg_DeclareQueue message{.correlation = correlation,
+                                .name = borrow(queue.name),
+                                .passive = passive,
+                                .messages_max = queue.messages_max,
+                                .bytes_max = queue.bytes_max,
+                                .overflow = borrow(queue.overflow),
+                                .durability = borrow(queue.durability)};
+  append(out, TG_DECLARE_QUEUE, tg_DeclareQueue_fields, message,
+         queue.name.size() + queue.overflow.size() + queue.durability.size());
 }
 
 void encode_declare_topic(std::string& out, std::uint32_t correlation, const topic_definition& topic, bool passive) {

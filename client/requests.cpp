@@ -10,9 +10,9 @@ awaitable<> declare_exchange(held on, std::string_view name, std::string_view ty
   });
 }
 
-awaitable<std::uint64_t> declare_queue(held on, std::string_view name, bool passive, std::string_view durability) {
+awaitable<std::uint64_t> declare_queue(held on, const queue_definition& queue, bool passive) {
   const auto done = co_await on->ask<codec::done>([&](std::string& out, std::uint32_t correlation) {
-    codec::encode_declare_queue(out, correlation, name, passive, durability);
+    codec::encode_declare_queue(out, correlation, queue, passive);
   });
   co_return done.message_count;
 }

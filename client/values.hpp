@@ -54,12 +54,20 @@ struct confirmation {
   bool unroutable = false;
 };
 
+struct queue_definition {
+  std::string name;
+  std::string durability = {};     // "commit" or "interval:<ms>"; empty = as it is, "commit" if new
+  std::uint64_t messages_max = 0;  // of what is ready; 0 = no bound, or as it is
+  std::uint64_t bytes_max = 0;     // of what is ready: body, keys and headers; 0 = no bound, or as it is
+  std::string overflow = {};       // at a bound: "drop-oldest" or "reject"; empty = drop-oldest
+};
+
 struct topic_definition {
   std::string name;
   std::uint32_t partitions = 1;
   std::uint64_t retention_bytes = 0;           // of each partition; 0 = the broker's default
   std::chrono::milliseconds retention_age{0};  // 0 = no bound by age
-  std::string durability = {};                 // "commit" or "interval:<ms>"; empty = as it is, "commit" if new
+  std::string durability = {};                 // as of a queue
   std::uint64_t retention_records = 0;         // of each partition; 0 = no bound
   std::string overflow = {};                   // at a bound: "drop-oldest" or "reject"; empty = drop-oldest
   std::vector<std::string> protect = {};       // groups whose unread records go last

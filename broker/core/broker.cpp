@@ -110,7 +110,10 @@ result<publish_outcome> broker::publish(const message_view& message, const publi
     ++counters_.refused_full;
     return full_error();
   }
-  if (const auto checked = check_overflow(message, *route); !checked) return checked.error();
+  if (const auto checked = check_overflow(message, *route); !checked) {
+    ++counters_.refused_overflow;
+    return checked.error();
+  }
   if (const auto appended = append(message, *route); !appended) return appended.error();
   if (request.producer) producers_.advance(*request.producer, request.sequence, store_.open_group());
   ++counters_.published;
@@ -137,13 +140,14 @@ result<void> broker::check_overflow(const topic& topic, const partition& partiti
 }
 
 result<void> broker::check_overflow(const message_view& message, const route& route) {
+  for (const queue* const queue : route.queues) {
+    if (const auto checked = queue->check_room(content_bytes(message)); !checked) return checked;
+  }
   for (topic* const topic : route.topics) {
     if (!topic->rejects()) continue;
     const partition& partition = topic->choose(message.key, group_number_);
     const auto checked = check_overflow(*topic, partition, record_size_bound(message), 1);
-    if (checked) continue;
-    ++counters_.refused_overflow;
-    return checked;
+    if (!checked) return checked;
   }
   return {};
 }
@@ -160,7 +164,7 @@ result<void> broker::append(const message_view& message, const route& route) {
   const std::int64_t now = timeline_.wall().count();
   message_view stamped = message;
   if (!timeline_.is_wall_trusted()) stamped.headers.push_back({header_estimated, {}});
-  for (queue* const queue : route.queues) group.append(queue->stream(), queue->take_offset(), now, stamped);
+  for (queue* const queue : route.queues) queue->append(stamped, now, group);
   for (topic* const topic : route.topics) {
     partition& partition = topic->choose(message.key, group_number_);
     partition.newest_timestamp_ms = std::max(partition.newest_timestamp_ms, now);
@@ -182,8 +186,18 @@ void broker::await(const receipt& answer, bool appends) {
   pace_.awaited();
 }
 
+// What the group brings to a queue may be too much for it; the oldest goes in the same commit.
+void broker::keep_queue_bounds() {
+  store::group& group = store_.open_group();
+  for (const store::stream_share& share : group.shares()) {
+    const auto queue = queue_streams_.find(share.stream);
+    if (queue != queue_streams_.end()) queue->second->keep_bounds(store_.read(), group);
+  }
+}
+
 void broker::submit() {
   work_left_ = false;
+  keep_queue_bounds();
   flying_ = std::exchange(gathering_, {});
   flying_producers_ = store_.open_group().producers();
   store_.open_group().set_time(timeline_.now());
@@ -277,6 +291,10 @@ void broker::wake_watchers(partition& partition) {
 void broker::tick() {
   store_.watch_readers();
   store::group& group = store_.open_group();
+  // Where a bound was lowered. What is with the writer may still become void, and its offsets be given again.
+  for (const auto& [name, queue] : queues_) {
+    if (!store_.is_busy()) queue->keep_bounds(store_.read(), group);
+  }
   for (const auto& [name, topic] : topics_) {
     if (topic->definition().retention_age.count() == 0) continue;
     group.expire();

@@ -54,6 +54,9 @@ struct fetched {
 struct queue_request {
   std::string name;
   std::optional<tidegate::durability> durability = {};  // none = "commit", or as it is
+  std::uint64_t messages_max = 0;                       // of what is ready; 0 = no bound, or as it is
+  std::uint64_t bytes_max = 0;
+  tidegate::overflow overflow = tidegate::overflow::drop_oldest;
 };
 
 struct topic_request {
@@ -69,9 +72,9 @@ struct topic_request {
 
 // Listings, as values.
 struct queue_row {
-  std::string name;
-  std::uint64_t ready, unsettled, consumers, bytes, discarded;
-  tidegate::durability durability;
+  const queue_definition* definition;
+  std::uint64_t ready, ready_bytes, unsettled, consumers, bytes, discarded;
+  store::drop_totals drops;
 };
 struct partition_row {
   offset_t log_start, high_watermark;
@@ -175,7 +178,7 @@ class broker {
   void flush();      // hands over what there is, if the pace lets it go; if not, asks to be called again
   void flush_now();  // hands over whatever there is
   void collect();    // a result is there
-  // Retention by age, forgotten producers. Every ten seconds or so.
+  // Retention by age, lowered bounds, forgotten producers. Every ten seconds or so.
   void tick();
   // True when nothing is on its way.
   bool is_idle() const { return !store_.is_busy() && store_.open_group().empty(); }
@@ -213,6 +216,7 @@ class broker {
   milliseconds wait_of(durability durability) const;
   milliseconds wait_of(const route& route) const;
   void await(const receipt& answer, bool appends);
+  void keep_queue_bounds();
   void submit();
   void settle_all(const std::vector<waiting>& receipts, const error* refusal);
   void refuse_appends(std::vector<waiting> receipts);

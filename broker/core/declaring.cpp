@@ -31,9 +31,52 @@ error limit_reached(std::string_view what) {
   return {errc::limit, fmt::format("{} {} are the limit", limits::definitions_count, what)};
 }
 
-error differs(std::string_view kind, std::string_view name, durability is, durability wanted) {
-  return {errc::precondition,
-          fmt::format("{} '{}' has durability {}, not {}", kind, name, to_text(is), to_text(wanted)), "durability"};
+// What was declared before, and is declared again with another attribute.
+template <class Value>
+error differs(std::string_view what, std::string_view name, std::string_view field, const Value& is,
+              const Value& wanted) {
+  return {errc::precondition, fmt::format("{} '{}' has {} {}, not {}", what, name, field, is, wanted),
+          std::string(field)};
+}
+
+result<void> check_same(const queue_definition& is, const queue_request& wanted) {
+  const durability durability = wanted.durability.value_or(is.durability);
+  if (durability != is.durability) {
+    return differs("queue", is.name, "durability", to_text(is.durability), to_text(durability));
+  }
+  if (wanted.messages_max != 0 && wanted.messages_max != is.messages_max) {
+    return differs("queue", is.name, "messages_max", is.messages_max, wanted.messages_max);
+  }
+  if (wanted.bytes_max != 0 && wanted.bytes_max != is.bytes_max) {
+    return differs("queue", is.name, "bytes_max", is.bytes_max, wanted.bytes_max);
+  }
+  if (wanted.overflow != overflow::drop_oldest && wanted.overflow != is.overflow) {
+    return differs("queue", is.name, "overflow", name(is.overflow), name(wanted.overflow));
+  }
+  return {};
+}
+
+result<void> check_same(const topic_definition& is, const topic_request& wanted) {
+  const auto age = is.retention_age.count(), wanted_age = wanted.retention_age.count();
+  if (wanted.partitions != 0 && wanted.partitions != is.partitions.size()) {
+    return differs<std::uint64_t>("topic", is.name, "partitions", is.partitions.size(), wanted.partitions);
+  }
+  if (wanted.retention_bytes != 0 && wanted.retention_bytes != is.retention_bytes) {
+    return differs("topic", is.name, "retention_bytes", is.retention_bytes, wanted.retention_bytes);
+  }
+  if (wanted_age != 0 && wanted_age != age) return differs("topic", is.name, "retention_ms", age, wanted_age);
+  if (wanted.retention_records != 0 && wanted.retention_records != is.retention_records) {
+    return differs("topic", is.name, "retention_records", is.retention_records, wanted.retention_records);
+  }
+  if (wanted.overflow != overflow::drop_oldest && wanted.overflow != is.overflow) {
+    return differs("topic", is.name, "overflow", name(is.overflow), name(wanted.overflow));
+  }
+  if (!wanted.protect.empty() && wanted.protect != is.protect) {
+    return error{errc::precondition, fmt::format("topic '{}' protects other groups", is.name), "protect"};
+  }
+  const durability durability = wanted.durability.value_or(is.durability);
+  if (durability == is.durability) return {};
+  return differs("topic", is.name, "durability", to_text(is.durability), to_text(durability));
 }
 
 const store::stream_ledger& stream_in(const store::books& books, stream_id stream) {
@@ -65,8 +108,7 @@ void broker::load() {
         break;
       case catalog_queue: {
         const queue_definition found = queue_from_json(value);
-        auto made = std::make_unique<queue>(found.name, found.stream, stream_in(books, found.stream));
-        made->set_durability(found.durability);
+        auto made = std::make_unique<queue>(found, stream_in(books, found.stream));
         queue_streams_[found.stream] = made.get();
         queues_.emplace(found.name, std::move(made));
         break;
@@ -131,8 +173,7 @@ result<void> broker::declare_exchange(std::string_view name, exchange_type type,
 
 result<void> broker::declare_queue(const queue_request& request, const receipt& answer) {
   if (const auto known = queues_.find(request.name); known != queues_.end()) {
-    const durability is = known->second->durability();
-    if (request.durability.value_or(is) != is) return differs("queue", request.name, is, *request.durability);
+    if (const auto same = check_same(known->second->definition(), request); !same) return same;
   } else {
     if (const auto checked = check_name("queue", request.name); !checked) return checked.error();
     if (queues_.size() >= limits::definitions_count) return limit_reached("queues");
@@ -145,12 +186,16 @@ result<void> broker::declare_queue(const queue_request& request, const receipt& 
 }
 
 void broker::create_queue(const queue_request& request) {
-  const queue_definition definition{request.name, store_.new_stream_id(), request.durability.value_or(durability{})};
+  const queue_definition definition{request.name,
+                                    store_.new_stream_id(),
+                                    request.durability.value_or(durability{}),
+                                    request.messages_max,
+                                    request.bytes_max,
+                                    request.overflow};
   store_.open_group().change_stream(
       {store::stream_change::what::create, definition.stream, store::stream_kind::queue, {}});
   define(catalog_queue, definition.name, to_json(definition));
-  auto made = std::make_unique<queue>(definition.name, definition.stream);
-  made->set_durability(definition.durability);
+  auto made = std::make_unique<queue>(definition);
   queue_streams_[definition.stream] = made.get();
   queues_.emplace(definition.name, std::move(made));
 }
@@ -159,45 +204,19 @@ result<void> broker::adopt_queue(const queue_request& request) {
   const auto known = queues_.find(request.name);
   if (known == queues_.end()) return declare_queue(request, {});
   queue& queue = *known->second;
-  const durability wanted = request.durability.value_or(durability{});
-  if (wanted == queue.durability()) return {};
-  queue.set_durability(wanted);
-  define(catalog_queue, queue.name(), to_json(queue_definition{queue.name(), queue.stream(), wanted}));
+  const queue_definition& is = queue.definition();
+  const queue_definition wanted{is.name,           is.stream,        request.durability.value_or(durability{}),
+                                request.messages_max, request.bytes_max, request.overflow};
+  if (to_json(wanted) == to_json(is)) return {};
+  define(catalog_queue, wanted.name, to_json(wanted));
+  queue.redefine(wanted);
   note(milliseconds(0));
   return {};
 }
 
 result<void> broker::declare_topic(const topic_request& request, const receipt& answer) {
   if (const auto known = topics_.find(request.name); known != topics_.end()) {
-    const topic_definition& is = known->second->definition();
-    const auto differs = [&](std::string_view field, std::uint64_t has, std::uint64_t wanted) {
-      return error{errc::precondition, fmt::format("topic '{}' has {} {}, not {}", is.name, field, has, wanted),
-                   std::string(field)};
-    };
-    const auto age = static_cast<std::uint64_t>(is.retention_age.count());
-    const auto wanted_age = static_cast<std::uint64_t>(request.retention_age.count());
-    if (request.partitions != 0 && request.partitions != is.partitions.size()) {
-      return differs("partitions", is.partitions.size(), request.partitions);
-    }
-    if (request.retention_bytes != 0 && request.retention_bytes != is.retention_bytes) {
-      return differs("retention_bytes", is.retention_bytes, request.retention_bytes);
-    }
-    if (wanted_age != 0 && wanted_age != age) return differs("retention_ms", age, wanted_age);
-    if (request.retention_records != 0 && request.retention_records != is.retention_records) {
-      return differs("retention_records", is.retention_records, request.retention_records);
-    }
-    if (request.overflow != tidegate::overflow::drop_oldest && request.overflow != is.overflow) {
-      return error{errc::precondition,
-                   fmt::format("topic '{}' has overflow {}, not {}", is.name, tidegate::name(is.overflow),
-                               tidegate::name(request.overflow)),
-                   "overflow"};
-    }
-    if (!request.protect.empty() && request.protect != is.protect) {
-      return error{errc::precondition, fmt::format("topic '{}' protects other groups", is.name), "protect"};
-    }
-    if (request.durability.value_or(is.durability) != is.durability) {
-      return core::differs("topic", is.name, is.durability, *request.durability);
-    }
+    if (const auto same = check_same(known->second->definition(), request); !same) return same;
   } else {
     if (const auto checked = check_topic(request); !checked) return checked;
     if (topics_.size() >= limits::definitions_count) return limit_reached("topics");
@@ -431,8 +450,9 @@ std::vector<queue_row> broker::list_queues() const {
   std::vector<queue_row> rows;
   for (const auto& [name, queue] : queues_) {
     const auto* const stream = store_.read().find(queue->stream());
-    rows.push_back({name, queue->ready(), queue->unsettled(), queue->consumers().size(),
-                    stream == nullptr ? 0 : stream->bytes, queue->discarded(), queue->durability()});
+    rows.push_back({&queue->definition(), queue->ready(), queue->ready_bytes(), queue->unsettled(),
+                    queue->consumers().size(), stream == nullptr ? 0 : stream->bytes, queue->discarded(),
+                    stream == nullptr ? store::drop_totals{} : stream->drops});
   }
   return rows;
 }

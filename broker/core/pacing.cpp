@@ -19,7 +19,7 @@ milliseconds broker::wait_of(durability durability) const {
 // The strictest of all targets.
 milliseconds broker::wait_of(const route& route) const {
   milliseconds wait = milliseconds::max();
-  for (const queue* const queue : route.queues) wait = std::min(wait, wait_of(queue->durability()));
+  for (const queue* const queue : route.queues) wait = std::min(wait, wait_of(queue->definition().durability));
   for (const topic* const topic : route.topics) wait = std::min(wait, wait_of(topic->definition().durability));
   return wait;
 }

@@ -184,14 +184,14 @@ TEST_F(pacing, the_configurations_durability_is_adopted_and_kept) {
   broker_->adopt_queue({"new", every(700)}).value();
   broker_->adopt_topic({"log", 0, 0, {}, 0, overflow::drop_oldest, {}, every(200)}).value();
   broker_.reopen_closed();
-  EXPECT_EQ(broker_->find_queue("work")->durability(), every(500));
-  EXPECT_EQ(broker_->find_queue("new")->durability(), every(700));
+  EXPECT_EQ(broker_->find_queue("work")->definition().durability, every(500));
+  EXPECT_EQ(broker_->find_queue("new")->definition().durability, every(700));
   EXPECT_EQ(broker_->find_topic("log")->definition().durability, every(200));
-  EXPECT_EQ(broker_->list_queues()[0].durability, every(700));
+  EXPECT_EQ(broker_->list_queues()[0].definition->durability, every(700));
   broker_->adopt_queue({"work"}).value();
   broker_->adopt_topic({"log"}).value();
   broker_.reopen_closed();
-  EXPECT_EQ(broker_->find_queue("work")->durability(), durability{});
+  EXPECT_EQ(broker_->find_queue("work")->definition().durability, durability{});
   EXPECT_EQ(broker_->find_topic("log")->definition().durability, durability{});
 }
 

@@ -1,27 +1,56 @@
 #include "broker/core/queue.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "broker/base/log.hpp"
 
 namespace tidegate::core {
+namespace {
 
-queue::queue(std::string name, stream_id stream) : name_(std::move(name)), stream_(stream) {}
+// Of what a lowered bound asks for: the rest goes with the groups to come.
+constexpr std::uint64_t dropped_per_group = 65'536;
 
-queue::queue(std::string name, stream_id stream, const store::stream_ledger& found)
-    : name_(std::move(name)),
-      stream_(stream),
+}  // namespace
+
+
+queue::queue(queue_definition definition) : definition_(std::move(definition)) {}
+
+queue::queue(queue_definition definition, const store::stream_ledger& found)
+    : definition_(std::move(definition)),
       next_(found.next),
       end_(found.next),
       cursor_(found.log_start),
       held_(found.next - found.log_start - found.acked.size()),
+      held_bytes_(found.held_bytes),
       maybe_delivered_before_(found.maybe_delivered_before),
       settled_before_(found.acked),
       counted_(found.deliveries) {}
 
+void queue::append(const message_view& message, std::int64_t timestamp_ms, store::group& group) {
+  const std::uint64_t bytes = content_bytes(message);
+  group.append(stream(), next_++, timestamp_ms, message, bytes);
+  coming_.push_back(static_cast<std::uint32_t>(bytes));
+  coming_bytes_ += bytes;
+}
+
+void queue::void_appends() {
+  next_ = end_;
+  cursor_ = std::min(cursor_, end_);
+  coming_.clear();
+  coming_bytes_ = 0;
+}
+
 void queue::advance(offset_t end) {
   if (end == end_) return;
-  held_ += end - end_;
+  for (offset_t offset = std::max(end_, cursor_); offset < end; ++offset) {
+    const std::uint32_t bytes = coming_.front();
+    coming_.pop_front();
+    coming_bytes_ -= bytes;
+    held_bytes_ += bytes;
+    ++held_;
+  }
   end_ = end;
   begin_round();
 }
@@ -69,17 +98,20 @@ result<pull_result> queue::pull(consumer& consumer, const store::reader& reader,
 void queue::deliver(pulling& pull, const record_view& record) {
   std::uint32_t deliveries = 0;
   if (const auto returned = returned_.find(record.offset); returned != returned_.end()) {
-    deliveries = returned->second;
+    deliveries = returned->second.deliveries;
     returned_.erase(returned);
   } else if (const auto counted = counted_.find(record.offset); counted != counted_.end()) {
     deliveries = counted->second;
     counted_.erase(counted);
   }
   const bool redelivered = deliveries > 0 || record.offset < maybe_delivered_before_;
-  unsettled_.emplace(record.offset, deliveries);
+  const message_view message = to_message(record);
+  const std::uint64_t bytes = content_bytes(message);
+  unsettled_.emplace(record.offset, handled{deliveries, static_cast<std::uint32_t>(bytes)});
+  unsettled_bytes_ += bytes;
   pull.to.unsettled.insert(record.offset);
   --pull.left;
-  pull.stopped = !pull.take({record.offset, redelivered, deliveries, record.timestamp_ms, to_message(record)});
+  pull.stopped = !pull.take({record.offset, redelivered, deliveries, record.timestamp_ms, message});
   if (pull.to.auto_ack) acknowledge(pull.to, record.offset, pull.group);
 }
 
@@ -95,7 +127,7 @@ result<void> queue::pull_returned(pulling& pull) {
       return false;
     };
     const auto scanned =
-        pull.reader.scan(stream_, wanted, take, [&](offset_range damaged) { lose(damaged, pull.group); });
+        pull.reader.scan(stream(), wanted, take, [&](offset_range damaged) { lose(damaged, pull.group); });
     if (!scanned) return scanned.error();
     TIDEGATE_EXPECT(!returned_.contains(wanted));
   }
@@ -114,36 +146,46 @@ result<void> queue::pull_fresh(pulling& pull) {
     return pull.goes_on();
   };
   const auto scanned =
-      pull.reader.scan(stream_, cursor_, take, [&](offset_range damaged) { lose(damaged, pull.group); });
+      pull.reader.scan(stream(), cursor_, take, [&](offset_range damaged) { lose(damaged, pull.group); });
   if (!scanned) return scanned.error();
-  if (pull.goes_on()) cursor_ = end_;
+  if (pull.goes_on()) cursor_ = std::max(cursor_, end_);
   settled_before_.erase_below(cursor_);
   return {};
 }
 
-// What fails its CRC never comes back: it is settled, so that the queue goes on, and the loss ledger says so.
+// A message that is held no longer.
+void queue::let_go(offset_t offset, std::uint64_t bytes, store::group& group) {
+  --held_;
+  held_bytes_ = held_ == 0 ? 0 : held_bytes_ - std::min(held_bytes_, bytes);
+  group.ack(stream(), offset, bytes);
+}
+
+// What fails its CRC never comes back: it is settled, so that the queue goes on, and the loss ledger says so. How long
+// it was can no longer be told.
 void queue::lose(offset_range damaged, store::group& group) {
-  store::loss_record lost{store::loss_reason::damaged, stream_, {}, damaged.begin, damaged.end};
+  store::loss_record lost{store::loss_reason::damaged, stream(), {}, damaged.begin, damaged.end};
   for (offset_t offset = damaged.begin; offset < damaged.end; ++offset) {
     const bool was_fresh = offset >= cursor_ && !settled_before_.contains(offset);
     if (returned_.erase(offset) == 0 && !was_fresh) continue;
-    --held_;
     ++lost.records;
-    group.ack(stream_, offset);
+    let_go(offset, held_bytes_ / held_, group);
   }
   cursor_ = std::max(cursor_, damaged.end);
   if (lost.records == 0) return;
   lost.unread = lost.records;
-  log::error("queue {}: {} messages at offsets {} to {} are damaged and dropped", name_, lost.records, damaged.begin,
+  log::error("queue {}: {} messages at offsets {} to {} are damaged and dropped", name(), lost.records, damaged.begin,
              damaged.end - 1);
   group.lose(std::move(lost));
 }
 
 void queue::acknowledge(consumer& consumer, offset_t offset, store::group& group) {
+  const auto out = unsettled_.find(offset);
+  TIDEGATE_EXPECT(out != unsettled_.end());
+  const std::uint32_t bytes = out->second.bytes;
   consumer.unsettled.erase(offset);
-  unsettled_.erase(offset);
-  --held_;
-  group.ack(stream_, offset);
+  unsettled_.erase(out);
+  unsettled_bytes_ -= bytes;
+  let_go(offset, bytes, group);
 }
 
 void queue::discard(consumer& consumer, offset_t offset, store::group& group) {
@@ -154,17 +196,98 @@ void queue::discard(consumer& consumer, offset_t offset, store::group& group) {
 void queue::requeue(consumer& consumer, offset_t offset, store::group& group) {
   const auto out = unsettled_.find(offset);
   TIDEGATE_EXPECT(out != unsettled_.end());
-  const std::uint32_t deliveries = out->second + 1;
+  const handled back{out->second.deliveries + 1, out->second.bytes};
   consumer.unsettled.erase(offset);
   unsettled_.erase(out);
-  returned_.emplace(offset, deliveries);
-  group.count_delivery(stream_, offset, deliveries);
+  unsettled_bytes_ -= back.bytes;
+  returned_.emplace(offset, back);
+  group.count_delivery(stream(), offset, back.deliveries);
 }
 
 void queue::remove_consumer(consumer& consumer, store::group& group) {
   while (!consumer.unsettled.empty()) requeue(consumer, *consumer.unsettled.begin(), group);
   std::erase(consumers_, &consumer);
   begin_round();
+}
+
+bool queue::is_over(std::uint64_t messages, std::uint64_t bytes) const {
+  const bool counts = definition_.messages_max != 0, weighs = definition_.bytes_max != 0;
+  return (counts && messages > definition_.messages_max) || (weighs && bytes > definition_.bytes_max);
+}
+
+bool queue::is_over() const { return is_over(ready() + coming_.size(), ready_bytes() + coming_bytes_); }
+
+result<void> queue::check_room(std::uint64_t bytes) const {
+  if (definition_.bytes_max != 0 && bytes > definition_.bytes_max) {
+    return error{errc::too_large,
+                 fmt::format("a message of {} bytes for queue '{}', whose bytes_max is {}", bytes, name(),
+                             definition_.bytes_max),
+                 "body"};
+  }
+  const std::uint64_t messages = ready() + coming_.size(), held = ready_bytes() + coming_bytes_;
+  if (definition_.overflow != overflow::reject || !is_over(messages + 1, held + bytes)) return {};
+  return error{errc::store_full,
+               fmt::format("queue '{}' has {} messages of {} bytes ready, as much as it may, and rejects more: "
+                           "consume, or raise its messages_max or bytes_max",
+                           name(), messages, held),
+               "queue"};
+}
+
+void queue::keep_bounds(const store::reader& reader, store::group& group) {
+  if (definition_.overflow == overflow::reject || !is_over()) return;
+  const bool counts = definition_.messages_max != 0 && ready() + coming_.size() > definition_.messages_max;
+  store::loss_record lost;
+  lost.reason = counts ? store::loss_reason::messages_max : store::loss_reason::bytes_max;
+  lost.stream = stream();
+  drop_oldest(reader, group, lost);
+  if (lost.records == 0) return;
+  lost.unread = lost.records;
+  group.lose(std::move(lost));
+  begin_round();
+}
+
+// As they would be delivered: what came back, what was never out, and last what this very group brings.
+void queue::drop_oldest(const store::reader& reader, store::group& group, store::loss_record& lost) {
+  const auto goes_on = [&] { return is_over() && lost.records < dropped_per_group; };
+  const auto count = [&](offset_t offset, std::uint64_t bytes) {
+    if (lost.records++ == 0) lost.first = offset;
+    lost.end = offset + 1;
+    lost.bytes += bytes;
+  };
+  while (goes_on() && !returned_.empty()) {
+    const auto oldest = returned_.begin();
+    count(oldest->first, oldest->second.bytes);
+    let_go(oldest->first, oldest->second.bytes, group);
+    returned_.erase(oldest);
+  }
+  record_view record;
+  const auto take = [&](const batch_view& batch) {
+    record_reader records(batch);
+    while (goes_on() && records.next(record)) {
+      if (record.offset < cursor_) continue;
+      cursor_ = record.offset + 1;
+      if (settled_before_.contains(record.offset)) continue;
+      const std::uint64_t bytes = content_bytes(to_message(record));
+      count(record.offset, bytes);
+      let_go(record.offset, bytes, group);
+      counted_.erase(record.offset);
+    }
+    return goes_on();
+  };
+  if (goes_on() && cursor_ < end_) {
+    const auto scanned = reader.scan(stream(), cursor_, take, [&](offset_range damaged) { lose(damaged, group); });
+    if (!scanned) return log::error("queue {}: {}", name(), scanned.error().text);
+    if (goes_on()) cursor_ = end_;
+    settled_before_.erase_below(cursor_);
+  }
+  while (goes_on() && !coming_.empty()) {
+    const std::uint32_t bytes = coming_.front();
+    cursor_ = std::max(cursor_, end_);
+    count(cursor_, bytes);
+    group.ack(stream(), cursor_++, bytes);
+    coming_.pop_front();
+    coming_bytes_ -= bytes;
+  }
 }
 
 }  // namespace tidegate::core

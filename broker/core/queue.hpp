@@ -5,6 +5,8 @@
 //   |  settled, out, or returned  |  ready, never delivered  |
 #pragma once
 
+#include <algorithm>
+#include <deque>
 #include <functional>
 #include <map>
 #include <set>
@@ -13,7 +15,7 @@
 
 #include "broker/base/limits.hpp"
 #include "broker/core/events.hpp"
-#include "broker/model/durability.hpp"
+#include "broker/model/definitions.hpp"
 #include "broker/model/record_batch.hpp"
 #include "broker/store/store.hpp"
 
@@ -50,25 +52,33 @@ struct pull_result {
 
 class queue {
  public:
-  queue(std::string name, stream_id stream, const store::stream_ledger& found);
+  queue(queue_definition definition, const store::stream_ledger& found);
   // A new one.
-  queue(std::string name, stream_id stream);
+  explicit queue(queue_definition definition);
 
-  const std::string& name() const { return name_; }
-  stream_id stream() const { return stream_; }
-  tidegate::durability durability() const { return durability_; }
-  void set_durability(tidegate::durability durability) { durability_ = durability; }
+  const queue_definition& definition() const { return definition_; }
+  // Another durability, other bounds.
+  void redefine(queue_definition definition) { definition_ = std::move(definition); }
+  const std::string& name() const { return definition_.name; }
+  stream_id stream() const { return definition_.stream; }
   std::uint64_t ready() const { return held_ - unsettled_.size(); }
+  // Content of what is ready. Where damage was met, about.
+  std::uint64_t ready_bytes() const { return held_bytes_ - std::min(held_bytes_, unsettled_bytes_); }
   std::uint64_t unsettled() const { return unsettled_.size(); }
   std::uint64_t discarded() const { return discarded_; }
   const std::vector<consumer*>& consumers() const { return consumers_; }
   void add_consumer(consumer& consumer);
   void remove_consumer(consumer& consumer, store::group& group);
 
-  // Offsets for publishes, dense.
-  offset_t take_offset() { return next_++; }
+  // It may take a message of so many bytes of content. Errors: it is longer than bytes_max; the queue is at a bound and
+  // rejects.
+  result<void> check_room(std::uint64_t bytes) const;
+  void append(const message_view& message, std::int64_t timestamp_ms, store::group& group);
+  // Before the group goes: where the queue drops its oldest and is over a bound with what the group brings, what is
+  // over goes with it, and into the loss ledger. A lowered bound can take some groups.
+  void keep_bounds(const store::reader& reader, store::group& group);
   // What was to be appended is void; goes on at the durable end.
-  void void_appends() { next_ = end_; }
+  void void_appends();
   // Everything below is durable.
   void advance(offset_t end);
 
@@ -93,28 +103,39 @@ class queue {
     bool stopped = false;  // by the taker
     bool goes_on() const { return left > 0 && !stopped; }
   };
+  // Of a message that is out or came back.
+  struct handled {
+    std::uint32_t deliveries = 0;
+    std::uint32_t bytes = 0;  // of content
+  };
   void begin_round();
   std::size_t share_of(consumer& consumer);
   void deliver(pulling& pull, const record_view& record);
+  void let_go(offset_t offset, std::uint64_t bytes, store::group& group);
+  bool is_over(std::uint64_t messages, std::uint64_t bytes) const;
+  bool is_over() const;
+  void drop_oldest(const store::reader& reader, store::group& group, store::loss_record& lost);
   void lose(offset_range damaged, store::group& group);
   result<void> pull_returned(pulling& pull);
   result<void> pull_fresh(pulling& pull);
 
-  std::string name_;
-  stream_id stream_;
-  tidegate::durability durability_;
-  offset_t next_ = 0;    // to append
-  offset_t end_ = 0;     // durable
-  offset_t cursor_ = 0;  // never delivered by this process from here on
+  queue_definition definition_;
+  offset_t next_ = 0;                 // to append
+  offset_t end_ = 0;                  // durable
+  offset_t cursor_ = 0;               // never delivered by this process from here on; beyond the end: dropped there
+  std::deque<std::uint32_t> coming_;  // bytes of content from the cursor or the end on, whichever is higher, to next_
+  std::uint64_t coming_bytes_ = 0;
   std::uint64_t held_ = 0;
+  std::uint64_t held_bytes_ = 0;
+  std::uint64_t unsettled_bytes_ = 0;
   std::uint64_t discarded_ = 0;
   std::uint64_t round_ = 0;
   std::size_t part_ = 0;  // of each consumer in this round
   offset_t maybe_delivered_before_ = 0;
-  store::offset_set settled_before_;             // found settled at the start, at or above the cursor
-  std::map<offset_t, std::uint32_t> counted_;    // known deliveries of what was found at the start
-  std::map<offset_t, std::uint32_t> returned_;   // came back: deliveries so far
-  std::map<offset_t, std::uint32_t> unsettled_;  // out: deliveries before this one
+  store::offset_set settled_before_;           // found settled at the start, at or above the cursor
+  std::map<offset_t, std::uint32_t> counted_;  // known deliveries of what was found at the start
+  std::map<offset_t, handled> returned_;       // came back: deliveries so far
+  std::map<offset_t, handled> unsettled_;      // out: deliveries before this one
   std::vector<consumer*> consumers_;
 };
 

@@ -128,7 +128,7 @@ class routes : public testing::Test {
     routing_.bind(stepping_broker::binding(exchange, target_kind::queue, queue.name(), key), &queue, nullptr);
   }
   routing routing_;
-  queue a_{"a", stream_id{1}}, b_{"b", stream_id{2}};
+  queue a_{queue_definition{"a", stream_id{1}}}, b_{queue_definition{"b", stream_id{2}}};
 };
 
 TEST_F(routes, direct_compares_bytes) {

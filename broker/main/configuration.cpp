@@ -115,6 +115,12 @@ durability durability_at(const toml::node& node, std::string_view key) {
   return *parsed;
 }
 
+overflow overflow_at(const toml::node& node, std::string_view key) {
+  const auto parsed = parse_overflow(text_at(node, key));
+  if (!parsed) fail(node, key, parsed.error().text);
+  return *parsed;
+}
+
 using key_reader = std::function<void(const toml::node&)>;
 
 // Reads each key of a table by its reader; a key without one is an error.
@@ -283,6 +289,13 @@ void read_queue(const toml::table& table, configuration& out) {
   core::queue_request queue;
   read_table(table, "queue",
              {{"name", [&](const auto& node) { queue.name = text_at(node, "queue.name"); }},
+              {"messages_max",
+               [&](const auto& node) {
+                 queue.messages_max = number_at(node, "queue.messages_max", 1, std::uint64_t{1} << 62);
+               }},
+              {"bytes_max",
+               [&](const auto& node) { queue.bytes_max = bytes_at(node, "queue.bytes_max", 1, store_bytes_limit); }},
+              {"overflow", [&](const auto& node) { queue.overflow = overflow_at(node, "queue.overflow"); }},
               {"durability", [&](const auto& node) { queue.durability = durability_at(node, "queue.durability"); }}});
   if (!check_name("queue", queue.name)) fail(table, "queue.name", "is missing, or not 1 to 249 printable bytes");
   out.queues.push_back(queue);
@@ -306,12 +319,7 @@ void read_topic(const toml::table& table, configuration& out) {
                [&](const auto& node) {
                  topic.retention_records = number_at(node, "topic.retention_records", 1, std::uint64_t{1} << 62);
                }},
-              {"overflow",
-               [&](const auto& node) {
-                 const auto overflow = parse_overflow(text_at(node, "topic.overflow"));
-                 if (!overflow) fail(node, "topic.overflow", overflow.error().text);
-                 topic.overflow = *overflow;
-               }},
+              {"overflow", [&](const auto& node) { topic.overflow = overflow_at(node, "topic.overflow"); }},
               {"protect", [&](const auto& node) { topic.protect = names_at(node, "topic.protect"); }},
               {"durability", [&](const auto& node) { topic.durability = durability_at(node, "topic.durability"); }}});
   if (const auto checked = check_topic_name(topic.name); !checked) fail(table, "topic.name", checked.error().text);

@@ -110,6 +110,9 @@ type = "fanout"
 [[queue]]
 name = "q"
 durability = "interval:500"
+messages_max = 1000
+bytes_max = "2M"
+overflow = "reject"
 [[topic]]
 name = "t"
 partitions = 3
@@ -140,6 +143,9 @@ routing_key = "k"
   ASSERT_THAT(all.queues, SizeIs(1));
   EXPECT_EQ(all.queues[0].name, "q");
   EXPECT_EQ(all.queues[0].durability, durability{milliseconds(500)});
+  EXPECT_EQ(all.queues[0].messages_max, 1'000u);
+  EXPECT_EQ(all.queues[0].bytes_max, 2u << 20);
+  EXPECT_EQ(all.queues[0].overflow, overflow::reject);
   ASSERT_THAT(all.topics, SizeIs(1));
   EXPECT_EQ(all.topics[0].partitions, 3u);
   EXPECT_EQ(all.topics[0].retention_bytes, 5u << 20);

@@ -151,6 +151,9 @@ std::string to_json(const exchange_definition& exchange) {
 std::string to_json(const queue_definition& queue) {
   json::object object{{"name", queue.name}, {"stream", static_cast<std::uint32_t>(queue.stream)}};
   put_durability(object, queue.durability);
+  if (queue.messages_max != 0) object["messages_max"] = queue.messages_max;
+  if (queue.bytes_max != 0) object["bytes_max"] = queue.bytes_max;
+  if (queue.overflow != overflow::drop_oldest) object["overflow"] = name(queue.overflow);
   return json::serialize(object);
 }
 
@@ -183,7 +186,12 @@ exchange_definition exchange_from_json(std::string_view text) {
 
 queue_definition queue_from_json(std::string_view text) {
   const json::object object = parse_object(text);
-  return {text_of(object, "name"), static_cast<stream_id>(number_of(object, "stream")), durability_of(object)};
+  queue_definition queue{text_of(object, "name"), static_cast<stream_id>(number_of(object, "stream")),
+                         durability_of(object)};
+  if (object.contains("messages_max")) queue.messages_max = number_of(object, "messages_max");
+  if (object.contains("bytes_max")) queue.bytes_max = number_of(object, "bytes_max");
+  if (object.contains("overflow")) queue.overflow = known(parse_overflow(text_of(object, "overflow")));
+  return queue;
 }
 
 topic_definition topic_from_json(std::string_view text) {

@@ -23,19 +23,22 @@ struct exchange_definition {
   exchange_type type = exchange_type::direct;
 };
 
+// What happens when a queue, or a topic's partition, is at its bound in bytes or in number.
+enum class overflow {
+  drop_oldest,  // what is new is taken; the oldest goes, and the loss ledger says so
+  reject,       // what is new is refused until consumers, age, or a protected group that moves on make room
+};
+std::string_view name(overflow overflow);
+result<overflow> parse_overflow(std::string_view text);
+
 struct queue_definition {
   std::string name;
   stream_id stream{};
   tidegate::durability durability = {};
+  std::uint64_t messages_max = 0;  // of what is ready; 0 = no bound
+  std::uint64_t bytes_max = 0;     // of what is ready, as content_bytes() counts; 0 = no bound
+  tidegate::overflow overflow = tidegate::overflow::drop_oldest;
 };
-
-// What happens when a topic's partition is at its bound in bytes or records.
-enum class overflow {
-  drop_oldest,  // what is new is taken; the oldest goes, and the loss ledger says so
-  reject,       // what is new is refused until age, or a protected group that moves on, makes room
-};
-std::string_view name(overflow overflow);
-result<overflow> parse_overflow(std::string_view text);
 
 struct topic_definition {
   std::string name;

@@ -24,6 +24,9 @@ struct message_view {
   std::string_view body;
 };
 
+// Bytes of its body, keys and headers: what a queue's bound in bytes counts.
+std::uint64_t content_bytes(const message_view& message);
+
 // Checks the sizes of limits.hpp; the error names the part and its limit.
 result<void> check(const message_view& message);
 

@@ -23,6 +23,7 @@ enum class entry_type : std::uint8_t {
   producer_erased = 7,
   age_mark = 8,
   lost = 9,
+  held = 10,
 };
 
 void begin_entry(std::string& out, entry_type type) { out.push_back(static_cast<char>(type)); }
@@ -101,6 +102,13 @@ void blob_writer::trimmed(stream_id stream, offset_t log_start) {
   append_varint(out, log_start);
 }
 
+void blob_writer::held(stream_id stream, std::uint64_t bytes) {
+  std::string& out = room_for(16);
+  begin_entry(out, entry_type::held);
+  append_stream(out, stream);
+  append_varint(out, bytes);
+}
+
 void blob_writer::cursor(stream_id stream, std::string_view group, const cursor_state& cursor) {
   std::string& out = room_for(group.size() + cursor.metadata.size() + 32);
   begin_entry(out, entry_type::cursor);
@@ -169,6 +177,10 @@ void visit_entry(byte_reader& reader, std::string_view blob, std::uint16_t part,
     case entry_type::trimmed: {
       const stream_id stream = take_stream(reader);
       return visitor.trimmed(stream, reader.varint());
+    }
+    case entry_type::held: {
+      const stream_id stream = take_stream(reader);
+      return visitor.held(stream, reader.varint());
     }
     case entry_type::cursor: {
       const stream_id stream = take_stream(reader);

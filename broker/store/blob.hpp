@@ -32,6 +32,7 @@ class blob_writer {
   void acked(stream_id stream, const std::vector<offset_range>& ranges);
   void deliveries(stream_id stream, const std::vector<std::pair<offset_t, std::uint32_t>>& counts);
   void trimmed(stream_id stream, offset_t log_start);
+  void held(stream_id stream, std::uint64_t bytes);
   void cursor(stream_id stream, std::string_view group, const cursor_state& cursor);
   void producer(std::string_view producer, const producer_state& state);
   void producer_erased(std::string_view producer);
@@ -64,6 +65,7 @@ struct blob_visitor {
   std::function<void(stream_id, offset_range)> acked;
   std::function<void(stream_id, offset_t, std::uint32_t count)> delivered;
   std::function<void(stream_id, offset_t log_start)> trimmed;
+  std::function<void(stream_id, std::uint64_t bytes)> held;
   std::function<void(stream_id, std::string_view group, cursor_state)> cursor;
   std::function<void(std::string_view producer, std::optional<producer_state>)> producer;
   std::function<void(stream_id, const age_mark&)> age_marked;

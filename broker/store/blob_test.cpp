@@ -62,6 +62,7 @@ std::string told(std::string_view blob) {
   visitor.trimmed = [&](stream_id id, offset_t log_start) {
     out += fmt::format("trimmed {} {};", number(id), log_start);
   };
+  visitor.held = [&](stream_id id, std::uint64_t bytes) { out += fmt::format("held {} {};", number(id), bytes); };
   visitor.cursor = [&](stream_id id, std::string_view group, const cursor_state& cursor) {
     out += fmt::format("cursor {} {} {} {};", number(id), group, cursor.offset, cursor.metadata);
   };
@@ -85,6 +86,7 @@ std::string full_blob() {
   blob.acked(stream_id{2}, {{5, 8}, {10, 300}});
   blob.deliveries(stream_id{2}, {{9, 3}});
   blob.trimmed(stream_id{1}, 4);
+  blob.held(stream_id{2}, 500);
   blob.cursor(stream_id{1}, "readers", {9, "meta"});
   blob.producer("sensor", {1, 44, 5});
   blob.producer_erased("old");
@@ -96,7 +98,7 @@ std::string full_blob() {
 TEST(blob, a_blob_is_taken_apart_in_its_order) {
   EXPECT_EQ(told(full_blob()),
             "at 60000 1700000000000 true;append 1 92 in 0;acked 2 5-8;acked 2 10-300;delivered 2 9 3;trimmed 1 "
-            "4;cursor 1 readers 9 meta;"
+            "4;held 2 500;cursor 1 readers 9 meta;"
             "producer sensor 44;no producer old;age 1 30 3;lost 8 1 retention_bytes 4 of 40;");
 }
 

@@ -33,6 +33,7 @@ stream_ledger ledger_of(const checkpoint& checkpoint) {
   ledger.newest_timestamp_ms = checkpoint.newest_timestamp_ms;
   ledger.chunk_bytes = checkpoint.chunk_bytes;
   ledger.maybe_delivered_before = checkpoint.maybe_delivered_before;
+  ledger.held_bytes = checkpoint.held_bytes;
   ledger.dropped = checkpoint.dropped;
   ledger.age_marks.assign(checkpoint.age_marks.begin(), checkpoint.age_marks.end());
   ledger.checkpointed = checkpoint.commit;
@@ -99,6 +100,9 @@ class journal_reader {
     };
     visitor_.trimmed = [this](stream_id id, offset_t log_start) {
       if (auto* ledger = newer(id)) ledger->trim_to(log_start);
+    };
+    visitor_.held = [this](stream_id id, std::uint64_t bytes) {
+      if (auto* ledger = newer(id)) ledger->held_bytes = bytes;
     };
     visitor_.cursor = [this](stream_id id, std::string_view group, cursor_state cursor) {
       this->cursor(id, group, cursor);

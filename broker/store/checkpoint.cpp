@@ -75,6 +75,7 @@ void writer::put_checkpoint(lmdb::txn& txn, stream_id id, stream_ledger& ledger,
                             ledger.chunk_bytes,
                             commit,
                             ledger.maybe_delivered_before,
+                            ledger.held_bytes,
                             ledger.dropped,
                             {ledger.age_marks.begin(), ledger.age_marks.end()}}));
   books_.dirty_streams.erase({ledger.dirty_since, id});

@@ -111,6 +111,7 @@ class exporter {
                            0,
                            0,
                            ledger.maybe_delivered_before,
+                           ledger.held_bytes,
                            ledger.dropped,
                            {ledger.age_marks.begin(), ledger.age_marks.end()}};
     archive_.section(section_type::stream, encode(archived_stream{id, state}));

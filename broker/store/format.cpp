@@ -86,6 +86,10 @@ std::string_view name(loss_reason reason) {
       return "store_room";
     case loss_reason::damaged:
       return "damaged";
+    case loss_reason::messages_max:
+      return "messages_max";
+    case loss_reason::bytes_max:
+      return "bytes_max";
     case loss_reason::device:
       return "device";
   }
@@ -115,6 +119,7 @@ std::string encode(const checkpoint& checkpoint) {
   append_be(value, checkpoint.chunk_bytes);
   append_be(value, checkpoint.commit);
   append_be(value, checkpoint.maybe_delivered_before);
+  append_be(value, checkpoint.held_bytes);
   append_totals(value, checkpoint.dropped);
   for (const age_mark& mark : checkpoint.age_marks) append_mark(value, mark);
   return sealed(std::move(value));
@@ -131,6 +136,7 @@ checkpoint decode_checkpoint(std::string_view value) {
   checkpoint.chunk_bytes = reader.be<std::uint64_t>();
   checkpoint.commit = reader.be<std::uint64_t>();
   checkpoint.maybe_delivered_before = reader.be<std::uint64_t>();
+  checkpoint.held_bytes = reader.be<std::uint64_t>();
   checkpoint.dropped = take_totals(reader);
   while (!reader.at_end()) checkpoint.age_marks.push_back(take_mark(reader));
   check_whole(reader, what);

@@ -15,7 +15,7 @@
 namespace tidegate::store {
 
 // Raised when a reader of the older kind would go wrong; checked at open.
-constexpr std::uint32_t format_version = 2;
+constexpr std::uint32_t format_version = 3;
 
 constexpr std::size_t chunk_bytes_max = 65'520;        // with LMDB's page header exactly 16 pages of 4 KiB
 constexpr std::size_t roll_up_bytes = 64 * 1024;       // in the journal, of one stream
@@ -80,6 +80,7 @@ struct checkpoint {
   commit_number commit = 0;
   // Queue messages below it may have been delivered before an unclean stop.
   offset_t maybe_delivered_before = 0;
+  std::uint64_t held_bytes = 0;  // of a queue: content of its messages, as core counts it
   drop_totals dropped;
   std::vector<age_mark> age_marks;  // oldest first; of logs with a bound by age
 };
@@ -129,6 +130,8 @@ enum class loss_reason : std::uint8_t {
   store_room = 4,  // the store as a whole was above its mark
   damaged = 5,     // fails its CRC
   device = 6,      // a device no longer had it: it never came
+  messages_max = 7,  // of a queue
+  bytes_max = 8,
 };
 std::string_view name(loss_reason reason);
 

@@ -50,7 +50,7 @@ TEST(format, a_chunk_in_exact_bytes) {
 }
 
 TEST(format, rows_in_exact_bytes) {
-  EXPECT_EQ(hex(encode(checkpoint{stream_kind::queue, 5, 300, 1'700'000'000'000, 65'520, 7, 2, {}, {}})),
+  EXPECT_EQ(hex(encode(checkpoint{stream_kind::queue, 5, 300, 1'700'000'000'000, 65'520, 7, 2, 900, {}, {}})),
             "01"
             "0000000000000005"
             "000000000000012c"
@@ -58,11 +58,12 @@ TEST(format, rows_in_exact_bytes) {
             "000000000000fff0"
             "0000000000000007"
             "0000000000000002"
+            "0000000000000384"
             "0000000000000000"
             "0000000000000000"
-            "549591b2");
+            "69240353");
   EXPECT_EQ(hex(encode(checkpoint{
-                stream_kind::log, 5, 300, 1'700'000'000'000, 65'520, 7, 0, {4, 3}, {{milliseconds(60'000), 200}}})),
+                stream_kind::log, 5, 300, 1'700'000'000'000, 65'520, 7, 0, 0, {4, 3}, {{milliseconds(60'000), 200}}})),
             "02"
             "0000000000000005"
             "000000000000012c"
@@ -70,11 +71,12 @@ TEST(format, rows_in_exact_bytes) {
             "000000000000fff0"
             "0000000000000007"
             "0000000000000000"
+            "0000000000000000"
             "0000000000000004"
             "0000000000000003"
             "000000000000ea60"
             "00000000000000c8"
-            "e1f7d905");
+            "9b33cd42");
   EXPECT_EQ(hex(encode(example_loss())),
             "01"
             "00000001"

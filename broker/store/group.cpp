@@ -29,8 +29,10 @@ void group::count(std::size_t bytes) {
   ++operations_;
 }
 
-void group::append(stream_id stream, offset_t offset, std::int64_t timestamp_ms, const message_view& message) {
+void group::append(stream_id stream, offset_t offset, std::int64_t timestamp_ms, const message_view& message,
+                   std::uint64_t bytes) {
   stream_share& share = share_of(stream);
+  share.appended_bytes += bytes;
   const std::size_t before = share.open.empty() ? 0 : share.open.size();
   share.open.add(offset, timestamp_ms, message);
   count(share.open.size() - before);
@@ -44,8 +46,10 @@ void group::append_batch(stream_id stream, std::string batch) {
   share.batches.push_back(std::move(batch));
 }
 
-void group::ack(stream_id stream, offset_t offset) {
-  auto& acked = share_of(stream).acked;
+void group::ack(stream_id stream, offset_t offset, std::uint64_t bytes) {
+  stream_share& share = share_of(stream);
+  share.acked_bytes += bytes;
+  auto& acked = share.acked;
   ++operations_;
   if (!acked.empty() && acked.back().end == offset) {
     ++acked.back().end;
@@ -109,6 +113,7 @@ void group::drop_appends() {
   for (stream_share& share : shares_) {
     share.batches.clear();
     share.open = {};
+    share.appended_bytes = 0;
   }
   std::erase_if(producers_, [](const auto& producer) { return producer.second.has_value(); });
 }

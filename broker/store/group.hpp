@@ -38,6 +38,8 @@ struct stream_share {
   std::vector<offset_range> acked;
   std::vector<std::pair<offset_t, std::uint32_t>> deliveries;  // earlier deliveries of requeued messages
   std::optional<offset_t> trim_to;                             // new log start
+  std::uint64_t appended_bytes = 0;                            // of a queue: content of the messages, as core counts it
+  std::uint64_t acked_bytes = 0;
 
   bool appends() const { return !batches.empty() || !open.empty(); }
   std::size_t append_bytes() const;
@@ -63,10 +65,12 @@ struct stream_change {
 
 class group {
  public:
-  void append(stream_id stream, offset_t offset, std::int64_t timestamp_ms, const message_view& message);
+  // Of a queue: `bytes` of content are held with it, and let go with its acknowledgement.
+  void append(stream_id stream, offset_t offset, std::int64_t timestamp_ms, const message_view& message,
+              std::uint64_t bytes = 0);
   // A producer's batch as it came, its base offset already set.
   void append_batch(stream_id stream, std::string batch);
-  void ack(stream_id stream, offset_t offset);
+  void ack(stream_id stream, offset_t offset, std::uint64_t bytes = 0);
   void count_delivery(stream_id stream, offset_t offset, std::uint32_t deliveries);
   void trim(stream_id stream, offset_t log_start);
   void set_cursor(stream_id stream, std::string_view group, cursor_state state);

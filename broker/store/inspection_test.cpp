@@ -258,7 +258,7 @@ TEST(inspection, another_format_is_refused) {
   lived_store store(2);
   store.store().kill();
   raw_file(store.path()).put(&tables::meta, meta_format, std::string("\0\0\0\x09", 4));
-  EXPECT_THAT(refusal(store.path()), HasSubstr("has format 9, this program reads format 2"));
+  EXPECT_THAT(refusal(store.path()), HasSubstr("has format 9, this program reads format 3"));
 }
 
 }  // namespace

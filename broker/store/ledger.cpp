@@ -26,6 +26,11 @@ void stream_ledger::ack(offset_range range) {
   if (const auto head = acked.range_at(log_start)) trim_to(head->end);
 }
 
+void stream_ledger::count_bytes(std::uint64_t appended, std::uint64_t acked) {
+  held_bytes += appended;
+  held_bytes = log_start == next ? 0 : held_bytes - std::min(held_bytes, acked);
+}
+
 void stream_ledger::set_deliveries(offset_t offset, std::uint32_t count) {
   if (!is_live(offset)) return;
   deliveries[offset] = count;

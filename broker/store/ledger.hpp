@@ -37,6 +37,7 @@ struct stream_ledger {
   std::uint64_t chunk_bytes = 0;
   std::deque<segment> recent;
   std::uint64_t recent_bytes = 0;
+  std::uint64_t held_bytes = 0;  // of a queue: content of its messages, as core counts it
   offset_t maybe_delivered_before = 0;
   drop_totals dropped;
   std::deque<age_mark> age_marks;            // oldest first
@@ -56,6 +57,8 @@ struct stream_ledger {
   std::uint64_t bytes() const { return chunk_bytes + recent_bytes; }
   void add_segment(const segment& segment);
   void ack(offset_range range);
+  // `appended` came and `acked` is gone; nothing held is no bytes.
+  void count_bytes(std::uint64_t appended, std::uint64_t acked);
   void set_deliveries(offset_t offset, std::uint32_t count);
   // An estimate of what acknowledgements since the last checkpoint left dead in chunks behind the log start.
   std::uint64_t dead_bytes() const;

@@ -165,7 +165,7 @@ void writer::drop_head_while(lmdb::txn& txn, stream_id id, stream_ledger& ledger
   const std::uint64_t before = ledger.bytes();
   while (goes_on(before - ledger.bytes()) && drop_head(txn, id, ledger)) {
   }
-  note_drop(id, ledger, {from, ledger.log_start}, read, before - ledger.bytes(), reason);
+  note_drop(id, {from, ledger.log_start}, read, before - ledger.bytes(), reason);
 }
 
 // Drops the oldest chunk or, where there is none, the oldest batch in the journal. False: nothing is left.
@@ -200,10 +200,10 @@ void writer::drop_below(const lmdb::txn& txn, stream_id id, stream_ledger& ledge
   const std::uint64_t bytes = ledger.bytes() / (ledger.next - from) * (std::min(offset, ledger.next) - from);
   ledger.trim_to(offset);
   free_dead_chunks_later(id, ledger);
-  note_drop(id, ledger, {from, ledger.log_start}, read, bytes, reason);
+  note_drop(id, {from, ledger.log_start}, read, bytes, reason);
 }
 
-void writer::note_drop(stream_id id, stream_ledger& ledger, offset_range dropped, offset_t read, std::uint64_t bytes,
+void writer::note_drop(stream_id id, offset_range dropped, offset_t read, std::uint64_t bytes,
                        loss_reason reason) {
   if (dropped.empty()) return;
   loss_record record{reason, id, {}, dropped.begin, dropped.end, dropped.size()};
@@ -211,14 +211,17 @@ void writer::note_drop(stream_id id, stream_ledger& ledger, offset_range dropped
   record.unread = dropped.end - std::clamp(read, dropped.begin, dropped.end);
   record.bytes = bytes;
   note_loss(record);
-  ledger.dropped.records += record.records;
-  ledger.dropped.unread += record.unread;
 }
 
 void writer::note_loss(loss_record record) {
   record.since = record.until = books_.time.wall;
   record.wall_trusted = books_.time.wall_trusted;
   books_.losses.note(record, books_.time.lifetime, books_.last_commit);
+  const bool is_dropped = record.reason != loss_reason::damaged && record.reason != loss_reason::device;
+  const auto stream = books_.streams.find(record.stream);
+  if (!is_dropped || stream == books_.streams.end()) return;
+  stream->second.dropped.records += record.records;
+  stream->second.dropped.unread += record.unread;
 }
 
 void writer::put_losses(blob_writer& blob) {

@@ -62,6 +62,7 @@ const blob_visitor& nobody() {
                                     [](auto, auto) {},
                                     [](auto, auto, auto) {},
                                     [](auto, auto) {},
+                                    [](auto, auto) {},
                                     [](auto, auto, auto) {},
                                     [](auto, auto) {},
                                     [](auto, const auto&) {},

@@ -230,6 +230,10 @@ void writer::take_marks(stream_share& share, stream_ledger& ledger, blob_writer&
     blob.trimmed(share.stream, *share.trim_to);
     ledger.trim_to(*share.trim_to);
   }
+  if (share.appended_bytes != share.acked_bytes) {
+    ledger.count_bytes(share.appended_bytes, share.acked_bytes);
+    blob.held(share.stream, ledger.held_bytes);
+  }
   free_dead_chunks_later(share.stream, ledger);
 }
 

@@ -97,7 +97,7 @@ class writer {
                        const std::function<bool(std::uint64_t dropped)>& goes_on);
   bool drop_head(lmdb::txn& txn, stream_id id, stream_ledger& ledger);
   void drop_below(const lmdb::txn& txn, stream_id id, stream_ledger& ledger, offset_t offset, loss_reason reason);
-  void note_drop(stream_id id, stream_ledger& ledger, offset_range dropped, offset_t read, std::uint64_t bytes,
+  void note_drop(stream_id id, offset_range dropped, offset_t read, std::uint64_t bytes,
                  loss_reason reason);
   void note_loss(loss_record record);
   void put_losses(blob_writer& blob);

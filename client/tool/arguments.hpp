@@ -57,7 +57,8 @@ struct offsets_arguments {
 
 struct declare_arguments {
   std::string kind;
-  client::topic_definition topic;  // its name serves every kind, its durability queues too
+  client::topic_definition topic;  // its name serves an exchange too
+  client::queue_definition queue;
   std::string exchange_type = "direct";
   bool passive = false;
 };

@@ -107,7 +107,12 @@ TEST_F(command_line, defines) {
   EXPECT_EQ(topic.topic.retention_age, std::chrono::hours(7 * 24));
   EXPECT_EQ(parsed<declare_arguments>({"declare", "exchange", "e", "--type", "fanout"}).exchange_type, "fanout");
   const auto lazy = parsed<declare_arguments>({"declare", "queue", "q", "--durability", "interval:500"});
-  EXPECT_EQ(lazy.topic.durability, "interval:500");
+  EXPECT_EQ(lazy.queue.durability, "interval:500");
+  const auto few = parsed<declare_arguments>(
+      {"declare", "queue", "q", "--messages-max", "9", "--bytes-max", "1M", "--overflow", "reject"});
+  EXPECT_EQ(few.queue.messages_max, 9u);
+  EXPECT_EQ(few.queue.bytes_max, 1u << 20);
+  EXPECT_EQ(few.queue.overflow, "reject");
   EXPECT_TRUE(parsed<binding_arguments>({"unbind", "e", "queue", "q", "k"}).remove);
   EXPECT_EQ(parsed<binding_arguments>({"bind", "e", "topic", "t"}).routing_key, "");
   EXPECT_EQ(parsed<delete_arguments>({"delete", "queue", "q"}).name, "q");

@@ -26,15 +26,21 @@ void add_passive(CLI::App& command, declare_arguments& arguments) {
   command.add_flag("--passive", arguments.passive, "Only check that it exists");
 }
 
-void add_durability(CLI::App& command, declare_arguments& arguments) {
+void add_durability(CLI::App& command, std::string& durability) {
   command
-      .add_option("--durability", arguments.topic.durability,
+      .add_option("--durability", durability,
                   "When it is written: at once, or with the next commit but after <ms> at the latest")
       ->type_name("commit|interval:<ms>")
       ->check([](const std::string& text) {
         const auto parsed = parse_durability(text);
         return parsed ? std::string() : parsed.error().text;
       });
+}
+
+void add_overflow(CLI::App& command, std::string& overflow) {
+  command
+      .add_option("--overflow", overflow, "At a bound: drop-oldest (the default; the loss ledger tells) or reject")
+      ->check(CLI::IsMember({"drop-oldest", "reject"}));
 }
 
 void add_declare_exchange(CLI::App& declare, arguments& into) {
@@ -52,27 +58,36 @@ void add_declare_exchange(CLI::App& declare, arguments& into) {
   });
 }
 
-void add_declare_queue(CLI::App& declare, arguments& into) {
-  CLI::App& command = *declare.add_subcommand("queue", "Work for competing consumers, gone when acknowledged");
-  const auto arguments = std::make_shared<declare_arguments>();
-  command.add_option("NAME", arguments->topic.name, "Its name")->required();
-  add_durability(command, *arguments);
-  add_passive(command, *arguments);
-  command.callback([arguments, &into] {
-    arguments->kind = "queue";
-    into.command = *arguments;
-  });
-}
-
-struct retention_options {
+struct bound_options {
   declare_arguments arguments;
   std::string bytes;
   std::string age;
 };
 
+void add_declare_queue(CLI::App& declare, arguments& into) {
+  CLI::App& command = *declare.add_subcommand("queue", "Work for competing consumers, gone when acknowledged");
+  const auto options = std::make_shared<bound_options>();
+  client::queue_definition& queue = options->arguments.queue;
+  command.add_option("NAME", queue.name, "Its name")->required();
+  command.add_option("--messages-max", queue.messages_max, "Of what is ready: not out with a consumer (no bound)")
+      ->type_name("N");
+  command.add_option("--bytes-max", options->bytes, "Of what is ready: bodies, keys and headers (no bound)")
+      ->type_name("N[K|M|G]");
+  add_overflow(command, queue.overflow);
+  add_durability(command, queue.durability);
+  add_passive(command, options->arguments);
+  command.callback([options, &into] {
+    if (!options->bytes.empty()) {
+      options->arguments.queue.bytes_max = taken("--bytes-max", parse_bytes(options->bytes));
+    }
+    options->arguments.kind = "queue";
+    into.command = options->arguments;
+  });
+}
+
 void add_declare_topic(CLI::App& declare, arguments& into) {
   CLI::App& command = *declare.add_subcommand("topic", "A log that is kept and may be read again");
-  const auto options = std::make_shared<retention_options>();
+  const auto options = std::make_shared<bound_options>();
   command.add_option("NAME", options->arguments.topic.name, "Its name")->required();
   command.add_option("--partitions", options->arguments.topic.partitions, "How many; may grow later")
       ->type_name("N")
@@ -85,12 +100,10 @@ void add_declare_topic(CLI::App& declare, arguments& into) {
   command.add_option("--retention-records", options->arguments.topic.retention_records,
                      "A hard bound of each partition (none)")
       ->type_name("N");
-  command.add_option("--overflow", options->arguments.topic.overflow,
-                     "At a bound: drop-oldest (the default; the loss ledger tells) or reject")
-      ->check(CLI::IsMember({"drop-oldest", "reject"}));
+  add_overflow(command, options->arguments.topic.overflow);
   command.add_option("--protect", options->arguments.topic.protect, "A group whose unread records go last; repeatable")
       ->type_name("GROUP");
-  add_durability(command, options->arguments);
+  add_durability(command, options->arguments.topic.durability);
   add_passive(command, options->arguments);
   command.callback([options, &into] {
     client::topic_definition& topic = options->arguments.topic;
@@ -124,6 +137,7 @@ void add_declare(CLI::App& app, arguments& into) {
                   "  tidegate declare exchange readings --type topic\n"
                   "  tidegate declare queue work\n"
                   "  tidegate declare queue history --durability interval:1000\n"
+                  "  tidegate declare queue alarms --messages-max 10000 --overflow reject\n"
                   "  tidegate declare topic readings --partitions 3 --retention-bytes 64M --retention-age 7d\n") +
       exit_codes);
   add_declare_exchange(command, into);

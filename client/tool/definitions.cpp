@@ -21,15 +21,14 @@ void tell(const environment& environment, const json::object& done, const std::s
 }  // namespace
 
 awaitable<int> declare(environment& environment, const declare_arguments& arguments) {
-  const std::string& name = arguments.topic.name;
+  const std::string& name = arguments.kind == "queue" ? arguments.queue.name : arguments.topic.name;
   json::object done{{"kind", arguments.kind}, {"name", name}};
   std::string line = fmt::format("{} {}", arguments.kind, name);
   if (arguments.kind == "exchange") {
     co_await environment.broker.declare_exchange(name, arguments.exchange_type, arguments.passive);
     done["type"] = arguments.exchange_type;
   } else if (arguments.kind == "queue") {
-    const std::uint64_t ready =
-        co_await environment.broker.declare_queue(name, arguments.passive, arguments.topic.durability);
+    const std::uint64_t ready = co_await environment.broker.declare_queue(arguments.queue, arguments.passive);
     done["ready"] = ready;
     line += fmt::format(": {} ready", ready);
   } else {

@@ -32,11 +32,11 @@ class reading {
   ~reading() { broker_.detach(session_); }
 
   void read_queue(const core::queue_row& row) {
-    held_queue& queue = into_.queues[row.name];
+    held_queue& queue = into_.queues[row.definition->name];
     queue.ready = row.ready;
-    into_.definitions.insert("q/" + row.name);
-    const auto consumer = broker_.consume(session_, row.name, 0, false);
-    if (!consumer) return refuse("queue " + row.name, consumer.error());
+    into_.definitions.insert("q/" + row.definition->name);
+    const auto consumer = broker_.consume(session_, row.definition->name, 0, false);
+    if (!consumer) return refuse("queue " + row.definition->name, consumer.error());
     for (bool more = true; more;) {
       const auto pulled = broker_.pull(*consumer, [&](const core::delivery_view& delivery) {
         held_message& held = queue.messages.emplace_back(held_of(delivery.offset, delivery.message));
@@ -44,7 +44,7 @@ class reading {
         held.deliveries = delivery.deliveries;
         return true;
       });
-      if (!pulled) return refuse("queue " + row.name, pulled.error());
+      if (!pulled) return refuse("queue " + row.definition->name, pulled.error());
       more = pulled->more;
     }
   }

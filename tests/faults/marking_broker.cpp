@@ -68,7 +68,9 @@ void marking_broker::settled(std::uint64_t token, const error* refusal) {
 
 void marking_broker::declare_queue(const std::string& name) {
   mark_("define q/" + name);
-  take(opened_.broker.declare_queue({name, {}}, expect({{"defined q/" + name}, {}})));
+  core::queue_request request;
+  request.name = name;
+  take(opened_.broker.declare_queue(request, expect({{"defined q/" + name}, {}})));
 }
 
 void marking_broker::declare_topic(const std::string& name, std::uint32_t partitions) {

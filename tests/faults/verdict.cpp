@@ -50,7 +50,7 @@ void add_one_each(core::broker& broker) {
   batch.add(0, 0, probe);
   const std::string bytes = batch.finish();
   for (const auto& row : broker.list_queues()) {
-    probe.routing_key = row.name;
+    probe.routing_key = row.definition->name;
     broker.publish(probe, {}).value();
   }
   for (const auto& row : broker.list_topics()) {

@@ -24,7 +24,7 @@ std::string produced_batch() {
 }
 
 void add_definitions(conversation& frames) {
-  add(frames, TG_DECLARE_QUEUE, tg_DeclareQueue_fields, tg_DeclareQueue{1, bytes_of("work"), false, {}});
+  add(frames, TG_DECLARE_QUEUE, tg_DeclareQueue_fields, tg_DeclareQueue{1, bytes_of("work"), false, 0, 0, {}, {}});
   add(frames, TG_DECLARE_TOPIC, tg_DeclareTopic_fields,
       tg_DeclareTopic{2, bytes_of("log"), 2, 0, 60'000, false, 1'000, {}, {}, {}});
   add(frames, TG_DECLARE_EXCHANGE, tg_DeclareExchange_fields,

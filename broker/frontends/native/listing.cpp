@@ -33,13 +33,19 @@ json::array bindings(const core::broker& broker) {
 json::array queues(const core::broker& broker) {
   json::array out;
   for (const auto& row : broker.list_queues()) {
-    out.push_back({{"name", row.name},
+    const queue_definition& definition = *row.definition;
+    out.push_back({{"name", definition.name},
                    {"ready", row.ready},
+                   {"ready_bytes", row.ready_bytes},
                    {"unsettled", row.unsettled},
                    {"consumers", row.consumers},
                    {"bytes", row.bytes},
                    {"discarded", row.discarded},
-                   {"durability", to_text(row.durability)}});
+                   {"dropped", row.drops.records},
+                   {"messages_max", definition.messages_max},
+                   {"bytes_max", definition.bytes_max},
+                   {"overflow", tidegate::name(definition.overflow)},
+                   {"durability", to_text(definition.durability)}});
   }
   return out;
 }

@@ -73,8 +73,12 @@ void application::declare_queue(const tg_frame& frame) {
   }
   const auto durability = durability_of(declare.durability);
   if (!durability) return session_.refuse(declare.correlation, durability.error());
+  const auto overflow = overflow_of(declare.overflow);
+  if (!overflow) return session_.refuse(declare.correlation, overflow.error());
   const auto receipt = receipt_for({declare.correlation, TG_DONE, known == nullptr ? 0 : known->ready()});
-  conclude(receipt, declare.correlation, broker_.declare_queue({std::string(name), *durability}, receipt));
+  conclude(receipt, declare.correlation,
+           broker_.declare_queue(
+               {std::string(name), *durability, declare.messages_max, declare.bytes_max, *overflow}, receipt));
 }
 
 void application::declare_topic(const tg_frame& frame) {

@@ -169,7 +169,7 @@ TEST_F(fetching, offsets_are_listed_and_committed) {
 }
 
 TEST_F(requests, declarations_are_answered_when_they_are_on_flash) {
-  peer_.send(TG_DECLARE_QUEUE, tg_DeclareQueue_fields, tg_DeclareQueue{2, bytes_of("q"), false, {}}, 8);
+  peer_.send(TG_DECLARE_QUEUE, tg_DeclareQueue_fields, tg_DeclareQueue{2, bytes_of("q"), false, 0, 0, {}, {}}, 8);
   peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields, tg_DeclareTopic{3, bytes_of("t"), 4, 0, 0, false, 0, {}, {}, {}},
              8);
   peer_.send(TG_DECLARE_EXCHANGE, tg_DeclareExchange_fields,
@@ -190,8 +190,8 @@ TEST_F(requests, declarations_are_answered_when_they_are_on_flash) {
 TEST_F(requests, passive_declarations_only_look) {
   gateway_.broker.put("work", "m");
   gateway_.broker.commit();
-  peer_.send(TG_DECLARE_QUEUE, tg_DeclareQueue_fields, tg_DeclareQueue{2, bytes_of("work"), true, {}}, 8);
-  peer_.send(TG_DECLARE_QUEUE, tg_DeclareQueue_fields, tg_DeclareQueue{3, bytes_of("none"), true, {}}, 8);
+  peer_.send(TG_DECLARE_QUEUE, tg_DeclareQueue_fields, tg_DeclareQueue{2, bytes_of("work"), true, 0, 0, {}, {}}, 8);
+  peer_.send(TG_DECLARE_QUEUE, tg_DeclareQueue_fields, tg_DeclareQueue{3, bytes_of("none"), true, 0, 0, {}, {}}, 8);
   peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields,
              tg_DeclareTopic{4, bytes_of("log"), 0, 0, 0, true, 0, {}, {}, {}}, 8);
   peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields,
@@ -206,7 +206,7 @@ TEST_F(requests, passive_declarations_only_look) {
 TEST_F(requests, durability_is_declared_and_memory_is_refused) {
   const auto declare = [&](std::uint32_t correlation, std::string_view name, std::string_view durability) {
     peer_.send(TG_DECLARE_QUEUE, tg_DeclareQueue_fields,
-               tg_DeclareQueue{correlation, bytes_of(name), false, bytes_of(durability)}, 64);
+               tg_DeclareQueue{correlation, bytes_of(name), false, 0, 0, {}, bytes_of(durability)}, 64);
   };
   declare(2, "lazy", "interval:500");
   declare(3, "lazy", "");
@@ -222,9 +222,26 @@ TEST_F(requests, durability_is_declared_and_memory_is_refused) {
                           "error 6 code 1 field durability", "error 8 code 10 field durability",
                           "done 2 partitions 0 messages 0", "done 3 partitions 0 messages 0",
                           "done 7 partitions 1 messages 0"));
-  EXPECT_EQ(gateway_.broker->find_queue("lazy")->durability().interval, milliseconds(500));
+  EXPECT_EQ(gateway_.broker->find_queue("lazy")->definition().durability.interval, milliseconds(500));
   EXPECT_EQ(gateway_.broker->find_topic("t")->definition().durability.interval, milliseconds(200));
   EXPECT_EQ(gateway_.broker->find_queue("other"), nullptr);
+}
+
+TEST_F(requests, a_queues_bounds_are_declared_and_listed) {
+  const auto declare = [&](std::uint32_t correlation, std::uint64_t messages_max, std::string_view overflow) {
+    peer_.send(TG_DECLARE_QUEUE, tg_DeclareQueue_fields,
+               tg_DeclareQueue{correlation, bytes_of("few"), false, messages_max, 900, bytes_of(overflow), {}}, 64);
+  };
+  declare(2, 7, "reject");
+  declare(3, 8, "");
+  declare(4, 0, "drop-newest");
+  EXPECT_THAT(peer_.answers_committed(),
+              ElementsAre("error 3 code 3 field messages_max", "error 4 code 1 field overflow",
+                          "done 2 partitions 0 messages 0"));
+  const queue_definition& queue = gateway_.broker->find_queue("few")->definition();
+  EXPECT_EQ(queue.messages_max, 7u);
+  EXPECT_EQ(queue.bytes_max, 900u);
+  EXPECT_EQ(queue.overflow, overflow::reject);
 }
 
 TEST_F(requests, contradictions_name_the_attribute) {
