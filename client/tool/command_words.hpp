@@ -23,6 +23,9 @@ void add_list(CLI::App& app, arguments& into);
 // store_words.cpp
 void add_store(CLI::App& app, arguments& into);
 
+// What several commands take: when a queue's or topic's messages have to be written.
+void add_durability(CLI::App& command, std::string& into);
+
 // A value that was written in our own notation, or the usage error that names its option.
 template <class Value>
 Value taken(const char* option, const result<Value>& value) {

@@ -26,17 +26,6 @@ void add_passive(CLI::App& command, declare_arguments& arguments) {
   command.add_flag("--passive", arguments.passive, "Only check that it exists");
 }
 
-void add_durability(CLI::App& command, std::string& durability) {
-  command
-      .add_option("--durability", durability,
-                  "When it is written: at once, or with the next commit but after <ms> at the latest")
-      ->type_name("commit|interval:<ms>")
-      ->check([](const std::string& text) {
-        const auto parsed = parse_durability(text);
-        return parsed ? std::string() : parsed.error().text;
-      });
-}
-
 void add_overflow(CLI::App& command, std::string& overflow) {
   command
       .add_option("--overflow", overflow, "At a bound: drop-oldest (the default; the loss ledger tells) or reject")
@@ -125,6 +114,17 @@ void add_binding(CLI::App& command, bool remove, arguments& into) {
 }
 
 }  // namespace
+
+void add_durability(CLI::App& command, std::string& into) {
+  command
+      .add_option("--durability", into,
+                  "When it is written: at once, or with the next commit but after <ms> at the latest")
+      ->type_name("commit|interval:<ms>")
+      ->check([](const std::string& text) {
+        const auto parsed = parse_durability(text);
+        return parsed ? std::string() : parsed.error().text;
+      });
+}
 
 void add_declare(CLI::App& app, arguments& into) {
   CLI::App& command = *app.add_subcommand("declare", "Make an exchange, a queue or a topic");
