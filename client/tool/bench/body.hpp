@@ -1,0 +1,47 @@
+// The body of a generated message: it tells who sent it, when, and whether it is whole.
+//
+//    0  magic "TGB1"
+//    4  run        u32  of the tool
+//    8  publisher  u32  of the run, from 0
+//   12  target     u32  the queue, topic or partition that it is meant for
+//   16  sequence   u64  of the publisher's messages into the target, from 1
+//   24  sent       u64  when it was meant to leave: ns of this machine's steady clock
+//   32  filler
+//       CRC-32C    u32  of everything before; zero in a run that does not verify
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace tidegate::tool::bench {
+
+constexpr std::size_t stamped_bytes_min = 36;  // shorter bodies carry no stamp
+
+struct stamp {
+  std::uint32_t run = 0;
+  std::uint32_t publisher = 0;
+  std::uint32_t target = 0;
+  std::uint64_t sequence = 0;
+  std::uint64_t sent_ns = 0;
+  friend bool operator==(const stamp&, const stamp&) = default;
+};
+
+class body_maker {
+ public:
+  body_maker(std::size_t size, bool seals);
+  // Valid until the next call.
+  std::string_view make(const stamp& stamp);
+
+ private:
+  std::string body_;
+  bool seals_;
+};
+
+// Nothing: this tool did not make it.
+std::optional<stamp> read_stamp(std::string_view body);
+// Its CRC is right. The body has a stamp.
+bool is_whole(std::string_view body);
+
+}  // namespace tidegate::tool::bench

@@ -1,0 +1,38 @@
+// When each publish of an open loop is meant to leave: fixed before the run, so that a broker (or a generator) that
+// falls behind shows as latency of everything that should have left meanwhile, and not as fewer publishes.
+#pragma once
+
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+
+namespace tidegate::tool::bench {
+
+class schedule {
+ public:
+  using time_point = std::chrono::steady_clock::time_point;
+
+  // `per_second` of `members` publishers together, which take turns; this is the `member`-th, from 0.
+  schedule(time_point begin, double per_second, std::size_t member, std::size_t members)
+      : begin_(begin), gap_ns_(1e9 / per_second), member_(member), members_(members) {}
+
+  // Of its `number`-th publish, from 0.
+  time_point at(std::uint64_t number) const {
+    const double turn = static_cast<double>(number) * static_cast<double>(members_) + static_cast<double>(member_);
+    return begin_ + std::chrono::nanoseconds(std::llround(turn * gap_ns_));
+  }
+  // How many of its publishes are due before `end`.
+  std::uint64_t due_before(time_point end) const {
+    const double turns = static_cast<double>((end - begin_) / std::chrono::nanoseconds(1)) / gap_ns_;
+    const double own = (turns - static_cast<double>(member_)) / static_cast<double>(members_);
+    return own <= 0 ? 0 : static_cast<std::uint64_t>(std::ceil(own));
+  }
+
+ private:
+  time_point begin_;
+  double gap_ns_;
+  std::size_t member_;
+  std::size_t members_;
+};
+
+}  // namespace tidegate::tool::bench
