@@ -90,8 +90,35 @@ struct store_arguments {
   std::optional<std::uint64_t> bytes_max;
 };
 
-using command = std::variant<publish_arguments, consume_arguments, tail_arguments, offsets_arguments, declare_arguments,
-                             binding_arguments, delete_arguments, list_arguments, store_arguments>;
+enum class bench_kind { queue, topic, fetch, fanout, request, mixed };
+
+struct bench_arguments {
+  bench_kind kind = bench_kind::queue;
+  std::size_t connections = 1;  // that publish, or ask
+  std::size_t consumers = 1;    // connections that consume, read or answer
+  std::size_t queues = 0;
+  std::size_t topics = 0;
+  std::uint32_t partitions = 1;
+  std::size_t window = 1;  // on each connection: messages, batches or requests under way
+  std::uint32_t prefetch = 1'000;
+  std::size_t batch = 1'000;  // records
+  std::size_t size = 100;     // bytes of a body
+  double rate = 0;            // messages a second of all connections; 0 = closed loop
+  double topic_rate = 0;      // mixed: records a second
+  std::optional<std::uint64_t> messages;
+  std::chrono::milliseconds time{10'000};    // measured
+  std::chrono::milliseconds warmup{1'000};   // before it
+  client::topic_definition topic;            // its durability serves queues too; a name = one that exists, for fetch
+  std::size_t threads = 1;
+  bool verify = false;
+  bool keep = false;
+  bool progress = false;
+  std::string reference;  // directory; empty = none
+};
+
+using command =
+    std::variant<publish_arguments, consume_arguments, tail_arguments, offsets_arguments, declare_arguments,
+                 binding_arguments, delete_arguments, list_arguments, store_arguments, bench_arguments>;
 
 struct arguments {
   client::endpoint broker;

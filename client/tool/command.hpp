@@ -15,6 +15,9 @@ struct environment {
   std::string producer;  // that the connection was opened with; empty = none
   tool::interruption& interruption;
   bool json = false;
+  // How this connection was opened, for commands that need more of them.
+  const client::endpoint& where;
+  const client::connect_options& connect;
 };
 
 client::awaitable<int> publish(environment& environment, const publish_arguments& arguments);
@@ -25,5 +28,6 @@ client::awaitable<int> declare(environment& environment, const declare_arguments
 client::awaitable<int> change_binding(environment& environment, const binding_arguments& arguments);
 client::awaitable<int> remove(environment& environment, const delete_arguments& arguments);
 client::awaitable<int> list(environment& environment, const list_arguments& arguments);
+client::awaitable<int> run_bench(environment& environment, const bench_arguments& arguments);
 
 }  // namespace tidegate::tool

@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char* description =
     "Talks to a Tidegate broker: publishes and consumes messages, reads topics, defines and lists\n"
-    "exchanges, queues and topics. Checks and moves the store of a broker that is stopped.";
+    "exchanges, queues and topics, measures. Checks and moves the store of a broker that is stopped.";
 
 constexpr const char* epilogue =
     "EXAMPLES\n"
@@ -95,6 +95,7 @@ std::variant<arguments, int> parse_command_line(int count, const char* const* wo
   add_bind(app, parsed);
   add_delete(app, parsed);
   add_list(app, parsed);
+  add_bench(app, parsed);
   add_store(app, parsed);
   try {
     app.parse(count, words);

@@ -138,6 +138,54 @@ TEST_F(command_line, works_on_stores) {
   EXPECT_EQ(restored.bytes_max, 2ull << 30);
 }
 
+TEST_F(command_line, benches) {
+  const auto plain = parsed<bench_arguments>({"bench", "queue"});
+  EXPECT_EQ(plain.kind, bench_kind::queue);
+  EXPECT_EQ(plain.window, 1'000u);
+  EXPECT_EQ(plain.rate, 0);
+  EXPECT_EQ(plain.time, std::chrono::seconds(10));
+  EXPECT_EQ(plain.warmup, std::chrono::seconds(1));
+  const auto open = parsed<bench_arguments>({"bench", "queue", "--rate", "500", "--durability", "interval:50",
+                                             "--consumers", "0", "--queues", "3", "--seconds", "0.5"});
+  EXPECT_EQ(open.rate, 500);
+  EXPECT_EQ(open.topic.durability, "interval:50");
+  EXPECT_EQ(open.time, std::chrono::milliseconds(500));
+  const auto topic = parsed<bench_arguments>({"bench", "topic", "--partitions", "4", "--retention-bytes", "8M",
+                                              "--messages", "7"});
+  EXPECT_EQ(topic.consumers, 0u);
+  EXPECT_EQ(topic.topic.retention_bytes, 8u << 20);
+  EXPECT_EQ(topic.warmup, std::chrono::seconds(0));
+  EXPECT_GT(topic.time, std::chrono::hours(1));
+  EXPECT_EQ(parsed<bench_arguments>({"bench", "topic", "--verify"}).consumers, 1u);
+  EXPECT_EQ(parsed<bench_arguments>({"bench", "fetch", "--topic", "t"}).topic.name, "t");
+  EXPECT_EQ(parsed<bench_arguments>({"bench", "fanout", "--topics", "2"}).queues, 4u);
+  EXPECT_EQ(parsed<bench_arguments>({"bench", "request"}).window, 1u);
+  EXPECT_EQ(parsed<bench_arguments>({"bench", "mixed", "--topic-rate", "9"}).topic_rate, 9);
+}
+
+TEST_F(command_line, refuses_benches_that_make_no_sense) {
+  EXPECT_THAT(refused({"bench"}), HasSubstr("required"));
+  EXPECT_THAT(refused({"bench", "queue", "--verify", "--size", "35"}), HasSubstr("36"));
+  EXPECT_THAT(refused({"bench", "request", "--size", "0"}), HasSubstr("36"));
+  EXPECT_THAT(refused({"bench", "queue", "--verify", "--consumers", "0"}), HasSubstr("consumers"));
+  EXPECT_THAT(refused({"bench", "topic", "--batch", "20000"}), HasSubstr("--batch"));
+  EXPECT_THAT(refused({"bench", "fanout", "--queues", "100", "--size", "100000"}), HasSubstr("--size"));
+  EXPECT_THAT(refused({"bench", "fetch", "--topic", "t", "--verify"}), HasSubstr("--verify"));
+  EXPECT_THAT(refused({"bench", "fetch", "--rate", "5"}), HasSubstr("--rate"));
+  EXPECT_THAT(refused({"bench", "queue", "--durability", "never"}), HasSubstr("never"));
+}
+
+TEST_F(command_line, explains_every_bench) {
+  for (const char* name : {"queue", "topic", "fetch", "fanout", "request", "mixed"}) {
+    testing::internal::CaptureStdout();
+    const auto outcome = parse({"bench", name, "--help"});
+    const std::string said = testing::internal::GetCapturedStdout();
+    EXPECT_EQ(std::get<int>(outcome), exit_ok) << name;
+    EXPECT_THAT(said, HasSubstr("EXIT CODES")) << name;
+    EXPECT_THAT(said, HasSubstr("--verify")) << name;
+  }
+}
+
 TEST_F(command_line, refuses_what_makes_no_sense) {
   EXPECT_THAT(refused({}), HasSubstr("required"));
   EXPECT_THAT(refused({"frob"}), HasSubstr("'frob'"));

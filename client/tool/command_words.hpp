@@ -1,4 +1,4 @@
-// The commands' words and help, in three files. Each function adds one command to the tool; parsing it fills `into`.
+// The commands' words and help, in four files. Each function adds one command to the tool; parsing it fills `into`.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -22,6 +22,9 @@ void add_list(CLI::App& app, arguments& into);
 
 // store_words.cpp
 void add_store(CLI::App& app, arguments& into);
+
+// bench/bench_words.cpp
+void add_bench(CLI::App& app, arguments& into);
 
 // What several commands take: when a queue's or topic's messages have to be written.
 void add_durability(CLI::App& command, std::string& into);

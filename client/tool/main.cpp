@@ -24,6 +24,7 @@ client::awaitable<int> dispatch(environment& environment, const command& command
     co_return co_await change_binding(environment, *asked);
   }
   if (const auto* asked = std::get_if<delete_arguments>(&command)) co_return co_await remove(environment, *asked);
+  if (const auto* asked = std::get_if<bench_arguments>(&command)) co_return co_await run_bench(environment, *asked);
   co_return co_await list(environment, std::get<list_arguments>(command));
 }
 
@@ -63,7 +64,8 @@ int run(const arguments& arguments) {
   asio::io_context context(1);
   client::connection broker(context.get_executor());
   tool::interruption interruption(context.get_executor());
-  environment environment{context.get_executor(), broker, {}, arguments.connect.producer, interruption, arguments.json};
+  environment environment{context.get_executor(), broker, {}, arguments.connect.producer, interruption, arguments.json,
+                          arguments.broker, arguments.connect};
   int code = exit_failure;
   asio::co_spawn(context, converse(environment, arguments), [&](std::exception_ptr thrown, int result) {
     if (thrown) explain(thrown);

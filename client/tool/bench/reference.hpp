@@ -1,0 +1,18 @@
+// What the disk does without a broker: for judging a broker's figures on a disk that has good and bad days.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace tidegate::tool::bench {
+
+struct raw_rate {
+  std::size_t bytes_at_a_time = 0;
+  double syncs_per_second = 0;
+};
+
+// Appends of so many bytes, each followed by fdatasync, for half a second and 128 MiB at most, to a file in
+// `directory` that is removed again. Throws std::system_error.
+raw_rate measure_raw(const std::string& directory, std::size_t bytes_at_a_time);
+
+}  // namespace tidegate::tool::bench
