@@ -1,5 +1,5 @@
-"""Instructions a message costs on each of the broker's four hot paths, counted by callgrind: the same on every run, so a
-change of a few percent is the code's and not the machine's. Compared with tests/bench/instructions.json, the figures
+"""Instructions a message costs on each of the broker's four hot paths, counted by callgrind: the same on every run, so
+a change of a few percent is the code's and not the machine's. Compared with tests/bench/instructions.json, the figures
 that were last taken for good.
 
     /usr/bin/python3 tests/bench/instructions.py [--build build/release] [--json | --write]
