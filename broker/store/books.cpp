@@ -266,7 +266,11 @@ books read_books(lmdb::env& env, const tables& tables, contents* contents) {
   if (const auto newest = losses.last()) books.losses.found(number_of_loss_key(newest->key));
   journal_reader journal(books, contents);
   lmdb::cursor blobs(txn, tables.journal);
-  for (auto blob = blobs.first(); blob; blob = blobs.next()) journal.read(blob->key, blob->value);
+  lmdb::read_ahead ahead;
+  for (auto blob = blobs.first(); blob; blob = blobs.next()) {
+    ahead.touch(blob->value);
+    journal.read(blob->key, blob->value);
+  }
   find_chunks(txn, tables, books);
   return books;
 }

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 #include <lmdb.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
@@ -142,6 +144,22 @@ page_use env::pages() const {
 void env::clear_stale_readers() {
   int dead = 0;
   check(mdb_reader_check(env_, &dead), "mdb_reader_check");
+}
+
+void will_need(std::string_view value) {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<std::uintptr_t>(value.data()) / page * page;
+  const std::uintptr_t end = reinterpret_cast<std::uintptr_t>(value.data()) + value.size();
+  // Advice: where it is refused the pages come one by one.
+  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_WILLNEED);
+}
+
+void read_ahead::touch(std::string_view value) {
+  constexpr std::size_t window = 512 * 1024;
+  if (value.data() >= begin_ && value.data() + value.size() <= end_) return;
+  begin_ = value.data();
+  end_ = begin_ + std::max(window, value.size());
+  will_need({begin_, end_});
 }
 
 txn::txn(env& env, access access) {

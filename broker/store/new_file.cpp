@@ -71,7 +71,8 @@ void fill_with_zeros(const std::filesystem::path& file, std::uint64_t bytes_max,
   if (opened.number < 0) throw failed("open", file);
   const std::vector<char> zeros(limits::mib, '\0');
   auto at = static_cast<std::uint64_t>(::lseek(opened.number, 0, SEEK_END));
-  if (at < bytes_max) check_free_room(file, bytes_max - at, advice);
+  if (at >= bytes_max) return;
+  check_free_room(file, bytes_max - at, advice);
   while (at < bytes_max) {
     const auto size = std::min<std::uint64_t>(zeros.size(), bytes_max - at);
     const ssize_t written = ::pwrite(opened.number, zeros.data(), size, static_cast<off_t>(at));

@@ -149,6 +149,7 @@ result<bool> reader::scan_chunk(scanning& scan) const {
   if (!found) return true;
   const chunk_place place = place_of_chunk_key(found->key);
   if (place.stream != scan.stream) return true;
+  lmdb::will_need(found->value);
   const offset_t end = find(scan.stream)->end;
   const auto batches = read_chunk(place, found->value);
   if (!batches) return scan.skip(std::min(place.last_offset, end - 1), batches.error());
