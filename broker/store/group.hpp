@@ -28,6 +28,12 @@ struct stream_limits {
   std::uint64_t records_max = 0;
   tidegate::overflow overflow = tidegate::overflow::drop_oldest;
   std::vector<std::string> protect = {};  // groups whose unread records go last when the store is short of room
+
+  // What retention goes by of a bound: a log that rejects lets go early of what everybody has read, so that what is at
+  // its bound is unread.
+  std::uint64_t kept(std::uint64_t bound) const {
+    return overflow == tidegate::overflow::reject ? bound / 4 * 3 : bound;
+  }
 };
 
 // What a group does to one stream.

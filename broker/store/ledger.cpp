@@ -3,6 +3,31 @@
 #include <algorithm>
 
 namespace tidegate::store {
+namespace {
+
+// An age bound is kept to so fine a part of itself: a log has about that many marks.
+constexpr int marks_per_age = 32;
+
+}  // namespace
+
+std::optional<age_mark> due_mark(const std::deque<age_mark>& marks, offset_range held, milliseconds age_max,
+                                 milliseconds lifetime) {
+  if (age_max.count() == 0) return std::nullopt;
+  const offset_t marked = marks.empty() ? held.begin : marks.back().offset;
+  if (held.end <= marked) return std::nullopt;
+  if (!marks.empty() && lifetime - marks.back().lifetime < age_max / marks_per_age) return std::nullopt;
+  return age_mark{lifetime, held.end};
+}
+
+offset_t expired_before(const std::deque<age_mark>& marks, milliseconds age_max, milliseconds lifetime) {
+  offset_t expired = 0;
+  if (age_max.count() == 0) return expired;
+  for (const age_mark& mark : marks) {
+    if (mark.lifetime + age_max > lifetime) break;
+    expired = mark.offset;
+  }
+  return expired;
+}
 
 void stream_ledger::add_segment(const segment& segment) {
   recent.push_back(segment);

@@ -27,6 +27,13 @@ struct segment {
   std::uint16_t part = 0;
 };
 
+// How far a log is at this age of the store, if the last note of it is a good while old; `held` is from its log start
+// to its end.
+std::optional<age_mark> due_mark(const std::deque<age_mark>& marks, offset_range held, milliseconds age_max,
+                                 milliseconds lifetime);
+// Everything below it is older than `age_max`; 0 = nothing is known to be.
+offset_t expired_before(const std::deque<age_mark>& marks, milliseconds age_max, milliseconds lifetime);
+
 struct stream_ledger {
   stream_kind kind = stream_kind::queue;
   stream_limits limits;

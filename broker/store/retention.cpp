@@ -3,16 +3,6 @@
 #include "broker/store/writer.hpp"
 
 namespace tidegate::store {
-namespace {
-
-// An age bound is kept to so fine a part of itself: a log has about that many marks.
-constexpr int marks_per_age = 32;
-
-// Logs that reject let go early of what everybody has read, so that what is at their bound is unread.
-constexpr std::uint64_t early(std::uint64_t bound) { return bound / 4 * 3; }
-
-}  // namespace
-
 // Before the share is stored: afterwards the partition is within its bound, so the bound is a hard one.
 void writer::keep_limits(lmdb::txn& txn, stream_id id, stream_ledger& ledger, std::uint64_t incoming,
                          blob_writer& blob) {
@@ -34,7 +24,7 @@ void writer::drop_excess(lmdb::txn& txn, stream_id id, stream_ledger& ledger, st
   const stream_limits& limits = ledger.limits;
   if (ledger.kind != stream_kind::log || limits.bytes_max == 0) return;
   const bool rejects = limits.overflow == overflow::reject;
-  const std::uint64_t bytes_max = rejects ? early(limits.bytes_max) : limits.bytes_max;
+  const std::uint64_t bytes_max = limits.kept(limits.bytes_max);
   if (ledger.bytes() + incoming <= bytes_max) return;
   const offset_t read = rejects ? read_by_protected(txn, id, ledger) : ledger.next;
   drop_head_while(txn, id, ledger, loss_reason::retention_bytes, [&](std::uint64_t dropped) {
@@ -57,7 +47,7 @@ void writer::keep_count(lmdb::txn& txn, stream_id id, stream_ledger& ledger) {
   const stream_limits& limits = ledger.limits;
   if (ledger.kind != stream_kind::log || limits.records_max == 0) return;
   const bool rejects = limits.overflow == overflow::reject;
-  const std::uint64_t records_max = rejects ? early(limits.records_max) : limits.records_max;
+  const std::uint64_t records_max = limits.kept(limits.records_max);
   if (ledger.next - ledger.log_start <= records_max) return;
   offset_t keep_from = ledger.next - records_max;
   if (rejects) keep_from = std::min(keep_from, read_by_protected(txn, id, ledger));
@@ -66,15 +56,14 @@ void writer::keep_count(lmdb::txn& txn, stream_id id, stream_ledger& ledger) {
 
 // Takes note of how far the log is at this age of the store, if the last note is a good while old.
 void writer::mark_age(stream_id id, stream_ledger& ledger, blob_writer& blob) {
-  const milliseconds age_max = ledger.limits.age_max, now = books_.time.lifetime;
-  if (ledger.kind != stream_kind::log || age_max.count() == 0) return;
-  const offset_t marked = ledger.age_marks.empty() ? ledger.log_start : ledger.age_marks.back().offset;
-  if (ledger.next <= marked) return;
-  if (!ledger.age_marks.empty() && now - ledger.age_marks.back().lifetime < age_max / marks_per_age) return;
-  ledger.age_marks.push_back({now, ledger.next});
+  if (ledger.kind != stream_kind::log) return;
+  const auto mark =
+      due_mark(ledger.age_marks, {ledger.log_start, ledger.next}, ledger.limits.age_max, books_.time.lifetime);
+  if (!mark) return;
+  ledger.age_marks.push_back(*mark);
   mark_dirty(books_, id, ledger, books_.last_commit);
   touched_.insert(id);
-  blob.age_marked(id, ledger.age_marks.back());
+  blob.age_marked(id, *mark);
 }
 
 // Also brings logs within a bound that was lowered.
@@ -91,12 +80,7 @@ void writer::expire(lmdb::txn& txn, blob_writer& blob) {
 }
 
 void writer::drop_old(lmdb::txn& txn, stream_id id, stream_ledger& ledger) {
-  if (ledger.limits.age_max.count() == 0) return;
-  offset_t keep_from = ledger.log_start;
-  for (const age_mark& mark : ledger.age_marks) {
-    if (mark.lifetime + ledger.limits.age_max > books_.time.lifetime) break;
-    keep_from = mark.offset;
-  }
+  const offset_t keep_from = expired_before(ledger.age_marks, ledger.limits.age_max, books_.time.lifetime);
   drop_below(txn, id, ledger, keep_from, loss_reason::retention_age);
 }
 

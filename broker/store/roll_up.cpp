@@ -12,10 +12,6 @@ constexpr std::size_t batches_bytes_max = chunk_bytes_max - chunk_header_bytes;
 
 constexpr std::uint64_t no_producer = ~std::uint64_t{0};
 
-bool is_mergeable(const batch_view& batch) {
-  return batch.attributes == 0 && batch.producer_id == no_producer && batch.bytes.size() < merge_below_bytes;
-}
-
 // A producer's compressed batch is only ever in a log, where nothing dies one by one.
 bool is_whole(const batch_view& batch, const stream_ledger& ledger) {
   if (batch.compressed()) return true;
@@ -25,6 +21,10 @@ bool is_whole(const batch_view& batch, const stream_ledger& ledger) {
 }
 
 }  // namespace
+
+bool is_mergeable(const batch_view& batch) {
+  return batch.attributes == 0 && batch.producer_id == no_producer && batch.bytes.size() < merge_below_bytes;
+}
 
 void chunk_builder::add(const batch_view& batch) {
   if (batch.last_offset < ledger_.log_start) return;

@@ -14,6 +14,9 @@ struct packed_chunk {
   std::string batches;  // without the chunk's header
 };
 
+// Small and plain: the header of such a batch is worth the work of merging it with others.
+bool is_mergeable(const batch_view& batch);
+
 // Packs batches into chunks of at most chunk_bytes_max; a larger batch has a chunk of its own. Small uncompressed
 // batches are merged into big ones, record by record, without what the ledger calls dead; large and compressed ones
 // keep their bytes. Throws storage_failure where a batch to be taken apart is damaged.
