@@ -75,6 +75,11 @@ constexpr std::size_t group_bytes_max = 1 * mib;
 constexpr std::chrono::milliseconds linger_max{10'000};
 constexpr std::uint32_t commits_per_second_max = 1'000;  // the clock counts milliseconds
 
+// Streams in memory, together, with what keeps their records. At the least four times what a partition holds at the
+// least, so that a topic's part, which is a quarter, is enough for one.
+constexpr std::uint64_t memory_bytes_max = 16 * mib;
+constexpr std::uint64_t memory_bytes_min = 4 * retention_bytes_min;
+
 // Producers whose last sequence is remembered; the longest silent one is forgotten first, after 7 days at the least
 // unless the number is reached.
 constexpr std::size_t producers_count = 10'000;

@@ -8,8 +8,6 @@
 namespace tidegate::store {
 namespace {
 
-stream_id stream_of_key(std::string_view key) { return static_cast<stream_id>(load_be<std::uint32_t>(key.data() + 1)); }
-
 void read_block(stream_ledger& ledger, std::uint64_t block, std::string_view value) {
   const ack_block decoded = decode_block(value);
   const offset_t base = block * offsets_per_block;
@@ -28,6 +26,7 @@ void read_block(stream_ledger& ledger, std::uint64_t block, std::string_view val
 stream_ledger ledger_of(const checkpoint& checkpoint) {
   stream_ledger ledger;
   ledger.kind = checkpoint.kind;
+  ledger.in_memory = checkpoint.in_memory;
   ledger.log_start = checkpoint.log_start;
   ledger.next = ledger.rolled_end = checkpoint.next_offset;
   ledger.newest_timestamp_ms = checkpoint.newest_timestamp_ms;
@@ -190,6 +189,8 @@ bool is_foreign(const lmdb::txn& txn) {
 
 }  // namespace
 
+stream_id stream_of_key(std::string_view key) { return static_cast<stream_id>(load_be<std::uint32_t>(key.data() + 1)); }
+
 tables open_tables(lmdb::env& env) {
   lmdb::txn txn(env, lmdb::access::write);
   if (is_foreign(txn)) {
@@ -243,7 +244,8 @@ void set_producer(books& books, std::string_view name, std::optional<producer_st
 
 void suspect_deliveries(books& books) {
   for (auto& [id, ledger] : books.streams) {
-    if (ledger.kind != stream_kind::queue || ledger.maybe_delivered_before == ledger.next) continue;
+    const bool is_filled = ledger.kind == stream_kind::queue && !ledger.in_memory;
+    if (!is_filled || ledger.maybe_delivered_before == ledger.next) continue;
     ledger.maybe_delivered_before = ledger.next;
     mark_dirty(books, id, ledger, books.last_commit);
   }

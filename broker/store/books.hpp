@@ -51,6 +51,9 @@ struct contents {
   std::unordered_map<std::string, producer_state> producers;
 };
 
+// Of a key of the state table that is about one.
+stream_id stream_of_key(std::string_view key);
+
 // No stream had this id or a higher one.
 std::uint32_t next_stream_of(const lmdb::txn& txn, const tables& tables);
 

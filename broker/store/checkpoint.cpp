@@ -77,7 +77,8 @@ void writer::put_checkpoint(lmdb::txn& txn, stream_id id, stream_ledger& ledger,
                             ledger.maybe_delivered_before,
                             ledger.held_bytes,
                             ledger.dropped,
-                            {ledger.age_marks.begin(), ledger.age_marks.end()}}));
+                            {ledger.age_marks.begin(), ledger.age_marks.end()},
+                            ledger.in_memory}));
   books_.dirty_streams.erase({ledger.dirty_since, id});
   ledger.dirty_since = 0;
   ledger.checkpointed = commit;

@@ -113,7 +113,8 @@ class exporter {
                            ledger.maybe_delivered_before,
                            ledger.held_bytes,
                            ledger.dropped,
-                           {ledger.age_marks.begin(), ledger.age_marks.end()}};
+                           {ledger.age_marks.begin(), ledger.age_marks.end()},
+                           ledger.in_memory};
     archive_.section(section_type::stream, encode(archived_stream{id, state}));
     ++counts_.streams;
     for (auto block = next_block(ledger, 0); block; block = next_block(ledger, *block + 1)) {

@@ -110,9 +110,12 @@ std::string_view unsealed(std::string_view value, std::string_view what) {
   return value.substr(0, size);
 }
 
+// A kind in memory has the number of the one on flash, and this more.
+constexpr int kinds_on_flash = 2;
+
 std::string encode(const checkpoint& checkpoint) {
   std::string value;
-  value.push_back(static_cast<char>(checkpoint.kind));
+  value.push_back(static_cast<char>(static_cast<int>(checkpoint.kind) + (checkpoint.in_memory ? kinds_on_flash : 0)));
   append_be(value, checkpoint.log_start);
   append_be(value, checkpoint.next_offset);
   append_be(value, static_cast<std::uint64_t>(checkpoint.newest_timestamp_ms));
@@ -129,7 +132,9 @@ checkpoint decode_checkpoint(std::string_view value) {
   constexpr std::string_view what = "a stream's checkpoint";
   byte_reader reader(unsealed(value, what));
   checkpoint checkpoint;
-  checkpoint.kind = static_cast<stream_kind>(reader.be<std::uint8_t>());
+  const int kind = reader.be<std::uint8_t>();
+  checkpoint.in_memory = kind > kinds_on_flash;
+  checkpoint.kind = static_cast<stream_kind>(checkpoint.in_memory ? kind - kinds_on_flash : kind);
   checkpoint.log_start = reader.be<std::uint64_t>();
   checkpoint.next_offset = reader.be<std::uint64_t>();
   checkpoint.newest_timestamp_ms = static_cast<std::int64_t>(reader.be<std::uint64_t>());

@@ -83,6 +83,8 @@ struct checkpoint {
   std::uint64_t held_bytes = 0;  // of a queue: content of its messages, as core counts it
   drop_totals dropped;
   std::vector<age_mark> age_marks;  // oldest first; of logs with a bound by age
+  // Its records live in memory. The row is that of an empty stream, which goes on where no offset has been used.
+  bool in_memory = false;
 };
 // Each row of the state table, as encode() makes it, ends with the CRC-32C of what comes before it: LMDB checks
 // nothing. Decoding throws storage_failure on a damaged one.

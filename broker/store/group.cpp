@@ -18,10 +18,19 @@ std::size_t stream_share::append_bytes() const {
   return sum;
 }
 
+offset_t stream_share::end() const {
+  return (open.empty() ? read_batch(batches.back()).value().last_offset : open.last_offset()) + 1;
+}
+
 stream_share& group::share_of(stream_id stream) {
   const auto [found, is_new] = share_index_.try_emplace(stream, shares_.size());
   if (is_new) shares_.emplace_back().stream = stream;
   return shares_[found->second];
+}
+
+const stream_share* group::find(stream_id stream) const {
+  const auto found = share_index_.find(stream);
+  return found == share_index_.end() ? nullptr : &shares_[found->second];
 }
 
 void group::count(std::size_t bytes) {

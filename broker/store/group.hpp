@@ -48,6 +48,8 @@ struct stream_share {
   std::uint64_t acked_bytes = 0;
 
   bool appends() const { return !batches.empty() || !open.empty(); }
+  // One past the last record; something is appended.
+  offset_t end() const;
   std::size_t append_bytes() const;
 };
 
@@ -63,10 +65,14 @@ struct definition_change {
 };
 
 struct stream_change {
-  enum class what { create, limit, drop } change = what::create;
+  // reserve: of one that lives in memory, the row that says from where on no offset has been used.
+  enum class what { create, limit, reserve, drop } change = what::create;
   stream_id stream{};
   stream_kind kind = stream_kind::queue;
   stream_limits limits;
+  bool in_memory = false;     // of a new one: it is never written but for its row
+  offset_t reserved_end = 0;  // of one in memory
+  drop_totals dropped = {};   // with reserve
 };
 
 class group {
@@ -98,17 +104,24 @@ class group {
 
   bool has_operations() const { return operations_ > 0; }
   bool empty() const { return !has_operations() && !expire_; }
+  // Null: it does nothing to this stream.
+  const stream_share* find(stream_id stream) const;
   // Holds records.
   bool appends() const;
   // Rough size of what it will write; the core's bound on what waits for the writer.
   std::size_t bytes() const { return bytes_; }
+  // Memory that is kept free for its records.
+  void promise(std::uint64_t bytes) { promised_bytes_ += bytes; }
+  std::uint64_t promised_bytes() const { return promised_bytes_; }
   // Takes out everything that a refused publish must not leave behind: records, and the sequences that count them.
   void drop_appends();
 
   std::vector<stream_share>& shares() { return shares_; }
+  const std::vector<stream_share>& shares() const { return shares_; }
   const std::vector<cursor_change>& cursors() const { return cursors_; }
   const std::unordered_map<std::string, std::optional<producer_state>>& producers() const { return producers_; }
   const std::vector<definition_change>& definitions() const { return definitions_; }
+  std::vector<stream_change>& stream_changes() { return stream_changes_; }
   const std::vector<stream_change>& stream_changes() const { return stream_changes_; }
   const std::vector<loss_record>& losses() const { return losses_; }
   bool expires() const { return expire_; }
@@ -128,6 +141,7 @@ class group {
   commit_time time_;
   bool expire_ = false;
   std::optional<std::uint64_t> flash_bytes_;
+  std::uint64_t promised_bytes_ = 0;
   std::size_t bytes_ = 0;
   std::size_t operations_ = 0;
 };

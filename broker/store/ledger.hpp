@@ -36,6 +36,7 @@ offset_t expired_before(const std::deque<age_mark>& marks, milliseconds age_max,
 
 struct stream_ledger {
   stream_kind kind = stream_kind::queue;
+  bool in_memory = false;  // always empty here: only the offsets count
   stream_limits limits;
   offset_t log_start = 0;
   offset_t next = 0;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "broker/store/chunk.hpp"
+#include "broker/store/memory_streams.hpp"
 
 namespace tidegate::store {
 namespace {
@@ -34,7 +35,8 @@ probe look(const batch_view& batch, std::int64_t timestamp_ms) {
 
 }  // namespace
 
-reader::reader(lmdb::env& env, const tables& tables, const books& books) : env_(env), tables_(tables) {
+reader::reader(lmdb::env& env, const tables& tables, const books& books, const memory_streams* memory)
+    : env_(env), tables_(tables), memory_(memory) {
   for (const auto& [id, ledger] : books.streams) {
     streams_[id] = {ledger.kind,    ledger.log_start, ledger.next,  ledger.rolled_end, ledger.newest_timestamp_ms,
                     ledger.bytes(), ledger.dropped,   ledger.recent};
@@ -79,7 +81,12 @@ result<std::map<loss_number, loss_record>> reader::losses() const {
   return found;
 }
 
+const memory_stream* reader::in_memory(stream_id stream) const {
+  return memory_ == nullptr ? nullptr : memory_->find(stream);
+}
+
 const stream_view* reader::find(stream_id stream) const {
+  if (const auto* const living = in_memory(stream)) return &living->view();
   const auto found = streams_.find(stream);
   return found == streams_.end() ? nullptr : &found->second;
 }
@@ -94,6 +101,10 @@ result<bool> reader::scanning::skip(offset_t last, const error& cause) {
 result<void> reader::scan(stream_id stream, offset_t from, const batch_taker& take, const damage_taker& damage) const {
   const stream_view* const view = find(stream);
   if (view == nullptr) return {};
+  if (const auto* const living = in_memory(stream)) {
+    living->scan(from, take);
+    return {};
+  }
   const lmdb::txn txn(env_, lmdb::access::read);
   const offset_t start = std::max(from, view->log_start);
   scanning scan{txn, stream, start, take, damage};

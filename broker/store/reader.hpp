@@ -24,9 +24,13 @@ struct stream_view {
 // The loss ledger's newest rows, as many as a reader gives.
 constexpr std::size_t losses_read_max = 1'000;
 
+class memory_stream;
+class memory_streams;
+
 class reader {
  public:
-  reader(lmdb::env& env, const tables& tables, const books& books);
+  // `memory` may be null: then streams in memory are empty. It lives longer than the reader.
+  reader(lmdb::env& env, const tables& tables, const books& books, const memory_streams* memory = nullptr);
 
   void apply(const stream_update& update);
   void apply(const std::map<loss_number, loss_record>& losses);
@@ -62,12 +66,14 @@ class reader {
     // Error: nobody wants to go on behind it.
     result<bool> skip(offset_t last, const error& cause);
   };
+  const memory_stream* in_memory(stream_id stream) const;
   result<bool> scan_chunk(scanning& scan) const;
   result<bool> tell_gap(scanning& scan, lmdb::cursor& chunk, const batch_view& batch) const;
   result<bool> scan_segment(scanning& scan, const segment& segment, bool is_rolled) const;
 
   lmdb::env& env_;
   tables tables_;
+  const memory_streams* memory_;
   std::map<stream_id, stream_view> streams_;
   std::map<loss_number, loss_record> fresh_losses_;  // may be newer than the table
 };

@@ -48,6 +48,7 @@ struct scratch_options {
   std::uint64_t bytes_max = 8 << 20;
   std::uint64_t journal_bytes_max = 256 * 1024;
   std::uint64_t loss_rows_max = 10'000;
+  std::uint64_t memory_bytes_max = 4 << 20;
 };
 
 class scratch_store {
@@ -81,16 +82,17 @@ class scratch_store {
   group& open_group() { return store_->open_group(); }
   const std::filesystem::path& path() const { return directory_.path(); }
   store_options store_options_now() const {
-    return {directory_.path(), options_.bytes_max, {options_.journal_bytes_max, options_.loss_rows_max}, false};
+    return {directory_.path(), options_.bytes_max, {options_.journal_bytes_max, options_.loss_rows_max}, false, false,
+            options_.memory_bytes_max};
   }
 
   void commit_offset(stream_id id, std::string_view group, offset_t offset) {
     open_group().set_cursor(id, group, {offset, ""});
   }
-  stream_id make(stream_kind kind, stream_limits limits = {}) {
+  stream_id make(stream_kind kind, stream_limits limits = {}, bool in_memory = false) {
     const stream_id id = store_->new_stream_id();
     if (kind == stream_kind::log) limits_[id] = limits;
-    open_group().change_stream({stream_change::what::create, id, kind, limits});
+    open_group().change_stream({stream_change::what::create, id, kind, limits, in_memory});
     return id;
   }
   stream_id make_queue() { return make(stream_kind::queue); }

@@ -36,7 +36,8 @@ struct store::handover {
   std::thread runner;
 };
 
-store::store(store_options options) : options_(std::move(options)), handover_(std::make_unique<handover>()) {
+store::store(store_options options) 
+    : options_(std::move(options)), memory_(options_.memory_bytes_max), handover_(std::make_unique<handover>()) {
   lock_directory();
   try {
     open_or_start_anew();
@@ -105,7 +106,8 @@ void store::open_file() {
   fill_with_zeros(file, options_.bytes_max, "make room or lower store.bytes_max", {});  // store.bytes_max was raised
   found_books_ = read_books(*env_, tables_, &found_);
   if (!stopped_cleanly_) suspect_deliveries(found_books_);
-  reader_ = std::make_unique<reader>(*env_, tables_, found_books_);
+  find_memory_streams();
+  reader_ = std::make_unique<reader>(*env_, tables_, found_books_, &memory_);
   pages_ = env_->pages();
 }
 
@@ -190,10 +192,62 @@ void store::run() {
   }
 }
 
+void store::find_memory_streams() {
+  for (const auto& [id, ledger] : found_books_.streams) {
+    if (ledger.in_memory) memory_.add(id, ledger.kind, {}, ledger.next, ledger.next, ledger.dropped);
+  }
+  const std::size_t prefix = cursor_key(stream_id{}, "").size();
+  for (const auto& [key, state] : found_.cursors) {
+    memory_.apply(cursor_change{stream_of_key(key), key.substr(prefix), state});
+  }
+}
+
+bool store::is_free(stream_id stream, offset_t end) const {
+  const bool waits =
+      riding_->find(stream) != nullptr || (flying_ != nullptr && flying_->find(stream) != nullptr);
+  return !waits && memory_.is_reserved(stream, end);
+}
+
+void store::reserve_offsets(const group& group) {
+  for (stream_change& row : memory_.reservations_for(group)) open_->change_stream(std::move(row));
+}
+
+bool store::has_work_for_writer() {
+  reserve_offsets(*riding_);
+  return !open_->empty();
+}
+
+std::vector<stream_update> store::apply_memory() {
+  reserve_offsets(*memory_group_);
+  return memory_.apply(*std::exchange(memory_group_, std::make_unique<group>()));
+}
+
+std::vector<stream_update> store::apply_riding() {
+  TIDEGATE_EXPECT(!busy_);
+  return memory_.apply(*std::exchange(riding_, std::make_unique<group>()));
+}
+
+// What of the open group concerns streams in memory happens to them with its result.
+void store::keep_for_memory() {
+  riding_->set_time(open_->time());
+  flying_ = std::exchange(riding_, std::make_unique<group>());
+  for (stream_change& change : open_->stream_changes()) {
+    const bool is_new = change.change == stream_change::what::create && change.in_memory;
+    if (!is_new && memory_.find(change.stream) == nullptr) continue;
+    const stream_share* const first = flying_->find(change.stream);
+    if (is_new) change.reserved_end = offsets_per_reservation + (first != nullptr ? first->end() : 0);
+    flying_changes_.push_back(change);
+  }
+  for (const cursor_change& change : open_->cursors()) {
+    if (memory_.find(change.stream) != nullptr) flying_cursors_.push_back(change);
+  }
+}
+
 void store::submit() {
   TIDEGATE_EXPECT(!busy_);
   busy_ = true;
   submitted_bytes_ = open_->bytes();
+  keep_for_memory();
   {
     const std::lock_guard guard(handover_->mutex);
     handover_->work = std::exchange(open_, std::make_unique<group>());
@@ -217,12 +271,21 @@ std::optional<commit_result> store::collect() {
   busy_ = false;
   for (const stream_update& update : result->streams) reader_->apply(update);
   reader_->apply(result->losses);
+  apply_flying(*result);
   pages_ = result->pages;
   const std::uint64_t free_bytes = (pages_.map_pages - pages_.used_pages) * pages_.page_bytes;
   const bool had_its_room = !result->appends_stored && submitted_bytes_ < free_bytes / 4;
   if (had_its_room) full_above_ = std::min(refuse_above, pages_.used_share() - full_step);
   if (!is_full()) full_above_ = refuse_above;
   return result;
+}
+
+void store::apply_flying(commit_result& result) {
+  for (const stream_change& change : std::exchange(flying_changes_, {})) memory_.apply(change);
+  for (const cursor_change& change : std::exchange(flying_cursors_, {})) memory_.apply(change);
+  if (!result.appends_stored) flying_->drop_appends();
+  for (stream_update& update : memory_.apply(*flying_)) result.streams.push_back(std::move(update));
+  flying_.reset();
 }
 
 bool store::is_full() const { return pages_.used_share() > full_above_; }
@@ -232,7 +295,7 @@ stream_id store::new_stream_id() { return static_cast<stream_id>(next_stream_++)
 void store::close(std::optional<std::uint64_t> flash_bytes) {
   TIDEGATE_EXPECT(!busy_);
   try {
-    writer_->checkpoint_all();
+    writer_->checkpoint_all(memory_.final_rows());
     lmdb::txn txn(*env_, lmdb::access::write);
     txn.put(tables_.meta, meta_clean, sealed(std::string(clean_yes)));
     if (flash_bytes) put_flash_bytes(txn, tables_, *flash_bytes);

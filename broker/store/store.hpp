@@ -1,5 +1,13 @@
 // The store as the broker sees it: a group being filled, a writer that takes it, a reader. One thread calls all of it
 // but for the notice, which comes on the writer's thread.
+//
+// What streams in memory are given goes into groups of its own, which no writer sees: into one that may be applied at
+// any time, or, if it must not be there before something that waits for a commit, into one that rides on the open
+// group's commit.
+//
+//   open group ---- writer: commit ----> result
+//   riding group ------ waits -----------> applied with it; without its records where the commit had no room for any
+//   memory group ---> applied by apply_memory(), before anything that rides
 #pragma once
 
 #include <filesystem>
@@ -9,7 +17,9 @@
 #include <string>
 
 #include "broker/base/clock.hpp"
+#include "broker/base/limits.hpp"
 #include "broker/store/group.hpp"
+#include "broker/store/memory_streams.hpp"
 #include "broker/store/new_file.hpp"
 #include "broker/store/reader.hpp"
 #include "broker/store/writer.hpp"
@@ -24,6 +34,8 @@ struct store_options {
   bool own_thread = true;
   // A file that cannot be used is renamed, and an empty store takes its place; otherwise the start fails.
   bool sets_damaged_aside = false;
+  // Of streams that live in memory, together, with all that keeps their records; 0: there is to be none.
+  std::uint64_t memory_bytes_max = limits::memory_bytes_max;
 };
 
 // Share of the map that may hold something before publishes are refused. Acknowledgements, deletes and cursors need
@@ -50,9 +62,24 @@ class store {
   void forget_found();
 
   group& open_group() { return *open_; }
+  group& riding_group() { return *riding_; }
+  group& memory_group() { return *memory_group_; }
+  // Records of a stream in memory, up to this end, may go into the memory group: nothing before them waits for a
+  // commit, and their offsets are reserved. Otherwise they ride.
+  bool is_free(stream_id stream, offset_t end) const;
+  // Keeps memory for records of the riding or the memory group. False: there is none.
+  bool promise_memory(group& group, std::uint64_t bytes, std::uint64_t batches) {
+    return memory_.promise(group, bytes, batches);
+  }
+  // Of the open and the riding group: there is something to write. Where there is not, the riding group may be applied.
+  bool has_work_for_writer();
+  // Applies the memory group, or the riding one while no group is with the writer. How its streams are then.
+  std::vector<stream_update> apply_memory();
+  std::vector<stream_update> apply_riding();
+  const memory_use& memory() const { return memory_.use(); }
   // A group is with the writer.
   bool is_busy() const { return busy_; }
-  // Hands the open group over, and opens another. Not while busy.
+  // Hands the open group over with the riding one, and opens others. Not while busy.
   void submit();
   // Called on the writer's thread when a result is there, or when the writer failed. Set before the first submit.
   void on_result(std::function<void()> notice) { notice_ = std::move(notice); }
@@ -83,6 +110,10 @@ class store {
   void check_format();
   void start_thread();
   void run();
+  void find_memory_streams();
+  void reserve_offsets(const group& group);
+  void keep_for_memory();
+  void apply_flying(commit_result& result);
 
   store_options options_;
   descriptor lock_;
@@ -94,9 +125,15 @@ class store {
   std::string incarnation_;
   std::uint64_t flash_bytes_before_ = 0;
   std::uint32_t next_stream_ = 1;
+  memory_streams memory_;
   std::unique_ptr<writer> writer_;
   std::unique_ptr<reader> reader_;
-  std::unique_ptr<group> open_ = std::make_unique<group>();
+  std::unique_ptr<group> open_ = std::make_unique<group>(), riding_ = std::make_unique<group>(),
+                         memory_group_ = std::make_unique<group>();
+  // What waits for the group with the writer.
+  std::unique_ptr<group> flying_;
+  std::vector<stream_change> flying_changes_;
+  std::vector<cursor_change> flying_cursors_;
   bool busy_ = false;
   lmdb::page_use pages_;
   std::optional<lmdb::foreign_reader> seen_reader_, stuck_reader_;

@@ -46,7 +46,7 @@ void writer::read_books_again() {
   }
 }
 
-void writer::checkpoint_all() {
+void writer::checkpoint_all(const std::vector<stream_change>& rows) {
   lmdb::txn txn(env_, lmdb::access::write);
   blob_writer blob(++books_.last_commit, books_.time);
   put_blob(txn, blob);
@@ -58,6 +58,7 @@ void writer::checkpoint_all() {
     freed_bytes_ = 0;
     trim_journal(txn);
   }
+  for (const stream_change& row : rows) change_stream(txn, row);
   put_chunk_bytes(txn);
   put_late_losses(txn, blob);
   txn.commit();
@@ -142,11 +143,15 @@ void writer::change_stream(lmdb::txn& txn, const stream_change& change) {
       stream_ledger& ledger = books_.streams[change.stream];
       ledger.kind = change.kind;
       ledger.limits = change.limits;
+      keep_stream_id(txn, change.stream);
+      if (change.in_memory) return reserve_offsets(txn, change);
       touched_.insert(change.stream);
       // This commit's blob may hold its first records already.
-      put_checkpoint(txn, change.stream, ledger, books_.last_commit - 1);
-      return keep_stream_id(txn, change.stream);
+      return put_checkpoint(txn, change.stream, ledger, books_.last_commit - 1);
     }
+    case stream_change::what::reserve:
+      if (books_.streams.contains(change.stream)) reserve_offsets(txn, change);
+      return;
     case stream_change::what::limit: {
       const auto found = books_.streams.find(change.stream);
       if (found != books_.streams.end()) found->second.limits = change.limits;
@@ -167,6 +172,15 @@ void writer::change_stream(lmdb::txn& txn, const stream_change& change) {
       return;
     }
   }
+}
+
+// Of a stream in memory; its row is that of an empty one.
+void writer::reserve_offsets(lmdb::txn& txn, const stream_change& change) {
+  stream_ledger& ledger = books_.streams.at(change.stream);
+  ledger.in_memory = true;
+  ledger.log_start = ledger.next = ledger.rolled_end = change.reserved_end;
+  ledger.dropped = change.dropped;
+  put_checkpoint(txn, change.stream, ledger, books_.last_commit);
 }
 
 // Ids may be taken in one order and used in another.

@@ -59,8 +59,9 @@ class writer {
 
   // Throws storage_failure when the store cannot go on; nothing may be confirmed after that.
   commit_result apply(group& group);
-  // Brings every stream and state into the tables, so that the next start has nothing to replay.
-  void checkpoint_all();
+  // Brings every stream and state into the tables, so that the next start has nothing to replay; `rows` are those of
+  // streams in memory.
+  void checkpoint_all(const std::vector<stream_change>& rows);
   books& state() { return books_; }
 
  private:
@@ -70,6 +71,7 @@ class writer {
   commit_result result_now();
   void read_books_again();
   void change_stream(lmdb::txn& txn, const stream_change& change);
+  void reserve_offsets(lmdb::txn& txn, const stream_change& change);
   void keep_stream_id(lmdb::txn& txn, stream_id id);
   void take_share(lmdb::txn& txn, stream_share& share, blob_writer& blob);
   bool goes_to_chunks(const stream_ledger& ledger, std::size_t incoming) const;

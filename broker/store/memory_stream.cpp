@@ -1,0 +1,232 @@
+#include "broker/store/memory_stream.hpp"
+
+#include <algorithm>
+
+#include "broker/base/error.hpp"
+#include "broker/store/roll_up.hpp"
+
+namespace tidegate::store {
+namespace {
+
+// Small batches become such ones as soon as so much of them has come, so that their headers do not take more room than
+// their records. Not at once: a reader at the end would be given old records with each new one.
+constexpr std::size_t packed_batch_bytes = 16 * 1024;
+constexpr std::uint64_t loose_bytes_max = roll_up_bytes;
+
+// What malloc adds to a piece of memory, about; and a map's node to what it holds.
+constexpr std::uint64_t malloc_bytes = 16, node_bytes = 32 + malloc_bytes;
+constexpr std::uint64_t acked_range_bytes = node_bytes + 2 * sizeof(offset_t);
+
+}  // namespace
+
+memory_stream::memory_stream(stream_kind kind, stream_limits limits, offset_t begin, drop_totals dropped)
+    : limits_(std::move(limits)), loose_from_(begin) {
+  view_.kind = kind;
+  view_.log_start = view_.end = view_.rolled_end = begin;
+  view_.drops = dropped;
+}
+
+std::uint64_t memory_stream::cost_of_batch(std::uint64_t bytes) {
+  return bytes + malloc_bytes + node_bytes + sizeof(batches::value_type);
+}
+
+void memory_stream::take(stream_share& share, milliseconds lifetime) {
+  if (!share.open.empty()) share.batches.push_back(share.open.finish());
+  if (view_.kind == stream_kind::log) {
+    if (const auto mark = due_mark(age_marks_, {view_.log_start, view_.end}, limits_.age_max, lifetime)) {
+      age_marks_.push_back(*mark);
+    }
+    std::uint64_t incoming = 0;
+    for (const std::string& batch : share.batches) incoming += cost_of_batch(batch.size());
+    drop_heads_above(limits_.kept(limits_.bytes_max), incoming);
+  }
+  for (std::string& batch : share.batches) append(std::move(batch));
+  keep_records();
+  for (const offset_range& range : share.acked) ack(range);
+  if (share.trim_to) trim(*share.trim_to);
+  if (loose_bytes_ >= loose_bytes_max) {
+    pack(batches_.lower_bound(loose_from_), batches_.end());
+    loose_from_ = view_.end;
+    loose_bytes_ = 0;
+  }
+  count_bytes();
+}
+
+void memory_stream::append(std::string bytes) {
+  const batch_view batch = read_batch(bytes).value();
+  TIDEGATE_EXPECT(batch.base_offset == view_.end);
+  const offset_t last = batch.last_offset;
+  const auto records = static_cast<std::uint32_t>(last + 1 - batch.base_offset);
+  view_.newest_timestamp_ms = std::max(view_.newest_timestamp_ms, batch.newest_timestamp_ms);
+  view_.end = view_.rolled_end = last + 1;
+  loose_bytes_ += bytes.size();
+  insert(last, {batch.base_offset, records, records, std::move(bytes)});
+}
+
+void memory_stream::insert(offset_t last, held_batch batch) {
+  batch.bytes.shrink_to_fit();
+  batch_bytes_ += cost_of_batch(batch.bytes.size());
+  batches_.emplace(last, std::move(batch));
+}
+
+memory_stream::batches::iterator memory_stream::drop(batches::iterator at) {
+  batch_bytes_ -= cost_of_batch(at->second.bytes.size());
+  return batches_.erase(at);
+}
+
+void memory_stream::ack(offset_range range) {
+  range = {std::max(range.begin, view_.log_start), std::min(range.end, view_.end)};
+  if (range.empty()) return;
+  for (auto at = batches_.lower_bound(range.begin); at != batches_.end() && at->second.base < range.end;) {
+    const auto next = std::next(at);
+    settle(at, {std::max(range.begin, at->second.base), std::min(range.end, at->first + 1)});
+    at = next;
+  }
+  acked_.insert(range);
+  if (const auto head = acked_.range_at(view_.log_start)) trim(head->end);
+}
+
+// A batch of which half is acknowledged is written anew, so that a message that stays does not keep others.
+void memory_stream::settle(batches::iterator at, offset_range range) {
+  const std::uint64_t before = acked_.size();
+  acked_.insert(range);
+  held_batch& batch = at->second;
+  batch.live -= static_cast<std::uint32_t>(acked_.size() - before);
+  if (batch.live == 0) {
+    drop(at);
+  } else if (batch.live <= batch.records / 2) {
+    pack(at, std::next(at));
+  }
+}
+
+void memory_stream::trim(offset_t log_start) {
+  if (const auto settled = acked_.range_at(log_start)) log_start = settled->end;
+  log_start = std::min(log_start, view_.end);
+  if (log_start <= view_.log_start) return;
+  view_.log_start = log_start;
+  acked_.erase_below(log_start);
+  while (!age_marks_.empty() && age_marks_.front().offset <= log_start) age_marks_.pop_front();
+  while (!batches_.empty() && batches_.begin()->first < log_start) drop(batches_.begin());
+}
+
+// Their live records in as few batches as go; what is large and wholly alive, and what is compressed, stays as it is.
+void memory_stream::pack(batches::iterator from, batches::iterator to) {
+  batches loose;
+  while (from != to) {
+    batch_bytes_ -= cost_of_batch(from->second.bytes.size());
+    loose.insert(loose.end(), batches_.extract(from++));
+  }
+  batch_builder merged;
+  const auto close = [&] {
+    if (merged.empty()) return;
+    const offset_t base = merged.base_offset(), last = merged.last_offset();
+    const std::uint32_t count = merged.count();
+    insert(last, {base, count, count, merged.finish()});
+  };
+  for (auto& [last, batch] : loose) {
+    const batch_view view = read_batch(batch.bytes).value();
+    if (view.compressed() || (batch.live == batch.records && !is_mergeable(view))) {
+      close();
+      insert(last, std::move(batch));
+      continue;
+    }
+    record_reader records(view);
+    for (raw_record record; records.next(record);) {
+      if (!is_live(record.offset)) continue;
+      if (merged.size() + record.size_bound() > packed_batch_bytes) close();
+      merged.add(record);
+    }
+  }
+  close();
+}
+
+void memory_stream::count_bytes() { view_.bytes = batch_bytes_ + acked_.ranges() * acked_range_bytes; }
+
+void memory_stream::scan(offset_t from, const std::function<bool(const batch_view&)>& take) const {
+  for (auto at = batches_.lower_bound(std::max(from, view_.log_start)); at != batches_.end(); ++at) {
+    if (!take(read_batch(at->second.bytes).value())) return;
+  }
+}
+
+// ------------------------------------------------------------------------------------------------ retention
+
+void memory_stream::set_cursor(const std::string& group, offset_t offset) {
+  cursors_[group] = offset;
+  if (limits_.overflow != overflow::reject) return;
+  drop_heads_above(limits_.kept(limits_.bytes_max), 0);
+  keep_records();
+  count_bytes();
+}
+
+void memory_stream::expire(milliseconds lifetime) {
+  if (view_.kind != stream_kind::log) return;
+  if (const auto mark = due_mark(age_marks_, {view_.log_start, view_.end}, limits_.age_max, lifetime)) {
+    age_marks_.push_back(*mark);
+  }
+  drop_below(expired_before(age_marks_, limits_.age_max, lifetime));
+  drop_heads_above(limits_.kept(limits_.bytes_max), 0);
+  keep_records();
+  count_bytes();
+}
+
+bool memory_stream::gives_way(bool also_unread) const {
+  if (view_.kind != stream_kind::log || batches_.empty()) return false;
+  if (limits_.overflow == overflow::drop_oldest && (also_unread || limits_.protect.empty())) return true;
+  return head_end() <= read_by_protected();
+}
+
+std::uint64_t memory_stream::gives_way_bytes() const {
+  if (view_.kind != stream_kind::log) return 0;
+  if (limits_.overflow == overflow::drop_oldest) return batch_bytes_;
+  const offset_t read = read_by_protected();
+  std::uint64_t bytes = 0;
+  for (auto at = batches_.begin(); at != batches_.end() && at->first < read; ++at) {
+    bytes += cost_of_batch(at->second.bytes.size());
+  }
+  return bytes;
+}
+
+void memory_stream::give_way() {
+  drop_below(head_end());
+  count_bytes();
+}
+
+offset_t memory_stream::head_end() const { return batches_.empty() ? view_.end : batches_.begin()->first + 1; }
+
+// Where nobody is protected: the log start.
+offset_t memory_stream::read_by_protected() const {
+  offset_t read = limits_.protect.empty() ? view_.log_start : view_.end;
+  for (const std::string& group : limits_.protect) {
+    const auto found = cursors_.find(group);
+    read = std::min(read, found == cursors_.end() ? offset_t{0} : found->second);
+  }
+  return std::max(read, view_.log_start);
+}
+
+void memory_stream::drop_heads_above(std::uint64_t bytes_max, std::uint64_t incoming) {
+  if (view_.kind != stream_kind::log || limits_.bytes_max == 0) return;
+  const bool rejects = limits_.overflow == overflow::reject;
+  while (!batches_.empty() && batch_bytes_ + incoming > bytes_max) {
+    if (rejects && head_end() > read_by_protected()) return;
+    drop_below(head_end());
+  }
+}
+
+// Exact to the record, behind those that are new.
+void memory_stream::keep_records() {
+  const std::uint64_t records_max = limits_.kept(limits_.records_max);
+  if (view_.kind != stream_kind::log || records_max == 0 || view_.end - view_.log_start <= records_max) return;
+  offset_t keep_from = view_.end - records_max;
+  if (limits_.overflow == overflow::reject) keep_from = std::min(keep_from, read_by_protected());
+  drop_below(keep_from);
+}
+
+void memory_stream::drop_below(offset_t offset) {
+  if (offset <= view_.log_start) return;
+  const offset_t from = view_.log_start, read = read_by_protected();
+  trim(offset);
+  view_.drops.records += view_.log_start - from;
+  view_.drops.unread += view_.log_start - std::clamp(read, from, view_.log_start);
+}
+
+}  // namespace tidegate::store

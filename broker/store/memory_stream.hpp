@@ -1,0 +1,87 @@
+// A stream that lives in memory only: its records as batches, what of them is acknowledged, and its own retention. It
+// belongs to the broker's thread, and ends with the process.
+//
+//   log_start                                  end
+//   |  batch  |  batch  | batch | batch | batch |
+//   '---- packed: up to 16 KiB ---'-- loose: as they came --'
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "broker/model/record_batch.hpp"
+#include "broker/store/group.hpp"
+#include "broker/store/ledger.hpp"
+#include "broker/store/reader.hpp"
+
+namespace tidegate::store {
+
+class memory_stream {
+ public:
+  // Empty. It begins where no offset has been used before.
+  memory_stream(stream_kind kind, stream_limits limits, offset_t begin, drop_totals dropped);
+
+  // Its bytes are those of the batches and of what keeps them.
+  const stream_view& view() const { return view_; }
+  const stream_limits& limits() const { return limits_; }
+  void set_limits(stream_limits limits) { limits_ = std::move(limits); }
+
+  // Takes a share's records, then its acknowledgements and its new log start. The batches begin at the end.
+  void take(stream_share& share, milliseconds lifetime);
+  // Where the group stands, for those that are protected.
+  void set_cursor(const std::string& group, offset_t offset);
+  // Drops what is over its age and over bounds that were lowered.
+  void expire(milliseconds lifetime);
+
+  // As reader::scan(); what it gives was never out of memory and is not checked again.
+  void scan(offset_t from, const std::function<bool(const batch_view&)>& take) const;
+
+  // Its oldest batch may go for the sake of others; `also_unread`: although a protected group has not read it.
+  bool gives_way(bool also_unread) const;
+  // How much may go so, in all.
+  std::uint64_t gives_way_bytes() const;
+  void give_way();
+
+  // What a batch of so many bytes costs in memory.
+  static std::uint64_t cost_of_batch(std::uint64_t bytes);
+
+ private:
+  struct held_batch {
+    offset_t base = 0;
+    std::uint32_t records = 0;  // offsets it spans where it came like that
+    std::uint32_t live = 0;     // of them, not acknowledged
+    std::string bytes;
+  };
+  using batches = std::map<offset_t, held_batch>;  // by last offset
+
+  void append(std::string bytes);
+  void ack(offset_range range);
+  void settle(batches::iterator at, offset_range range);
+  void trim(offset_t log_start);
+  batches::iterator drop(batches::iterator at);
+  void drop_heads_above(std::uint64_t bytes_max, std::uint64_t incoming);
+  void drop_below(offset_t offset);
+  void keep_records();
+  offset_t head_end() const;
+  offset_t read_by_protected() const;
+  void pack(batches::iterator from, batches::iterator to);
+  void insert(offset_t last, held_batch batch);
+  void count_bytes();
+  bool is_live(offset_t offset) const { return offset >= view_.log_start && !acked_.contains(offset); }
+
+  stream_limits limits_;
+  stream_view view_;
+  batches batches_;
+  std::uint64_t batch_bytes_ = 0;  // what they cost
+  offset_set acked_;               // at or above the log start
+  std::deque<age_mark> age_marks_;
+  std::map<std::string, offset_t> cursors_;
+  offset_t loose_from_;  // batches from here on are as they came
+  std::uint64_t loose_bytes_ = 0;
+};
+
+}  // namespace tidegate::store
