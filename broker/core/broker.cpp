@@ -52,8 +52,14 @@ session_events* broker::events_of(session_id session) const {
   return found == sessions_.end() ? nullptr : found->second.events;
 }
 
+bool broker::group_has_room() const {
+  return store_.open_group().bytes() + store_.riding_group().bytes() < options_.group_bytes_max &&
+         gathering_.size() < limits::receipts_gathering;
+}
+
 bool broker::accepts() const {
-  return store_.open_group().bytes() < options_.group_bytes_max && gathering_.size() < limits::receipts_gathering;
+  return group_has_room() && store_.memory_group().bytes() < options_.group_bytes_max &&
+         at_once_.size() < limits::receipts_gathering;
 }
 
 error broker::full_error() const {
@@ -106,7 +112,8 @@ result<publish_outcome> broker::publish(const message_view& message, const publi
     ++counters_.unroutable;
     return publish_outcome::unroutable;
   }
-  if (store_.is_full()) {
+  const course course = course_of(message, *route, request.producer);
+  if (course == course::written && store_.is_full()) {
     ++counters_.refused_full;
     return full_error();
   }
@@ -114,12 +121,17 @@ result<publish_outcome> broker::publish(const message_view& message, const publi
     ++counters_.refused_overflow;
     return checked.error();
   }
-  if (const auto appended = append(message, *route); !appended) return appended.error();
-  if (request.producer) producers_.advance(*request.producer, request.sequence, store_.open_group());
+  if (const auto appended = append(message, *route, course); !appended) return appended.error();
+  if (request.producer) {
+    producers_.advance(*request.producer, request.sequence, store_.open_group(), course != course::at_once);
+  }
   ++counters_.published;
-  await(request.answer, true);
-  note(wait_of(*route));
-  return publish_outcome::stored;
+  await(request.answer, course, wait_of(*route));
+  return course == course::written ? publish_outcome::stored : publish_outcome::in_memory;
+}
+
+partition& broker::choose(topic& topic, std::string_view key) {
+  return topic.choose(key, topic.is_in_memory() ? memory_turn_ : group_number_);
 }
 
 result<void> broker::check_overflow(const topic& topic, const partition& partition, std::uint64_t bytes,
@@ -127,7 +139,9 @@ result<void> broker::check_overflow(const topic& topic, const partition& partiti
   const topic_definition& bound = topic.definition();
   const auto* const stream = store_.read().find(partition.stream);
   const offset_t log_start = stream == nullptr ? 0 : stream->log_start;
-  const std::uint64_t held = (stream == nullptr ? 0 : stream->bytes) + partition.on_their_way.sum(group_number_);
+  const std::uint64_t coming = bound.durability.is_memory() ? store_.memory_bytes_on_their_way(partition.stream)
+                                                            : partition.on_their_way.sum(group_number_);
+  const std::uint64_t held = (stream == nullptr ? 0 : stream->bytes) + coming;
   const bool fits = held + bytes + store::chunk_bytes_max <= bound.retention_bytes;
   const bool is_counted =
       bound.retention_records == 0 || partition.next - log_start + records <= bound.retention_records;
@@ -145,14 +159,14 @@ result<void> broker::check_overflow(const message_view& message, const route& ro
   }
   for (topic* const topic : route.topics) {
     if (!topic->rejects()) continue;
-    const partition& partition = topic->choose(message.key, group_number_);
+    const partition& partition = choose(*topic, message.key);
     const auto checked = check_overflow(*topic, partition, record_size_bound(message), 1);
     if (!checked) return checked;
   }
   return {};
 }
 
-result<void> broker::append(const message_view& message, const route& route) {
+result<void> broker::append(const message_view& message, const route& route, course course) {
   const std::size_t targets = route.queues.size() + route.topics.size();
   if (targets * record_size_bound(message) > limits::fan_out_bytes && targets > 1) {
     return error{errc::too_large,
@@ -160,15 +174,18 @@ result<void> broker::append(const message_view& message, const route& route) {
                              record_size_bound(message), targets, limits::fan_out_bytes),
                  "body"};
   }
-  store::group& group = store_.open_group();
   const std::int64_t now = timeline_.wall().count();
   message_view stamped = message;
   if (!timeline_.is_wall_trusted()) stamped.headers.push_back({header_estimated, {}});
-  for (queue* const queue : route.queues) queue->append(stamped, now, group);
+  if (const auto promised = promise_memory(stamped, route, course); !promised) return promised;
+  for (queue* const queue : route.queues) {
+    queue->append(stamped, now, group_of(queue->definition().durability, course));
+  }
   for (topic* const topic : route.topics) {
-    partition& partition = topic->choose(message.key, group_number_);
+    partition& partition = choose(*topic, message.key);
     partition.newest_timestamp_ms = std::max(partition.newest_timestamp_ms, now);
-    group.append(partition.stream, partition.next++, partition.newest_timestamp_ms, stamped);
+    group_of(topic->definition().durability, course)
+        .append(partition.stream, partition.next++, partition.newest_timestamp_ms, stamped);
     if (topic->rejects()) partition.on_their_way.add(group_number_, record_size_bound(message));
   }
   return {};
@@ -186,18 +203,30 @@ void broker::await(const receipt& answer, bool appends) {
   pace_.awaited();
 }
 
-// What the group brings to a queue may be too much for it; the oldest goes in the same commit.
-void broker::keep_queue_bounds() {
-  store::group& group = store_.open_group();
+void broker::await(const receipt& answer, course course, milliseconds wait_max) {
+  if (course == course::at_once) {
+    at_once_.push_back({answer, true});
+    return wake(milliseconds(0));
+  }
+  await(answer, true);
+  // What rides makes no commit; where none comes, it goes by itself.
+  if (course == course::written || !pace_.has_work()) note(wait_max);
+}
+
+// What the group brings to a queue may be too much for it; the oldest goes with it. Of what a queue in memory is given,
+// the memory group has all, or the riding one what is behind that.
+void broker::keep_queue_bounds(store::group& group) {
   for (const store::stream_share& share : group.shares()) {
     const auto queue = queue_streams_.find(share.stream);
-    if (queue != queue_streams_.end()) queue->second->keep_bounds(store_.read(), group);
+    const bool is_whole = &group != &store_.memory_group() || store_.is_free(share.stream, 0);
+    if (queue != queue_streams_.end() && is_whole) queue->second->keep_bounds(store_.read(), group);
   }
 }
 
 void broker::submit() {
   work_left_ = false;
-  keep_queue_bounds();
+  keep_queue_bounds(store_.open_group());
+  keep_queue_bounds(store_.riding_group());
   flying_ = std::exchange(gathering_, {});
   flying_producers_ = store_.open_group().producers();
   store_.open_group().set_time(timeline_.now());
@@ -207,6 +236,8 @@ void broker::submit() {
 }
 
 void broker::collect() {
+  // A void group takes back offsets; those of the memory group lie before them.
+  apply_memory();
   const auto result = store_.collect();
   if (!result) return;
   apply(*result);
@@ -226,6 +257,7 @@ void broker::collect() {
 void broker::void_appends() {
   log::warning("{}", full_error().text);
   store_.open_group().drop_appends();
+  store_.riding_group().drop_appends();
   for (auto& [name, queue] : queues_) queue->void_appends();
   for (auto& [stream, partition] : partition_streams_) {
     const auto* const durable = store_.read().find(stream);
@@ -258,7 +290,11 @@ void broker::apply(const store::commit_result& result) {
   counters_.bytes_written += result.bytes_written;
   counters_.journal_bytes = result.journal_bytes;
   work_left_ = result.work_left;
-  for (const store::stream_update& update : result.streams) {
+  advance(result.streams);
+}
+
+void broker::advance(const std::vector<store::stream_update>& updates) {
+  for (const store::stream_update& update : updates) {
     if (const auto queue = queue_streams_.find(update.stream); queue != queue_streams_.end()) {
       queue->second->advance(update.end);
       wake_consumers(*queue->second);
@@ -293,17 +329,17 @@ void broker::tick() {
   store::group& group = store_.open_group();
   // Where a bound was lowered. What is with the writer may still become void, and its offsets be given again.
   for (const auto& [name, queue] : queues_) {
-    if (!store_.is_busy()) queue->keep_bounds(store_.read(), group);
+    const bool is_whole = queue->is_in_memory() ? store_.is_free(queue->stream(), 0) : !store_.is_busy();
+    if (is_whole) queue->keep_bounds(store_.read(), group_of(*queue));
   }
   for (const auto& [name, topic] : topics_) {
     if (topic->definition().retention_age.count() == 0) continue;
-    group.expire();
-    note(acknowledgement_delay_max);
-    break;
+    (topic->is_in_memory() ? store_.memory_group() : group).expire();
   }
   producers_.expire(group);
   keep_flash_account();
   if (!group.empty()) note(acknowledgement_delay_max);
+  if (!store_.memory_group().empty()) wake(milliseconds(0));
 }
 
 }  // namespace tidegate::core

@@ -33,6 +33,7 @@ struct broker_options {
 
 enum class publish_outcome {
   stored,      // will be settled
+  in_memory,   // the same, and it is never written: all targets live in memory
   duplicate,   // seen before: will be settled when what was seen is on flash
   unroutable,  // no binding matched; nothing will be settled
 };
@@ -127,6 +128,7 @@ class broker {
   result<void> declare_queue(const queue_request& queue, const receipt& answer);
   result<void> declare_topic(const topic_request& topic, const receipt& answer);
   // The configuration's word is the last: durability and retention change and partitions are added without an error.
+  // But nothing moves into memory or out of it.
   result<void> adopt_queue(const queue_request& queue);
   result<void> adopt_topic(const topic_request& topic);
   result<void> bind(const binding_definition& binding, const receipt& answer);
@@ -181,7 +183,10 @@ class broker {
   // Retention by age, lowered bounds, forgotten producers. Every ten seconds or so.
   void tick();
   // True when nothing is on its way.
-  bool is_idle() const { return !store_.is_busy() && store_.open_group().empty(); }
+  bool is_idle() const {
+    return !store_.is_busy() && store_.open_group().empty() && store_.riding_group().empty() &&
+           store_.memory_group().empty();
+  }
 
  private:
   struct session_entry {
@@ -192,6 +197,12 @@ class broker {
   struct waiting {
     receipt answer;
     bool appends = false;  // refused when the appends are
+  };
+  // How a publish comes to be where it is to be.
+  enum class course {
+    written,  // with the open group's commit, in memory as well
+    riding,   // only in memory, and not before something that waits for a commit
+    at_once,  // only in memory, when this turn of the loop is over
   };
 
   void load();
@@ -207,16 +218,40 @@ class broker {
   const route* find_route(const message_view& message, route& own);
   error no_topic(std::string_view name) const;
   result<partition*> partition_of(std::string_view topic, std::uint32_t number) const;
-  result<void> append(const message_view& message, const route& route);
+  result<void> append(const message_view& message, const route& route, course course);
+  // The one that a keyless message of this turn goes to, or a keyed one always.
+  partition& choose(topic& topic, std::string_view key);
+
+  // in_memory.cpp
+  error memory_full_error() const;
+  result<void> check_memory(std::string_view kind, const durability& durability, std::uint64_t retention_bytes) const;
+  // In memory as it was, or out of it.
+  static result<void> check_stays(std::string_view kind, std::string_view name, const durability& is,
+                                  const durability& wanted);
+  std::uint64_t retention_bytes_default(const durability& durability) const;
+  course course_of(const message_view& message, const route& route, const std::optional<producer_ref>& producer);
+  store::group& group_of(const durability& durability, course course);
+  // What happens to messages that are held already.
+  store::group& group_of(const queue& queue);
+  void note_settled(const queue& queue);
+  result<void> promise_memory(const message_view& message, const route& route, course course);
+  void apply_memory();
+  void advance(const std::vector<store::stream_update>& updates);
+
+  bool group_has_room() const;
   // The open group has work that may wait so long at most.
   void note(milliseconds wait_max);
+  void wake(milliseconds wait);
   void ask_for_flush();
   void keep_flash_account();
   void hand_over();
   milliseconds wait_of(durability durability) const;
   milliseconds wait_of(const route& route) const;
   void await(const receipt& answer, bool appends);
-  void keep_queue_bounds();
+  // Of a publish whose group may wait so long at most.
+  void await(const receipt& answer, course course, milliseconds wait_max);
+  void resume(bool was_held_back);
+  void keep_queue_bounds(store::group& group);
   void submit();
   void settle_all(const std::vector<waiting>& receipts, const error* refusal);
   void refuse_appends(std::vector<waiting> receipts);
@@ -257,9 +292,11 @@ class broker {
 
   std::vector<waiting> gathering_;  // for the open group
   std::vector<waiting> flying_;     // for the group with the writer
+  std::vector<waiting> at_once_;    // for the memory group
   producer_changes flying_producers_;
   bool work_left_ = false;
   std::uint64_t group_number_ = 0;
+  std::uint64_t memory_turn_ = 0;  // as the group's number, for topics in memory
   std::uint64_t flash_bytes_kept_;  // in the store, or on their way there
   counters counters_;
 };

@@ -44,11 +44,11 @@ void broker::cancel(consumer_id id) {
   if (found == consumers_.end()) return;
   consumer& consumer = *found->second;
   queue& queue = *consumer.source;
-  queue.remove_consumer(consumer, store_.open_group());
+  queue.remove_consumer(consumer, group_of(queue));
   if (const auto owner = sessions_.find(consumer.session); owner != sessions_.end())
     std::erase(owner->second.consumers, id);
   consumers_.erase(found);
-  if (!store_.open_group().empty()) note(acknowledgement_delay_max);
+  if (!group_of(queue).empty()) note_settled(queue);
   wake_consumers(queue);
 }
 
@@ -56,13 +56,13 @@ result<pull_result> broker::pull(consumer_id id, const delivery_taker& take) {
   const auto found = consumers_.find(id);
   if (found == consumers_.end()) return pull_result{};
   consumer& consumer = *found->second;
-  const auto pulled = consumer.source->pull(consumer, store_.read(), store_.open_group(), take);
+  const auto pulled = consumer.source->pull(consumer, store_.read(), group_of(*consumer.source), take);
   if (!pulled) return pulled;
   if (!store_.open_group().losses().empty()) note(acknowledgement_delay_max);
   counters_.delivered += pulled->count;
   if (consumer.auto_ack && pulled->count > 0) {
     counters_.acknowledged += pulled->count;
-    note(acknowledgement_delay_max);
+    note_settled(*consumer.source);
   }
   return pulled;
 }
@@ -75,17 +75,17 @@ bool broker::settle(consumer_id id, offset_t offset, outcome outcome) {
   const bool was_at_limit = queue.unsettled() >= limits::unsettled_per_queue;
   switch (outcome) {
     case outcome::ack:
-      queue.acknowledge(consumer, offset, store_.open_group());
+      queue.acknowledge(consumer, offset, group_of(queue));
       break;
     case outcome::discard:
-      queue.discard(consumer, offset, store_.open_group());
+      queue.discard(consumer, offset, group_of(queue));
       break;
     case outcome::requeue:
-      queue.requeue(consumer, offset, store_.open_group());
+      queue.requeue(consumer, offset, group_of(queue));
       break;
   }
   if (outcome == outcome::ack) ++counters_.acknowledged;
-  note(acknowledgement_delay_max);
+  note_settled(queue);
   // An acknowledgement gives credit to its consumer alone, unless the whole queue waited for one.
   if (outcome == outcome::requeue || was_at_limit) {
     wake_consumers(queue);
@@ -120,11 +120,14 @@ result<offset_t> broker::produce(std::string_view topic, std::uint32_t number, s
   }
   const auto batch = check_produced(bytes);
   if (!batch) return batch.error();
-  if (store_.is_full()) {
+  const auto& into = *topics_.find(topic)->second;
+  const durability durability = into.definition().durability;
+  const bool is_free = store_.is_free((*partition)->stream, (*partition)->next + batch->count);
+  const course course = !durability.is_memory() ? course::written : is_free ? course::at_once : course::riding;
+  if (course == course::written && store_.is_full()) {
     ++counters_.refused_full;
     return full_error();
   }
-  const auto& into = *topics_.find(topic)->second;
   if (into.rejects()) {
     if (const auto checked = check_overflow(into, **partition, bytes.size(), batch->count); !checked) {
       ++counters_.refused_overflow;
@@ -132,14 +135,18 @@ result<offset_t> broker::produce(std::string_view topic, std::uint32_t number, s
     }
     (*partition)->on_their_way.add(group_number_, bytes.size());
   }
+  store::group& group = group_of(durability, course);
+  if (durability.is_memory() && !store_.promise_memory(group, bytes.size(), 1)) {
+    ++counters_.refused_full;
+    return memory_full_error();
+  }
   std::string owned(bytes);
   const offset_t base = (*partition)->next;
   set_base_offset(owned, base);
   (*partition)->next += batch->count;
-  store_.open_group().append_batch((*partition)->stream, std::move(owned));
+  group.append_batch((*partition)->stream, std::move(owned));
   counters_.published += batch->count;
-  await(answer, true);
-  note(wait_of(topics_.find(topic)->second->definition().durability));
+  await(answer, course, wait_of(durability));
   return base;
 }
 
@@ -267,11 +274,11 @@ std::vector<group_row> broker::list_groups() const {
       const stream_id stream = topic->partitions()[number].stream;
       const std::string prefix = store::cursor_key(stream, "");
       const auto* const view = store_.read().find(stream);
-      const offset_t end = view == nullptr ? 0 : view->end;
+      const offset_t end = view == nullptr ? 0 : view->end, log_start = view == nullptr ? 0 : view->log_start;
       for (auto cursor = cursors_.lower_bound(prefix); cursor != cursors_.end() && cursor->first.starts_with(prefix);
            ++cursor) {
         const offset_t at = cursor->second.offset;
-        rows.push_back({cursor->first.substr(prefix.size()), name, number, at, end > at ? end - at : 0});
+        rows.push_back({cursor->first.substr(prefix.size()), name, number, at, end - std::min(end, std::max(at, log_start))});
       }
     }
   }

@@ -79,9 +79,12 @@ result<void> check_same(const topic_definition& is, const topic_request& wanted)
   return differs("topic", is.name, "durability", to_text(is.durability), to_text(durability));
 }
 
-const store::stream_ledger& stream_in(const store::books& books, stream_id stream) {
+const store::stream_ledger& stream_in(const store::books& books, stream_id stream, durability durability) {
   const auto found = books.streams.find(stream);
   if (found == books.streams.end()) throw store_damaged("the store is damaged: a definition's stream is not there");
+  if (found->second.in_memory != durability.is_memory()) {
+    throw store_damaged("the store is damaged: a definition's stream has another durability");
+  }
   return found->second;
 }
 
@@ -108,7 +111,7 @@ void broker::load() {
         break;
       case catalog_queue: {
         const queue_definition found = queue_from_json(value);
-        auto made = std::make_unique<queue>(found, stream_in(books, found.stream));
+        auto made = std::make_unique<queue>(found, stream_in(books, found.stream, found.durability));
         queue_streams_[found.stream] = made.get();
         queues_.emplace(found.name, std::move(made));
         break;
@@ -116,7 +119,7 @@ void broker::load() {
       case catalog_topic: {
         auto made = std::make_unique<topic>(topic_from_json(value));
         for (partition& partition : made->partitions()) {
-          const auto& ledger = stream_in(books, partition.stream);
+          const auto& ledger = stream_in(books, partition.stream, made->definition().durability);
           partition.next = ledger.next;
           partition.newest_timestamp_ms = ledger.newest_timestamp_ms;
           partition_streams_[partition.stream] = &partition;
@@ -177,6 +180,9 @@ result<void> broker::declare_queue(const queue_request& request, const receipt& 
   } else {
     if (const auto checked = check_name("queue", request.name); !checked) return checked.error();
     if (queues_.size() >= limits::definitions_count) return limit_reached("queues");
+    if (const auto checked = check_memory("queue", request.durability.value_or(durability{}), 0); !checked) {
+      return checked;
+    }
     if (const auto room = check_room(); !room) return room;
     create_queue(request);
   }
@@ -192,8 +198,11 @@ void broker::create_queue(const queue_request& request) {
                                     request.messages_max,
                                     request.bytes_max,
                                     request.overflow};
-  store_.open_group().change_stream(
-      {store::stream_change::what::create, definition.stream, store::stream_kind::queue, {}});
+  store_.open_group().change_stream({store::stream_change::what::create,
+                                     definition.stream,
+                                     store::stream_kind::queue,
+                                     {},
+                                     definition.durability.is_memory()});
   define(catalog_queue, definition.name, to_json(definition));
   auto made = std::make_unique<queue>(definition);
   queue_streams_[definition.stream] = made.get();
@@ -208,6 +217,7 @@ result<void> broker::adopt_queue(const queue_request& request) {
   const queue_definition wanted{is.name,           is.stream,        request.durability.value_or(durability{}),
                                 request.messages_max, request.bytes_max, request.overflow};
   if (to_json(wanted) == to_json(is)) return {};
+  if (const auto stays = check_stays("queue", is.name, is.durability, wanted.durability); !stays) return stays;
   define(catalog_queue, wanted.name, to_json(wanted));
   queue.redefine(wanted);
   note(milliseconds(0));
@@ -246,6 +256,10 @@ result<void> broker::check_topic(const topic_request& request) const {
                              request.retention_bytes, limits::retention_bytes_min),
                  "retention_bytes"};
   }
+  if (const auto checked = check_memory("topic", request.durability.value_or(durability{}), request.retention_bytes);
+      !checked) {
+    return checked;
+  }
   if (request.retention_age < milliseconds(0) || request.retention_age > limits::retention_age_max) {
     return error{errc::invalid, fmt::format("retention age: it takes 0 to {}", limits::retention_age_max),
                  "retention_ms"};
@@ -263,15 +277,16 @@ result<void> broker::check_topic(const topic_request& request) const {
 }
 
 void broker::create_topic(const topic_request& request) {
+  const durability durability = request.durability.value_or(tidegate::durability{});
   topic_definition made{request.name,
                         boost::uuids::to_string(boost::uuids::random_generator()()),
-                        request.retention_bytes != 0 ? request.retention_bytes : options_.retention_bytes_default,
+                        request.retention_bytes != 0 ? request.retention_bytes : retention_bytes_default(durability),
                         request.retention_age,
                         {},
                         request.retention_records,
                         request.overflow,
                         request.protect,
-                        request.durability.value_or(durability{})};
+                        durability};
   auto created = std::make_unique<topic>(made);
   grow_topic(*created, std::max(1u, request.partitions));
   topics_.emplace(request.name, std::move(created));
@@ -282,8 +297,8 @@ void broker::grow_topic(topic& topic, std::size_t partitions) {
   topic_definition definition = topic.definition();
   while (definition.partitions.size() < partitions) {
     const stream_id stream = store_.new_stream_id();
-    store_.open_group().change_stream(
-        {store::stream_change::what::create, stream, store::stream_kind::log, limits_of(definition)});
+    store_.open_group().change_stream({store::stream_change::what::create, stream, store::stream_kind::log,
+                                       limits_of(definition), definition.durability.is_memory()});
     definition.partitions.push_back(stream);
   }
   define(catalog_topic, definition.name, to_json(definition));
@@ -310,6 +325,7 @@ result<void> broker::adopt_topic(const topic_request& request) {
                     request.retention_records == wanted.retention_records && request.overflow == wanted.overflow &&
                     request.protect == wanted.protect && durability == wanted.durability;
   if (same) return {};
+  if (const auto stays = check_stays("topic", wanted.name, wanted.durability, durability); !stays) return stays;
   if (const auto checked = check_topic(request); !checked) return checked;
   if (request.retention_bytes != 0) wanted.retention_bytes = request.retention_bytes;
   wanted.retention_age = request.retention_age;

@@ -12,7 +12,7 @@ using testing::IsEmpty;
 
 constexpr std::uint64_t mib = 1 << 20;
 
-durability every(std::int64_t ms) { return {milliseconds(ms)}; }
+durability every(std::int64_t ms) { return durability::every(milliseconds(ms)); }
 
 class hand_meter final : public flash_meter {
  public:

@@ -27,11 +27,13 @@ result<sequence_check> producers::check(const producer_ref& producer, std::uint6
                "producer_epoch"};
 }
 
-void producers::advance(const producer_ref& producer, std::uint64_t sequence, store::group& group) {
+void producers::advance(const producer_ref& producer, std::uint64_t sequence, store::group& group,
+                        bool is_written) {
   const auto [found, is_new] = entries_.try_emplace(std::string(producer.id));
   found->second.current = {producer.epoch, sequence, clock_.wall().count()};
   found->second.heard = clock_.monotonic();
-  group.set_producer(producer.id, found->second.current);
+  if (is_written) group.set_producer(producer.id, found->second.current);
+  if (!is_written) found->second.durable = found->second.current;
   if (!is_new || entries_.size() <= limits::producers_count) return;
   found->second.heard = milliseconds::max();  // not the one to go
   const auto oldest = std::min_element(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
@@ -41,6 +43,13 @@ void producers::advance(const producer_ref& producer, std::uint64_t sequence, st
   found->second.heard = clock_.monotonic();
   group.erase_producer(oldest->first);
   entries_.erase(oldest);
+}
+
+bool producers::is_on_its_way(const producer_ref& producer) const {
+  const auto found = entries_.find(std::string(producer.id));
+  if (found == entries_.end()) return false;
+  const auto& [current, durable, heard] = found->second;
+  return !durable || durable->epoch != current.epoch || durable->sequence != current.sequence;
 }
 
 void producers::made_durable(const producer_changes& changes) {

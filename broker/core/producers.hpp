@@ -32,13 +32,16 @@ class producers {
 
   // Fenced if the epoch is older than what is known. An unknown producer may start at any sequence.
   result<sequence_check> check(const producer_ref& producer, std::uint64_t sequence) const;
-  // Puts the sequence into the group with the message; forgets the longest silent producer when there are too many.
-  void advance(const producer_ref& producer, std::uint64_t sequence, store::group& group);
+  // Puts the sequence into the group with the message; forgets the longest silent producer when there are too many. If
+  // the message is not written, neither is the sequence: a restart forgets both.
+  void advance(const producer_ref& producer, std::uint64_t sequence, store::group& group, bool is_written = true);
+  // Something that it published waits for a commit.
+  bool is_on_its_way(const producer_ref& producer) const;
   // A group's sequences are on flash.
   void made_durable(const producer_changes& changes);
   // What was not made durable is void: back to what is.
   void restore_durable();
-  // The last sequence on flash in this epoch; 0 = none.
+  // The last sequence in this epoch whose message is on flash, or in memory to stay there; 0 = none.
   std::uint64_t durable_sequence(const producer_ref& producer) const;
   // Forgets who was silent for limits::producer_idle of this process's time: the wall clock may jump by years.
   void expire(store::group& group);

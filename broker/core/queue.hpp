@@ -59,6 +59,7 @@ class queue {
   const queue_definition& definition() const { return definition_; }
   // Another durability, other bounds.
   void redefine(queue_definition definition) { definition_ = std::move(definition); }
+  bool is_in_memory() const { return definition_.durability.is_memory(); }
   const std::string& name() const { return definition_.name; }
   stream_id stream() const { return definition_.stream; }
   std::uint64_t ready() const { return held_ - unsettled_.size(); }
@@ -73,6 +74,7 @@ class queue {
   // It may take a message of so many bytes of content. Errors: it is longer than bytes_max; the queue is at a bound and
   // rejects.
   result<void> check_room(std::uint64_t bytes) const;
+  offset_t next_offset() const { return next_; }
   void append(const message_view& message, std::int64_t timestamp_ms, store::group& group);
   // Before the group goes: where the queue drops its oldest and is over a bound with what the group brings, what is
   // over goes with it, and into the loss ledger. A lowered bound can take some groups.

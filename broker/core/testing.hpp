@@ -56,6 +56,7 @@ struct stepping_options {
   std::uint64_t bytes_max = 16 << 20;
   std::uint64_t journal_bytes_max = 512 * 1024;
   broker_options core = {};
+  std::uint64_t memory_bytes_max = limits::memory_bytes_min;
 };
 
 class stepping_broker {
@@ -213,7 +214,8 @@ class stepping_broker {
     broker_.reset();
     store_.reset();
     store_ = std::make_unique<store::store>(
-        store::store_options{folder_.path(), options_.bytes_max, {options_.journal_bytes_max}, false});
+        store::store_options{folder_.path(), options_.bytes_max, {options_.journal_bytes_max}, false, false,
+                             options_.memory_bytes_max});
     broker_ = std::make_unique<core::broker>(*store_, clock, options_.core);
     noted_ = std::make_unique<noting_session>();
     session_ = broker_->attach(*noted_);

@@ -50,6 +50,7 @@ class topic {
   void replace(topic_definition definition);
   // Keyed messages by murmur2; the others of one group stay together, so that they make one batch.
   partition& choose(std::string_view key, std::uint64_t group);
+  bool is_in_memory() const { return definition_.durability.is_memory(); }
   bool rejects() const { return definition_.overflow == overflow::reject; }
   partition* find(std::uint32_t number);
   std::deque<partition>& partitions() { return partitions_; }

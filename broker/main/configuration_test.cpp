@@ -142,7 +142,7 @@ routing_key = "k"
   EXPECT_EQ(all.exchanges[0].type, exchange_type::fanout);
   ASSERT_THAT(all.queues, SizeIs(1));
   EXPECT_EQ(all.queues[0].name, "q");
-  EXPECT_EQ(all.queues[0].durability, durability{milliseconds(500)});
+  EXPECT_EQ(all.queues[0].durability, durability::every(milliseconds(500)));
   EXPECT_EQ(all.queues[0].messages_max, 1'000u);
   EXPECT_EQ(all.queues[0].bytes_max, 2u << 20);
   EXPECT_EQ(all.queues[0].overflow, overflow::reject);

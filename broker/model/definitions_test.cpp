@@ -52,7 +52,7 @@ TEST(definitions, survive_their_json) {
 }
 
 TEST(definitions, keep_their_durability) {
-  const durability lazy{std::chrono::milliseconds(500)};
+  const durability lazy = durability::every(std::chrono::milliseconds(500));
   EXPECT_EQ(queue_from_json(to_json(queue_definition{"q", stream_id{7}, lazy})).durability, lazy);
   topic_definition topic{"t", "uuid", 1, {}, {stream_id{1}}};
   topic.durability = lazy;

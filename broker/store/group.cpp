@@ -28,9 +28,10 @@ stream_share& group::share_of(stream_id stream) {
   return shares_[found->second];
 }
 
-const stream_share* group::find(stream_id stream) const {
+const stream_share* group::find_appends(stream_id stream) const {
   const auto found = share_index_.find(stream);
-  return found == share_index_.end() ? nullptr : &shares_[found->second];
+  const bool appends = found != share_index_.end() && shares_[found->second].appends();
+  return appends ? &shares_[found->second] : nullptr;
 }
 
 void group::count(std::size_t bytes) {

@@ -104,8 +104,8 @@ class group {
 
   bool has_operations() const { return operations_ > 0; }
   bool empty() const { return !has_operations() && !expire_; }
-  // Null: it does nothing to this stream.
-  const stream_share* find(stream_id stream) const;
+  // The stream's share; null: nothing is appended to it.
+  const stream_share* find_appends(stream_id stream) const;
   // Holds records.
   bool appends() const;
   // Rough size of what it will write; the core's bound on what waits for the writer.

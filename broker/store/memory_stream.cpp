@@ -30,15 +30,19 @@ std::uint64_t memory_stream::cost_of_batch(std::uint64_t bytes) {
   return bytes + malloc_bytes + node_bytes + sizeof(batches::value_type);
 }
 
+std::uint64_t memory_stream::cost_of(const stream_share& share) {
+  std::uint64_t cost = share.open.empty() ? 0 : cost_of_batch(share.open.size());
+  for (const std::string& batch : share.batches) cost += cost_of_batch(batch.size());
+  return cost;
+}
+
 void memory_stream::take(stream_share& share, milliseconds lifetime) {
   if (!share.open.empty()) share.batches.push_back(share.open.finish());
   if (view_.kind == stream_kind::log) {
     if (const auto mark = due_mark(age_marks_, {view_.log_start, view_.end}, limits_.age_max, lifetime)) {
       age_marks_.push_back(*mark);
     }
-    std::uint64_t incoming = 0;
-    for (const std::string& batch : share.batches) incoming += cost_of_batch(batch.size());
-    drop_heads_above(limits_.kept(limits_.bytes_max), incoming);
+    drop_heads_above(limits_.kept(limits_.bytes_max), cost_of(share));
   }
   for (std::string& batch : share.batches) append(std::move(batch));
   keep_records();
@@ -225,8 +229,12 @@ void memory_stream::drop_below(offset_t offset) {
   if (offset <= view_.log_start) return;
   const offset_t from = view_.log_start, read = read_by_protected();
   trim(offset);
-  view_.drops.records += view_.log_start - from;
-  view_.drops.unread += view_.log_start - std::clamp(read, from, view_.log_start);
+  count_drops(view_.log_start - from, view_.log_start - std::clamp(read, from, view_.log_start));
+}
+
+void memory_stream::count_drops(std::uint64_t records, std::uint64_t unread) {
+  view_.drops.records += records;
+  view_.drops.unread += unread;
 }
 
 }  // namespace tidegate::store

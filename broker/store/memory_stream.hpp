@@ -45,9 +45,12 @@ class memory_stream {
   // How much may go so, in all.
   std::uint64_t gives_way_bytes() const;
   void give_way();
+  // Of a queue: what it let go for its bounds, and acknowledges with that.
+  void count_drops(std::uint64_t records, std::uint64_t unread);
 
-  // What a batch of so many bytes costs in memory.
+  // What a batch of so many bytes costs in memory, and what a share's records do.
   static std::uint64_t cost_of_batch(std::uint64_t bytes);
+  static std::uint64_t cost_of(const stream_share& share);
 
  private:
   struct held_batch {

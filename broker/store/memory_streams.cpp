@@ -64,6 +64,12 @@ std::vector<stream_update> memory_streams::apply(group& group) {
     change(found->second.stream, [&](memory_stream& stream) { stream.take(share, lifetime_); });
     updates.push_back(update_of(share.stream, found->second.stream.view()));
   }
+  // What a queue dropped. The loss ledger would be written, so it does not know of what is not.
+  for (const loss_record& lost : group.losses()) {
+    const auto found = streams_.find(lost.stream);
+    if (found == streams_.end()) continue;
+    change(found->second.stream, [&](memory_stream& stream) { stream.count_drops(lost.records, lost.unread); });
+  }
   if (!group.expires()) return updates;
   for (auto& [id, entry] : streams_) {
     const offset_t before = entry.stream.view().log_start;

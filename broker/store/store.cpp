@@ -203,13 +203,22 @@ void store::find_memory_streams() {
 }
 
 bool store::is_free(stream_id stream, offset_t end) const {
-  const bool waits =
-      riding_->find(stream) != nullptr || (flying_ != nullptr && flying_->find(stream) != nullptr);
+  const bool waits = riding_->find_appends(stream) != nullptr ||
+                     (flying_ != nullptr && flying_->find_appends(stream) != nullptr);
   return !waits && memory_.is_reserved(stream, end);
 }
 
 void store::reserve_offsets(const group& group) {
   for (stream_change& row : memory_.reservations_for(group)) open_->change_stream(std::move(row));
+}
+
+std::uint64_t store::memory_bytes_on_their_way(stream_id stream) const {
+  std::uint64_t bytes = 0;
+  for (const group* const group : {memory_group_.get(), riding_.get(), flying_.get()}) {
+    const stream_share* const share = group == nullptr ? nullptr : group->find_appends(stream);
+    if (share != nullptr) bytes += memory_stream::cost_of(*share);
+  }
+  return bytes;
 }
 
 bool store::has_work_for_writer() {
@@ -234,7 +243,7 @@ void store::keep_for_memory() {
   for (stream_change& change : open_->stream_changes()) {
     const bool is_new = change.change == stream_change::what::create && change.in_memory;
     if (!is_new && memory_.find(change.stream) == nullptr) continue;
-    const stream_share* const first = flying_->find(change.stream);
+    const stream_share* const first = flying_->find_appends(change.stream);
     if (is_new) change.reserved_end = offsets_per_reservation + (first != nullptr ? first->end() : 0);
     flying_changes_.push_back(change);
   }

@@ -71,6 +71,8 @@ class store {
   bool promise_memory(group& group, std::uint64_t bytes, std::uint64_t batches) {
     return memory_.promise(group, bytes, batches);
   }
+  // Of appends to a stream in memory that it does not show yet, as they will be counted there.
+  std::uint64_t memory_bytes_on_their_way(stream_id stream) const;
   // Of the open and the riding group: there is something to write. Where there is not, the riding group may be applied.
   bool has_work_for_writer();
   // Applies the memory group, or the riding one while no group is with the writer. How its streams are then.
