@@ -56,7 +56,7 @@ struct confirmation {
 
 struct queue_definition {
   std::string name;
-  std::string durability = {};     // "commit" or "interval:<ms>"; empty = as it is, "commit" if new
+  std::string durability = {};     // "commit", "interval:<ms>" or "memory"; empty = as it is, "commit" if new
   std::uint64_t messages_max = 0;  // of what is ready; 0 = no bound, or as it is
   std::uint64_t bytes_max = 0;     // of what is ready: body, keys and headers; 0 = no bound, or as it is
   std::string overflow = {};       // at a bound: "drop-oldest" or "reject"; empty = drop-oldest

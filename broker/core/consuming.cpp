@@ -277,8 +277,8 @@ std::vector<group_row> broker::list_groups() const {
       const offset_t end = view == nullptr ? 0 : view->end, log_start = view == nullptr ? 0 : view->log_start;
       for (auto cursor = cursors_.lower_bound(prefix); cursor != cursors_.end() && cursor->first.starts_with(prefix);
            ++cursor) {
-        const offset_t at = cursor->second.offset;
-        rows.push_back({cursor->first.substr(prefix.size()), name, number, at, end - std::min(end, std::max(at, log_start))});
+        const offset_t at = cursor->second.offset, stands = std::max(at, log_start);
+        rows.push_back({cursor->first.substr(prefix.size()), name, number, at, end - std::min(end, stands)});
       }
     }
   }

@@ -4,56 +4,16 @@
 
 #include <random>
 
-#include "broker/core/testing.hpp"
+#include "broker/core/in_memory_testing.hpp"
 
 namespace tidegate::core {
 namespace {
 
-using testing::Each;
 using testing::ElementsAre;
-using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-class in_memory : public testing::Test {
- protected:
-  explicit in_memory(stepping_options options = {}) : broker_(options) {
-    declare_queue("live", durability::memory());
-    declare_queue("work", {});
-    declare_topic({"stream", 1, 0, {}, 0, overflow::drop_oldest, {}, durability::memory()});
-    broker_.declare_exchange("both", exchange_type::fanout);
-    broker_.bind_queue("both", "live");
-    broker_.bind_queue("both", "work");
-    broker_.declare_exchange("memory", exchange_type::fanout);
-    broker_.bind_queue("memory", "live");
-    broker_.bind_topic("memory", "stream");
-    broker_.commit();
-    broker_.noted().stored.clear();
-    listen();
-  }
-  void listen() {
-    broker_->on_work([this](milliseconds wait) { asked_.push_back(wait.count()); });
-  }
-  void declare_queue(std::string_view name, durability durability) {
-    broker_->declare_queue({std::string(name), durability}, broker_.next_receipt()).value();
-  }
-  void declare_topic(const topic_request& topic) { broker_->declare_topic(topic, broker_.next_receipt()).value(); }
-  // The turn of the loop is over. True: a group went to the writer.
-  bool turn() {
-    broker_->flush();
-    return broker_.storage().is_busy();
-  }
-  std::size_t stored() { return broker_.noted().stored.size(); }
-  fetched range() { return broker_->range("stream", 0).value(); }
-  auto written() {
-    const counters& counts = broker_->counts();
-    return std::tuple(counts.commits, counts.bytes_written, counts.journal_bytes);
-  }
-  store::memory_use use() { return broker_.storage().memory(); }
-
-  stepping_broker broker_;
-  std::vector<std::int64_t> asked_;
-};
+class in_memory : public testing::Test, protected broker_with_memory {};
 
 TEST_F(in_memory, ten_thousand_messages_are_confirmed_consumed_and_never_written) {
   const auto before = written();
@@ -218,7 +178,7 @@ TEST_F(in_memory, after_a_restart_definitions_are_there_and_messages_are_not) {
     if (!is_clean) broker_.reopen_killed();
     listen();
     EXPECT_EQ(broker_.ready("live"), 0u);
-    EXPECT_EQ(to_text(broker_->list_queues()[0].durability), "memory");
+    EXPECT_EQ(to_text(broker_->list_queues()[0].definition->durability), "memory");
     EXPECT_EQ(to_text(broker_->list_topics()[0].definition->durability), "memory");
     EXPECT_THAT(broker_->routes().bindings(), SizeIs(4));
     EXPECT_EQ(broker_->committed("group", "stream", 0).value()->metadata, "meta");
@@ -240,79 +200,6 @@ TEST_F(in_memory, after_a_restart_definitions_are_there_and_messages_are_not) {
     EXPECT_THAT(bodies(broker_.pull_all(broker_.consume("live"))), ElementsAre("new", "new"));
     EXPECT_GE(broker_.read("stream", 0, range().log_start)[0].offset, end);
   }
-}
-
-TEST_F(in_memory, full_memory_refuses_and_names_the_bound) {
-  const std::string body(200'000, 'b');
-  std::uint64_t count = 0;
-  for (; broker_.try_publish("", "live", body); ++count) turn();
-  const auto refused = broker_.try_publish("", "live", body);
-  EXPECT_EQ(refused.error().code, errc::store_full);
-  EXPECT_THAT(refused.error().text, HasSubstr("store.memory_bytes_max"));
-  EXPECT_EQ(broker_->counts().refused_full, 2u);
-  // All or none: the queue on flash does not get it either.
-  EXPECT_EQ(broker_.try_publish("both", "", body).error().code, errc::store_full);
-  EXPECT_EQ(broker_.publish("", "work", body), publish_outcome::stored);
-  broker_.commit();
-  EXPECT_EQ(broker_.ready("work"), 1u);
-  EXPECT_EQ(broker_.ready("live"), count);
-  const consumer_id consumer = broker_.consume("live", 0, true);
-  EXPECT_THAT(broker_.pull_all(consumer), SizeIs(count));
-  turn();
-  EXPECT_EQ(use().bytes, 0u);
-  EXPECT_TRUE(broker_.try_publish("both", "", body));
-}
-
-TEST_F(in_memory, logs_give_way_to_queues_and_the_drops_are_told) {
-  for (int i = 0; i < 10; ++i) broker_.publish("memory", "", std::string(90'000, 'b')), turn();
-  const std::string body(200'000, 'b');
-  while (broker_.try_publish("", "live", body)) turn();
-  EXPECT_EQ(range().log_start, range().high_watermark);
-  EXPECT_EQ(broker_->list_topics()[0].partitions[0].drops.records, 10u);
-  EXPECT_EQ(use().dropped, 10u);
-  EXPECT_THAT(broker_->list_losses().value(), IsEmpty());
-  EXPECT_LE(use().bytes, use().bytes_max);
-}
-
-TEST_F(in_memory, a_full_store_on_flash_does_not_concern_what_is_not_written) {
-  while (broker_.try_publish("", "work", std::string(100'000, 'b'))) broker_.commit();
-  ASSERT_TRUE(broker_.storage().is_full());
-  EXPECT_TRUE(broker_.try_publish("memory", "", "m"));
-  EXPECT_FALSE(broker_.try_publish("both", "", "m"));
-  turn();
-  EXPECT_EQ(broker_.ready("live"), 1u);
-}
-
-TEST_F(in_memory, topics_have_bounds_that_fit) {
-  const auto receipt = broker_.next_receipt();
-  EXPECT_EQ(broker_->find_topic("stream")->definition().retention_bytes, limits::memory_bytes_min / 4);
-  topic_request wanted{"log", 1, limits::memory_bytes_min + 1, {}, 0, overflow::drop_oldest, {}, durability::memory()};
-  const auto refused = broker_->declare_topic(wanted, receipt);
-  EXPECT_EQ(refused.error().field, "retention_bytes");
-  EXPECT_THAT(refused.error().text, HasSubstr("store.memory_bytes_max"));
-  wanted.retention_bytes = limits::memory_bytes_min;
-  EXPECT_TRUE(broker_->declare_topic(wanted, receipt));
-}
-
-TEST_F(in_memory, durability_changes_neither_by_declaring_nor_by_configuration) {
-  const auto receipt = broker_.next_receipt();
-  EXPECT_EQ(broker_->declare_queue({"live", durability{}}, receipt).error().text,
-            "queue 'live' has durability memory, not commit");
-  EXPECT_EQ(broker_->declare_queue({"work", durability::memory()}, receipt).error().code, errc::precondition);
-  EXPECT_TRUE(broker_->declare_queue({"live", durability::memory()}, receipt));
-  EXPECT_TRUE(broker_->declare_queue({"live"}, receipt));
-  for (const auto& [name, wanted] : {std::pair("live", durability{}), std::pair("work", durability::memory())}) {
-    const auto refused = broker_->adopt_queue({name, wanted});
-    EXPECT_EQ(refused.error().code, errc::precondition);
-    EXPECT_THAT(refused.error().text, HasSubstr("delete it first"));
-  }
-  EXPECT_THAT(broker_->adopt_topic({"stream"}).error().text, HasSubstr("delete it first"));
-  EXPECT_TRUE(broker_->adopt_queue({"live", durability::memory()}));
-  EXPECT_TRUE(broker_->adopt_topic({"stream", 2, 0, {}, 9, overflow::drop_oldest, {}, durability::memory()}));
-  broker_.commit();
-  for (int i = 0; i < 40; ++i) broker_.publish("memory", "", "m"), turn();
-  const auto topics = broker_->list_topics();
-  for (const auto& partition : topics[0].partitions) EXPECT_EQ(partition.high_watermark - partition.log_start, 9u);
 }
 
 TEST_F(in_memory, keyless_messages_go_around_the_partitions) {
@@ -340,41 +227,6 @@ TEST_F(in_memory, a_batch_is_produced_watched_and_found_by_time) {
   EXPECT_EQ(written(), before);
 }
 
-TEST_F(in_memory, a_topic_at_its_bound_rejects) {
-  declare_topic({"strict", 1, limits::retention_bytes_min, {}, 0, overflow::reject, {"g"}, durability::memory()});
-  broker_.declare_exchange("x", exchange_type::fanout);
-  broker_.bind_topic("x", "strict");
-  broker_.commit();
-  const std::string body(30'000, 'b');
-  while (broker_.try_publish("x", "", body)) {
-    if (broker_->range("strict", 0)->high_watermark % 3 == 0) turn();
-  }
-  EXPECT_EQ(broker_->counts().refused_overflow, 1u);
-  turn();
-  EXPECT_LE(broker_->list_topics()[1].partitions[0].bytes, limits::retention_bytes_min);
-  EXPECT_EQ(broker_->range("strict", 0)->log_start, 0u);
-  broker_->commit_offset("g", "strict", 0, broker_->range("strict", 0)->high_watermark, "", broker_.next_receipt())
-      .value();
-  broker_.commit();
-  EXPECT_TRUE(broker_.try_publish("x", "", body));
-}
-
-TEST_F(in_memory, age_is_kept_by_the_tick_and_writes_nothing) {
-  EXPECT_TRUE(broker_->adopt_topic(
-      {"stream", 0, 0, std::chrono::minutes(1), 0, overflow::drop_oldest, {}, durability::memory()}));
-  broker_.commit();
-  const auto before = written();
-  for (int i = 0; i < 12; ++i) {
-    broker_.publish("memory", "", "m");
-    turn();
-    broker_.clock.advance(std::chrono::seconds(10));
-    broker_->tick();
-    EXPECT_FALSE(turn());
-  }
-  EXPECT_EQ(range().high_watermark - range().log_start, 6u);
-  EXPECT_EQ(written(), before);
-}
-
 TEST_F(in_memory, connections_wait_for_the_turn_and_are_told_to_go_on) {
   while (broker_->accepts()) broker_.publish("memory", "", std::string(100'000, 'b'));
   EXPECT_EQ(broker_.noted().resumptions, 0);
@@ -399,82 +251,17 @@ TEST_F(in_memory, one_is_usable_in_the_group_that_makes_it_and_gone_when_deleted
   EXPECT_EQ(stored(), 5u);
 }
 
-class without_memory : public testing::Test {
- protected:
-  stepping_broker broker_{{16 << 20, 512 * 1024, {}, 0}};
-};
-
-TEST_F(without_memory, nothing_is_declared_that_lives_there) {
-  const auto queue = broker_->declare_queue({"live", durability::memory()}, broker_.next_receipt());
-  EXPECT_EQ(queue.error().code, errc::not_allowed);
-  EXPECT_THAT(queue.error().text, HasSubstr("store.memory_bytes_max"));
-  topic_request topic{"stream"};
-  topic.durability = durability::memory();
-  EXPECT_EQ(broker_->declare_topic(topic, broker_.next_receipt()).error().field, "durability");
-  EXPECT_EQ(broker_->adopt_queue({"live", durability::memory()}).error().code, errc::not_allowed);
-}
-
-// The map takes no more, while some of what rides is with the writer and some is behind it.
-class void_with_memory : public in_memory {
- protected:
-  void_with_memory() : in_memory({8 << 20, 256 * 1024, {}}) {
-    const std::string body(60'000, 'b');
-    while (broker_.storage().pages().used_pages * 10 < broker_.storage().pages().map_pages * 7) {
-      broker_.put("work", body);
-      broker_.commit();
-    }
-    broker_.noted().stored.clear();
-  }
-  void publish_too_much() {
-    for (int i = 0; i < 12; ++i) broker_.put("work", std::string(400'000, 'c'));
-  }
-};
-
-TEST_F(void_with_memory, takes_back_what_rides_and_nothing_else) {
-  broker_.put("live", "kept");
-  turn();
-  publish_too_much();
-  broker_.publish("both", "", "void");
-  broker_.publish("memory", "", "void, behind it");
-  EXPECT_TRUE(turn());
-  broker_.put("live", "void, behind the writer");
-  batch_builder builder;
-  builder.add(record_view{0, 1, {}, "void, too", {}});
-  broker_->produce("stream", 0, builder.finish(), broker_.next_receipt()).value();
-  declare_queue("later", durability::memory());
-  broker_.put("later", "void, also");
-  turn();
-  broker_.commit();
-  // 12, then both, memory, live, the batch and later.
-  EXPECT_THAT(broker_.noted().refused, SizeIs(17));
-  for (const auto& [token, codes] : broker_.noted().refused) EXPECT_THAT(codes, ElementsAre(errc::store_full));
-  EXPECT_EQ(stored(), 2u);  // kept, and the declaration
-  EXPECT_EQ(range().high_watermark, 0u);
-  EXPECT_EQ(broker_.ready("later"), 0u);
-  broker_.put("live", "after");
-  broker_.publish("memory", "", "and on");
-  broker_.put("later", "m");
-  turn();
-  broker_.commit();
-  const auto taken = broker_.pull_all(broker_.consume("live"));
-  EXPECT_THAT(bodies(taken), ElementsAre("kept", "after", "and on"));
-  EXPECT_EQ(taken.back().offset, 2u);
-  EXPECT_EQ(range().high_watermark, 1u);
-  EXPECT_EQ(broker_.ready("later"), 1u);
-  broker_.pull_all(broker_.consume("later", 0, true));
-  turn();
-}
-
-// By the dice: whatever waits for whatever, each queue gets each of its messages once, in the order they were published.
 TEST_F(in_memory, order_holds_by_the_dice) {
   std::mt19937 random(3);
   declare_queue("other", durability::memory());
-  broker_.bind_queue("both", "other");
+  broker_->declare_queue({"last", durability::memory(), 10}, broker_.next_receipt()).value();
+  for (const char* const queue : {"other", "last"}) broker_.bind_queue("both", queue);
+  broker_.bind_queue("memory", "last");
   broker_.commit();
   broker_.noted().stored.clear();
   std::map<std::string, std::vector<std::string>> expected;
   const std::map<std::string, std::vector<std::string>> routes{
-      {"both", {"live", "work", "other"}}, {"memory", {"live"}}, {"", {"other"}}};
+      {"both", {"live", "work", "other", "last"}}, {"memory", {"live", "last"}}, {"", {"other"}}};
   const producer_ref producer{"p", 1};
   std::uint64_t published = 0, sequence = 0;
   for (int step = 0; step < 20'000; ++step) {
@@ -508,9 +295,15 @@ TEST_F(in_memory, order_holds_by_the_dice) {
   broker_.commit();
   EXPECT_EQ(stored(), published);
   EXPECT_TRUE(broker_->is_idle());
+  auto& last = expected["last"];
+  EXPECT_EQ(broker_->list_queues()[0].drops.records, last.size() - 10);
+  last.erase(last.begin(), last.end() - 10);
   for (const auto& [queue, wanted] : expected) {
-    EXPECT_EQ(bodies(broker_.pull_all(broker_.consume(queue))), wanted) << queue;
+    EXPECT_EQ(bodies(broker_.pull_all(broker_.consume(queue, 0, true))), wanted) << queue;
   }
+  broker_->remove_topic("stream", broker_.next_receipt()).value();
+  broker_.commit();
+  EXPECT_EQ(use().bytes, 0u);
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ constexpr std::uint64_t store_bytes_min = 64ull << 20;
 constexpr std::uint64_t store_bytes_max_32_bit = 1ull << 30;
 constexpr std::uint64_t store_bytes_limit = sizeof(void*) == 4 ? store_bytes_max_32_bit : 1ull << 44;
 constexpr std::uint64_t journal_bytes_min = 1ull << 20;
+constexpr std::uint64_t memory_bytes_limit = sizeof(void*) == 4 ? 1ull << 30 : 1ull << 40;
 constexpr std::uint64_t budget_bytes_min = 1ull << 20;
 constexpr std::uint64_t budget_bytes_limit = 1ull << 44;
 
@@ -165,6 +166,14 @@ void read_store(const toml::table& table, configuration& out) {
                [&](const auto& node) {
                  out.store.writer.journal_bytes_max =
                      bytes_at(node, "store.journal_bytes_max", journal_bytes_min, 1ull << 30);
+               }},
+              {"memory_bytes_max",
+               [&](const auto& node) {
+                 const auto* const number = node.as_integer();
+                 const bool is_off = number != nullptr && number->get() == 0;
+                 out.store.memory_bytes_max = is_off ? 0
+                                                     : bytes_at(node, "store.memory_bytes_max",
+                                                                limits::memory_bytes_min, memory_bytes_limit);
                }},
               {"on_damage",
                [&](const auto& node) {

@@ -27,6 +27,7 @@ void expect_equal(const configuration& a, const configuration& b) {
   EXPECT_EQ(a.store.directory, b.store.directory);
   EXPECT_EQ(a.store.bytes_max, b.store.bytes_max);
   EXPECT_EQ(a.store.writer.journal_bytes_max, b.store.writer.journal_bytes_max);
+  EXPECT_EQ(a.store.memory_bytes_max, b.store.memory_bytes_max);
   EXPECT_EQ(a.core.retention_bytes_default, b.core.retention_bytes_default);
   EXPECT_EQ(a.core.group_bytes_max, b.core.group_bytes_max);
   EXPECT_EQ(a.core.commit.profile, b.core.commit.profile);
@@ -67,7 +68,8 @@ TEST(configuration, the_example_states_every_default) {
   expect_equal(good(example()), good(""));
   for (const char* const key : {"id", "path", "bytes_max", "journal_bytes_max", "retention_bytes_default", "listen",
                                 "token", "device_exchange", "heartbeat_seconds", "connections_max", "level", "profile",
-                                "linger", "linger_max", "bytes", "per_second_max", "budget_bytes_per_day"}) {
+                                "linger", "linger_max", "bytes", "per_second_max", "budget_bytes_per_day",
+                                "memory_bytes_max"}) {
     EXPECT_THAT(example(), HasSubstr("\n" + std::string(key) + " = ")) << key;
   }
 }
@@ -96,6 +98,7 @@ path = "/p"
 bytes_max = "2G"
 journal_bytes_max = "16M"
 retention_bytes_default = 2097152
+memory_bytes_max = "5M"
 [native]
 listen = "[::1]:1"
 token = "t"
@@ -118,7 +121,7 @@ name = "t"
 partitions = 3
 retention_bytes = "5M"
 retention_age = "2h"
-durability = "commit"
+durability = "memory"
 [[binding]]
 exchange = "x"
 queue = "q"
@@ -132,6 +135,7 @@ routing_key = "k"
   EXPECT_EQ(all.store.bytes_max, 2ull << 30);
   EXPECT_EQ(all.store.writer.journal_bytes_max, 16u << 20);
   EXPECT_EQ(all.core.retention_bytes_default, 2u << 20);
+  EXPECT_EQ(all.store.memory_bytes_max, 5u << 20);
   EXPECT_EQ(all.native_listen, "[::1]:1");
   EXPECT_EQ(all.native.token, "t");
   EXPECT_EQ(all.native.device_exchange, "x");
@@ -150,7 +154,7 @@ routing_key = "k"
   EXPECT_EQ(all.topics[0].partitions, 3u);
   EXPECT_EQ(all.topics[0].retention_bytes, 5u << 20);
   EXPECT_EQ(all.topics[0].retention_age, std::chrono::hours(2));
-  EXPECT_EQ(all.topics[0].durability, durability{});
+  EXPECT_EQ(all.topics[0].durability, durability::memory());
   ASSERT_THAT(all.bindings, SizeIs(2));
   EXPECT_EQ(all.bindings[0], (binding_definition{"x", target_kind::queue, "q", ""}));
   EXPECT_EQ(all.bindings[1], (binding_definition{"x", target_kind::topic, "t", "k"}));
@@ -215,8 +219,8 @@ constexpr mistake mistakes[] = {
     {"[commit]\nspeed = 1", "commit.speed: unknown key"},
     {"[flash]\nbudget_bytes_per_day = \"1K\"", "flash.budget_bytes_per_day: takes bytes from 1048576"},
     {"[flash]\nbudget_bytes_per_day = -1", "flash.budget_bytes_per_day"},
-    {"[[queue]]\nname = \"q\"\ndurability = \"memory\"",
-     "line 3: queue.durability: durability 'memory' does not exist"},
+    {"[store]\nmemory_bytes_max = \"3M\"", "line 2: store.memory_bytes_max: takes bytes from 4194304"},
+    {"[store]\nmemory_bytes_max = -1", "store.memory_bytes_max"},
     {"[[queue]]\nname = \"q\"\ndurability = \"interval:0\"", "queue.durability: durability 'interval:0'"},
     {"[[topic]]\nname = \"t\"\ndurability = \"interval:3600001\"", "line 3: topic.durability"},
     {"[[topic]]\nname = \"t\"\ndurability = 5", "topic.durability: takes a text"},
@@ -250,6 +254,11 @@ TEST(configuration, the_defaults_fit_a_small_store) {
   const auto small = good("[store]\nbytes_max = \"64M\"");
   EXPECT_EQ(small.store.writer.journal_bytes_max, 16u << 20);
   EXPECT_EQ(small.core.retention_bytes_default, 16u << 20);
+}
+
+TEST(configuration, memory_may_hold_nothing_or_enough_for_a_topic) {
+  EXPECT_EQ(good("[store]\nmemory_bytes_max = 0").store.memory_bytes_max, 0u);
+  EXPECT_EQ(good("[store]\nmemory_bytes_max = \"4M\"").store.memory_bytes_max, 4u << 20);
 }
 
 TEST(configuration, a_profile_stands_for_keys_and_each_key_overrides_it) {

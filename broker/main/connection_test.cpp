@@ -9,6 +9,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
+#include <map>
 #include <optional>
 
 #include "broker/frontends/native/testing.hpp"
@@ -124,10 +125,10 @@ class sockets : public testing::Test {
     }
     return false;
   }
-  static std::string publish_frame(std::uint64_t id, std::string_view body) {
+  static std::string publish_frame(std::uint64_t id, std::string_view body, std::string_view queue = "work") {
     tg_PublishMessage publish{};
     publish.id = id;
-    publish.routing_key = bytes_of("work");
+    publish.routing_key = bytes_of(queue);
     publish.body = bytes_of(body);
     return frame_of(TG_PUBLISH_MESSAGE, tg_PublishMessage_fields, publish, body.size() + 16);
   }
@@ -149,6 +150,39 @@ TEST_F(sockets, a_message_goes_in_and_out) {
   client.send(publish_frame(2, "again"));
   client.expect("confirm through 2 code 0");
   client.expect("deliver 1 tag 2 'again'");
+}
+
+TEST_F(sockets, what_lives_in_memory_needs_no_writer) {
+  gateway_.broker->declare_queue({"live", durability::memory()}, gateway_.broker.next_receipt()).value();
+  gateway_.broker.commit();
+  // The writer takes what it is given and does not come to an end with it.
+  gateway_.broker->on_work([this](milliseconds) { asio::post(*io_, [this] { gateway_.broker->flush(); }); });
+  const auto written = gateway_.broker->counts().bytes_written;
+  client client(*this);
+  client.connect();
+  client.send(publish_frame(1, "slow"));
+  ASSERT_TRUE(run_until([&] { return gateway_.broker.storage().is_busy(); }));
+  client.send(frame_of(TG_CONSUME, tg_Consume_fields, tg_Consume{2, 1, bytes_of("live"), 10, true}, 8));
+  client.expect("done 2 partitions 0 messages 0");
+  std::string frames;
+  for (std::uint64_t id = 2; id <= 1'000; ++id) frames += publish_frame(id, "m" + std::to_string(id), "live");
+  client.send(frames);
+  std::map<std::string, int> confirms;
+  std::uint64_t delivered = 0;
+  EXPECT_TRUE(run_until([&] {
+    client.read();
+    while (const auto found = client.next()) {
+      const std::string line = show(*found);
+      if (line.starts_with("confirm")) ++confirms[line];
+      if (!line.starts_with("deliver")) continue;
+      EXPECT_THAT(line, testing::EndsWith("'m" + std::to_string(++delivered + 1) + "'"));
+    }
+    return delivered == 999 && confirms.size() == 999;
+  }));
+  EXPECT_EQ(confirms.count("confirm 2 code 0"), 1u);
+  EXPECT_EQ(gateway_.broker->counts().bytes_written, written);
+  gateway_.broker.commit();
+  client.expect("confirm through 1 code 0");
 }
 
 TEST_F(sockets, the_largest_frame_arrives_in_any_pieces) {

@@ -42,14 +42,23 @@ void declare(core::broker& broker, const configuration& configuration) {
 }
 
 // Topics may be promised more than there is: then the store's own mark decides before their bounds do.
-void check_bounds(const core::broker& broker, std::uint64_t store_bytes) {
-  std::uint64_t bytes = 0;
-  for (const auto& row : broker.list_topics()) bytes += row.definition->retention_bytes * row.partitions.size();
-  const auto room = static_cast<std::uint64_t>(store::keep_below * static_cast<double>(store_bytes));
-  if (bytes <= room) return;
-  log::warning("the topics' retention_bytes add up to {} MiB, and logs have {} MiB of the store (70 % of "
-               "store.bytes_max): beyond that the largest topics lose their oldest records early",
-               bytes >> 20, room >> 20);
+void check_bounds(const core::broker& broker, const store::store_options& options) {
+  std::uint64_t bytes = 0, memory_bytes = 0;
+  for (const auto& row : broker.list_topics()) {
+    auto& sum = row.definition->durability.is_memory() ? memory_bytes : bytes;
+    sum += row.definition->retention_bytes * row.partitions.size();
+  }
+  const auto room = static_cast<std::uint64_t>(store::keep_below * static_cast<double>(options.bytes_max));
+  if (bytes > room) {
+    log::warning("the topics' retention_bytes add up to {} MiB, and logs have {} MiB of the store (70 % of "
+                 "store.bytes_max): beyond that the largest topics lose their oldest records early",
+                 bytes >> 20, room >> 20);
+  }
+  if (memory_bytes > options.memory_bytes_max) {
+    log::warning("the retention_bytes of topics in memory add up to {} MiB, and store.memory_bytes_max is {} MiB: "
+                 "beyond that the largest of them lose their oldest records early",
+                 memory_bytes >> 20, options.memory_bytes_max >> 20);
+  }
 }
 
 // What the writer's thread rings when a result is there; it outlives the loop that it wakes.
@@ -85,7 +94,7 @@ class daemon {
     broker_.pace().flash().measure_by(meter_);
     warn_without_measure(configuration);
     declare(broker_, configuration);
-    check_bounds(broker_, configuration.store.bytes_max);
+    check_bounds(broker_, configuration.store);
   }
 
   // Connections end with the loop, and what they give back must not wake it.

@@ -57,12 +57,14 @@ TEST(definitions, keep_their_durability) {
   topic_definition topic{"t", "uuid", 1, {}, {stream_id{1}}};
   topic.durability = lazy;
   EXPECT_EQ(topic_from_json(to_json(topic)).durability, lazy);
+  topic.durability = durability::memory();
+  EXPECT_EQ(topic_from_json(to_json(topic)).durability, durability::memory());
 }
 
 TEST(definitions, of_before_there_was_a_choice_of_durability_commit) {
   EXPECT_EQ(to_json(queue_definition{"q", stream_id{7}}), R"({"name":"q","stream":7})");
   EXPECT_EQ(queue_from_json(R"({"name":"q","stream":7})").durability, durability{});
-  EXPECT_THROW(queue_from_json(R"({"name":"q","stream":7,"durability":"memory"})"), storage_failure);
+  EXPECT_THROW(queue_from_json(R"({"name":"q","stream":7,"durability":"none"})"), storage_failure);
 }
 
 TEST(definitions, damaged_json_is_a_storage_failure) {

@@ -61,14 +61,14 @@ void catalog::add(std::string_view key, std::string_view definition) {
       const queue_definition found = queue_from_json(definition);
       check_key(key, found.name);
       queues_.insert(found.name);
-      return own(found.stream, {target_kind::queue, found.name, 0});
+      return own(found.stream, {target_kind::queue, found.name, 0, found.durability.is_memory()});
     }
     case catalog_topic: {
       const topic_definition found = topic_from_json(definition);
       check_key(key, found.name);
       topics_.insert(found.name);
       for (std::uint32_t i = 0; i < found.partitions.size(); ++i) {
-        own(found.partitions[i], {target_kind::topic, found.name, i});
+        own(found.partitions[i], {target_kind::topic, found.name, i, found.durability.is_memory()});
       }
       return;
     }

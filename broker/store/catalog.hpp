@@ -19,6 +19,7 @@ struct stream_owner {
   target_kind kind = target_kind::queue;
   std::string name;
   std::uint32_t partition = 0;  // of a topic
+  bool in_memory = false;
 };
 
 class catalog {

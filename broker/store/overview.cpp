@@ -16,6 +16,7 @@ std::optional<stream_owner> owner_of(const catalog& catalog, stream_id stream) {
 stream_overview overview_of(stream_id id, const stream_ledger& ledger, const catalog& catalog) {
   return {id,
           ledger.kind,
+          ledger.in_memory,
           owner_of(catalog, id),
           ledger.log_start,
           ledger.next,

@@ -14,6 +14,7 @@ namespace tidegate::store {
 struct stream_overview {
   stream_id stream{};
   stream_kind kind = stream_kind::queue;
+  bool in_memory = false;             // then nothing of it is here, but from where on its offsets go
   std::optional<stream_owner> owner;  // none: no definition names it
   offset_t log_start = 0;
   offset_t end = 0;

@@ -185,6 +185,10 @@ void row_inspection::compare() {
       find_(severity::damaged, where, fmt::format("is defined, and its stream {} is not there", number(stream)));
     } else if ((found->second.kind == stream_kind::queue) != (owner.kind == target_kind::queue)) {
       find_(severity::damaged, where, fmt::format("is defined, and its stream {} is of another kind", number(stream)));
+    } else if (found->second.in_memory != owner.in_memory) {
+      find_(severity::damaged, where,
+            fmt::format("is defined, and its stream {} is {}kept in memory", number(stream),
+                        found->second.in_memory ? "" : "not "));
     }
   }
   compare_streams();
@@ -198,6 +202,9 @@ void row_inspection::compare_streams() {
     if (checkpoint.log_start > checkpoint.next_offset) {
       find_(severity::damaged, where,
             fmt::format("begins at offset {} and ends at {}", checkpoint.log_start, checkpoint.next_offset));
+    }
+    if (checkpoint.in_memory && checkpoint.log_start != checkpoint.next_offset) {
+      find_(severity::damaged, where, "is kept in memory, and its row tells of records");
     }
     if (checkpoint.maybe_delivered_before > checkpoint.next_offset) {
       find_(severity::inconsistent, where, "calls messages delivered that are still to come");

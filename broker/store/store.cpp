@@ -36,7 +36,7 @@ struct store::handover {
   std::thread runner;
 };
 
-store::store(store_options options) 
+store::store(store_options options)
     : options_(std::move(options)), memory_(options_.memory_bytes_max), handover_(std::make_unique<handover>()) {
   lock_directory();
   try {

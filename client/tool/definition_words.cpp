@@ -15,7 +15,9 @@ constexpr const char* status_words =
     "commits_per_second and commit_wait_* (what those who wait for an answer waited for the pace) are of the\n"
     "last ten seconds. Flash: bytes are what the kernel counts for the broker's process; a day is 24 hours\n"
     "of its running, and the projection is of this one and the one before. \"unknown\": cannot be measured\n"
-    "here, or not yet. flash_budget is off, kept, stretching, exceeded or unknown.\n"
+    "here, or not yet. flash_budget is off, kept, stretching, exceeded or unknown. Memory: what queues and\n"
+    "topics of durability memory take, and the records that their bounds dropped since the start; those are\n"
+    "in no loss ledger.\n"
     "\n"
     "EXIT CODES\n"
     "  0  done     1  failed     2  usage";
@@ -118,8 +120,8 @@ void add_binding(CLI::App& command, bool remove, arguments& into) {
 void add_durability(CLI::App& command, std::string& into) {
   command
       .add_option("--durability", into,
-                  "When it is written: at once, or with the next commit but after <ms> at the latest")
-      ->type_name("commit|interval:<ms>")
+                  "When it is written: at once; with the next commit, but after <ms> at the latest; or never")
+      ->type_name("commit|interval:<ms>|memory")
       ->check([](const std::string& text) {
         const auto parsed = parse_durability(text);
         return parsed ? std::string() : parsed.error().text;
@@ -131,12 +133,15 @@ void add_declare(CLI::App& app, arguments& into) {
   command.require_subcommand(1);
   command.footer(
       std::string("Repeating it with the same attributes does nothing.\n"
-                  "A confirm comes after the commit with any durability; an interval only puts the commit off.\n"
+                  "A confirm comes after the commit; an interval only puts the commit off. With durability memory\n"
+                  "messages are held in the broker's memory alone: confirmed at once, never written, and gone when it\n"
+                  "stops or is killed. The definition, bindings and groups' offsets stay. Not to be changed later.\n"
                   "\n"
                   "EXAMPLES\n"
                   "  tidegate declare exchange readings --type topic\n"
                   "  tidegate declare queue work\n"
                   "  tidegate declare queue history --durability interval:1000\n"
+                  "  tidegate declare topic live --durability memory --retention-bytes 2M\n"
                   "  tidegate declare queue alarms --messages-max 10000 --overflow reject\n"
                   "  tidegate declare topic readings --partitions 3 --retention-bytes 64M --retention-age 7d\n") +
       exit_codes);

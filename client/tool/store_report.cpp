@@ -31,6 +31,7 @@ json::object to_json(const store::stream_overview& stream) {
   row["requeued"] = stream.counted;
   row["bytes"] = stream.bytes;
   row["newest_timestamp_ms"] = stream.newest_timestamp_ms;
+  row["remark"] = stream.in_memory ? "memory: held nothing here" : "";
   return row;
 }
 

@@ -87,15 +87,6 @@ def test_durability_is_declared_listed_and_taken_from_the_configuration(desk):
     broker.stop()
 
 
-def test_memory_is_refused(desk, link_pb2):
-    broker = start(desk, "")
-    peer = wire.Peer(broker.port, link_pb2)
-    peer.connect()
-    peer.send("declare_queue", correlation=2, name="q", durability="memory")
-    assert "does not exist" in peer.expect("error", correlation=2, code=link_pb2.UNSUPPORTED).text
-    broker.stop()
-
-
 def written_by_load(desk, link_pb2, name, knobs):
     """(bytes, commits) of 500 messages, 100 a second."""
     broker = start(desk, knobs, name)

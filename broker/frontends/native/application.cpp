@@ -114,8 +114,7 @@ core::receipt application::receipt_for(waiting_request request) {
 void application::settled(std::uint64_t token, const error* refusal) {
   if ((token & request_tokens) == 0) {
     if (refusal != nullptr) return refuse_publish(token, *refusal);
-    waiting_publish(token).state = publish_state::state::stored;
-    return;
+    return publish_stored(token);
   }
   const auto found = requests_.extract(token);
   if (found.empty()) return;
@@ -170,7 +169,7 @@ void application::publish_message(const tg_frame& frame) {
   if (publish.sequence != 0) refused_sequence_ = 0;
   if (*published != core::publish_outcome::unroutable) return;
   if (publish.mandatory) return_unroutable(publish);
-  waiting_publish(publish.id).state = publish_state::state::stored;
+  publish_stored(publish.id);
   session_.wake();
 }
 
@@ -208,13 +207,18 @@ application::publish_state& application::waiting_publish(std::uint64_t id) {
   return *found;
 }
 
+void application::publish_stored(std::uint64_t id) {
+  waiting_publish(id).state = publish_state::state::stored;
+  ++stored_;
+}
+
 // Settles it by itself; a cumulative confirm of later ones does not touch it any more.
 void application::refuse_publish(std::uint64_t id, const error& cause) {
   const std::string text = presentable(cause.text);
   const tg_Confirm answer{id, false, wire_code(cause.code), bytes_of(text)};
   append_frame(session_.outbox(), TG_CONFIRM, tg_Confirm_fields, &answer, text.size());
   publish_state& publish = waiting_publish(id);
-  publish.state = publish_state::state::refused;
+  publish.state = publish_state::state::told;
   const bool is_first = refused_sequence_ == 0 || publish.sequence < refused_sequence_;
   if (cause.code == errc::store_full && publish.sequence != 0 && is_first) refused_sequence_ = publish.sequence;
   session_.wake();
@@ -222,12 +226,24 @@ void application::refuse_publish(std::uint64_t id, const error& cause) {
 
 void application::confirm_done() {
   std::uint64_t through = 0;
-  while (!publishes_.empty() && publishes_.front().state != publish_state::state::waits) {
-    if (publishes_.front().state == publish_state::state::stored) through = publishes_.front().id;
-    publishes_.pop_front();
+  for (; !publishes_.empty() && publishes_.front().state != publish_state::state::waits; publishes_.pop_front()) {
+    if (publishes_.front().state != publish_state::state::stored) continue;
+    through = publishes_.front().id;
+    --stored_;
   }
-  if (through == 0) return;
-  const tg_Confirm answer{through, true, tg_Code_OK, {}};
+  if (through != 0) confirm(through, true);
+  if (stored_ == 0) return;
+  // What no commit was made for is there before what waits for one.
+  for (publish_state& publish : publishes_) {
+    if (publish.state != publish_state::state::stored) continue;
+    confirm(publish.id, false);
+    publish.state = publish_state::state::told;
+  }
+  stored_ = 0;
+}
+
+void application::confirm(std::uint64_t id, bool multiple) {
+  const tg_Confirm answer{id, multiple, tg_Code_OK, {}};
   append_frame(session_.outbox(), TG_CONFIRM, tg_Confirm_fields, &answer, 0);
 }
 

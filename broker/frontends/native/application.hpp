@@ -31,7 +31,8 @@ class application final : public role {
   struct publish_state {
     std::uint64_t id;
     std::uint64_t sequence;
-    enum class state { waits, stored, refused } state = state::waits;
+    // told: by a Confirm of its own.
+    enum class state { waits, stored, told } state = state::waits;
   };
   struct unsettled {
     core::consumer_id consumer;
@@ -70,6 +71,8 @@ class application final : public role {
   void return_unroutable(const tg_PublishMessage& publish);
   std::optional<error> objection(const tg_PublishMessage& publish, const message_view& message) const;
   publish_state& waiting_publish(std::uint64_t id);
+  void publish_stored(std::uint64_t id);
+  void confirm(std::uint64_t id, bool multiple);
   void declare_exchange(const tg_frame& frame);
   void declare_queue(const tg_frame& frame);
   void declare_topic(const tg_frame& frame);
@@ -101,6 +104,7 @@ class application final : public role {
   std::uint32_t producer_epoch_;
   std::chrono::seconds heartbeat_;
   std::deque<publish_state> publishes_;  // unsettled, ids rising
+  std::size_t stored_ = 0;               // of them, to be confirmed
   std::uint64_t last_publish_ = 0;
   // A sequence that a full store refused. What follows it is refused too until it comes again: once a later one is
   // stored, it would count as seen before, and be confirmed though it is nowhere.

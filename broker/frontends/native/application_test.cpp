@@ -43,11 +43,26 @@ TEST_F(applications, confirms_are_cumulative_and_in_order) {
   peer_.publish(3, "", "work", "b");
   gateway_.broker.flush();
   peer_.publish(4, "", "work", "c");
-  peer_.publish(5, "", "nowhere", "unroutable");
+  peer_.publish(5, "", "work", "d");
   EXPECT_THAT(peer_.answers(), IsEmpty());
   gateway_.broker.finish();
   EXPECT_THAT(peer_.answers(), ElementsAre("confirm through 3 code 0"));
   EXPECT_THAT(peer_.answers_committed(), ElementsAre("confirm through 5 code 0"));
+}
+
+TEST_F(applications, what_waits_for_no_commit_is_confirmed_out_of_turn) {
+  gateway_.broker->declare_queue({"live", durability::memory()}, gateway_.broker.next_receipt()).value();
+  gateway_.broker.commit();
+  peer_.publish(1, "", "live", "a");
+  peer_.publish(2, "", "work", "b");
+  peer_.publish(3, "", "live", "c");
+  peer_.publish(4, "", "work", "d");
+  peer_.publish(5, "", "nowhere", "unroutable");
+  gateway_.broker.flush();
+  EXPECT_THAT(peer_.answers(),
+              ElementsAre("confirm through 1 code 0", "confirm 3 code 0", "confirm 5 code 0"));
+  gateway_.broker.finish();
+  EXPECT_THAT(peer_.answers(), ElementsAre("confirm through 4 code 0"));
 }
 
 TEST_F(applications, what_is_mandatory_and_unroutable_comes_back_before_its_confirm) {

@@ -85,7 +85,7 @@ void device::welcome(const tg_Hello& hello) {
   answer.unix_ms = static_cast<std::uint64_t>(session_.broker().story().wall().count());
   answer.ticks = hello.ticks;
   append_frame(session_.outbox(), TG_WELCOME, tg_Welcome_fields, &answer, 0);
-  log::info("device {} {}: connected, {} on flash", name(), session_.peer(), durable);
+  log::info("device {} {}: connected, {} are here", name(), session_.peer(), durable);
   session_.wake();
 }
 
@@ -186,7 +186,9 @@ bool device::take(std::uint32_t sequence, std::uint32_t alias, std::string_view 
   message.body = payload;
   const auto published = session_.broker().publish(message, {{session_.id(), sequence}, producer(), sequence});
   if (published) {
-    account_for(sequence);
+    // A loss would be written: not for what is not, and whose sequences a restart of the broker forgets.
+    if (*published != core::publish_outcome::in_memory) account_for(sequence);
+    expected_ = std::max(expected_, sequence + 1);
     if (*published == core::publish_outcome::unroutable) reject(sequence, errc::not_found);
     return true;
   }
@@ -205,7 +207,6 @@ bool device::take(std::uint32_t sequence, std::uint32_t alias, std::string_view 
 // What is missing before a message that is stored is a loss, in the same commit.
 void device::account_for(std::uint32_t sequence) {
   if (sequence > expected_) session_.broker().lose(name(), expected_, sequence);
-  expected_ = std::max(expected_, sequence + 1);
 }
 
 void device::reject(std::uint32_t sequence, errc code) {

@@ -255,6 +255,30 @@ TEST_F(devices, a_cut_batch_keeps_what_came_before_the_cut) {
   EXPECT_THAT(peer.answers(), ElementsAre("error 0 closing code 1 field "));
 }
 
+TEST_F(devices, what_is_missing_before_a_reading_in_memory_is_not_written_down) {
+  gateway_.broker->declare_queue({"live", durability::memory()}, gateway_.broker.next_receipt()).value();
+  gateway_.broker.bind_queue("amq.topic", "live", "m");
+  gateway_.broker.commit();
+  const auto written = gateway_.broker->counts().bytes_written;
+  peer peer(gateway_);
+  hello(peer, "welcome 0 durable 0", 5, 3);
+  peer.topic(3, "m");
+  peer.batch(3, {{3, 0, "a"}, {3, 0, "b"}});
+  gateway_.broker->flush();
+  EXPECT_THAT(peer.answers(), ElementsAre("ack 4"));
+  peer.batch(9, {{3, 0, "c"}});
+  gateway_.broker->flush();
+  EXPECT_THAT(peer.answers(), ElementsAre("ack 9"));
+  EXPECT_EQ(gateway_.broker->counts().bytes_written, written);
+  peer.batch(12, {{1, 0, "d"}});
+  EXPECT_THAT(peer.answers_committed(), ElementsAre("ack 12"));
+  const auto losses = gateway_.broker->list_losses().value();
+  ASSERT_EQ(losses.size(), 1u);
+  EXPECT_EQ(losses[0].record.first, 10u);
+  class peer again(gateway_);
+  hello(again, "welcome 0 durable 12", 13, 13);
+}
+
 TEST_F(devices, sequences_at_the_end_of_their_range_do_no_harm) {
   peer peer(gateway_);
   hello(peer, "welcome 0 durable 0", 0xFFFFFFFF, 0xFFFFFFFF);

@@ -128,6 +128,7 @@ json::object status(front_end& front_end) {
   core::broker& broker = front_end.broker();
   const auto& pages = broker.storage().pages();
   const auto& counts = broker.counts();
+  const auto& memory = broker.storage().memory();
   json::object out{{"server", front_end.settings().server},
                    {"gateway", front_end.settings().gateway},
                    {"incarnation", broker.storage().incarnation()},
@@ -146,7 +147,10 @@ json::object status(front_end& front_end) {
                    {"store_bytes_used", pages.used_pages * pages.page_bytes},
                    {"reader_pid", broker.storage().stuck_reader() ? broker.storage().stuck_reader()->pid : 0},
                    {"store_bytes_max", pages.map_pages * pages.page_bytes},
-                   {"journal_bytes", counts.journal_bytes}};
+                   {"journal_bytes", counts.journal_bytes},
+                   {"memory_bytes_used", memory.bytes},
+                   {"memory_bytes_max", memory.bytes_max},
+                   {"memory_dropped", memory.dropped}};
   add_pace(out, front_end.broker());
   return out;
 }

@@ -203,7 +203,7 @@ TEST_F(requests, passive_declarations_only_look) {
                           "done 4 partitions 1 messages 0", "error 5 code 2 field name", "error 6 code 2 field name"));
 }
 
-TEST_F(requests, durability_is_declared_and_memory_is_refused) {
+TEST_F(requests, durability_is_declared) {
   const auto declare = [&](std::uint32_t correlation, std::string_view name, std::string_view durability) {
     peer_.send(TG_DECLARE_QUEUE, tg_DeclareQueue_fields,
                tg_DeclareQueue{correlation, bytes_of(name), false, 0, 0, {}, bytes_of(durability)}, 64);
@@ -212,19 +212,21 @@ TEST_F(requests, durability_is_declared_and_memory_is_refused) {
   declare(3, "lazy", "");
   declare(4, "lazy", "commit");
   declare(5, "other", "memory");
+  declare(9, "other", "commit");
   declare(6, "other", "interval:3600001");
   peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields,
              tg_DeclareTopic{7, bytes_of("t"), 1, 0, 0, false, 0, {}, {}, bytes_of("interval:200")}, 64);
   peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields,
              tg_DeclareTopic{8, bytes_of("u"), 1, 0, 0, false, 0, {}, {}, bytes_of("memory")}, 64);
   EXPECT_THAT(peer_.answers_committed(),
-              ElementsAre("error 4 code 3 field durability", "error 5 code 10 field durability",
-                          "error 6 code 1 field durability", "error 8 code 10 field durability",
-                          "done 2 partitions 0 messages 0", "done 3 partitions 0 messages 0",
-                          "done 7 partitions 1 messages 0"));
+              ElementsAre("error 4 code 3 field durability", "error 9 code 3 field durability",
+                          "error 6 code 1 field durability", "done 2 partitions 0 messages 0",
+                          "done 3 partitions 0 messages 0", "done 5 partitions 0 messages 0",
+                          "done 7 partitions 1 messages 0", "done 8 partitions 1 messages 0"));
   EXPECT_EQ(gateway_.broker->find_queue("lazy")->definition().durability.interval, milliseconds(500));
   EXPECT_EQ(gateway_.broker->find_topic("t")->definition().durability.interval, milliseconds(200));
-  EXPECT_EQ(gateway_.broker->find_queue("other"), nullptr);
+  EXPECT_TRUE(gateway_.broker->find_queue("other")->is_in_memory());
+  EXPECT_TRUE(gateway_.broker->find_topic("u")->is_in_memory());
 }
 
 TEST_F(requests, a_queues_bounds_are_declared_and_listed) {
