@@ -28,16 +28,16 @@ class Unreachable(Exception):
     """Maven Central cannot be reached, and the jars are not in the cache."""
 
 
-def jars():
-    """The folder with Kafka's jars, fetched if it is not there yet."""
+def jars(name=f"kafka-{VERSION}", pom=HERE / "pom.xml"):
+    """The folder with the jars of a pom, by default Kafka's, fetched if it is not there yet."""
     cache = Path(os.environ.get("TIDEGATE_CACHE", Path.home() / ".cache" / "tidegate"))
-    folder = cache / f"kafka-{VERSION}"
+    folder = cache / name
     if folder.exists():
         return folder
-    fresh = cache / f"kafka-{VERSION}.{os.getpid()}"
-    print(f"fetching Kafka {VERSION} with Maven into {folder}")
+    fresh = cache / f"{name}.{os.getpid()}"
+    print(f"fetching {name} with Maven into {folder}", flush=True)
     result = subprocess.run(
-        ["mvn", "--batch-mode", "--quiet", "--file", HERE / "pom.xml", f"{COPY_PLUGIN}:copy-dependencies",
+        ["mvn", "--batch-mode", "--quiet", "--file", pom, f"{COPY_PLUGIN}:copy-dependencies",
          "-DincludeScope=runtime", f"-DoutputDirectory={fresh}", "-Dstyle.color=never"],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900, check=False)
     if result.returncode != 0:
@@ -45,7 +45,7 @@ def jars():
         for words in UNREACHABLE:
             if words in result.stdout:
                 raise Unreachable(words)
-        raise processes.Trouble(f"Maven could not fetch Kafka:\n{result.stdout}")
+        raise processes.Trouble(f"Maven could not fetch {name}:\n{result.stdout}")
     try:
         fresh.rename(folder)  # at once: a folder that is there is complete
     except OSError:           # another run was first
@@ -65,8 +65,7 @@ class Kafka:
         self.brokers = f"127.0.0.1:{self.port}"
         self.settings = self.folder / "server.properties"
         self.settings.write_text(settings(self.port, controller_port, self.folder / "data"))
-        self.tool("kafka.tools.StorageTool", "format", "--config", self.settings,
-                  "--cluster-id", base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
+        self.tool("kafka.tools.StorageTool", "format", "--config", self.settings, cluster())
         self.process = desk.make("kafka", [*JAVA, "-Xmx512m", "-cp", self.classpath, "kafka.Kafka", self.settings])
 
     def tool(self, name, *arguments):
@@ -97,6 +96,11 @@ class Kafka:
         if result.returncode != 0:
             raise processes.Trouble(f"tidegate-kafka-dump ended with {result.returncode}: {result.stderr}")
         return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def cluster():
+    """A new id as an option. In one word, since it may begin with a hyphen."""
+    return "--cluster-id=" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
 def settings(port, controller_port, data):
