@@ -1,19 +1,23 @@
 /* The load for brokers without a perf tool that does this work: NATS JetStream and MQTT 3.1.1 (QoS 1), as much of their
-   protocols as a publisher, a consumer and a counter need. One thread, one connection each way, so that it takes little
-   of the cores it shares with the broker. Prints one JSON object.
+   protocols as a publisher, a consumer and a counter need, and Kafka at a rate, with librdkafka. One connection each
+   way, and for the first two one thread, so that it takes little of the cores it shares with the broker. Prints one
+   JSON object.
 
      peer_load nats|mqtt PORT make|make-log|cycle|publish|fetch|count
               [--seconds S] [--window N] [--rate R] [--messages N]
+     peer_load kafka PORT cycle --rate R [--seconds S]
 
    make: the stream or session that holds; make-log: that keeps what was taken. cycle: publish, deliver, acknowledge.
    publish: nobody takes it; stops after N messages, or S seconds. fetch: what the stream holds, unacknowledged. count:
-   how many are held. Both brokers confirm in order on a connection. */
+   how many are held. NATS and Mosquitto confirm in order on a connection. */
 
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <memory>
 
+#include "figures.hpp"
+#include "kafka.hpp"
 #include "mqtt.hpp"
 #include "nats.hpp"
 
@@ -21,18 +25,6 @@ namespace tidegate::peers {
 namespace {
 
 constexpr std::size_t output_bytes_max = 1 << 20;
-
-struct settings {
-  std::uint64_t seconds = 10, window = 1000, rate = 0, messages = UINT64_MAX;
-  bool publishes = true, consumes = true, acknowledges = true;
-};
-
-struct totals {
-  std::uint64_t sent = 0, confirmed = 0, delivered = 0;
-  std::vector<double> confirm_ms, deliver_ms;
-  double seconds = 0;  // until the end of sending, or the last delivery where nothing is sent
-  std::uint64_t in_time = 0;
-};
 
 double percentile(std::vector<double>& values, double share) {
   if (values.empty()) {
@@ -164,18 +156,35 @@ settings settings_of(const string& work, int count, char** words) {
   return how;
 }
 
+int tell(totals seen) {
+  std::printf(
+      "{\"sent\": %llu, \"confirmed\": %llu, \"delivered\": %llu, \"rate\": %.1f, \"confirm_ms\": [%.3f, %.3f], "
+      "\"deliver_ms\": [%.3f, %.3f]}\n",
+      static_cast<unsigned long long>(seen.sent), static_cast<unsigned long long>(seen.confirmed),
+      static_cast<unsigned long long>(seen.delivered), static_cast<double>(seen.in_time) / seen.seconds,
+      percentile(seen.confirm_ms, 0.5), percentile(seen.confirm_ms, 0.99), percentile(seen.deliver_ms, 0.5),
+      percentile(seen.deliver_ms, 0.99));
+  return seen.confirmed == seen.sent ? 0 : 1;
+}
+
 int work(int count, char** words) {
   if (count < 4) {
-    throw std::runtime_error("usage: peer_load nats|mqtt PORT make|make-log|cycle|publish|fetch|count [OPTION N]...");
+    throw std::runtime_error(
+        "usage: peer_load nats|mqtt|kafka PORT make|make-log|cycle|publish|fetch|count [OPTION N]...");
+  }
+  const string_view broker = words[1];
+  const auto port = static_cast<std::uint16_t>(std::atoi(words[2]));
+  const string what = words[3];
+  const settings how = settings_of(what, count - 4, words + 4);
+  if (broker == "kafka") {
+    return tell(pace_kafka(port, how));
   }
   std::unique_ptr<protocol> speaker;
-  if (string_view(words[1]) == "nats") {
+  if (broker == "nats") {
     speaker = std::make_unique<nats>();
   } else {
     speaker = std::make_unique<mqtt>();
   }
-  const auto port = static_cast<std::uint16_t>(std::atoi(words[2]));
-  const string what = words[3];
   if (what == "make" || what == "make-log") {
     speaker->make(port, what == "make-log");
     std::puts("{}");
@@ -185,15 +194,7 @@ int work(int count, char** words) {
     std::printf("{\"held\": %llu}\n", static_cast<unsigned long long>(speaker->count(port)));
     return 0;
   }
-  totals seen = run(*speaker, port, settings_of(what, count - 4, words + 4)).go();
-  std::printf(
-      "{\"sent\": %llu, \"confirmed\": %llu, \"delivered\": %llu, \"rate\": %.1f, \"confirm_ms\": [%.3f, %.3f], "
-      "\"deliver_ms\": [%.3f, %.3f]}\n",
-      static_cast<unsigned long long>(seen.sent), static_cast<unsigned long long>(seen.confirmed),
-      static_cast<unsigned long long>(seen.delivered), static_cast<double>(seen.in_time) / seen.seconds,
-      percentile(seen.confirm_ms, 0.5), percentile(seen.confirm_ms, 0.99), percentile(seen.deliver_ms, 0.5),
-      percentile(seen.deliver_ms, 0.99));
-  return seen.confirmed == seen.sent ? 0 : 1;
+  return tell(run(*speaker, port, how).go());
 }
 
 }  // namespace
