@@ -129,7 +129,7 @@ result<void> queue::pull_returned(pulling& pull) {
     const auto scanned =
         pull.reader.scan(stream(), wanted, take, [&](offset_range damaged) { lose(damaged, pull.group); });
     if (!scanned) return scanned.error();
-    TIDEGATE_EXPECT(!returned_.contains(wanted));
+    if (returned_.contains(wanted)) lose({wanted, wanted + 1}, pull.group);
   }
   return {};
 }
@@ -140,6 +140,7 @@ result<void> queue::pull_fresh(pulling& pull) {
     record_reader records(batch);
     while (pull.goes_on() && records.next(record)) {
       if (record.offset < cursor_) continue;
+      pass_to(record.offset, pull.group);
       cursor_ = record.offset + 1;
       if (!settled_before_.contains(record.offset)) deliver(pull, record);
     }
@@ -148,9 +149,19 @@ result<void> queue::pull_fresh(pulling& pull) {
   const auto scanned =
       pull.reader.scan(stream(), cursor_, take, [&](offset_range damaged) { lose(damaged, pull.group); });
   if (!scanned) return scanned.error();
-  if (pull.goes_on()) cursor_ = std::max(cursor_, end_);
+  if (pull.goes_on()) pass_to(end_, pull.group);
   settled_before_.erase_below(cursor_);
   return {};
+}
+
+// Over what the store did not give. That was settled before the start, or is lost with a part of the file.
+void queue::pass_to(offset_t end, store::group& group) {
+  while (cursor_ < end) {
+    const auto settled = settled_before_.range_from(cursor_);
+    const offset_t begin = settled ? std::min(settled->begin, end) : end;
+    if (begin > cursor_) lose({cursor_, begin}, group);
+    if (settled) cursor_ = std::max(cursor_, std::min(settled->end, end));
+  }
 }
 
 // A message that is held no longer.
@@ -160,8 +171,8 @@ void queue::let_go(offset_t offset, std::uint64_t bytes, store::group& group) {
   group.ack(stream(), offset, bytes);
 }
 
-// What fails its CRC never comes back: it is settled, so that the queue goes on, and the loss ledger says so. How long
-// it was can no longer be told.
+// What fails its CRC or is missing never comes back: it is settled, so that the queue goes on, and the loss ledger says
+// so. How long it was can no longer be told.
 void queue::lose(offset_range damaged, store::group& group) {
   store::loss_record lost{store::loss_reason::damaged, stream(), {}, damaged.begin, damaged.end};
   for (offset_t offset = damaged.begin; offset < damaged.end; ++offset) {
@@ -173,8 +184,8 @@ void queue::lose(offset_range damaged, store::group& group) {
   cursor_ = std::max(cursor_, damaged.end);
   if (lost.records == 0) return;
   lost.unread = lost.records;
-  log::error("queue {}: {} messages at offsets {} to {} are damaged and dropped", name(), lost.records, damaged.begin,
-             damaged.end - 1);
+  log::error("queue {}: {} messages at offsets {} to {} are damaged or missing, and dropped", name(), lost.records,
+             damaged.begin, damaged.end - 1);
   group.lose(std::move(lost));
 }
 
@@ -265,6 +276,7 @@ void queue::drop_oldest(const store::reader& reader, store::group& group, store:
     record_reader records(batch);
     while (goes_on() && records.next(record)) {
       if (record.offset < cursor_) continue;
+      pass_to(record.offset, group);
       cursor_ = record.offset + 1;
       if (settled_before_.contains(record.offset)) continue;
       const std::uint64_t bytes = content_bytes(to_message(record));
@@ -277,7 +289,7 @@ void queue::drop_oldest(const store::reader& reader, store::group& group, store:
   if (goes_on() && cursor_ < end_) {
     const auto scanned = reader.scan(stream(), cursor_, take, [&](offset_range damaged) { lose(damaged, group); });
     if (!scanned) return log::error("queue {}: {}", name(), scanned.error().text);
-    if (goes_on()) cursor_ = end_;
+    if (goes_on()) pass_to(end_, group);
     settled_before_.erase_below(cursor_);
   }
   while (goes_on() && !coming_.empty()) {

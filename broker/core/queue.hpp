@@ -117,6 +117,7 @@ class queue {
   bool is_over(std::uint64_t messages, std::uint64_t bytes) const;
   bool is_over() const;
   void drop_oldest(const store::reader& reader, store::group& group, store::loss_record& lost);
+  void pass_to(offset_t end, store::group& group);
   void lose(offset_range damaged, store::group& group);
   result<void> pull_returned(pulling& pull);
   result<void> pull_fresh(pulling& pull);

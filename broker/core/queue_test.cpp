@@ -5,6 +5,7 @@
 #include <malloc.h>
 
 #include "broker/core/testing.hpp"
+#include "broker/store/scratch_store.hpp"
 
 namespace tidegate::core {
 namespace {
@@ -292,6 +293,38 @@ TEST_F(queues, a_hundred_thousand_messages_take_no_memory) {
   }
   EXPECT_EQ(seen, 100'000u);
   broker_.reopen_killed();
+  EXPECT_EQ(broker_.ready("work"), 0u);
+}
+
+// Nobody would ever see messages whose chunk is gone; the queue counts them and must get over them.
+TEST_F(queues, settle_what_is_missing_in_the_store_and_tell_of_it) {
+  fill(20'000);
+  const auto first = broker_.consume("work", 10);
+  for (const auto& one : broker_.pull_all(first)) broker_.ack(first, one.offset);
+  store::chunk_place gone{};
+  offset_t before = 0;
+  broker_.reopen_changed([&](const std::filesystem::path& folder) {
+    store::raw_file file(folder);
+    const auto chunks = file.rows(&store::tables::chunk);
+    ASSERT_GE(chunks.size(), 3u);
+    before = store::place_of_chunk_key(chunks.begin()->first).last_offset;
+    gone = store::place_of_chunk_key(std::next(chunks.begin())->first);
+    file.erase(&store::tables::chunk, std::next(chunks.begin())->first);
+  });
+  EXPECT_EQ(broker_.ready("work"), 19'990u);
+  const auto consumer = broker_.consume("work");
+  const auto taken = broker_.pull_all(consumer);
+  EXPECT_EQ(taken.size(), 19'990 - (gone.last_offset - before));
+  EXPECT_EQ(broker_.ready("work"), 0u);
+  broker_.commit();
+  const auto losses = broker_->list_losses().value();
+  ASSERT_EQ(losses.size(), 1u);
+  EXPECT_EQ(losses[0].record.reason, store::loss_reason::damaged);
+  EXPECT_EQ(losses[0].record.first, before + 1);
+  EXPECT_EQ(losses[0].record.end, gone.last_offset + 1);
+  EXPECT_EQ(losses[0].record.records, gone.last_offset - before);
+  for (const auto& one : taken) broker_.ack(consumer, one.offset);
+  broker_.reopen_closed();
   EXPECT_EQ(broker_.ready("work"), 0u);
 }
 

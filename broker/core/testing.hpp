@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -88,6 +89,15 @@ class stepping_broker {
   void reopen_closed() {
     commit();
     store_->close();
+    open();
+  }
+  // What is done to the file in between.
+  void reopen_changed(const std::function<void(const std::filesystem::path&)>& change) {
+    commit();
+    store_->close();
+    broker_.reset();
+    store_.reset();
+    change(folder_.path());
     open();
   }
   // As after kill -9: what was not committed is gone.
