@@ -164,14 +164,19 @@ result<bool> reader::scan_chunk(scanning& scan) const {
   const offset_t end = find(scan.stream)->end;
   const auto batches = read_chunk(place, found->value);
   if (!batches) return scan.skip(std::min(place.last_offset, end - 1), batches.error());
-  for (const batch_view& batch : *batches) {
-    if (batch.last_offset < scan.position) continue;
+  for (auto next = batches->begin(); next != batches->end();) {
+    const batch_view& batch = *next++;
+    // The chunk's own CRC-32C is good for where batches begin; where one ends is under the batch's.
+    const offset_t behind = next == batches->end() ? place.last_offset + 1 : next->base_offset;
+    if (behind <= scan.position) continue;
     if (batch.base_offset >= end) return false;
     if (const auto told = tell_gap(scan, cursor, batch); !told) return told;
     if (!crc_matches(batch)) {
-      if (auto skipped = scan.skip(batch.last_offset, damaged(scan.stream, scan.position)); !skipped) return skipped;
+      const offset_t last = std::min(behind, end) - 1;
+      if (auto skipped = scan.skip(last, damaged(scan.stream, scan.position)); !skipped) return skipped;
       continue;
     }
+    if (batch.last_offset < scan.position) continue;
     scan.position = batch.last_offset + 1;
     scan.has_given = true;
     if (!scan.take(batch)) return false;

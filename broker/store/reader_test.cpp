@@ -240,6 +240,42 @@ TEST(reader, what_is_damaged_can_be_passed_over) {
   }
 }
 
+// Where a damaged batch says that it ends is not believed: what lies behind it is given, and nothing is told that is
+// not there yet.
+TEST(reader, a_damaged_last_offset_takes_nothing_else_along) {
+  scratch_store store;
+  const stream_id log = store.make_log();
+  for (int i = 0; i < 3; ++i) store.append_opaque(log, 10, std::string(3'000, 'z'));
+  store.commit();
+  store.close();
+  const auto chunks = raw_file(store.path()).rows(&tables::chunk);
+  ASSERT_EQ(chunks.size(), 1u);
+  const auto& [key, value] = *chunks.begin();
+  for (const std::size_t batch : {0, 1, 2}) {
+    for (const std::uint32_t delta : {12u, 1'000'000u}) {
+      std::string damaged = value;
+      constexpr std::size_t last_offset_delta_at = 23, batch_bytes = record_batch_header_bytes + 3'000;
+      store_be(damaged.data() + chunk_header_bytes + batch * batch_bytes + last_offset_delta_at, delta);
+      raw_file(store.path()).put(&tables::chunk, key, damaged);
+      store.open();
+      std::vector<offset_t> given, told;
+      const auto take = [&](const batch_view& found) {
+        given.push_back(found.base_offset);
+        return true;
+      };
+      const auto note = [&](offset_range range) { told.insert(told.end(), {range.begin, range.end}); };
+      ASSERT_TRUE(store->read().scan(log, 0, take, note));
+      EXPECT_EQ(told, (std::vector<offset_t>{10 * batch, 10 * batch + 10})) << delta;
+      EXPECT_EQ(given.size(), 2u) << delta;
+      given.clear(), told.clear();
+      ASSERT_TRUE(store->read().scan(log, 10 * batch + 5, take, note));
+      EXPECT_EQ(told, (std::vector<offset_t>{10 * batch + 5, 10 * batch + 10})) << delta;
+      EXPECT_EQ(given.size(), 2 - batch) << delta;
+      store.kill();
+    }
+  }
+}
+
 // A turned bit in one of LMDB's own pages can hide a row.
 TEST(reader, a_chunk_that_is_missing_between_others_is_told) {
   scratch_store store;
