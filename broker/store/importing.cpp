@@ -29,8 +29,7 @@ storage_failure failed(std::string_view what, const std::filesystem::path& path)
 
 // With a lock file, so that there is something to lock from the beginning.
 const std::filesystem::path& with_lock_file(const std::filesystem::path& directory) {
-  std::error_code failure;
-  std::filesystem::create_directories(directory, failure);
+  make_directory(directory);  // a failure shows in what follows
   const std::filesystem::path path = directory / owner_file;
   const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
   if (file < 0) throw failed("make", path);
@@ -64,6 +63,7 @@ class importer {
     put_journal();
     put_format(format_version);
     txn_->commit();
+    sync_directory(file_.parent_path());
     return counts_;
   }
 

@@ -28,11 +28,6 @@ storage_failure failed(std::string_view what, const std::filesystem::path& path)
   return storage_failure(fmt::format("cannot {} {}: {}", what, path.string(), std::strerror(errno)));
 }
 
-void sync_directory(const std::filesystem::path& directory) {
-  const descriptor opened(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (opened.number < 0 || ::fsync(opened.number) != 0) throw failed("sync", directory);
-}
-
 void rename_file(const std::filesystem::path& from, const std::filesystem::path& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) throw failed("rename", from);
   sync_directory(to.parent_path());
@@ -63,6 +58,19 @@ void put_identity(const std::filesystem::path& directory, std::uint64_t bytes_ma
 
 descriptor::~descriptor() {
   if (number >= 0) ::close(number);
+}
+
+void sync_directory(const std::filesystem::path& directory) {
+  const descriptor opened(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (opened.number < 0 || ::fsync(opened.number) != 0) throw failed("sync", directory);
+}
+
+std::error_code make_directory(const std::filesystem::path& directory) {
+  std::error_code failure;
+  if (std::filesystem::create_directories(directory, failure)) {
+    sync_directory(std::filesystem::canonical(directory).parent_path());
+  }
+  return failure;
 }
 
 void fill_with_zeros(const std::filesystem::path& file, std::uint64_t bytes_max, std::string_view advice,

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <system_error>
 
 namespace tidegate::store {
 
@@ -16,6 +17,11 @@ struct descriptor {
   descriptor& operator=(const descriptor&) = delete;
   ~descriptor();
 };
+
+// So that a file made or renamed in it is there after a power cut. Throws storage_failure.
+void sync_directory(const std::filesystem::path& directory);
+// Makes it and those above it where they are missing, and syncs the one above.
+std::error_code make_directory(const std::filesystem::path& directory);
 
 // Appends zeros up to that size, and syncs: so the disk cannot run out under a broker, and the file system has no
 // blocks to find in a commit. `step`, if there is one, is told how far it is. Throws storage_failure, at once where the

@@ -64,9 +64,7 @@ store::~store() {
 }
 
 void store::lock_directory() {
-  std::error_code failure;
-  std::filesystem::create_directories(options_.directory, failure);
-  if (failure) {
+  if (const std::error_code failure = make_directory(options_.directory)) {
     throw storage_failure(fmt::format("cannot make the store's directory {}: {}; check store.path and its permissions",
                                       options_.directory.string(), failure.message()));
   }
