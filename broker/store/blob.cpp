@@ -11,7 +11,9 @@ namespace {
 
 constexpr std::uint32_t blob_magic = 0x54474A32;  // "TGJ2"
 constexpr std::size_t crc_covers_from = 12;
+constexpr std::size_t flags_at = 22;
 constexpr std::uint16_t flag_wall_trusted = 1;
+constexpr std::uint16_t flag_has_more = 2;
 
 enum class entry_type : std::uint8_t {
   append = 1,
@@ -36,14 +38,27 @@ void append_time(std::string& out, const commit_time& time) {
   append_ms(out, time.boot_elapsed);
 }
 
-commit_time take_time(byte_reader& reader) {
-  commit_time time;
-  time.wall_trusted = (reader.be<std::uint16_t>() & flag_wall_trusted) != 0;
-  time.lifetime = take_ms(reader);
-  time.wall = take_ms(reader);
-  time.boot = reader.be<std::uint64_t>();
-  time.boot_elapsed = take_ms(reader);
-  return time;
+blob_head take_head(byte_reader& reader) {
+  blob_head head;
+  head.commit = reader.be<commit_number>();
+  head.part = reader.be<std::uint16_t>();
+  const auto flags = reader.be<std::uint16_t>();
+  head.has_more = (flags & flag_has_more) != 0;
+  head.time.wall_trusted = (flags & flag_wall_trusted) != 0;
+  head.time.lifetime = take_ms(reader);
+  head.time.wall = take_ms(reader);
+  head.time.boot = reader.be<std::uint64_t>();
+  head.time.boot_elapsed = take_ms(reader);
+  return head;
+}
+
+std::string name_of(commit_number commit, int part) { return fmt::format("part {} of commit {}", part, commit); }
+
+void seal(std::string& blob) { store_be(blob.data() + 8, crc32c(std::string_view(blob).substr(crc_covers_from))); }
+
+void set_has_more(std::string& blob) {
+  char* const flags = blob.data() + flags_at;
+  store_be(flags, static_cast<std::uint16_t>(load_be<std::uint16_t>(flags) | flag_has_more));
 }
 
 }  // namespace
@@ -148,9 +163,17 @@ void blob_writer::lost(loss_number number, const loss_record& record, const drop
 std::vector<blob_writer::part> blob_writer::finish() {
   for (part& part : parts_) {
     store_be(part.bytes.data() + 4, static_cast<std::uint32_t>(part.bytes.size()));
-    store_be(part.bytes.data() + 8, crc32c(std::string_view(part.bytes).substr(crc_covers_from)));
+    if (&part != &parts_.back()) set_has_more(part.bytes);
+    seal(part.bytes);
   }
   return std::exchange(parts_, {});
+}
+
+std::string continued(std::string_view blob) {
+  std::string changed(blob);
+  set_has_more(changed);
+  seal(changed);
+  return changed;
 }
 
 namespace {
@@ -214,15 +237,32 @@ void visit_blob(std::string_view blob, const blob_visitor& visitor) {
   const auto magic = reader.be<std::uint32_t>();
   const auto length = reader.be<std::uint32_t>();
   const auto crc = reader.be<std::uint32_t>();
-  reader.take(8);
-  const auto part = reader.be<std::uint16_t>();
-  const commit_time time = take_time(reader);
+  const blob_head head = take_head(reader);
   if (reader.failed() || magic != blob_magic || length != blob.size() || crc != crc32c(blob.substr(crc_covers_from))) {
     throw store_damaged("the store is damaged: a journal blob fails its magic, length or CRC-32C");
   }
-  visitor.time(time);
-  while (!reader.at_end()) visit_entry(reader, blob, part, visitor);
+  visitor.head(head);
+  while (!reader.at_end()) visit_entry(reader, blob, head.part, visitor);
   check_whole(reader, "a journal blob");
+}
+
+void journal_sequence::take(std::string_view key, const blob_head& head) {
+  if (key != journal_key(head.commit, head.part)) {
+    throw store_damaged(fmt::format("the store is damaged: {} of the journal stands in the place of another",
+                                    name_of(head.commit, head.part)));
+  }
+  const auto before = std::exchange(last_, head);
+  // A journal loses whole commits at its head, so it begins with a part 0.
+  const commit_number commit = !before ? head.commit : before->has_more ? before->commit : before->commit + 1;
+  const int part = before && before->has_more ? before->part + 1 : 0;
+  if (head.commit == commit && head.part == part) return;
+  throw store_damaged(fmt::format("the store is damaged: the journal has {} where {} belongs",
+                                  name_of(head.commit, head.part), name_of(commit, part)));
+}
+
+std::string journal_sequence::complaint() const {
+  if (!last_ || !last_->has_more) return {};
+  return fmt::format("the journal ends before {}", name_of(last_->commit, last_->part + 1));
 }
 
 }  // namespace tidegate::store

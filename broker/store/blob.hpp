@@ -17,8 +17,8 @@ constexpr std::size_t blob_bytes_max = 256 * 1024;  // a longer commit is split 
 // Entries are appended in the order in which they take effect.
 //
 //   0 magic "TGJ2" | 4 length u32 of the whole blob | 8 CRC-32C u32 of what follows | 12 commit u64 | 20 part u16 |
-//   22 flags u16: 1 wall time is trusted | 24 lifetime ms u64 | 32 wall ms u64 | 40 boot u64 | 48 boot elapsed ms u64 |
-//   56 entries: type u8, body
+//   22 flags u16: 1 wall time is trusted, 2 the commit has a part behind this one | 24 lifetime ms u64 |
+//   32 wall ms u64 | 40 boot u64 | 48 boot elapsed ms u64 | 56 entries: type u8, body
 class blob_writer {
  public:
   // Begins with an empty part: a commit that did nothing to streams still has its number and time.
@@ -40,13 +40,17 @@ class blob_writer {
   // `totals` of the record's stream, with this loss.
   void lost(loss_number number, const loss_record& record, const drop_totals& totals);
 
-  // The finished parts. More may come behind them, and be finished in their turn.
+  // The finished parts, of which the last says that it is the last one. More may come behind them, and be finished in
+  // their turn: then that one has to be put again, continued().
   struct part {
     std::uint16_t number = 0;
     std::string bytes;
   };
   std::vector<part> finish();
+  // Nothing is there that is not finished.
   bool empty() const { return parts_.empty(); }
+  // The last one begun.
+  std::uint16_t last_part() const { return static_cast<std::uint16_t>(next_part_ - 1); }
 
  private:
   std::string& room_for(std::size_t size);
@@ -58,9 +62,20 @@ class blob_writer {
   std::uint16_t next_part_ = 0;
 };
 
+// A finished part, of a commit that goes on behind it.
+std::string continued(std::string_view blob);
+
+// What stands before a blob's entries.
+struct blob_head {
+  commit_number commit = 0;
+  std::uint16_t part = 0;
+  bool has_more = false;  // the commit has a part behind this one
+  commit_time time;
+};
+
 // Takes a blob apart, entry by entry. Every function is set.
 struct blob_visitor {
-  std::function<void(const commit_time&)> time;
+  std::function<void(const blob_head&)> head;
   std::function<void(stream_id, std::string_view batch, blob_writer::place)> append;
   std::function<void(stream_id, offset_range)> acked;
   std::function<void(stream_id, offset_t, std::uint32_t count)> delivered;
@@ -73,5 +88,19 @@ struct blob_visitor {
 };
 // Throws storage_failure on a damaged blob.
 void visit_blob(std::string_view blob, const blob_visitor& visitor);
+
+// Whether the blobs of a journal are all there: commits follow each other without a gap, and the parts of each from 0
+// up to the one that says it is the last.
+class journal_sequence {
+ public:
+  // The next one in the table's order. Throws storage_failure where another blob belongs there; it may be asked on.
+  void take(std::string_view key, const blob_head& head);
+  // Behind the last one: what is missing there; empty: nothing.
+  std::string complaint() const;
+  commit_number last_commit() const { return last_ ? last_->commit : 0; }
+
+ private:
+  std::optional<blob_head> last_;
+};
 
 }  // namespace tidegate::store

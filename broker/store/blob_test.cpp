@@ -46,8 +46,9 @@ std::string told(std::string_view blob) {
   std::string out;
   const auto number = [](stream_id id) { return static_cast<std::uint32_t>(id); };
   blob_visitor visitor;
-  visitor.time = [&](const commit_time& time) {
-    out += fmt::format("at {} {} {};", time.lifetime.count(), time.wall.count(), time.wall_trusted);
+  visitor.head = [&](const blob_head& head) {
+    out += fmt::format("{} of {}{} at {} {} {};", head.part, head.commit, head.has_more ? ", more" : "",
+                       head.time.lifetime.count(), head.time.wall.count(), head.time.wall_trusted);
   };
   visitor.append = [&](stream_id id, std::string_view batch, blob_writer::place place) {
     EXPECT_EQ(blob.substr(place.position, batch.size()), batch);
@@ -97,7 +98,7 @@ std::string full_blob() {
 
 TEST(blob, a_blob_is_taken_apart_in_its_order) {
   EXPECT_EQ(told(full_blob()),
-            "at 60000 1700000000000 true;append 1 92 in 0;acked 2 5-8;acked 2 10-300;delivered 2 9 3;trimmed 1 "
+            "0 of 7 at 60000 1700000000000 true;append 1 92 in 0;acked 2 5-8;acked 2 10-300;delivered 2 9 3;trimmed 1 "
             "4;held 2 500;cursor 1 readers 9 meta;"
             "producer sensor 44;no producer old;age 1 30 3;lost 8 1 retention_bytes 4 of 40;");
 }
@@ -108,10 +109,64 @@ TEST(blob, a_long_commit_is_split_into_parts) {
   const auto parts = blob.finish();
   ASSERT_EQ(parts.size(), 2u);
   for (const auto& part : parts) EXPECT_LE(part.bytes.size(), blob_bytes_max);
+  EXPECT_THAT(told(parts[0].bytes), testing::StartsWith("0 of 7, more at"));
+  EXPECT_THAT(told(parts[1].bytes), testing::StartsWith("1 of 7 at"));
   EXPECT_THAT(told(parts[1].bytes), testing::HasSubstr("in 1;"));
   EXPECT_TRUE(blob.empty());
+  EXPECT_EQ(blob.last_part(), 1u);
   blob.append(stream_id{1}, one_reading());
+  EXPECT_EQ(blob.last_part(), 2u);
   EXPECT_EQ(blob.finish().front().number, 2u);
+}
+
+TEST(blob, a_part_that_is_continued_differs_in_a_flag_alone) {
+  const std::string last = full_blob(), changed = continued(last);
+  EXPECT_EQ(told(changed), std::string(told(last)).insert(6, ", more"));
+  EXPECT_EQ(hex(changed.substr(20, 4)),
+            "0000"
+            "0003");
+  EXPECT_TRUE(changed.substr(24) == last.substr(24));
+  EXPECT_EQ(continued(changed), changed);
+}
+
+// What a sequence of blobs is told for, or nothing: "COMMIT.PART", with a "+" where more parts follow.
+std::string complaint_about(const std::vector<std::string>& blobs) {
+  journal_sequence sequence;
+  try {
+    for (const std::string& blob : blobs) {
+      blob_head head;
+      head.commit = static_cast<commit_number>(blob[0] - '0');
+      head.part = static_cast<std::uint16_t>(blob[2] - '0');
+      head.has_more = blob.ends_with("+");
+      sequence.take(journal_key(head.commit, head.part), head);
+    }
+  } catch (const store_damaged& damage) {
+    return damage.what();
+  }
+  return sequence.complaint();
+}
+
+TEST(journal_sequence, tells_what_is_missing) {
+  using testing::HasSubstr;
+  EXPECT_EQ(complaint_about({}), "");
+  EXPECT_EQ(complaint_about({"3.0"}), "");
+  EXPECT_EQ(complaint_about({"3.0+", "3.1+", "3.2", "4.0", "5.0+", "5.1"}), "");
+  EXPECT_THAT(complaint_about({"3.1", "4.0"}), HasSubstr("has part 1 of commit 3 where part 0 of commit 3 belongs"));
+  EXPECT_THAT(complaint_about({"3.0", "5.0"}), HasSubstr("has part 0 of commit 5 where part 0 of commit 4 belongs"));
+  EXPECT_THAT(complaint_about({"3.0", "4.1"}), HasSubstr("has part 1 of commit 4 where part 0 of commit 4 belongs"));
+  EXPECT_THAT(complaint_about({"3.0+", "3.2"}), HasSubstr("has part 2 of commit 3 where part 1 of commit 3 belongs"));
+  EXPECT_THAT(complaint_about({"3.0+", "4.0"}), HasSubstr("has part 0 of commit 4 where part 1 of commit 3 belongs"));
+  EXPECT_THAT(complaint_about({"3.0", "3.1"}), HasSubstr("has part 1 of commit 3 where part 0 of commit 4 belongs"));
+  EXPECT_EQ(complaint_about({"3.0", "4.0+"}), "the journal ends before part 1 of commit 4");
+}
+
+TEST(journal_sequence, a_blob_under_another_key_is_told_and_may_be_passed_over) {
+  journal_sequence sequence;
+  sequence.take(journal_key(3, 0), {3, 0, false, {}});
+  EXPECT_THROW(sequence.take(journal_key(4, 0), {9, 0, false, {}}), store_damaged);
+  EXPECT_EQ(sequence.last_commit(), 3u);
+  sequence.take(journal_key(4, 0), {4, 0, false, {}});
+  EXPECT_EQ(sequence.last_commit(), 4u);
 }
 
 TEST(blob, every_cut_of_a_blob_is_refused) {

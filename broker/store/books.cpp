@@ -87,7 +87,10 @@ class state_reader {
 class journal_reader {
  public:
   journal_reader(books& books, contents* contents) : books_(books), contents_(contents) {
-    visitor_.time = [this](const commit_time& time) { books_.time = time; };
+    visitor_.head = [this](const blob_head& head) {
+      sequence_.take(key_, head);
+      books_.time = head.time;
+    };
     visitor_.append = [this](stream_id id, std::string_view batch, blob_writer::place place) {
       append(id, batch, place);
     };
@@ -117,11 +120,21 @@ class journal_reader {
   }
 
   void read(std::string_view key, std::string_view blob) {
+    key_ = key;
     commit_ = commit_of_journal_key(key);
     if (books_.journal_head == 0) books_.journal_head = commit_;
     books_.last_commit = std::max(books_.last_commit, commit_);
     books_.journal_bytes += blob.size();
     visit_blob(blob, visitor_);
+  }
+
+  void finish() const {
+    const std::string text = sequence_.complaint();
+    if (!text.empty()) throw store_damaged("the store is damaged: " + text);
+    if (books_.last_commit == sequence_.last_commit()) return;
+    throw store_damaged(
+        fmt::format("the store is damaged: the journal ends with commit {}, and a stream was written in {}",
+                    sequence_.last_commit(), books_.last_commit));
   }
 
  private:
@@ -158,6 +171,8 @@ class journal_reader {
   books& books_;
   contents* contents_;
   blob_visitor visitor_;
+  journal_sequence sequence_;
+  std::string_view key_;  // of the blob that is read
   commit_number commit_ = 0;
 };
 
@@ -273,6 +288,7 @@ books read_books(lmdb::env& env, const tables& tables, contents* contents) {
     ahead.touch(blob->value);
     journal.read(blob->key, blob->value);
   }
+  journal.finish();
   find_chunks(txn, tables, books);
   return books;
 }

@@ -173,20 +173,26 @@ commit_number writer::oldest_needed() const {
   return oldest;
 }
 
-// Blobs that nothing needs any more, from the head, within the bound on what one commit frees.
+// Blobs that nothing needs any more, from the head, within the bound on what one commit frees; of a commit all parts or
+// none, so that a journal without its first part is known to have lost it.
 void writer::trim_journal(lmdb::txn& txn) {
   if (books_.journal_head >= books_.last_commit) return;
   const commit_number needed = oldest_needed();
   if (books_.journal_head >= needed) return;
   lmdb::cursor cursor(txn, tables_.journal);
-  auto blob = cursor.first();
-  while (blob && commit_of_journal_key(blob->key) < needed && freed_bytes_ < freed_bytes_per_commit) {
+  commit_number begun = 0;
+  for (auto blob = cursor.first(); blob; blob = cursor.next()) {
+    const commit_number commit = commit_of_journal_key(blob->key);
+    const bool may_go = commit < needed && (commit == begun || freed_bytes_ < freed_bytes_per_commit);
+    if (!may_go) {
+      books_.journal_head = commit;
+      return;
+    }
+    begun = commit;
     books_.journal_bytes -= blob->value.size();
     freed_bytes_ += blob->value.size();
     cursor.erase();
-    blob = cursor.next();
   }
-  if (blob) books_.journal_head = commit_of_journal_key(blob->key);
 }
 
 }  // namespace tidegate::store

@@ -174,7 +174,7 @@ TEST_F(changed_store, misplaced_rows_are_damage) {
   const std::string lines = found();
   EXPECT_THAT(lines, HasSubstr("damaged: chunk of stream 3 up to offset 1000000: the chunk of"));
   EXPECT_THAT(lines, HasSubstr("damaged: a chunk without a place"));
-  EXPECT_THAT(lines, HasSubstr("damaged: part 0 of commit 1000000: it belongs elsewhere"));
+  EXPECT_THAT(lines, HasSubstr("damaged: part 0 of commit 1000000: part 0 of commit "));
   EXPECT_THAT(lines, HasSubstr("damaged: a state row without a name"));
 }
 
@@ -188,7 +188,17 @@ TEST_F(changed_store, number_that_would_be_given_again_is_inconsistent) {
   EXPECT_THAT(found(), HasSubstr("inconsistent: stream 5: has a number that would be given to another stream"));
 }
 
-// Three commits whose blobs are cut into parts, and what is missed of them.
+bool starts(const lived_store& store) {
+  try {
+    const class store opened({store.path(), 32 << 20, {8 << 20}, false});
+    return true;
+  } catch (const storage_failure& failure) {
+    EXPECT_THAT(failure.what(), HasSubstr("damaged: the journal "));
+    return false;
+  }
+}
+
+// Three commits whose blobs are cut into parts, and what is missed of them, by the check and by a start.
 TEST(inspection, missing_parts_and_commits_are_found) {
   const auto look_without = [](commit_number commit, std::uint16_t first, std::uint16_t last) {
     lived_store store(5, {32 << 20, 8 << 20});
@@ -207,14 +217,23 @@ TEST(inspection, missing_parts_and_commits_are_found) {
       for (auto part = first; part <= last; ++part) txn.erase(tables.journal, journal_key(commit, part));
       txn.commit();
     }
-    return lines_of(inspected(store.path()));
+    const std::string found = lines_of(inspected(store.path()));
+    EXPECT_EQ(starts(store), found.empty());
+    return found;
   };
-  EXPECT_THAT(look_without(3, 1, 1),
-              HasSubstr("damaged: part 2 of commit 3: the parts from 1 to before it are missing"));
-  EXPECT_THAT(look_without(3, 0, 0), HasSubstr("damaged: part 1 of commit 3: the parts before it are missing"));
-  EXPECT_THAT(look_without(3, 0, 9), HasSubstr("inconsistent: commits 3 to 3: are missing in the journal"));
-  // The journal is trimmed blob by blob, so its head may lack parts.
-  EXPECT_EQ(look_without(2, 0, 0), "");
+  EXPECT_EQ(look_without(9, 0, 0), "");
+  EXPECT_EQ(look_without(2, 0, 0),
+            "damaged: part 1 of commit 2: the journal has part 1 of commit 2 where part 0 of commit 2 belongs\n");
+  EXPECT_EQ(look_without(3, 0, 0),
+            "damaged: part 1 of commit 3: the journal has part 1 of commit 3 where part 0 of commit 3 belongs\n");
+  EXPECT_EQ(look_without(3, 1, 1),
+            "damaged: part 2 of commit 3: the journal has part 2 of commit 3 where part 1 of commit 3 belongs\n");
+  EXPECT_EQ(look_without(3, 3, 3),
+            "damaged: part 0 of commit 4: the journal has part 0 of commit 4 where part 3 of commit 3 belongs\n");
+  EXPECT_EQ(look_without(3, 0, 9),
+            "damaged: part 0 of commit 4: the journal has part 0 of commit 4 where part 0 of commit 3 belongs\n");
+  EXPECT_EQ(look_without(4, 3, 3), "damaged: table journal: the journal ends before part 3 of commit 4\n");
+  EXPECT_EQ(look_without(4, 1, 3), "damaged: table journal: the journal ends before part 1 of commit 4\n");
 }
 
 TEST(inspection, looking_changes_nothing_and_needs_no_right_to_write) {

@@ -111,6 +111,39 @@ TEST(losses, what_a_device_lost_is_a_row_of_its_own) {
   EXPECT_EQ(rows.at(1).since, milliseconds(1'700'000'000'005));
 }
 
+// Chunks are longer than the batches they are made of, so a log at its bound loses its head when its journal is rolled
+// up; by then the commit's blob is finished.
+TEST(losses, a_loss_behind_a_finished_blob_is_in_the_next_part_of_its_commit) {
+  scratch_store store({8 << 20, 80 * 1024});
+  const stream_id log = store.make_log({3 * 20'000}), other = store.make_queue();
+  store.commit();
+  for (int i = 0; i < 3; ++i) {
+    store.append_opaque(log, 1, std::string(20'000 - record_batch_header_bytes, 'z'));
+    store.commit();
+  }
+  EXPECT_EQ(store.view(log).log_start, 0u);
+  while (store.view(log).log_start == 0) {
+    store.append(other, std::string(2'000, 'o'));
+    store.commit();
+  }
+  EXPECT_EQ(losses_of(store).size(), 1u);
+  store.kill();
+  const auto blobs = raw_file(store.path()).rows(&tables::journal);
+  ASSERT_GE(blobs.size(), 2u);
+  const auto last = blobs.rbegin(), before = std::next(last);
+  EXPECT_EQ(load_be<std::uint16_t>(last->first.data() + 8), 1u);
+  EXPECT_EQ(commit_of_journal_key(before->first), commit_of_journal_key(last->first));
+  EXPECT_EQ(load_be<std::uint16_t>(before->second.data() + 22), 2u);
+  EXPECT_EQ(load_be<std::uint16_t>(last->second.data() + 22), 0u);
+  store.open();
+  EXPECT_EQ(losses_of(store).size(), 1u);
+  EXPECT_EQ(store.view(log).drops.records, 3u);
+  // Without that part nobody would know of the loss.
+  store.kill();
+  raw_file(store.path()).erase(&tables::journal, last->first);
+  EXPECT_THROW(store.open(), storage_failure);
+}
+
 TEST(losses, unread_is_what_a_protected_group_had_not_read) {
   scratch_store store;
   const stream_id log = store.make_log({0, {}, 100, overflow::drop_oldest, {"bridge", "audit"}});

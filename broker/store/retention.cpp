@@ -218,8 +218,13 @@ void writer::put_losses(blob_writer& blob) {
 
 // Of what was dropped when the blob was written already: a chunk can be longer than the batches it was made of.
 void writer::put_late_losses(lmdb::txn& txn, blob_writer& blob) {
+  const std::string last = journal_key(books_.last_commit, blob.last_part());
   put_losses(blob);
-  if (!blob.empty()) put_blob(txn, blob);
+  if (blob.empty()) return;
+  const auto finished = txn.get(tables_.journal, last);
+  TIDEGATE_EXPECT(finished.has_value());
+  txn.put(tables_.journal, last, continued(*finished));
+  put_blob(txn, blob);
 }
 
 }  // namespace tidegate::store

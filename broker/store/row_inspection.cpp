@@ -145,27 +145,10 @@ void row_inspection::take_block(stream_id stream, std::uint64_t block, std::stri
   }
 }
 
-// The head may have lost its first parts: the journal is trimmed blob by blob.
 void row_inspection::take_blob(std::string_view key, std::string_view value) {
-  const commit_number commit = commit_of_journal_key(key);
-  const auto part = load_be<std::uint16_t>(key.data() + 8);
-  visit_blob(value, nobody());
-  if (load_be<std::uint64_t>(value.data() + 12) != commit || load_be<std::uint16_t>(value.data() + 20) != part) {
-    throw storage_failure("it belongs elsewhere");
-  }
-  if (last_commit_ == 0) {
-    first_commit_ = commit;
-  } else if (commit > last_commit_ + 1) {
-    find_(severity::inconsistent, fmt::format("commits {} to {}", last_commit_ + 1, commit - 1),
-          "are missing in the journal, and so is what they did");
-  } else if (commit == last_commit_ && part != next_part_) {
-    throw storage_failure(fmt::format("the parts from {} to before it are missing", next_part_));
-  }
-  if (commit != last_commit_ && commit != first_commit_ && part != 0) {
-    throw storage_failure("the parts before it are missing");
-  }
-  last_commit_ = commit;
-  next_part_ = part + 1u;
+  blob_visitor visitor = nobody();
+  visitor.head = [&](const blob_head& head) { sequence_.take(key, head); };
+  visit_blob(value, visitor);
 }
 
 void row_inspection::take_loss(std::string_view key, std::string_view value) {
@@ -177,6 +160,7 @@ void row_inspection::compare() {
   for (const auto name : {meta_incarnation, meta_clean}) {
     if (!meta_.contains(std::string(name))) find_(severity::damaged, row_name("meta", name), "is missing");
   }
+  if (const std::string text = sequence_.complaint(); !text.empty()) find_(severity::damaged, "table journal", text);
   for (const std::string& text : catalog_.dangling()) find_(severity::damaged, "catalog", text);
   for (const auto& [stream, owner] : catalog_.streams()) {
     const std::string where = fmt::format("{} {}", tidegate::name(owner.kind), owner.name);
@@ -209,10 +193,10 @@ void row_inspection::compare_streams() {
     if (checkpoint.maybe_delivered_before > checkpoint.next_offset) {
       find_(severity::inconsistent, where, "calls messages delivered that are still to come");
     }
-    if (checkpoint.commit > last_commit_) {
-      find_(
-          severity::damaged, where,
-          fmt::format("was last written in commit {}, and the journal ends with {}", checkpoint.commit, last_commit_));
+    if (checkpoint.commit > sequence_.last_commit()) {
+      find_(severity::damaged, where,
+            fmt::format("was last written in commit {}, and the journal ends with {}", checkpoint.commit,
+                        sequence_.last_commit()));
     }
     if (number(stream) >= next_stream_.value_or(1)) {
       find_(severity::inconsistent, where, "has a number that would be given to another stream");

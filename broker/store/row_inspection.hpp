@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "broker/store/blob.hpp"
 #include "broker/store/catalog.hpp"
 #include "broker/store/inspection.hpp"
 
@@ -43,8 +44,7 @@ class row_inspection {
   std::map<stream_id, std::uint64_t> cursors_;
   std::set<std::string> meta_;
   std::optional<std::uint32_t> next_stream_;
-  commit_number first_commit_ = 0, last_commit_ = 0;
-  std::uint32_t next_part_ = 0;
+  journal_sequence sequence_;
 };
 
 }  // namespace tidegate::store
