@@ -5,6 +5,7 @@
 
 #include <sstream>
 
+#include "broker/store/archive_of_format_2.hpp"
 #include "broker/store/importing.hpp"
 #include "broker/store/lived_store.hpp"
 #include "broker/store/overview.hpp"
@@ -148,7 +149,7 @@ TEST(transfer, loss_records_go_along) {
   lived_store old(6);
   old.store().close();
   loss_record gone{loss_reason::device, stream_id{}, "hall", 7, 12, 5};
-  raw_file(old.path()).put(&tables::loss, loss_key(5), encode(gone));
+  raw_file(old.path()).put_row(&tables::loss, loss_key(5), encode(gone));
   scratch_directory elsewhere;
   imported(exported(old.path()), elsewhere.path());
   const auto rows = raw_file(elsewhere.path()).rows(&tables::loss);
@@ -157,6 +158,41 @@ TEST(transfer, loss_records_go_along) {
   const auto losses = survey(moved).losses;
   ASSERT_FALSE(losses.empty());
   EXPECT_EQ(losses.front().record, gone);
+}
+
+std::string unhex(std::string_view digits) {
+  std::string bytes;
+  for (std::size_t at = 0; at < digits.size(); at += 2) {
+    bytes.push_back(static_cast<char>(std::stoi(std::string(digits.substr(at, 2)), nullptr, 16)));
+  }
+  return bytes;
+}
+
+TEST(transfer, an_archive_of_format_2_makes_a_store) {
+  scratch_directory elsewhere;
+  const import_outcome outcome = imported(unhex(archive_of_format_2_hex), elsewhere.path());
+  EXPECT_EQ(lines_of(outcome.found), "");
+  {
+    offline_store made(elsewhere.path());
+    const auto losses = survey(made).losses;
+    ASSERT_EQ(losses.size(), 1u);
+    EXPECT_EQ(losses[0].record.source, "hall");
+  }
+  store opened({elsewhere.path(), 1 << 20, {256 * 1024}, false});
+  EXPECT_EQ(opened.found_books().time.lifetime, milliseconds(60'500));
+  EXPECT_EQ(opened.found().definitions.size(), 2u);
+  EXPECT_EQ(opened.found_books().streams.at(stream_id{1}).held_bytes, std::string("waits").size());
+  const auto& age_marks = opened.found_books().streams.at(stream_id{2}).age_marks;
+  ASSERT_EQ(age_marks.size(), 1u);
+  EXPECT_EQ(age_marks[0].offset, 1u);
+  EXPECT_EQ(seen(opened, {stream_id{1}, stream_id{2}}),
+            fmt::format("32445915-a470-4d48-93c7-755129428b18 true 3\n"
+                        "qwork {{\"name\":\"work\",\"stream\":1}}\n"
+                        "{} {}\n{} 1\nsensor 1 44 5\n"
+                        "1 1 1 2 2 0\ncounted 1 2\n1 2 waits\n"
+                        "2 2 0 2 4 0\n0 3 21.5\n1 4 21.6\n",
+                        opened.found().definitions[1].first, opened.found().definitions[1].second,
+                        cursor_key(stream_id{2}, "readers")));
 }
 
 std::string complaint_about(const std::string& archive) {
@@ -214,6 +250,21 @@ TEST_F(damaged_archive, sections_have_their_places) {
     EXPECT_THAT(complaint_about(before + two + after), HasSubstr("damaged at byte"));
     EXPECT_THAT(complaint_about(before + one + one + two + after), HasSubstr("damaged at byte"));
     if (i > 40) break;
+  }
+}
+
+std::string with_format(std::uint32_t format) {
+  archive_header header;
+  header.format = format;
+  std::ostringstream out;
+  archive_writer(out).section(section_type::header, encode(header));
+  return out.str();
+}
+
+TEST(transfer, archives_of_other_formats_are_refused) {
+  for (const std::uint32_t format : {1, 4}) {
+    EXPECT_THAT(complaint_about(with_format(format)),
+                HasSubstr(fmt::format("of a store of format {}, this program takes formats 2 to 3", format)));
   }
 }
 

@@ -4,6 +4,8 @@
 
 #include "broker/base/bytes.hpp"
 #include "broker/store/blob.hpp"
+#include "broker/store/chunk.hpp"
+#include "broker/store/rows.hpp"
 
 namespace tidegate::store {
 namespace {
@@ -176,20 +178,33 @@ class journal_reader {
   commit_number commit_ = 0;
 };
 
-// Chunks below a log start, and chunks of streams that are no more: freeing them was cut short by the end of a process.
+// By their keys alone, some 30 bytes for 64 KiB. Below a log start and of streams that are no more there are chunks
+// when freeing them was cut short by the end of a process.
 void find_chunks(const lmdb::txn& txn, const tables& tables, books& books) {
-  lmdb::cursor cursor(txn, tables.chunk);
-  auto found = cursor.first();
-  while (found) {
-    const chunk_place place = place_of_chunk_key(found->key);
+  std::optional<stream_id> before;
+  each_row(txn, tables.chunk, [&](const lmdb::entry& row) {
+    const chunk_place place = place_of_chunk_key(row.key);
+    if (std::exchange(before, place.stream) == place.stream) return;
     const auto stream = books.streams.find(place.stream);
-    if (stream == books.streams.end()) {
-      books.dropped.insert(place.stream);
-    } else {
+    if (stream != books.streams.end()) {
       stream->second.first_chunk_last = place.last_offset;
       if (place.last_offset < stream->second.log_start) books.streams_to_free.insert(place.stream);
+      return;
     }
-    found = cursor.seek(chunk_key(place.stream, ~offset_t{0}));
+    // What is freed must not be another stream's, under a damaged key.
+    if (!is_in_place(place, row.value)) {
+      throw store_damaged(fmt::format("the store is damaged: {} belongs elsewhere", row_name("chunk", row.key)));
+    }
+    books.dropped.insert(place.stream);
+  });
+}
+
+// A damaged number must not be gone on from. That it is damaged is told to those who read the ledger.
+void find_newest_loss(const lmdb::txn& txn, const tables& tables, books& books) {
+  lmdb::cursor cursor(txn, tables.loss);
+  std::uint64_t left = txn.entries(tables.loss);
+  for (auto row = cursor.last(); row && left > 0; row = cursor.previous(), --left) {
+    if (unsealed(*row)) return books.losses.found(number_of_loss_key(row->key));
   }
 }
 
@@ -219,24 +234,39 @@ tables open_tables(lmdb::env& env) {
   return tables;
 }
 
+void check_format(const lmdb::txn& txn, const tables& tables, const std::filesystem::path& directory) {
+  const auto row = txn.get(tables.meta, meta_format);
+  if (!row) throw store_damaged("the store is damaged: its meta table lacks the format");
+  byte_reader reader(*row);
+  const auto version = reader.be<std::uint32_t>();
+  if (!reader.failed() && reader.at_end() && version == format_version) return;
+  const bool can_travel = version >= archived_format_min && version < format_version;
+  throw storage_failure(fmt::format("the store in {} has format {}, this version reads format {}: {}",
+                                    directory.string(), version, format_version,
+                                    can_travel ? "make an archive of it with `tidegate store export` of the version "
+                                                 "that wrote it, and a new store of that with `tidegate store import` "
+                                                 "of this one; or start with an empty directory"
+                                               : "use the version that wrote it, or start with an empty directory"));
+}
+
 std::uint32_t next_stream_of(const lmdb::txn& txn, const tables& tables) {
-  const auto found = txn.get(tables.meta, meta_next_stream);
+  const auto found = get_row(txn, tables.meta, meta_next_stream);
   if (!found) return 1;
-  byte_reader reader(unsealed(*found, "the next stream's id"));
+  byte_reader reader(*found);
   return reader.be<std::uint32_t>();
 }
 
 std::uint64_t flash_bytes_of(const lmdb::txn& txn, const tables& tables) {
-  const auto found = txn.get(tables.meta, meta_flash_bytes);
+  const auto found = get_row(txn, tables.meta, meta_flash_bytes);
   if (!found) return 0;
-  byte_reader reader(unsealed(*found, "the count of bytes written"));
+  byte_reader reader(*found);
   return reader.be<std::uint64_t>();
 }
 
 void put_flash_bytes(lmdb::txn& txn, const tables& tables, std::uint64_t bytes) {
   std::string value;
   append_be(value, bytes);
-  txn.put(tables.meta, meta_flash_bytes, sealed(std::move(value)));
+  put_row(txn, tables.meta, meta_flash_bytes, std::move(value));
 }
 
 void mark_dirty(books& books, stream_id id, stream_ledger& ledger, commit_number commit) {
@@ -269,25 +299,25 @@ void suspect_deliveries(books& books) {
 books read_books(lmdb::env& env, const tables& tables, contents* contents) {
   books books;
   const lmdb::txn txn(env, lmdb::access::read);
+  each_row(txn, tables.meta, [&](const lmdb::entry& row) {
+    if (row.key != meta_format) unsealed_or_fail(tables.meta, row);
+  });
   if (contents != nullptr) {
-    lmdb::cursor catalog(txn, tables.catalog);
-    for (auto row = catalog.first(); row; row = catalog.next()) {
-      contents->definitions.emplace_back(row->key, unsealed(row->value, "a definition"));
-    }
+    each_row(txn, tables.catalog, [&](const lmdb::entry& row) {
+      contents->definitions.emplace_back(row.key, unsealed_or_fail(tables.catalog, row));
+    });
   }
   state_reader state(books, contents);
-  lmdb::cursor rows(txn, tables.state);
-  for (auto row = rows.first(); row; row = rows.next()) state.read(row->key, row->value);
+  each_row(txn, tables.state,
+           [&](const lmdb::entry& row) { state.read(row.key, unsealed_or_fail(tables.state, row)); });
   state.finish();
-  lmdb::cursor losses(txn, tables.loss);
-  if (const auto newest = losses.last()) books.losses.found(number_of_loss_key(newest->key));
+  find_newest_loss(txn, tables, books);
   journal_reader journal(books, contents);
-  lmdb::cursor blobs(txn, tables.journal);
   lmdb::read_ahead ahead;
-  for (auto blob = blobs.first(); blob; blob = blobs.next()) {
-    ahead.touch(blob->value);
-    journal.read(blob->key, blob->value);
-  }
+  each_row(txn, tables.journal, [&](const lmdb::entry& row) {
+    ahead.touch(row.value);
+    journal.read(row.key, row.value);
+  });
   journal.finish();
   find_chunks(txn, tables, books);
   return books;

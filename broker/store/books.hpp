@@ -1,6 +1,7 @@
 // The writer's whole knowledge, read from the file at start and after an aborted transaction.
 #pragma once
 
+#include <filesystem>
 #include <map>
 #include <set>
 #include <string>
@@ -53,6 +54,10 @@ struct contents {
 
 // Of a key of the state table that is about one.
 stream_id stream_of_key(std::string_view key);
+
+// Throws storage_failure, which says what to do, on a store of another format than this version's. `directory`: for the
+// text.
+void check_format(const lmdb::txn& txn, const tables& tables, const std::filesystem::path& directory);
 
 // No stream had this id or a higher one.
 std::uint32_t next_stream_of(const lmdb::txn& txn, const tables& tables);

@@ -1,6 +1,7 @@
 // The writer's way from the journal into chunks and the state table.
 #include "broker/store/chunk.hpp"
 #include "broker/store/roll_up.hpp"
+#include "broker/store/rows.hpp"
 #include "broker/store/writer.hpp"
 
 namespace tidegate::store {
@@ -67,7 +68,7 @@ void writer::checkpoint_stream(lmdb::txn& txn, stream_id id, stream_ledger& ledg
 
 // `commit`: the last one whose blob the stream does not need.
 void writer::put_checkpoint(lmdb::txn& txn, stream_id id, stream_ledger& ledger, commit_number commit) {
-  txn.put(tables_.state, stream_key(id),
+  put_row(txn, tables_.state, stream_key(id),
           encode(checkpoint{ledger.kind,
                             ledger.log_start,
                             ledger.next,
@@ -89,11 +90,11 @@ void writer::put_chunk_bytes(lmdb::txn& txn) {
   for (const stream_id id : std::exchange(resized_, {})) {
     const auto found = books_.streams.find(id);
     if (found == books_.streams.end()) continue;
-    const auto row = txn.get(tables_.state, stream_key(id));
+    const auto row = get_row(txn, tables_.state, stream_key(id));
     TIDEGATE_EXPECT(row.has_value());
     checkpoint checkpoint = decode_checkpoint(*row);
     checkpoint.chunk_bytes = found->second.chunk_bytes;
-    txn.put(tables_.state, stream_key(id), encode(checkpoint));
+    put_row(txn, tables_.state, stream_key(id), encode(checkpoint));
   }
 }
 
@@ -101,7 +102,7 @@ void writer::put_blocks(lmdb::txn& txn, stream_id id, stream_ledger& ledger) {
   const std::uint64_t floor = ledger.log_start / offsets_per_block;
   for (const std::uint64_t block : ledger.dirty_blocks) {
     if (block < floor) continue;
-    txn.put(tables_.state, block_key(id, block), encode(block_of(ledger, block)));
+    put_row(txn, tables_.state, block_key(id, block), encode(block_of(ledger, block)));
     ledger.stored_blocks.insert(block);
   }
   ledger.dirty_blocks.clear();
@@ -152,13 +153,13 @@ void writer::checkpoint_states(lmdb::txn& txn, commit_number through) {
   };
   std::erase_if(books_.dirty_cursors, [&](const auto& cursor) {
     if (is_left(cursor.second.since)) return false;
-    txn.put(tables_.state, cursor.first, encode(cursor.second.state));
+    put_row(txn, tables_.state, cursor.first, encode(cursor.second.state));
     return true;
   });
   std::erase_if(books_.dirty_producers, [&](const auto& producer) {
     if (is_left(producer.second.since)) return false;
     const std::string key = producer_key(producer.first);
-    if (producer.second.state) txn.put(tables_.state, key, encode(*producer.second.state));
+    if (producer.second.state) put_row(txn, tables_.state, key, encode(*producer.second.state));
     if (!producer.second.state) txn.erase(tables_.state, key);
     return true;
   });

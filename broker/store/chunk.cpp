@@ -50,18 +50,22 @@ std::string seal_chunk(chunk_place place, std::string_view batches) {
 result<std::vector<batch_view>> read_chunk(chunk_place place, std::string_view value) {
   byte_reader reader(value);
   const auto magic = reader.be<std::uint32_t>();
-  const auto stream = reader.be<std::uint32_t>();
-  const auto last_offset = reader.be<std::uint64_t>();
+  reader.take(sizeof(stream_id) + sizeof(offset_t));
   const auto length = reader.be<std::uint32_t>();
   const auto crc = reader.be<std::uint32_t>();
   if (reader.failed() || magic != chunk_magic || length != value.size()) return damaged(place, "has a wrong header");
-  if (stream != static_cast<std::uint32_t>(place.stream) || last_offset != place.last_offset) {
-    return damaged(place, "belongs elsewhere");
-  }
+  if (!is_in_place(place, value)) return damaged(place, "belongs elsewhere");
   auto batches = split(reader.rest());
   if (!batches || batches->empty()) return damaged(place, "has a batch that does not decode");
   if (crc_of(value.substr(0, crc_at), *batches) != crc) return damaged(place, "fails its CRC-32C");
   return batches;
+}
+
+bool is_in_place(chunk_place place, std::string_view value) {
+  byte_reader reader(value);
+  reader.take(sizeof chunk_magic);
+  const auto stream = static_cast<stream_id>(reader.be<std::uint32_t>());
+  return stream == place.stream && reader.be<std::uint64_t>() == place.last_offset && !reader.failed();
 }
 
 std::vector<batch_view> read_chunk_or_fail(chunk_place place, std::string_view value) {

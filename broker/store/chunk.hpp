@@ -32,4 +32,7 @@ result<std::vector<batch_view>> read_chunk(chunk_place place, std::string_view v
 // The same for those who cannot go on without it: throws storage_failure.
 std::vector<batch_view> read_chunk_or_fail(chunk_place place, std::string_view value);
 
+// Whether a chunk found under this key says itself that it belongs there. Nothing else of it is looked at.
+bool is_in_place(chunk_place place, std::string_view value);
+
 }  // namespace tidegate::store

@@ -7,6 +7,7 @@
 #include "broker/base/bytes.hpp"
 #include "broker/store/blob.hpp"
 #include "broker/store/reader.hpp"
+#include "broker/store/rows.hpp"
 
 namespace tidegate::store {
 namespace {
@@ -67,39 +68,35 @@ class exporter {
   }
 
   // The rows of whole tables go as they are, without their seals: their content is the same on every machine.
-  void write_table(lmdb::table table, section_type type, std::string_view what) {
+  void write_table(lmdb::table table, section_type type) {
     const lmdb::txn txn(store_.env(), lmdb::access::read);
     lmdb::cursor cursor(txn, table);
     for (auto found = cursor.first(); found; found = cursor.next()) {
-      if (table == store_.rows().meta && found->key == meta_format) continue;
-      row(type, encode(archived_row{std::string(found->key), std::string(unsealed(found->value, what))}));
+      if (type == section_type::meta && found->key == meta_format) continue;
+      row(type, encode(archived_row{std::string(found->key), std::string(unsealed_or_fail(table, *found))}));
     }
   }
 
   void write_rows() {
-    write_table(store_.rows().meta, section_type::meta, "a row of the meta table");
-    write_table(store_.rows().catalog, section_type::definition, "a definition");
+    write_table(store_.rows().meta, section_type::meta);
+    write_table(store_.rows().catalog, section_type::definition);
     write_losses();
     const std::map<std::string, producer_state> producers(contents_.producers.begin(), contents_.producers.end());
-    for (const auto& [name, state] : producers) row(section_type::producer, encode(archived_row{name, bare(state)}));
+    for (const auto& [name, state] : producers) row(section_type::producer, encode(archived_row{name, encode(state)}));
   }
 
   // The newest stand in the journal alone, which does not travel.
   void write_losses() {
     auto fresh = books_.losses.fresh();
     const lmdb::txn txn(store_.env(), lmdb::access::read);
-    lmdb::cursor cursor(txn, store_.rows().loss);
+    const lmdb::table table = store_.rows().loss;
+    lmdb::cursor cursor(txn, table);
     for (auto found = cursor.first(); found; found = cursor.next()) {
-      fresh.try_emplace(number_of_loss_key(found->key), decode_loss(found->value));
+      fresh.try_emplace(number_of_loss_key(found->key), decode_loss(unsealed_or_fail(table, *found)));
     }
-    for (const auto& [number, record] : fresh)
-      row(section_type::loss, encode(archived_row{loss_key(number), bare(record)}));
-  }
-
-  template <class State>
-  static std::string bare(const State& state) {
-    const std::string sealed_row = encode(state);
-    return std::string(unsealed(sealed_row, "it"));
+    for (const auto& [number, record] : fresh) {
+      row(section_type::loss, encode(archived_row{loss_key(number), encode(record)}));
+    }
   }
 
   void write_stream(const reader& reader, stream_id id, const stream_ledger& ledger) {
@@ -120,12 +117,12 @@ class exporter {
     for (auto block = next_block(ledger, 0); block; block = next_block(ledger, *block + 1)) {
       std::string number;
       append_be(number, *block);
-      row(section_type::block, encode(archived_row{std::move(number), bare(block_at(ledger, *block))}));
+      row(section_type::block, encode(archived_row{std::move(number), encode(block_at(ledger, *block))}));
     }
     const std::string prefix = cursor_key(id, "");
     for (auto at = contents_.cursors.lower_bound(prefix);
          at != contents_.cursors.end() && at->first.starts_with(prefix); ++at) {
-      row(section_type::cursor, encode(archived_row{at->first.substr(prefix.size()), bare(at->second)}));
+      row(section_type::cursor, encode(archived_row{at->first.substr(prefix.size()), encode(at->second)}));
     }
     const auto scanned = reader.scan(id, 0, [&](const batch_view& batch) {
       if (is_dead(batch, ledger)) return true;
@@ -144,6 +141,14 @@ class exporter {
   contents contents_;
   archive_counts counts_;
 };
+
+// Without the seal, which stood here too, and with `held bytes`, which did not.
+std::string from_format_2(std::string_view state) {
+  constexpr std::size_t held_bytes_at = 49, seal_bytes = 4;
+  if (state.size() < held_bytes_at + seal_bytes) return {};
+  std::string changed(state.substr(0, state.size() - seal_bytes));
+  return changed.insert(held_bytes_at, sizeof(std::uint64_t), '\0');
+}
 
 void check_whole(const byte_reader& reader, const archive_section& section) {
   if (reader.failed() || !reader.at_end()) fail_archive(section.at, "a section does not decode");
@@ -195,12 +200,13 @@ std::string encode(const archived_stream& stream) {
   return body.append(encode(stream.state));
 }
 
-archived_stream decode_stream(const archive_section& section) {
+archived_stream decode_stream(const archive_section& section, std::uint32_t format) {
   byte_reader reader(section.body);
   archived_stream stream;
   stream.stream = static_cast<stream_id>(reader.be<std::uint32_t>());
   try {
-    stream.state = decode_checkpoint(reader.rest());
+    const std::string_view state = reader.rest();
+    stream.state = decode_checkpoint(format == 2 ? from_format_2(state) : state);
   } catch (const storage_failure&) {
     fail_archive(section.at, "a stream's section does not decode");
   }

@@ -45,7 +45,8 @@ struct archived_stream {
   checkpoint state;  // without chunk bytes and commit
 };
 std::string encode(const archived_stream& stream);
-archived_stream decode_stream(const archive_section& section);
+// `format`: the header's. Where it is 2, `held_bytes` is unknown, and 0.
+archived_stream decode_stream(const archive_section& section, std::uint32_t format);
 
 std::string encode(const archive_counts& counts);
 archive_counts decode_counts(const archive_section& section);

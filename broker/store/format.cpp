@@ -1,11 +1,6 @@
 #include "broker/store/format.hpp"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-
 #include "broker/base/bytes.hpp"
-#include "broker/base/crc32c.hpp"
 #include "broker/store/fields.hpp"
 
 namespace tidegate::store {
@@ -96,20 +91,6 @@ std::string_view name(loss_reason reason) {
   return "unknown";
 }
 
-std::string sealed(std::string value) {
-  append_be(value, crc32c(value));
-  return value;
-}
-
-std::string_view unsealed(std::string_view value, std::string_view what) {
-  constexpr std::size_t crc_bytes = 4;
-  const std::size_t size = value.size() - std::min(value.size(), crc_bytes);
-  if (value.size() < crc_bytes || crc32c(value.substr(0, size)) != load_be<std::uint32_t>(value.data() + size)) {
-    throw store_damaged(fmt::format("the store is damaged: {} fails its CRC-32C", what));
-  }
-  return value.substr(0, size);
-}
-
 // A kind in memory has the number of the one on flash, and this more.
 constexpr int kinds_on_flash = 2;
 
@@ -125,12 +106,12 @@ std::string encode(const checkpoint& checkpoint) {
   append_be(value, checkpoint.held_bytes);
   append_totals(value, checkpoint.dropped);
   for (const age_mark& mark : checkpoint.age_marks) append_mark(value, mark);
-  return sealed(std::move(value));
+  return value;
 }
 
 checkpoint decode_checkpoint(std::string_view value) {
   constexpr std::string_view what = "a stream's checkpoint";
-  byte_reader reader(unsealed(value, what));
+  byte_reader reader(value);
   checkpoint checkpoint;
   const int kind = reader.be<std::uint8_t>();
   checkpoint.in_memory = kind > kinds_on_flash;
@@ -154,12 +135,12 @@ std::string encode(const ack_block& block) {
     append_be(value, place);
     append_be(value, count);
   }
-  return sealed(std::move(value));
+  return value;
 }
 
 ack_block decode_block(std::string_view value) {
   constexpr std::string_view what = "a queue's acknowledgement block";
-  byte_reader reader(unsealed(value, what));
+  byte_reader reader(value);
   ack_block block;
   block.bits = reader.take(offsets_per_block / 8);
   while (!reader.at_end()) {
@@ -173,12 +154,12 @@ ack_block decode_block(std::string_view value) {
 std::string encode(const cursor_state& cursor) {
   std::string value;
   append_cursor(value, cursor);
-  return sealed(std::move(value));
+  return value;
 }
 
 cursor_state decode_cursor(std::string_view value) {
   constexpr std::string_view what = "a group's committed offset";
-  byte_reader reader(unsealed(value, what));
+  byte_reader reader(value);
   cursor_state cursor = take_cursor(reader);
   check_whole(reader, what);
   return cursor;
@@ -187,12 +168,12 @@ cursor_state decode_cursor(std::string_view value) {
 std::string encode(const producer_state& producer) {
   std::string value;
   append_producer(value, producer);
-  return sealed(std::move(value));
+  return value;
 }
 
 producer_state decode_producer(std::string_view value) {
   constexpr std::string_view what = "a producer's sequence";
-  byte_reader reader(unsealed(value, what));
+  byte_reader reader(value);
   const producer_state state = take_producer(reader);
   check_whole(reader, what);
   return state;
@@ -201,12 +182,12 @@ producer_state decode_producer(std::string_view value) {
 std::string encode(const loss_record& record) {
   std::string value;
   append_loss(value, record);
-  return sealed(std::move(value));
+  return value;
 }
 
 loss_record decode_loss(std::string_view value) {
   constexpr std::string_view what = "a loss record";
-  byte_reader reader(unsealed(value, what));
+  byte_reader reader(value);
   loss_record record = take_loss(reader);
   check_whole(reader, what);
   return record;

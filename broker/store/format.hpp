@@ -16,6 +16,8 @@ namespace tidegate::store {
 
 // Raised when a reader of the older kind would go wrong; checked at open.
 constexpr std::uint32_t format_version = 3;
+// Archives of stores from this format on can be imported.
+constexpr std::uint32_t archived_format_min = 2;
 
 constexpr std::size_t chunk_bytes_max = 65'520;        // with LMDB's page header exactly 16 pages of 4 KiB
 constexpr std::size_t roll_up_bytes = 64 * 1024;       // in the journal, of one stream
@@ -56,6 +58,8 @@ std::string stream_key(stream_id stream);
 std::string block_key(stream_id stream, std::uint64_t block);
 std::string cursor_key(stream_id stream, std::string_view group);
 std::string producer_key(std::string_view producer);
+constexpr std::size_t stream_key_bytes = 1 + sizeof(std::uint32_t);
+constexpr std::size_t block_key_bytes = stream_key_bytes + sizeof(std::uint64_t);
 
 // Below this offset everything had been appended when the store was so old. Retention by age goes by these marks and
 // by nothing that a clock or a producer says.
@@ -86,8 +90,7 @@ struct checkpoint {
   // Its records live in memory. The row is that of an empty stream, which goes on where no offset has been used.
   bool in_memory = false;
 };
-// Each row of the state table, as encode() makes it, ends with the CRC-32C of what comes before it: LMDB checks
-// nothing. Decoding throws storage_failure on a damaged one.
+// Values are without their seal, for which rows.hpp is there. Decoding throws storage_failure on what does not decode.
 std::string encode(const checkpoint& checkpoint);
 checkpoint decode_checkpoint(std::string_view value);
 
@@ -99,14 +102,10 @@ struct ack_block {
 std::string encode(const ack_block& block);
 ack_block decode_block(std::string_view value);
 
-// The same end for the rows of the catalog and meta tables; `what` names the row for the failure's text.
-std::string sealed(std::string value);
-std::string_view unsealed(std::string_view value, std::string_view what);
-
 // meta table: names.
-constexpr std::string_view meta_format = "format";            // u32, not sealed: it comes before any other rule
+constexpr std::string_view meta_format = "format";            // u32, not sealed
 constexpr std::string_view meta_incarnation = "incarnation";  // UUID as text
-constexpr std::string_view meta_clean = "clean";              // u8: 1 after close(), 0 while open; sealed, as all below
+constexpr std::string_view meta_clean = "clean";              // u8: 1 after close(), 0 while open
 constexpr std::string_view meta_flash_bytes = "flash_bytes";  // u64, written since the store was made, by and by
 constexpr std::string_view meta_next_stream = "next_stream";  // u32, stream ids are never used again
 

@@ -60,8 +60,7 @@ TEST(format, rows_in_exact_bytes) {
             "0000000000000002"
             "0000000000000384"
             "0000000000000000"
-            "0000000000000000"
-            "69240353");
+            "0000000000000000");
   EXPECT_EQ(hex(encode(checkpoint{
                 stream_kind::log, 5, 300, 1'700'000'000'000, 65'520, 7, 0, 0, {4, 3}, {{milliseconds(60'000), 200}}})),
             "02"
@@ -75,8 +74,7 @@ TEST(format, rows_in_exact_bytes) {
             "0000000000000004"
             "0000000000000003"
             "000000000000ea60"
-            "00000000000000c8"
-            "9b33cd42");
+            "00000000000000c8");
   EXPECT_EQ(hex(encode(example_loss())),
             "01"
             "00000001"
@@ -88,19 +86,16 @@ TEST(format, rows_in_exact_bytes) {
             "00000000000001f4"
             "0000018bcfe56800"
             "0000018bcfe56864"
-            "01"
-            "4994c88b");
+            "01");
   EXPECT_EQ(decode_loss(encode(example_loss())), example_loss());
   EXPECT_EQ(hex(encode(cursor_state{300, "x"})),
             "000000000000012c"
             "01"
-            "78"
-            "91b0afad");
+            "78");
   EXPECT_EQ(hex(encode(producer_state{1, 2, 3})),
             "00000001"
             "0000000000000002"
-            "0000000000000003"
-            "1de0a3f4");
+            "0000000000000003");
   ack_block block;
   block.bits[0] = 5;
   block.deliveries = {{1, 2}};
@@ -109,7 +104,7 @@ TEST(format, rows_in_exact_bytes) {
   EXPECT_EQ(hex(row.substr(128, 6)),
             "0001"
             "00000002");
-  EXPECT_EQ(row.size(), 128u + 6 + 4);
+  EXPECT_EQ(row.size(), 128u + 6);
 }
 
 bool is_right(chunk_place place, std::string_view value) {
@@ -138,23 +133,17 @@ TEST(format, every_flipped_bit_and_cut_of_a_chunk_is_seen) {
 }
 
 template <class Decode>
-void expect_damage_seen(std::string row, const Decode& decode) {
-  decode(row);
-  for (std::size_t size = 0; size < row.size(); ++size) EXPECT_THROW(decode(row.substr(0, size)), storage_failure);
-  for (std::size_t bit = 0; bit < row.size() * 8; ++bit) {
-    row[bit / 8] = static_cast<char>(row[bit / 8] ^ (1 << bit % 8));
-    EXPECT_THROW(decode(row), storage_failure) << bit;
-    row[bit / 8] = static_cast<char>(row[bit / 8] ^ (1 << bit % 8));
-  }
+void expect_cuts_refused(const std::string& value, const Decode& decode) {
+  decode(value);
+  for (std::size_t size = 0; size < value.size(); ++size) EXPECT_THROW(decode(value.substr(0, size)), storage_failure);
 }
 
-TEST(format, damaged_rows_are_seen) {
-  expect_damage_seen(encode(checkpoint{}), [](std::string_view row) { decode_checkpoint(row); });
-  expect_damage_seen(encode(cursor_state{1, "x"}), [](std::string_view row) { decode_cursor(row); });
-  expect_damage_seen(encode(producer_state{1, 2, 3}), [](std::string_view row) { decode_producer(row); });
-  expect_damage_seen(encode(ack_block{}), [](std::string_view row) { decode_block(row); });
-  expect_damage_seen(encode(example_loss()), [](std::string_view row) { decode_loss(row); });
-  expect_damage_seen(sealed("{}"), [](std::string_view row) { unsealed(row, "a definition"); });
+TEST(format, cut_values_do_not_decode) {
+  expect_cuts_refused(encode(checkpoint{}), [](std::string_view value) { decode_checkpoint(value); });
+  expect_cuts_refused(encode(cursor_state{1, "x"}), [](std::string_view value) { decode_cursor(value); });
+  expect_cuts_refused(encode(producer_state{1, 2, 3}), [](std::string_view value) { decode_producer(value); });
+  expect_cuts_refused(encode(ack_block{}), [](std::string_view value) { decode_block(value); });
+  expect_cuts_refused(encode(example_loss()), [](std::string_view value) { decode_loss(value); });
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "broker/base/limits.hpp"
 #include "broker/store/chunk.hpp"
 #include "broker/store/new_file.hpp"
+#include "broker/store/rows.hpp"
 
 namespace tidegate::store {
 namespace {
@@ -108,7 +109,7 @@ class importer {
   }
 
   void put_row(lmdb::table table, std::string_view key, const std::string& value) {
-    put(table, key, sealed(value));
+    put(table, key, sealed(key, value));
     ++counts_.rows;
   }
 
@@ -118,10 +119,11 @@ class importer {
   }
 
   void begin_stream(const archive_section& section) {
-    const archived_stream next = decode_stream(section);
+    const archived_stream next = decode_stream(section, header_.format);
     if (stream_ && next.stream <= stream_->stream) fail_archive(section.at, "its streams are out of order");
     finish_stream();
     stream_ = next;
+    acked_ = {};
     ++counts_.streams;
     behind_ = 0;
     if (step_) step_(fmt::format("stream {}", static_cast<std::uint32_t>(next.stream)), archive_.bytes());
@@ -130,7 +132,26 @@ class importer {
   void take_block(const archive_section& section) {
     const archived_row row = decode_row(section);
     if (row.key.size() != sizeof(std::uint64_t)) fail_archive(section.at, "a block without a number");
-    put_row(tables_.state, block_key(stream_of(section).stream, load_be<std::uint64_t>(row.key.data())), row.value);
+    const auto block = load_be<std::uint64_t>(row.key.data());
+    if (header_.format == 2) note_acked(block * offsets_per_block, decode_block(row.value));
+    put_row(tables_.state, block_key(stream_of(section).stream, block), row.value);
+  }
+
+  void note_acked(offset_t base, const ack_block& block) {
+    for (offset_t bit = 0; bit < offsets_per_block; ++bit) {
+      if ((block.bits[bit / 8] >> (bit % 8) & 1) != 0) acked_.insert({base + bit, base + bit + 1});
+    }
+  }
+
+  // Format 2 did not know what a queue holds.
+  void weigh(const batch_view& batch) {
+    if (header_.format != 2 || stream_->state.kind != stream_kind::queue) return;
+    record_reader records(batch);
+    record_view record;
+    while (records.next(record)) {
+      const bool is_live = record.offset >= stream_->state.log_start && !acked_.contains(record.offset);
+      if (is_live) stream_->state.held_bytes += content_bytes(to_message(record));
+    }
   }
 
   void take_batch(const archive_section& section) {
@@ -145,6 +166,7 @@ class importer {
                    fmt::format("offsets {} to {} are out of place", batch->base_offset, batch->last_offset));
     }
     behind_ = batch->last_offset + 1;
+    weigh(*batch);
     if (!batches_.empty() && batches_.size() + section.body.size() > chunk_bytes_max - chunk_header_bytes) put_chunk();
     batches_.append(section.body);
     last_offset_ = batch->last_offset;
@@ -164,7 +186,8 @@ class importer {
     if (!stream_) return;
     put_chunk();
     stream_->state.commit = header_.last_commit;
-    put(tables_.state, stream_key(stream_->stream), encode(stream_->state));
+    const std::string key = stream_key(stream_->stream);
+    put(tables_.state, key, sealed(key, encode(stream_->state)));
   }
 
   // As a clean stop leaves it: one empty blob, which carries the commit number on.
@@ -202,6 +225,7 @@ class importer {
   std::optional<lmdb::txn> txn_;
   std::uint64_t uncommitted_ = 0;
   std::optional<archived_stream> stream_;
+  offset_set acked_;  // of the stream, where it is needed
   offset_t behind_ = 0;
   std::string batches_;  // of the chunk that is being filled
   offset_t last_offset_ = 0;
@@ -212,11 +236,11 @@ archive_header take_header(archive_reader& archive) {
   const archive_section section = archive.next();
   if (section.type != section_type::header) fail_archive(section.at, "it does not begin with a header");
   const archive_header header = decode_header(section);
-  if (header.format == format_version) return header;
+  if (header.format >= archived_format_min && header.format <= format_version) return header;
   throw storage_failure(
-      fmt::format("the archive is of a store of format {}, this program makes format {}: use the "
-                  "version that wrote it",
-                  header.format, format_version));
+      fmt::format("the archive is of a store of format {}, this program takes formats {} to {}: use the version that "
+                  "wrote it",
+                  header.format, archived_format_min, format_version));
 }
 
 archive_counts fill(archive_reader& archive, const new_store_place& place, const archive_header& header,

@@ -7,6 +7,7 @@
 #include "broker/base/bytes.hpp"
 #include "broker/store/census.hpp"
 #include "broker/store/row_inspection.hpp"
+#include "broker/store/rows.hpp"
 
 namespace tidegate::store {
 namespace {
@@ -32,15 +33,15 @@ class inspector {
     };
     row_inspection rows(find);
     const auto& tables = store_.rows();
-    walk("meta", tables.meta, [&](auto key, auto value) { rows.take_meta(key, value); });
-    walk("catalog", tables.catalog, [&](auto key, auto value) { rows.take_definition(key, value); });
-    walk("state", tables.state, [&](auto key, auto value) { rows.take_state(key, value); });
-    walk("journal", tables.journal, [&](auto key, auto value) { rows.take_blob(key, value); });
-    walk("loss", tables.loss, [&](auto key, auto value) { rows.take_loss(key, value); });
+    walk(tables.meta, [&](auto key, auto value) { rows.take_meta(key, value); });
+    walk(tables.catalog, [&](auto key, auto value) { rows.take_definition(key, value); });
+    walk(tables.state, [&](auto key, auto value) { rows.take_state(key, value); });
+    walk(tables.journal, [&](auto key, auto value) { rows.take_blob(key, value); });
+    walk(tables.loss, [&](auto key, auto value) { rows.take_loss(key, value); });
     rows.compare();
     replay();
     stream_census census(books_ ? &*books_ : nullptr);
-    walk("chunk", tables.chunk, [&](auto key, auto value) {
+    walk(tables.chunk, [&](auto key, auto value) {
       census.take_chunk(key, value, [&](const std::string& what) {
         add(severity::damaged, row_name("chunk", key), std::string(without_prefix(what)));
       });
@@ -76,17 +77,17 @@ class inspector {
   }
 
   template <class Look>
-  void walk(std::string_view name, lmdb::table table, const Look& look) {
-    table_use& use = out_.tables.emplace_back(table_use{std::string(name), 0, 0});
+  void walk(lmdb::table table, const Look& look) {
+    table_use& use = out_.tables.emplace_back(table_use{table.name, 0, 0});
     std::string before;
     try {
       const lmdb::txn txn(store_.env(), lmdb::access::read);
       lmdb::cursor cursor(txn, table);
-      note_place(fmt::format("the beginning of table {}", name), 0);
+      note_place(fmt::format("the beginning of table {}", table.name), 0);
       const std::uint64_t told = txn.entries(table);
       // A damaged page may lead back to where the walk came from; it ends all the same.
       for (auto row = cursor.first(); row && use.rows <= told; row = cursor.next()) {
-        const std::string place = row_name(name, row->key);
+        const std::string place = row_name(table.name, row->key);
         note_place(place, row->key.size() + row->value.size());
         if (use.rows > 0 && row->key <= before) add(severity::damaged, place, "stands out of order");
         before = row->key;
@@ -95,12 +96,12 @@ class inspector {
         examine(look, place, *row);
       }
       if (told != use.rows) {
-        add(severity::damaged, fmt::format("table {}", name),
+        add(severity::damaged, fmt::format("table {}", table.name),
             use.rows > told ? fmt::format("has more rows than the {} that LMDB counts", told)
                             : fmt::format("has {} rows, and LMDB counts {}", use.rows, told));
       }
     } catch (const storage_failure& failure) {
-      add(severity::damaged, fmt::format("table {}", name),
+      add(severity::damaged, fmt::format("table {}", table.name),
           fmt::format("cannot be read behind row {}: {}", use.rows, failure.what()));
     }
   }

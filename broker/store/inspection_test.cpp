@@ -49,7 +49,7 @@ TEST(inspection, a_flipped_bit_is_found_in_every_row) {
   lived_store store(3);
   store.live(60);
   store.store().kill();
-  raw_file(store.path()).put(&tables::loss, loss_key(0), encode(loss_record{}));
+  raw_file(store.path()).put_row(&tables::loss, loss_key(0), encode(loss_record{}));
   for (const auto table :
        {&tables::journal, &tables::chunk, &tables::state, &tables::catalog, &tables::loss, &tables::meta}) {
     const auto rows = raw_file(store.path()).rows(table);
@@ -96,9 +96,9 @@ class changed_store : public testing::Test {
 TEST_F(changed_store, wrong_counter_is_inconsistent) {
   raw_file file(store_.path());
   const std::string key = stream_key(store_.queues()[0]);
-  checkpoint changed = decode_checkpoint(file.rows(&tables::state).at(key));
+  checkpoint changed = decode_checkpoint(file.row(&tables::state, key));
   changed.chunk_bytes += 1;
-  file.put(&tables::state, key, encode(changed));
+  file.put_row(&tables::state, key, encode(changed));
   EXPECT_THAT(found(), HasSubstr("inconsistent: stream 1: has"));
   EXPECT_EQ(verdict(), severity::inconsistent);
 }
@@ -115,12 +115,12 @@ TEST_F(changed_store, stream_without_definition_is_inconsistent) {
 }
 
 TEST_F(changed_store, definition_without_stream_is_damage) {
-  raw_file(store_.path()).put(&tables::catalog, "qlost", sealed(to_json(queue_definition{"lost", stream_id{99}})));
+  raw_file(store_.path()).put_row(&tables::catalog, "qlost", to_json(queue_definition{"lost", stream_id{99}}));
   EXPECT_THAT(found(), HasSubstr("damaged: queue lost: is defined, and its stream 99 is not there"));
 }
 
 TEST_F(changed_store, definition_under_another_name_is_damage) {
-  raw_file(store_.path()).put(&tables::catalog, "xone", sealed(to_json(exchange_definition{"two", {}})));
+  raw_file(store_.path()).put_row(&tables::catalog, "xone", to_json(exchange_definition{"two", {}}));
   EXPECT_THAT(found(), HasSubstr("damaged: definition of exchange one: the definition of two"));
 }
 
@@ -137,9 +137,9 @@ TEST_F(changed_store, left_overs_are_notes) {
   raw_file file(store_.path());
   for (const stream_id id : {store_.queues()[0]}) {
     const std::string key = stream_key(id);
-    checkpoint changed = decode_checkpoint(file.rows(&tables::state).at(key));
+    checkpoint changed = decode_checkpoint(file.row(&tables::state, key));
     changed.log_start = changed.next_offset;
-    file.put(&tables::state, key, encode(changed));
+    file.put_row(&tables::state, key, encode(changed));
   }
   const std::string lines = found();
   EXPECT_THAT(lines, HasSubstr("note: stream 1: has "));
@@ -150,14 +150,14 @@ TEST_F(changed_store, left_overs_are_notes) {
 TEST_F(changed_store, acknowledged_future_is_damage) {
   ack_block block;
   block.bits[0] = '\x01';
-  raw_file(store_.path()).put(&tables::state, block_key(store_.queues()[0], 1'000), encode(block));
+  raw_file(store_.path()).put_row(&tables::state, block_key(store_.queues()[0], 1'000), encode(block));
   EXPECT_THAT(found(), HasSubstr("a message that is still to come would be lost"));
 }
 
 TEST_F(changed_store, what_stands_for_no_stream_is_inconsistent) {
   raw_file file(store_.path());
-  file.put(&tables::state, cursor_key(stream_id{77}, "g"), encode(cursor_state{1, ""}));
-  file.put(&tables::state, block_key(stream_id{78}, 0), encode(ack_block{}));
+  file.put_row(&tables::state, cursor_key(stream_id{77}, "g"), encode(cursor_state{1, ""}));
+  file.put_row(&tables::state, block_key(stream_id{78}, 0), encode(ack_block{}));
   const std::string lines = found();
   EXPECT_THAT(lines, HasSubstr("inconsistent: stream 77: is not there, and 1 committed offsets"));
   EXPECT_THAT(lines, HasSubstr("inconsistent: stream 78: is not there, and acknowledgements"));
@@ -184,7 +184,7 @@ TEST_F(changed_store, missing_meta_row_is_damage) {
 }
 
 TEST_F(changed_store, number_that_would_be_given_again_is_inconsistent) {
-  raw_file(store_.path()).put(&tables::meta, meta_next_stream, sealed(std::string("\0\0\0\x02", 4)));
+  raw_file(store_.path()).put_row(&tables::meta, meta_next_stream, std::string("\0\0\0\x02", 4));
   EXPECT_THAT(found(), HasSubstr("inconsistent: stream 5: has a number that would be given to another stream"));
 }
 
@@ -277,7 +277,7 @@ TEST(inspection, another_format_is_refused) {
   lived_store store(2);
   store.store().kill();
   raw_file(store.path()).put(&tables::meta, meta_format, std::string("\0\0\0\x09", 4));
-  EXPECT_THAT(refusal(store.path()), HasSubstr("has format 9, this program reads format 3"));
+  EXPECT_THAT(refusal(store.path()), HasSubstr("has format 9, this version reads format 3: use the version"));
 }
 
 }  // namespace

@@ -79,7 +79,7 @@ env::~env() { mdb_env_close(env_); }
 table env::open_table(txn& within, const char* name) {
   MDB_dbi dbi = 0;
   check(mdb_dbi_open(within.handle(), name, MDB_CREATE, &dbi), name);
-  return static_cast<table>(dbi);
+  return table{dbi, name};
 }
 
 namespace {
@@ -112,7 +112,7 @@ std::optional<table> env::find_table(txn& within, const char* name) {
   const int code = mdb_dbi_open(within.handle(), name, 0, &dbi);
   if (code == MDB_NOTFOUND) return std::nullopt;
   check(code, name);
-  return static_cast<table>(dbi);
+  return table{dbi, name};
 }
 
 page_use env::ever_used() const {
@@ -172,7 +172,7 @@ txn::~txn() {
 
 std::optional<std::string_view> txn::get(table table, std::string_view key) const {
   MDB_val wanted = value_of(key), value;
-  const int code = mdb_get(txn_, static_cast<MDB_dbi>(table), &wanted, &value);
+  const int code = mdb_get(txn_, table.number, &wanted, &value);
   if (code == MDB_NOTFOUND) return std::nullopt;
   check(code, "mdb_get");
   return view_of(value);
@@ -180,17 +180,17 @@ std::optional<std::string_view> txn::get(table table, std::string_view key) cons
 
 void txn::put(table table, std::string_view key, std::string_view value) {
   MDB_val where = value_of(key), what = value_of(value);
-  check(mdb_put(txn_, static_cast<MDB_dbi>(table), &where, &what, 0), "mdb_put");
+  check(mdb_put(txn_, table.number, &where, &what, 0), "mdb_put");
 }
 
 void txn::append(table table, std::string_view key, std::string_view value) {
   MDB_val where = value_of(key), what = value_of(value);
-  check(mdb_put(txn_, static_cast<MDB_dbi>(table), &where, &what, MDB_APPEND), "mdb_put");
+  check(mdb_put(txn_, table.number, &where, &what, MDB_APPEND), "mdb_put");
 }
 
 bool txn::erase(table table, std::string_view key) {
   MDB_val where = value_of(key);
-  const int code = mdb_del(txn_, static_cast<MDB_dbi>(table), &where, nullptr);
+  const int code = mdb_del(txn_, table.number, &where, nullptr);
   if (code == MDB_NOTFOUND) return false;
   check(code, "mdb_del");
   return true;
@@ -198,14 +198,14 @@ bool txn::erase(table table, std::string_view key) {
 
 std::uint64_t txn::entries(table table) const {
   MDB_stat stat;
-  check(mdb_stat(txn_, static_cast<MDB_dbi>(table), &stat), "mdb_stat");
+  check(mdb_stat(txn_, table.number, &stat), "mdb_stat");
   return stat.ms_entries;
 }
 
 void txn::commit() { check(mdb_txn_commit(std::exchange(txn_, nullptr)), "writing and syncing a commit"); }
 
 cursor::cursor(const txn& txn, table table) {
-  check(mdb_cursor_open(txn.handle(), static_cast<MDB_dbi>(table), &cursor_), "mdb_cursor_open");
+  check(mdb_cursor_open(txn.handle(), table.number, &cursor_), "mdb_cursor_open");
 }
 
 cursor::~cursor() { mdb_cursor_close(cursor_); }

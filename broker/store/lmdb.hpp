@@ -23,10 +23,14 @@ struct map_full : std::runtime_error {
   map_full() : std::runtime_error("the store's map is full") {}
 };
 
-enum class table : unsigned {};
+// `name` is a literal.
+struct table {
+  unsigned number = 0;
+  const char* name = "";
+};
 // LMDB's own: the free list, and the names of the others.
-constexpr table table_of_free_pages{0};
-constexpr table table_of_tables{1};
+constexpr table table_of_free_pages{0, "free pages"};
+constexpr table table_of_tables{1, "tables"};
 
 class txn;
 
@@ -55,6 +59,7 @@ class env {
   env& operator=(const env&) = delete;
   ~env();
 
+  // `name` is a literal.
   table open_table(txn& within, const char* name);
   // None: there is no such table. What is found stays open when the transaction is committed.
   std::optional<table> find_table(txn& within, const char* name);

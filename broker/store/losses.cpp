@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "broker/store/rows.hpp"
+
 namespace tidegate::store {
 namespace {
 
@@ -56,7 +58,7 @@ void losses::put(lmdb::txn& txn, lmdb::table table, commit_number through, std::
       oldest_left = oldest_left == 0 ? row.since : std::min(oldest_left, row.since);
       return false;
     }
-    txn.put(table, loss_key(number), encode(row.record));
+    put_row(txn, table, loss_key(number), encode(row.record));
     return true;
   });
   dirty_since_ = oldest_left;

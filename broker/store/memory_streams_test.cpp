@@ -323,12 +323,12 @@ TEST_F(memory_streams_test, check_tells_what_contradicts_them) {
   EXPECT_EQ(lines_of(inspected(store_.path())),
             "damaged: queue live: is defined, and its stream 1 is kept in memory\n");
   raw_file(store_.path())
-      .put(&tables::catalog, "qlive", sealed(to_json(queue_definition{"live", queue_, durability::memory()})));
+      .put_row(&tables::catalog, "qlive", to_json(queue_definition{"live", queue_, durability::memory()}));
   EXPECT_EQ(lines_of(inspected(store_.path())), "");
   checkpoint row;
   row.in_memory = true;
   row.next_offset = 3;
-  raw_file(store_.path()).put(&tables::state, stream_key(queue_), encode(row));
+  raw_file(store_.path()).put_row(&tables::state, stream_key(queue_), encode(row));
   EXPECT_THAT(lines_of(inspected(store_.path())), testing::HasSubstr("its row tells of records"));
 }
 

@@ -18,6 +18,7 @@
 #include "broker/base/log.hpp"
 #include "broker/store/books.hpp"
 #include "broker/store/offline_store.hpp"
+#include "broker/store/rows.hpp"
 
 namespace tidegate::store {
 namespace {
@@ -49,8 +50,8 @@ void put_identity(const std::filesystem::path& directory, std::uint64_t bytes_ma
   std::string version;
   append_be(version, format_version);
   txn.put(tables.meta, meta_format, version);
-  txn.put(tables.meta, meta_incarnation, sealed(boost::uuids::to_string(boost::uuids::random_generator()())));
-  txn.put(tables.meta, meta_clean, sealed(std::string(1, '\x01')));
+  put_row(txn, tables.meta, meta_incarnation, boost::uuids::to_string(boost::uuids::random_generator()()));
+  put_row(txn, tables.meta, meta_clean, std::string(1, '\x01'));
   txn.commit();
 }
 

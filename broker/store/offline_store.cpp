@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "broker/base/bytes.hpp"
+#include "broker/store/rows.hpp"
 
 namespace tidegate::store {
 namespace {
@@ -54,7 +54,7 @@ offline_store::offline_store(const std::filesystem::path& directory)
     : lock_(with_store(directory), lmdb::access::read), env_(directory) {
   check_length(directory, env_.ever_used());
   tables_ = open_tables();
-  check_format();
+  check_format(lmdb::txn(env_, lmdb::access::read), tables_, directory);
 }
 
 tables offline_store::open_tables() {
@@ -69,25 +69,11 @@ tables offline_store::open_tables() {
   return found;
 }
 
-void offline_store::check_format() {
-  const lmdb::txn txn(env_, lmdb::access::read);
-  const auto row = txn.get(tables_.meta, meta_format);
-  if (!row) throw storage_failure("the store is damaged: its meta table lacks the format");
-  byte_reader reader(*row);
-  const auto version = reader.be<std::uint32_t>();
-  if (row->size() == sizeof version && version == format_version) return;
-  throw storage_failure(
-      fmt::format("the store has format {}, this program reads format {}: use the version that wrote "
-                  "it",
-                  version, format_version));
-}
-
 store_identity offline_store::identity() {
   const lmdb::txn txn(env_, lmdb::access::read);
-  const auto incarnation = txn.get(tables_.meta, meta_incarnation), clean = txn.get(tables_.meta, meta_clean);
+  const auto incarnation = get_row(txn, tables_.meta, meta_incarnation), clean = get_row(txn, tables_.meta, meta_clean);
   if (!incarnation || !clean) throw storage_failure("the store is damaged: its meta table lacks a row");
-  return {std::string(unsealed(*incarnation, "the incarnation")),
-          unsealed(*clean, "the note of a clean stop") == std::string_view("\x01", 1), next_stream_of(txn, tables_)};
+  return {std::string(*incarnation), *clean == std::string_view("\x01", 1), next_stream_of(txn, tables_)};
 }
 
 }  // namespace tidegate::store

@@ -47,7 +47,6 @@ class offline_store {
 
  private:
   tables open_tables();
-  void check_format();
 
   directory_lock lock_;
   lmdb::env env_;

@@ -334,7 +334,8 @@ void random_life::check_file() {
     ASSERT_TRUE(model_.streams.contains(id)) << key[0];
     if (key[0] != state_stream) continue;
     rows.insert(id);
-    ASSERT_EQ(decode_checkpoint(value).chunk_bytes, sums[id]) << static_cast<std::uint32_t>(id);
+    ASSERT_EQ(decode_checkpoint(unsealed({key, value}).value()).chunk_bytes, sums[id])
+        << static_cast<std::uint32_t>(id);
   }
   ASSERT_EQ(rows.size(), model_.streams.size());
 }

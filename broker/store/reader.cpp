@@ -6,6 +6,7 @@
 
 #include "broker/store/chunk.hpp"
 #include "broker/store/memory_streams.hpp"
+#include "broker/store/rows.hpp"
 
 namespace tidegate::store {
 namespace {
@@ -73,7 +74,7 @@ result<std::map<loss_number, loss_record>> reader::losses() const {
   lmdb::cursor cursor(txn, tables_.loss);
   try {
     for (auto row = cursor.last(); row && found.size() < losses_read_max; row = cursor.previous()) {
-      found.try_emplace(number_of_loss_key(row->key), decode_loss(row->value));
+      found.try_emplace(number_of_loss_key(row->key), decode_loss(unsealed_or_fail(tables_.loss, *row)));
     }
   } catch (const storage_failure& damaged) {
     return error{errc::invalid, damaged.what()};

@@ -1,5 +1,6 @@
 // The writer's way of keeping logs within their bounds, and the store as a whole below its mark. What it drops stands
 // in the loss ledger, in the same commit.
+#include "broker/store/rows.hpp"
 #include "broker/store/writer.hpp"
 
 namespace tidegate::store {
@@ -136,7 +137,7 @@ offset_t writer::read_by_protected(const lmdb::txn& txn, stream_id id, const str
       read = std::min(read, dirty->second.state.offset);
       continue;
     }
-    const auto row = txn.get(tables_.state, key);
+    const auto row = get_row(txn, tables_.state, key);
     read = std::min(read, row ? decode_cursor(*row).offset : offset_t{0});
   }
   return std::max(read, ledger.log_start);

@@ -6,12 +6,10 @@
 
 #include "broker/base/bytes.hpp"
 #include "broker/store/blob.hpp"
+#include "broker/store/rows.hpp"
 
 namespace tidegate::store {
 namespace {
-
-constexpr std::size_t stream_key_bytes = 1 + sizeof(std::uint32_t);
-constexpr std::size_t block_key_bytes = stream_key_bytes + sizeof(std::uint64_t);
 
 std::uint32_t number(stream_id stream) { return static_cast<std::uint32_t>(stream); }
 
@@ -24,36 +22,9 @@ void check_size(std::string_view bytes, std::size_t size, std::string_view what)
   if (bytes.size() != size) throw storage_failure(fmt::format("{} has {} bytes, not {}", what, bytes.size(), size));
 }
 
-std::string state_row_name(std::string_view key) {
-  if (key.size() < stream_key_bytes && !key.starts_with(state_producer)) return "a state row without a name";
-  const auto stream = [&] { return load_be<std::uint32_t>(key.data() + 1); };
-  switch (key.front()) {
-    case state_stream:
-      return fmt::format("checkpoint of stream {}", stream());
-    case state_block:
-      if (key.size() != block_key_bytes) break;
-      return fmt::format("acknowledgements of stream {} from offset {}", stream(),
-                         load_be<std::uint64_t>(key.data() + stream_key_bytes) * offsets_per_block);
-    case state_cursor:
-      return fmt::format("committed offset of group {} in stream {}", key.substr(stream_key_bytes), stream());
-    case state_producer:
-      return fmt::format("sequence of producer {}", key.substr(1));
-    default:
-      break;
-  }
-  return "a state row of unknown kind";
-}
-
-std::string journal_row_name(std::string_view key) {
-  if (key.size() != journal_key(0, 0).size()) return "a blob without a number";
-  return fmt::format("part {} of commit {}", load_be<std::uint16_t>(key.data() + 8),
-                     load_be<std::uint64_t>(key.data()));
-}
-
-std::string chunk_row_name(std::string_view key) {
-  if (key.size() != chunk_key({}, 0).size()) return "a chunk without a place";
-  const chunk_place place = place_of_chunk_key(key);
-  return fmt::format("chunk of stream {} up to offset {}", number(place.stream), place.last_offset);
+std::string_view bare(std::string_view key, std::string_view value) {
+  if (const auto found = unsealed({key, value})) return *found;
+  throw storage_failure("it fails its CRC-32C: it is damaged, or stands under another row's key");
 }
 
 const blob_visitor& nobody() {
@@ -72,41 +43,32 @@ const blob_visitor& nobody() {
 
 }  // namespace
 
-std::string row_name(std::string_view table, std::string_view key) {
-  if (table == "journal") return journal_row_name(key);
-  if (table == "chunk") return chunk_row_name(key);
-  if (table == "state") return state_row_name(key);
-  if (table == "catalog") return "definition of " + catalog_row_name(key);
-  if (table == "meta") return fmt::format("meta row {}", key);
-  if (table == "loss" && key.size() == 8) return fmt::format("loss record {}", load_be<std::uint64_t>(key.data()));
-  return fmt::format("a row of table {}", table);
-}
-
 void row_inspection::take_meta(std::string_view key, std::string_view value) {
   meta_.emplace(key);
   if (key == meta_format) return;  // known to be good, or the store had not been opened
-  const std::string_view bare = unsealed(value, "it");
+  const std::string_view found = bare(key, value);
   if (key == meta_clean) {
-    check_size(bare, 1, "it");
-    if (static_cast<std::uint8_t>(bare[0]) > 1) throw storage_failure("it is neither 0 nor 1");
+    check_size(found, 1, "it");
+    if (static_cast<std::uint8_t>(found[0]) > 1) throw storage_failure("it is neither 0 nor 1");
   } else if (key == meta_incarnation) {
     constexpr std::size_t uuid_text_bytes = 36;
-    check_size(bare, uuid_text_bytes, "it");
+    check_size(found, uuid_text_bytes, "it");
   } else if (key == meta_next_stream) {
-    check_size(bare, sizeof(std::uint32_t), "it");
-    next_stream_ = load_be<std::uint32_t>(bare.data());
+    check_size(found, sizeof(std::uint32_t), "it");
+    next_stream_ = load_be<std::uint32_t>(found.data());
   } else if (key == meta_flash_bytes) {
-    check_size(bare, sizeof(std::uint64_t), "it");
+    check_size(found, sizeof(std::uint64_t), "it");
   } else {
     find_(severity::note, row_name("meta", key), "is not known to this version");
   }
 }
 
 void row_inspection::take_definition(std::string_view key, std::string_view value) {
-  catalog_.add(key, unsealed(value, "it"));
+  catalog_.add(key, bare(key, value));
 }
 
-void row_inspection::take_state(std::string_view key, std::string_view value) {
+void row_inspection::take_state(std::string_view key, std::string_view sealed_value) {
+  const std::string_view value = bare(key, sealed_value);
   switch (key.empty() ? '\0' : key.front()) {
     case state_stream: {
       check_size(key, stream_key_bytes, "its key");
@@ -153,7 +115,7 @@ void row_inspection::take_blob(std::string_view key, std::string_view value) {
 
 void row_inspection::take_loss(std::string_view key, std::string_view value) {
   check_size(key, sizeof(std::uint64_t), "its key");
-  decode_loss(value);
+  decode_loss(bare(key, value));
 }
 
 void row_inspection::compare() {

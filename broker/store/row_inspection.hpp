@@ -16,9 +16,6 @@ namespace tidegate::store {
 
 using finder = std::function<void(severity level, std::string where, std::string what)>;
 
-// A row's name for people: "chunk of stream 3 up to offset 17".
-std::string row_name(std::string_view table, std::string_view key);
-
 class row_inspection {
  public:
   explicit row_inspection(finder find) : find_(std::move(find)) {}

@@ -17,6 +17,7 @@
 #include "broker/base/bytes.hpp"
 #include "broker/base/crc32c.hpp"
 #include "broker/store/chunk.hpp"
+#include "broker/store/rows.hpp"
 #include "broker/store/store.hpp"
 
 namespace tidegate::store {
@@ -203,6 +204,7 @@ class raw_file {
  public:
   explicit raw_file(const std::filesystem::path& directory) : env_(directory, 8 << 20), tables_(open_tables(env_)) {}
 
+  std::string_view name(lmdb::table tables::*table) const { return (tables_.*table).name; }
   std::map<std::string, std::string> rows(lmdb::table tables::*table) {
     std::map<std::string, std::string> found;
     const lmdb::txn txn(env_, lmdb::access::read);
@@ -210,10 +212,19 @@ class raw_file {
     for (auto row = cursor.first(); row; row = cursor.next()) found.emplace(row->key, row->value);
     return found;
   }
+  // Without its seal.
+  std::string row(lmdb::table tables::*table, std::string_view key) {
+    const lmdb::txn txn(env_, lmdb::access::read);
+    return std::string(get_row(txn, tables_.*table, key).value());
+  }
   void put(lmdb::table tables::*table, std::string_view key, std::string_view value) {
     lmdb::txn txn(env_, lmdb::access::write);
     txn.put(tables_.*table, key, value);
     txn.commit();
+  }
+  // With a right seal.
+  void put_row(lmdb::table tables::*table, std::string_view key, std::string value) {
+    put(table, key, sealed(key, std::move(value)));
   }
   void erase(lmdb::table tables::*table, std::string_view key) {
     lmdb::txn txn(env_, lmdb::access::write);

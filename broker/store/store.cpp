@@ -11,10 +11,10 @@
 #include <mutex>
 #include <thread>
 
-#include "broker/base/bytes.hpp"
 #include "broker/base/limits.hpp"
 #include "broker/base/log.hpp"
 #include "broker/store/offline_store.hpp"
+#include "broker/store/rows.hpp"
 
 namespace tidegate::store {
 
@@ -100,7 +100,7 @@ void store::open_file() {
   env_ = std::make_unique<lmdb::env>(options_.directory, options_.bytes_max);
   env_->clear_stale_readers();
   tables_ = open_tables(*env_);
-  check_format();
+  read_identity();
   fill_with_zeros(file, options_.bytes_max, "make room or lower store.bytes_max", {});  // store.bytes_max was raised
   found_books_ = read_books(*env_, tables_, &found_);
   if (!stopped_cleanly_) suspect_deliveries(found_books_);
@@ -120,26 +120,16 @@ void store::start_anew(const store_damaged& damaged) {
   open_->lose({loss_reason::damaged, stream_id{}, name});
 }
 
-void store::check_format() {
+void store::read_identity() {
   lmdb::txn txn(*env_, lmdb::access::write);
-  const auto version = txn.get(tables_.meta, meta_format);
-  std::string current;
-  append_be(current, format_version);
-  if (!version) throw store_damaged("the store is damaged: its meta table lacks the format");
-  if (*version != current) {
-    byte_reader reader(*version);
-    throw storage_failure(
-        fmt::format("the store in {} has format {}, this broker reads format {}: use the broker that "
-                    "wrote it, or start with an empty directory",
-                    options_.directory.string(), reader.be<std::uint32_t>(), format_version));
-  }
-  const auto incarnation = txn.get(tables_.meta, meta_incarnation), clean = txn.get(tables_.meta, meta_clean);
+  check_format(txn, tables_, options_.directory);
+  const auto incarnation = get_row(txn, tables_.meta, meta_incarnation), clean = get_row(txn, tables_.meta, meta_clean);
   if (!incarnation || !clean) throw store_damaged("the store is damaged: its meta table lacks a row");
-  incarnation_ = unsealed(*incarnation, "the incarnation");
-  stopped_cleanly_ = unsealed(*clean, "the note of a clean stop") == clean_yes;
+  incarnation_ = *incarnation;
+  stopped_cleanly_ = *clean == clean_yes;
   next_stream_ = next_stream_of(txn, tables_);
   flash_bytes_before_ = flash_bytes_of(txn, tables_);
-  txn.put(tables_.meta, meta_clean, sealed(std::string(clean_no)));
+  put_row(txn, tables_.meta, meta_clean, std::string(clean_no));
   txn.commit();
 }
 
@@ -304,7 +294,7 @@ void store::close(std::optional<std::uint64_t> flash_bytes) {
   try {
     writer_->checkpoint_all(memory_.final_rows());
     lmdb::txn txn(*env_, lmdb::access::write);
-    txn.put(tables_.meta, meta_clean, sealed(std::string(clean_yes)));
+    put_row(txn, tables_.meta, meta_clean, std::string(clean_yes));
     if (flash_bytes) put_flash_bytes(txn, tables_, *flash_bytes);
     txn.commit();
   } catch (const lmdb::map_full&) {

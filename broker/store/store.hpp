@@ -109,7 +109,7 @@ class store {
   void open_or_start_anew();
   void open_file();
   void start_anew(const store_damaged& damaged);
-  void check_format();
+  void read_identity();
   void start_thread();
   void run();
   void find_memory_streams();

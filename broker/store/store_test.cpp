@@ -32,6 +32,12 @@ std::string failure_of(const store_options& options) {
 
 store_options in(const std::filesystem::path& directory) { return {directory, 8 << 20, {256 * 1024}, false}; }
 
+store_options setting_aside(const scratch_store& store) {
+  store_options options = in(store.path());
+  options.sets_damaged_aside = true;
+  return options;
+}
+
 TEST(store, fills_its_file_to_its_bound) {
   scratch_store store({5 << 20, 256 * 1024});
   EXPECT_EQ(std::filesystem::file_size(store.path() / "data.mdb"), 5u << 20);
@@ -111,9 +117,11 @@ TEST(store_open, a_failed_opening_lets_go_of_the_directory) {
   scratch_store store;
   store.kill();
   std::string version;
-  append_be(version, format_version + 1);
+  append_be(version, format_version - 1);
   raw_file(store.path()).put(&tables::meta, meta_format, version);
-  EXPECT_THAT(failure_of(in(store.path())), AllOf(HasSubstr("has format 4"), HasSubstr("reads format 3")));
+  EXPECT_THAT(failure_of(in(store.path())), AllOf(HasSubstr("has format 2"), HasSubstr("reads format 3"),
+                                                  HasSubstr("store export"), HasSubstr("store import")));
+  EXPECT_THAT(failure_of(setting_aside(store)), HasSubstr("has format 2"));
   version.clear();
   append_be(version, format_version);
   raw_file(store.path()).put(&tables::meta, meta_format, version);
@@ -171,12 +179,6 @@ TEST(store_open, a_flipped_byte_in_any_row_is_told) {
     }
   }
   EXPECT_EQ(failure_of(in(store.path())), "none");
-}
-
-store_options setting_aside(const scratch_store& store) {
-  store_options options = in(store.path());
-  options.sets_damaged_aside = true;
-  return options;
 }
 
 void overwrite(const std::filesystem::path& file, std::string_view bytes) {

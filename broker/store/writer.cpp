@@ -1,6 +1,7 @@
 #include "broker/store/writer.hpp"
 
 #include "broker/base/bytes.hpp"
+#include "broker/store/rows.hpp"
 
 namespace tidegate::store {
 
@@ -75,7 +76,7 @@ commit_result writer::attempt(group& group) {
   lmdb::txn txn(env_, lmdb::access::write);
   blob_writer blob(++books_.last_commit, books_.time);
   for (const definition_change& change : group.definitions()) {
-    if (change.value) txn.put(tables_.catalog, change.key, sealed(*change.value));
+    if (change.value) put_row(txn, tables_.catalog, change.key, *change.value);
     if (!change.value) txn.erase(tables_.catalog, change.key);
   }
   for (const stream_change& change : group.stream_changes()) change_stream(txn, change);
@@ -187,7 +188,7 @@ void writer::reserve_offsets(lmdb::txn& txn, const stream_change& change) {
 void writer::keep_stream_id(lmdb::txn& txn, stream_id id) {
   std::string next;
   append_be(next, std::max(next_stream_of(txn, tables_), static_cast<std::uint32_t>(id) + 1));
-  txn.put(tables_.meta, meta_next_stream, sealed(std::move(next)));
+  put_row(txn, tables_.meta, meta_next_stream, std::move(next));
 }
 
 void writer::take_share(lmdb::txn& txn, stream_share& share, blob_writer& blob) {
