@@ -1,5 +1,6 @@
 // bit_rot: one bit of a store's file turns while nobody looks. The next broker may refuse, stop or be right; it may not
-// hand out anything that was never put in.
+// hand out anything that was never put in, nor lack anything without a word. Every other bit is one of a row's key:
+// they are a small part of the file, and the one in which a row becomes another's.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -10,6 +11,7 @@
 #include <iterator>
 
 #include "broker/base/log.hpp"
+#include "broker/store/offline_store.hpp"
 #include "tests/faults/contained.hpp"
 #include "tests/faults/image_file.hpp"
 #include "tests/faults/load_process.hpp"
@@ -42,8 +44,28 @@ constexpr std::array names{"harmless", "refused", "reported", "stopped", "missin
 // A store at rest, with what it promised.
 struct rested {
   std::string bytes;
+  std::vector<std::size_t> keys;  // where in the file there is a byte of one
   history told;
 };
+
+// LMDB shows rows where they lie, in its map; each page of it begins with the page's number.
+std::vector<std::size_t> find_keys(const std::filesystem::path& directory) {
+  store::offline_store store(directory);
+  const store::tables& tables = store.rows();
+  const std::size_t page_bytes = store.pages().page_bytes;
+  const store::lmdb::txn txn(store.env(), store::lmdb::access::read);
+  std::vector<std::size_t> found;
+  for (const auto table : {tables.journal, tables.chunk, tables.state, tables.catalog, tables.loss, tables.meta}) {
+    store::lmdb::cursor cursor(txn, table);
+    for (auto row = cursor.first(); row; row = cursor.next()) {
+      const std::size_t in_page = reinterpret_cast<std::uintptr_t>(row->key.data()) % page_bytes;
+      std::size_t page = 0;
+      std::memcpy(&page, row->key.data() - in_page, sizeof page);
+      for (std::size_t i = 0; i < row->key.size(); ++i) found.push_back(page * page_bytes + in_page + i);
+    }
+  }
+  return found;
+}
 
 rested rest(const std::string& workload, std::uint64_t seed, bool closed) {
   const scratch_place place;
@@ -54,11 +76,14 @@ rested rest(const std::string& workload, std::uint64_t seed, bool closed) {
   if (closed) arguments.emplace_back("--close");
   if (load_process(arguments, {}).wait().code != 0) throw std::runtime_error("the workload did not run to its end");
   std::ifstream file(place.path() / "store" / "data.mdb", std::ios::binary);
-  return {std::string(std::istreambuf_iterator<char>(file), {}), read_marks(place.path() / "marks")};
+  return {std::string(std::istreambuf_iterator<char>(file), {}), find_keys(place.path() / "store"),
+          read_marks(place.path() / "marks")};
 }
 
-// In a page that was ever written: the others are zeros that nobody reads.
-std::size_t choose_byte(const std::string& bytes, draw& draw) {
+// In a key, or in a page that was ever written: the others are zeros that nobody reads.
+std::size_t choose_byte(const rested& store, bool in_key, draw& draw) {
+  if (in_key) return draw.one_of(store.keys);
+  const std::string& bytes = store.bytes;
   while (true) {
     const std::size_t page = draw.below(bytes.size() / page_bytes) * page_bytes;
     const bool is_used = bytes.find_first_not_of('\0', page) < page + page_bytes;
@@ -90,44 +115,64 @@ std::string judge_flipped(const image_file& file, const history& told) {
   return text + verdict.text();
 }
 
-int run(const settings& settings) {
-  report report("bit_rot", settings.json);
-  std::array<std::uint64_t, names.size()> counts{};
-  const std::array stores{rest("mixed", settings.seed, true), rest("churn", settings.seed, true),
-                          rest("definitions", settings.seed, false)};
-  std::uint64_t confirmed = 0;
-  for (const rested& store : stores) confirmed += store.told.confirmed();
-  const scratch_place place;
-  image_file file(place.path(), stores[0].bytes.size());
-  for (std::uint64_t flip = 0; flip < settings.flips; ++flip) {
-    if (settings.only != 0 && flip + 1 != settings.only) continue;
-    draw draw(settings.seed * 1'000'003 + flip);
-    const rested& store = stores[flip % stores.size()];
-    const std::size_t at = choose_byte(store.bytes, draw);
+class flipping {
+ public:
+  explicit flipping(const settings& settings)
+      : settings_(settings),
+        stores_{rest("mixed", settings.seed, true), rest("churn", settings.seed, true),
+                rest("definitions", settings.seed, false)},
+        file_(place_.path(), stores_[0].bytes.size()),
+        report_("bit_rot", settings.json) {}
+
+  int run() {
+    for (std::uint64_t flip = 0; flip < settings_.flips; ++flip) {
+      if (settings_.only == 0 || flip + 1 == settings_.only) turn(flip);
+      show_progress(fmt::format("{} of {} bits", flip + 1, settings_.flips));
+    }
+    std::uint64_t confirmed = 0, faults = 0;
+    for (const rested& store : stores_) confirmed += store.told.confirmed();
+    for (const std::uint64_t count : counts_) faults += count;
+    report_.add("rounds", settings_.flips);
+    report_.add("confirmed", confirmed);
+    report_.add("faults", faults);
+    for (std::size_t i = 0; i < names.size(); ++i) report_.add(names[i], counts_[i]);
+    for (std::size_t i = 0; i < names.size(); ++i) report_.add(fmt::format("keys_{}", names[i]), counts_in_keys_[i]);
+    report_.require_enough(confirmed, faults, settings_.only != 0 ? 1 : settings_.flips);
+    report_.print();
+    const bool is_good = counts_[static_cast<std::size_t>(outcome::wrong)] == 0 &&
+                         counts_[static_cast<std::size_t>(outcome::missing)] == 0;
+    return is_good && !report_.is_void() ? exit_ok : exit_failure;
+  }
+
+ private:
+  void turn(std::uint64_t flip) {
+    draw draw(settings_.seed * 1'000'003 + flip);
+    const rested& store = stores_[flip % stores_.size()];
+    const bool in_key = flip % 2 == 1;
+    const std::size_t at = choose_byte(store, in_key, draw);
     const auto bit = static_cast<unsigned>(draw.below(8));
     const std::string turned(1, static_cast<char>(store.bytes[at] ^ (1 << bit)));
     const event write{event::what::write, false, at, turned};
-    file.set(store.bytes, {{&write, 0, 1}});
-    const auto judged = run_contained([&] { return judge_flipped(file, store.told); }, judge_seconds_max);
+    file_.set(store.bytes, {{&write, 0, 1}});
+    const auto judged = run_contained([&] { return judge_flipped(file_, store.told); }, judge_seconds_max);
     const outcome seen = judged.is_over ? static_cast<outcome>(judged.text[0] - '0') : outcome::stopped;
-    ++counts.at(static_cast<std::size_t>(seen));
-    if (seen == outcome::wrong || seen == outcome::missing || settings.only != 0) {
-      report.add_failure(fmt::format("flip {} of seed {}, bit {} of byte {} (page {}): {}: {}", flip + 1, settings.seed,
-                                     bit, at, at / page_bytes, names[static_cast<std::size_t>(seen)],
-                                     judged.text.substr(1)));
-    }
-    show_progress(fmt::format("{} of {} bits", flip + 1, settings.flips));
+    ++counts_.at(static_cast<std::size_t>(seen));
+    if (in_key) ++counts_in_keys_.at(static_cast<std::size_t>(seen));
+    const bool is_noticed = seen == outcome::harmless || seen == outcome::refused || seen == outcome::reported;
+    if (is_noticed && settings_.only == 0) return;
+    report_.add_failure(fmt::format("flip {} of seed {}, bit {} of byte {} (page {}{}): {}: {}", flip + 1,
+                                    settings_.seed, bit, at, at / page_bytes, in_key ? ", in a key" : "",
+                                    names[static_cast<std::size_t>(seen)],
+                                    judged.is_over ? judged.text.substr(1) : judged.text));
   }
-  report.add("rounds", settings.flips);
-  report.add("confirmed", confirmed);
-  std::uint64_t faults = 0;
-  for (const std::uint64_t count : counts) faults += count;
-  report.add("faults", faults);
-  for (std::size_t i = 0; i < names.size(); ++i) report.add(names[i], counts[i]);
-  report.require_enough(confirmed, faults, settings.only != 0 ? 1 : settings.flips);
-  report.print();
-  return counts[static_cast<std::size_t>(outcome::wrong)] == 0 && !report.is_void() ? exit_ok : exit_failure;
-}
+
+  settings settings_;
+  std::array<rested, 3> stores_;
+  scratch_place place_;
+  image_file file_;
+  report report_;
+  std::array<std::uint64_t, names.size()> counts_{}, counts_in_keys_{};
+};
 
 }  // namespace
 
@@ -141,7 +186,7 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   tidegate::log::set_level(tidegate::log::level::error);
   try {
-    return run(settings);
+    return flipping(settings).run();
   } catch (const std::exception& cause) {
     std::cerr << "bit_rot: " << cause.what() << "\n";
     return exit_failure;
