@@ -15,7 +15,7 @@ constexpr std::uint64_t loose_bytes_max = roll_up_bytes;
 
 // What malloc adds to a piece of memory, about; and a map's node to what it holds.
 constexpr std::uint64_t malloc_bytes = 16, node_bytes = 32 + malloc_bytes;
-constexpr std::uint64_t acked_range_bytes = node_bytes + 2 * sizeof(offset_t);
+constexpr std::uint64_t offsets_per_word = 64;
 
 }  // namespace
 
@@ -36,6 +36,15 @@ std::uint64_t memory_stream::cost_of(const stream_share& share) {
   return cost;
 }
 
+bool memory_stream::held_batch::is_acked(offset_t offset) const {
+  const offset_t bit = offset - base;
+  return !acked.empty() && (acked[bit / offsets_per_word] >> (bit % offsets_per_word) & 1) != 0;
+}
+
+std::uint64_t memory_stream::held_batch::cost() const {
+  return cost_of_batch(bytes.size()) + (acked.empty() ? 0 : acked.size() * sizeof acked[0] + malloc_bytes);
+}
+
 void memory_stream::take(stream_share& share, milliseconds lifetime) {
   if (!share.open.empty()) share.batches.push_back(share.open.finish());
   if (view_.kind == stream_kind::log) {
@@ -53,7 +62,6 @@ void memory_stream::take(stream_share& share, milliseconds lifetime) {
     loose_from_ = view_.end;
     loose_bytes_ = 0;
   }
-  count_bytes();
 }
 
 void memory_stream::append(std::string bytes) {
@@ -69,12 +77,12 @@ void memory_stream::append(std::string bytes) {
 
 void memory_stream::insert(offset_t last, held_batch batch) {
   batch.bytes.shrink_to_fit();
-  batch_bytes_ += cost_of_batch(batch.bytes.size());
+  view_.bytes += batch.cost();
   batches_.emplace(last, std::move(batch));
 }
 
 memory_stream::batches::iterator memory_stream::drop(batches::iterator at) {
-  batch_bytes_ -= cost_of_batch(at->second.bytes.size());
+  view_.bytes -= at->second.cost();
   return batches_.erase(at);
 }
 
@@ -86,16 +94,25 @@ void memory_stream::ack(offset_range range) {
     settle(at, {std::max(range.begin, at->second.base), std::min(range.end, at->first + 1)});
     at = next;
   }
-  acked_.insert(range);
-  if (const auto head = acked_.range_at(view_.log_start)) trim(head->end);
+  skip_acked();
 }
 
 // A batch of which half is acknowledged is written anew, so that a message that stays does not keep others.
 void memory_stream::settle(batches::iterator at, offset_range range) {
-  const std::uint64_t before = acked_.size();
-  acked_.insert(range);
   held_batch& batch = at->second;
-  batch.live -= static_cast<std::uint32_t>(acked_.size() - before);
+  if (range == offset_range{batch.base, at->first + 1}) {
+    drop(at);
+    return;
+  }
+  view_.bytes -= batch.cost();
+  batch.acked.resize((at->first - batch.base) / offsets_per_word + 1);
+  view_.bytes += batch.cost();
+  for (offset_t offset = range.begin; offset < range.end; ++offset) {
+    if (batch.is_acked(offset)) continue;
+    const offset_t bit = offset - batch.base;
+    batch.acked[bit / offsets_per_word] |= std::uint64_t{1} << (bit % offsets_per_word);
+    --batch.live;
+  }
   if (batch.live == 0) {
     drop(at);
   } else if (batch.live <= batch.records / 2) {
@@ -104,20 +121,29 @@ void memory_stream::settle(batches::iterator at, offset_range range) {
 }
 
 void memory_stream::trim(offset_t log_start) {
-  if (const auto settled = acked_.range_at(log_start)) log_start = settled->end;
-  log_start = std::min(log_start, view_.end);
   if (log_start <= view_.log_start) return;
-  view_.log_start = log_start;
-  acked_.erase_below(log_start);
-  while (!age_marks_.empty() && age_marks_.front().offset <= log_start) age_marks_.pop_front();
-  while (!batches_.empty() && batches_.begin()->first < log_start) drop(batches_.begin());
+  view_.log_start = std::min(log_start, view_.end);
+  while (!batches_.empty() && batches_.begin()->first < view_.log_start) drop(batches_.begin());
+  while (!age_marks_.empty() && age_marks_.front().offset <= view_.log_start) age_marks_.pop_front();
+  skip_acked();
+}
+
+// Of a queue.
+void memory_stream::skip_acked() {
+  if (batches_.empty()) {
+    view_.log_start = view_.end;
+    return;
+  }
+  const held_batch& head = batches_.begin()->second;
+  view_.log_start = std::max(view_.log_start, head.base);
+  while (head.is_acked(view_.log_start)) ++view_.log_start;
 }
 
 // Their live records in as few batches as go; what is large and wholly alive, and what is compressed, stays as it is.
 void memory_stream::pack(batches::iterator from, batches::iterator to) {
   batches loose;
   while (from != to) {
-    batch_bytes_ -= cost_of_batch(from->second.bytes.size());
+    view_.bytes -= from->second.cost();
     loose.insert(loose.end(), batches_.extract(from++));
   }
   batch_builder merged;
@@ -136,15 +162,13 @@ void memory_stream::pack(batches::iterator from, batches::iterator to) {
     }
     record_reader records(view);
     for (raw_record record; records.next(record);) {
-      if (!is_live(record.offset)) continue;
+      if (record.offset < view_.log_start || batch.is_acked(record.offset)) continue;
       if (merged.size() + record.size_bound() > packed_batch_bytes) close();
       merged.add(record);
     }
   }
   close();
 }
-
-void memory_stream::count_bytes() { view_.bytes = batch_bytes_ + acked_.ranges() * acked_range_bytes; }
 
 void memory_stream::scan(offset_t from, const std::function<bool(const batch_view&)>& take) const {
   for (auto at = batches_.lower_bound(std::max(from, view_.log_start)); at != batches_.end(); ++at) {
@@ -159,7 +183,6 @@ void memory_stream::set_cursor(const std::string& group, offset_t offset) {
   if (limits_.overflow != overflow::reject) return;
   drop_heads_above(limits_.kept(limits_.bytes_max), 0);
   keep_records();
-  count_bytes();
 }
 
 void memory_stream::expire(milliseconds lifetime) {
@@ -170,7 +193,6 @@ void memory_stream::expire(milliseconds lifetime) {
   drop_below(expired_before(age_marks_, limits_.age_max, lifetime));
   drop_heads_above(limits_.kept(limits_.bytes_max), 0);
   keep_records();
-  count_bytes();
 }
 
 bool memory_stream::gives_way(bool also_unread) const {
@@ -181,19 +203,16 @@ bool memory_stream::gives_way(bool also_unread) const {
 
 std::uint64_t memory_stream::gives_way_bytes() const {
   if (view_.kind != stream_kind::log) return 0;
-  if (limits_.overflow == overflow::drop_oldest) return batch_bytes_;
+  if (limits_.overflow == overflow::drop_oldest) return view_.bytes;
   const offset_t read = read_by_protected();
   std::uint64_t bytes = 0;
   for (auto at = batches_.begin(); at != batches_.end() && at->first < read; ++at) {
-    bytes += cost_of_batch(at->second.bytes.size());
+    bytes += at->second.cost();
   }
   return bytes;
 }
 
-void memory_stream::give_way() {
-  drop_below(head_end());
-  count_bytes();
-}
+void memory_stream::give_way() { drop_below(head_end()); }
 
 offset_t memory_stream::head_end() const { return batches_.empty() ? view_.end : batches_.begin()->first + 1; }
 
@@ -210,7 +229,7 @@ offset_t memory_stream::read_by_protected() const {
 void memory_stream::drop_heads_above(std::uint64_t bytes_max, std::uint64_t incoming) {
   if (view_.kind != stream_kind::log || limits_.bytes_max == 0) return;
   const bool rejects = limits_.overflow == overflow::reject;
-  while (!batches_.empty() && batch_bytes_ + incoming > bytes_max) {
+  while (!batches_.empty() && view_.bytes + incoming > bytes_max) {
     if (rejects && head_end() > read_by_protected()) return;
     drop_below(head_end());
   }

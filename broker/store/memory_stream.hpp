@@ -25,7 +25,8 @@ class memory_stream {
   // Empty. It begins where no offset has been used before.
   memory_stream(stream_kind kind, stream_limits limits, offset_t begin, drop_totals dropped);
 
-  // Its bytes are those of the batches and of what keeps them.
+  // Its bytes are those of the batches and of what keeps them. Below the log start there is nothing; of a queue, what
+  // is at it may be acknowledged.
   const stream_view& view() const { return view_; }
   const stream_limits& limits() const { return limits_; }
   void set_limits(stream_limits limits) { limits_ = std::move(limits); }
@@ -58,6 +59,10 @@ class memory_stream {
     std::uint32_t records = 0;  // offsets it spans where it came like that
     std::uint32_t live = 0;     // of them, not acknowledged
     std::string bytes;
+    std::vector<std::uint64_t> acked = {};  // a bit for each offset from the base on; empty: none
+
+    bool is_acked(offset_t offset) const;
+    std::uint64_t cost() const;
   };
   using batches = std::map<offset_t, held_batch>;  // by last offset
 
@@ -65,6 +70,7 @@ class memory_stream {
   void ack(offset_range range);
   void settle(batches::iterator at, offset_range range);
   void trim(offset_t log_start);
+  void skip_acked();
   batches::iterator drop(batches::iterator at);
   void drop_heads_above(std::uint64_t bytes_max, std::uint64_t incoming);
   void drop_below(offset_t offset);
@@ -73,14 +79,10 @@ class memory_stream {
   offset_t read_by_protected() const;
   void pack(batches::iterator from, batches::iterator to);
   void insert(offset_t last, held_batch batch);
-  void count_bytes();
-  bool is_live(offset_t offset) const { return offset >= view_.log_start && !acked_.contains(offset); }
 
   stream_limits limits_;
   stream_view view_;
   batches batches_;
-  std::uint64_t batch_bytes_ = 0;  // what they cost
-  offset_set acked_;               // at or above the log start
   std::deque<age_mark> age_marks_;
   std::map<std::string, offset_t> cursors_;
   offset_t loose_from_;  // batches from here on are as they came

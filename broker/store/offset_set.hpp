@@ -21,8 +21,6 @@ class offset_set {
   // How many offsets it holds.
   std::uint64_t size() const { return size_; }
   bool empty() const { return ranges_.empty(); }
-  // In how many pieces.
-  std::size_t ranges() const { return ranges_.size(); }
   auto begin() const { return ranges_.begin(); }
   auto end() const { return ranges_.end(); }
 
