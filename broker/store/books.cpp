@@ -178,25 +178,28 @@ class journal_reader {
   commit_number commit_ = 0;
 };
 
-// By their keys alone, some 30 bytes for 64 KiB. Below a log start and of streams that are no more there are chunks
-// when freeing them was cut short by the end of a process.
+// One look a stream, however many chunks it has. Where freeing was cut short by the end of a process there are chunks
+// below a log start, and of streams that are no more.
 void find_chunks(const lmdb::txn& txn, const tables& tables, books& books) {
-  std::optional<stream_id> before;
-  each_row(txn, tables.chunk, [&](const lmdb::entry& row) {
-    const chunk_place place = place_of_chunk_key(row.key);
-    if (std::exchange(before, place.stream) == place.stream) return;
+  lmdb::cursor cursor(txn, tables.chunk);
+  std::string before;
+  for (auto row = cursor.first(); row;) {
+    if (row->key <= before) {
+      throw store_damaged(fmt::format("the store is damaged: {} stands out of order", row_name("chunk", row->key)));
+    }
+    before = row->key;
+    const chunk_place place = place_of_chunk_key(row->key);
     const auto stream = books.streams.find(place.stream);
     if (stream != books.streams.end()) {
       stream->second.first_chunk_last = place.last_offset;
       if (place.last_offset < stream->second.log_start) books.streams_to_free.insert(place.stream);
-      return;
+    } else if (is_in_place(place, row->value)) {
+      books.dropped.insert(place.stream);
+    } else {  // what is freed must not be another stream's, under a damaged key
+      throw store_damaged(fmt::format("the store is damaged: {} belongs elsewhere", row_name("chunk", row->key)));
     }
-    // What is freed must not be another stream's, under a damaged key.
-    if (!is_in_place(place, row.value)) {
-      throw store_damaged(fmt::format("the store is damaged: {} belongs elsewhere", row_name("chunk", row.key)));
-    }
-    books.dropped.insert(place.stream);
-  });
+    row = cursor.seek(chunk_key(place.stream, ~offset_t{0}));
+  }
 }
 
 // A damaged number must not be gone on from. That it is damaged is told to those who read the ledger.

@@ -16,8 +16,17 @@ stream_change row_of(stream_id id, const stream_view& view, offset_t reserved_en
 }
 
 stream_update update_of(stream_id id, const stream_view& view) {
-  return {id,         view.kind, view.log_start, view.end, view.rolled_end, view.newest_timestamp_ms, view.bytes,
-          view.drops, {},        false};
+  return {id,
+          view.kind,
+          view.log_start,
+          view.end,
+          view.rolled_end,
+          view.head_chunk,
+          view.newest_timestamp_ms,
+          view.bytes,
+          view.drops,
+          {},
+          false};
 }
 
 }  // namespace

@@ -39,8 +39,15 @@ probe look(const batch_view& batch, std::int64_t timestamp_ms) {
 reader::reader(lmdb::env& env, const tables& tables, const books& books, const memory_streams* memory)
     : env_(env), tables_(tables), memory_(memory) {
   for (const auto& [id, ledger] : books.streams) {
-    streams_[id] = {ledger.kind,    ledger.log_start, ledger.next,  ledger.rolled_end, ledger.newest_timestamp_ms,
-                    ledger.bytes(), ledger.dropped,   ledger.recent};
+    streams_[id] = {ledger.kind,
+                    ledger.log_start,
+                    ledger.next,
+                    ledger.rolled_end,
+                    ledger.first_chunk_last,
+                    ledger.newest_timestamp_ms,
+                    ledger.bytes(),
+                    ledger.dropped,
+                    ledger.recent};
   }
   apply(books.losses.fresh());
 }
@@ -55,6 +62,7 @@ void reader::apply(const stream_update& update) {
   view.log_start = update.log_start;
   view.end = update.end;
   view.rolled_end = update.rolled_end;
+  view.head_chunk = update.head_chunk;
   view.newest_timestamp_ms = update.newest_timestamp_ms;
   view.bytes = update.bytes;
   view.drops = update.drops;
@@ -120,9 +128,9 @@ result<void> reader::scan(stream_id stream, offset_t from, const batch_taker& ta
     if (!go_on) return go_on.error();
     if (!*go_on) return {};
     if (scan.position > before) continue;
-    // Nothing here any more: the gap up to what the journal holds was acknowledged or dropped.
-    if (view->recent.empty() || scan.position >= view->recent.front().first) return {};
-    scan.position = view->recent.front().first;
+    const bool is_below_journal = !view->recent.empty() && scan.position < view->recent.front().first;
+    const offset_t next = is_below_journal ? view->recent.front().first : view->end;
+    if (auto passed = pass_gap(scan, next); !passed) return passed.error();
   }
   return {};
 }
@@ -142,16 +150,24 @@ result<bool> reader::scan_segment(scanning& scan, const segment& segment, bool i
   return scan.take(**batch);
 }
 
-// Logs are dense: what is missing behind something that is there has been lost with a part of the file. What is missing
-// at the head may have been dropped by a commit whose result has not come yet.
-result<bool> reader::tell_gap(scanning& scan, lmdb::cursor& chunk, const batch_view& batch) const {
-  if (batch.base_offset <= scan.position || find(scan.stream)->kind != stream_kind::log) return true;
-  if (!scan.has_given) {
-    const auto before = chunk.previous();
-    const bool is_head = !before || place_of_chunk_key(before->key).stream != scan.stream;
-    if (is_head) return true;
-  }
-  return scan.skip(batch.base_offset - 1, damaged(scan.stream, scan.position));
+// A log's head may have been dropped by a commit whose result has not come yet.
+bool reader::was_dropped(const scanning& scan) const {
+  if (scan.has_given) return false;
+  lmdb::cursor cursor(scan.txn, tables_.chunk);
+  const auto found = cursor.seek(chunk_key(scan.stream, 0));
+  const bool is_here = found && place_of_chunk_key(found->key).stream == scan.stream;
+  const auto head = is_here ? std::optional(place_of_chunk_key(found->key).last_offset) : std::nullopt;
+  return head != find(scan.stream)->head_chunk && (!head || *head >= scan.position);
+}
+
+// What a queue lacks was acknowledged, or its owner knows better. Logs are dense: what they lack has been lost with a
+// part of the file, if it was not dropped.
+result<bool> reader::pass_gap(scanning& scan, offset_t end) const {
+  if (end <= scan.position) return true;
+  const bool is_lost = find(scan.stream)->kind == stream_kind::log && !was_dropped(scan);
+  if (is_lost) return scan.skip(end - 1, damaged(scan.stream, scan.position));
+  scan.position = end;
+  return true;
 }
 
 // The chunk may be newer than the last result, and then hold newer records as well.
@@ -160,7 +176,8 @@ result<bool> reader::scan_chunk(scanning& scan) const {
   const auto found = cursor.seek(chunk_key(scan.stream, scan.position));
   if (!found) return true;
   const chunk_place place = place_of_chunk_key(found->key);
-  if (place.stream != scan.stream) return true;
+  // The tree of a damaged file can lead to what lies before.
+  if (place.stream != scan.stream || place.last_offset < scan.position) return true;
   lmdb::will_need(found->value);
   const offset_t end = find(scan.stream)->end;
   const auto batches = read_chunk(place, found->value);
@@ -171,7 +188,7 @@ result<bool> reader::scan_chunk(scanning& scan) const {
     const offset_t behind = next == batches->end() ? place.last_offset + 1 : next->base_offset;
     if (behind <= scan.position) continue;
     if (batch.base_offset >= end) return false;
-    if (const auto told = tell_gap(scan, cursor, batch); !told) return told;
+    if (auto passed = pass_gap(scan, batch.base_offset); !passed) return passed;
     if (!crc_matches(batch)) {
       const offset_t last = std::min(behind, end) - 1;
       if (auto skipped = scan.skip(last, damaged(scan.stream, scan.position)); !skipped) return skipped;

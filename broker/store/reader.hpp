@@ -15,6 +15,7 @@ struct stream_view {
   offset_t log_start = 0;
   offset_t end = 0;  // one past the last durable offset
   offset_t rolled_end = 0;
+  std::optional<offset_t> head_chunk;  // last offset of the oldest one
   std::int64_t newest_timestamp_ms = 0;
   std::uint64_t bytes = 0;
   drop_totals drops;
@@ -68,7 +69,8 @@ class reader {
   };
   const memory_stream* in_memory(stream_id stream) const;
   result<bool> scan_chunk(scanning& scan) const;
-  result<bool> tell_gap(scanning& scan, lmdb::cursor& chunk, const batch_view& batch) const;
+  bool was_dropped(const scanning& scan) const;
+  result<bool> pass_gap(scanning& scan, offset_t end) const;
   result<bool> scan_segment(scanning& scan, const segment& segment, bool is_rolled) const;
 
   lmdb::env& env_;

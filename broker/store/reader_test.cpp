@@ -277,7 +277,7 @@ TEST(reader, a_damaged_last_offset_takes_nothing_else_along) {
 }
 
 // A turned bit in one of LMDB's own pages can hide a row.
-TEST(reader, a_chunk_that_is_missing_between_others_is_told) {
+TEST(reader, a_chunk_that_is_missing_is_told) {
   scratch_store store;
   const stream_id log = store.make_log();
   for (int i = 0; i < 10; ++i) {
@@ -286,21 +286,26 @@ TEST(reader, a_chunk_that_is_missing_between_others_is_told) {
   }
   store.close();
   const auto chunks = raw_file(store.path()).rows(&tables::chunk);
-  const auto second = std::next(chunks.begin());
-  const offset_t begin = place_of_chunk_key(chunks.begin()->first).last_offset + 1;
-  const offset_t end = place_of_chunk_key(second->first).last_offset + 1;
-  raw_file(store.path()).erase(&tables::chunk, second->first);
-  store.open();
-  for (const offset_t from : {offset_t{0}, begin, begin + 1}) {
-    const auto refused = store->read().scan(log, from, [](const batch_view&) { return true; });
-    EXPECT_FALSE(refused) << from;
-    std::vector<offset_range> missing;
-    const auto scanned = store->read().scan(
-        log, from, [](const batch_view&) { return true; }, [&](offset_range range) { missing.push_back(range); });
-    ASSERT_TRUE(scanned);
-    ASSERT_EQ(missing.size(), 1u);
-    EXPECT_EQ(missing[0].begin, std::max(from, begin));
-    EXPECT_EQ(missing[0].end, end);
+  ASSERT_GE(chunks.size(), 3u);
+  offset_t begin = 0;
+  for (const auto& [key, value] : chunks) {
+    const offset_t end = place_of_chunk_key(key).last_offset + 1;
+    raw_file(store.path()).erase(&tables::chunk, key);
+    store.open();
+    for (const offset_t from : {offset_t{0}, begin, begin + 1}) {
+      const auto refused = store->read().scan(log, from, [](const batch_view&) { return true; });
+      EXPECT_FALSE(refused) << from;
+      std::vector<offset_range> missing;
+      const auto scanned = store->read().scan(
+          log, from, [](const batch_view&) { return true; }, [&](offset_range range) { missing.push_back(range); });
+      ASSERT_TRUE(scanned);
+      ASSERT_EQ(missing.size(), 1u);
+      EXPECT_EQ(missing[0].begin, std::max(from, begin));
+      EXPECT_EQ(missing[0].end, end);
+    }
+    store.kill();
+    raw_file(store.path()).put(&tables::chunk, key, value);
+    begin = end;
   }
 }
 

@@ -131,6 +131,7 @@ stream_update writer::update_of(stream_id id) const {
           ledger.log_start,
           ledger.next,
           ledger.rolled_end,
+          ledger.first_chunk_last,
           ledger.newest_timestamp_ms,
           ledger.bytes(),
           ledger.dropped,

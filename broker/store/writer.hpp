@@ -35,6 +35,7 @@ struct stream_update {
   offset_t log_start = 0;
   offset_t end = 0;         // one past the last durable offset
   offset_t rolled_end = 0;  // everything below it is in chunks, or gone
+  std::optional<offset_t> head_chunk;  // last offset of the oldest one
   std::int64_t newest_timestamp_ms = 0;
   std::uint64_t bytes = 0;
   drop_totals drops;  // since it was made
