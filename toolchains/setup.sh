@@ -21,7 +21,7 @@ build_packages=(
   libzstd-dev                         # record batches compressed by a producer
 )
 tests_packages=(
-  libgtest-dev libgmock-dev
+  libgtest-dev libgmock-dev libbenchmark-dev
   python3-pytest
   protobuf-compiler python3-protobuf  # conversation tests speak the wire schema from Python
   openjdk-17-jre-headless maven       # a real Kafka: Maven fetches it, Java runs it
