@@ -26,15 +26,6 @@ static void skip_rest(pb_istream_t *in) {
   in->bytes_left = 0;
 }
 
-void tg_fields_clear(const pb_msgdesc_t *fields, void *message) {
-  pb_field_iter_t field;
-  if (!pb_field_iter_begin(&field, fields, message)) return;
-  do {
-    const bool is_list = PB_HTYPE(field.type) == PB_HTYPE_REPEATED;
-    if (PB_ATYPE(field.type) == PB_ATYPE_CALLBACK && !is_list) memset(field.pData, 0, sizeof(tg_bytes));
-  } while (pb_field_iter_next(&field));
-}
-
 static bool decode_bytes(pb_istream_t *in, tg_bytes *bytes) {
   bytes->data = (const uint8_t *)in->state;
   bytes->size = in->bytes_left;
@@ -47,12 +38,22 @@ static bool encode_bytes(pb_ostream_t *out, const pb_field_t *field, const tg_by
   return pb_encode_tag_for_field(out, field) && pb_encode_string(out, bytes->data, bytes->size);
 }
 
+// Makes every text and bytes field absent, which pb_decode leaves as it finds them.
+static void clear_fields(const pb_msgdesc_t *fields, void *message) {
+  pb_field_iter_t field;
+  if (!pb_field_iter_begin(&field, fields, message)) return;
+  do {
+    const bool is_list = PB_HTYPE(field.type) == PB_HTYPE_REPEATED;
+    if (PB_ATYPE(field.type) == PB_ATYPE_CALLBACK && !is_list) memset(field.pData, 0, sizeof(tg_bytes));
+  } while (pb_field_iter_next(&field));
+}
+
 static bool decode_item(pb_istream_t *in, const pb_field_t *field, const tg_list *list) {
   if (list->step == NULL) {
     skip_rest(in);
     return true;
   }
-  tg_fields_clear(field->submsg_desc, list->item);
+  clear_fields(field->submsg_desc, list->item);
   return pb_decode(in, field->submsg_desc, list->item) && list->step(list->context, list->item);
 }
 

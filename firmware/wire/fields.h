@@ -31,9 +31,6 @@ extern "C" {
 // refuses a field that came as anything but bytes.
 bool tg_field_callback(pb_istream_t *in, pb_ostream_t *out, const pb_field_t *field);
 
-// Makes every text and bytes field absent, which pb_decode leaves as it finds them; lists stay.
-void tg_fields_clear(const pb_msgdesc_t *fields, void *message);
-
 // A stream of these bytes. Views made from it point into them.
 pb_istream_t tg_field_stream(const uint8_t *data, size_t size);
 

@@ -70,7 +70,6 @@ size_t tg_frame_encode(uint8_t *out, size_t capacity, tg_member member, const pb
 }
 
 bool tg_frame_decode(const tg_frame *frame, const pb_msgdesc_t *fields, void *message) {
-  tg_fields_clear(fields, message);
   pb_istream_t stream = tg_field_stream(frame->body, frame->body_size);
-  return pb_decode(&stream, fields, message);
+  return pb_decode_ex(&stream, fields, message, PB_DECODE_NOINIT);
 }

@@ -79,8 +79,8 @@ tg_split tg_frame_split(const uint8_t *in, size_t size, size_t body_max, tg_fram
 size_t tg_frame_encode(uint8_t *out, size_t capacity, tg_member member, const pb_msgdesc_t *fields,
                        const void *message);
 
-// Decodes a frame's body into the message's struct; views point into the body, fields that are absent are 0 or empty,
-// lists must be set up before. False: malformed.
+// Decodes a frame's body into the message's struct, which is all zero but for its lists, which are set up: what is
+// absent stays as it was. Views point into the body. False: malformed.
 bool tg_frame_decode(const tg_frame *frame, const pb_msgdesc_t *fields, void *message);
 
 #ifdef __cplusplus
