@@ -1,13 +1,20 @@
 #include "broker/base/bytes.hpp"
 
+#include <array>
+
 namespace tidegate {
+namespace {
+
+constexpr std::size_t varint_bytes_max = 10;
+
+}  // namespace
 
 void append_varint(std::string& out, std::uint64_t value) {
-  while (value >= 0x80) {
-    out.push_back(static_cast<char>(value | 0x80));
-    value >>= 7;
-  }
-  out.push_back(static_cast<char>(value));
+  std::array<char, varint_bytes_max> bytes;
+  std::size_t size = 0;
+  for (; value >= 0x80; value >>= 7) bytes[size++] = static_cast<char>(value | 0x80);
+  bytes[size++] = static_cast<char>(value);
+  out.append(bytes.data(), size);
 }
 
 std::size_t varint_size(std::uint64_t value) {
