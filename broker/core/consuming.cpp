@@ -69,7 +69,7 @@ result<pull_result> broker::pull(consumer_id id, const delivery_taker& take) {
 
 bool broker::settle(consumer_id id, offset_t offset, outcome outcome) {
   const auto found = consumers_.find(id);
-  if (found == consumers_.end() || !found->second->unsettled.contains(offset)) return false;
+  if (found == consumers_.end() || !found->second->source->is_unsettled(*found->second, offset)) return false;
   consumer& consumer = *found->second;
   queue& queue = *consumer.source;
   const bool was_at_limit = queue.unsettled() >= limits::unsettled_per_queue;

@@ -14,7 +14,6 @@ constexpr std::uint64_t dropped_per_group = 65'536;
 
 }  // namespace
 
-
 queue::queue(queue_definition definition) : definition_(std::move(definition)) {}
 
 queue::queue(queue_definition definition, const store::stream_ledger& found)
@@ -61,8 +60,7 @@ void queue::add_consumer(consumer& consumer) {
 }
 
 bool queue::wants(const consumer& consumer) const {
-  return ready() > 0 && consumer.unsettled.size() < consumer.prefetch &&
-         unsettled_.size() < limits::unsettled_per_queue;
+  return ready() > 0 && consumer.unsettled < consumer.prefetch && unsettled_.size() < limits::unsettled_per_queue;
 }
 
 // In a round every consumer may take an equal part of what was ready when it began, so that none starves. Who had its
@@ -76,7 +74,7 @@ void queue::begin_round() {
 std::size_t queue::share_of(consumer& consumer) {
   if (consumer.round == round_ || part_ == 0) begin_round();
   consumer.round = round_;
-  const std::size_t credit = consumer.prefetch - std::min<std::size_t>(consumer.prefetch, consumer.unsettled.size());
+  const std::size_t credit = consumer.prefetch - std::min<std::size_t>(consumer.prefetch, consumer.unsettled);
   const std::size_t room = limits::unsettled_per_queue - std::min(limits::unsettled_per_queue, unsettled_.size());
   return std::min({credit, room, part_});
 }
@@ -107,9 +105,9 @@ void queue::deliver(pulling& pull, const record_view& record) {
   const bool redelivered = deliveries > 0 || record.offset < maybe_delivered_before_;
   const message_view message = to_message(record);
   const std::uint64_t bytes = content_bytes(message);
-  unsettled_.emplace(record.offset, handled{deliveries, static_cast<std::uint32_t>(bytes)});
+  unsettled_.emplace(record.offset, handled{deliveries, static_cast<std::uint32_t>(bytes), &pull.to});
   unsettled_bytes_ += bytes;
-  pull.to.unsettled.insert(record.offset);
+  ++pull.to.unsettled;
   --pull.left;
   pull.stopped = !pull.take({record.offset, redelivered, deliveries, record.timestamp_ms, message});
   if (pull.to.auto_ack) acknowledge(pull.to, record.offset, pull.group);
@@ -189,14 +187,23 @@ void queue::lose(offset_range damaged, store::group& group) {
   group.lose(std::move(lost));
 }
 
-void queue::acknowledge(consumer& consumer, offset_t offset, store::group& group) {
+bool queue::is_unsettled(const consumer& consumer, offset_t offset) const {
   const auto out = unsettled_.find(offset);
-  TIDEGATE_EXPECT(out != unsettled_.end());
-  const std::uint32_t bytes = out->second.bytes;
-  consumer.unsettled.erase(offset);
+  return out != unsettled_.end() && out->second.by == &consumer;
+}
+
+queue::handled queue::take_back(consumer& consumer, offset_t offset) {
+  const auto out = unsettled_.find(offset);
+  TIDEGATE_EXPECT(out != unsettled_.end() && out->second.by == &consumer);
+  const handled taken = out->second;
   unsettled_.erase(out);
-  unsettled_bytes_ -= bytes;
-  let_go(offset, bytes, group);
+  unsettled_bytes_ -= taken.bytes;
+  --consumer.unsettled;
+  return taken;
+}
+
+void queue::acknowledge(consumer& consumer, offset_t offset, store::group& group) {
+  let_go(offset, take_back(consumer, offset).bytes, group);
 }
 
 void queue::discard(consumer& consumer, offset_t offset, store::group& group) {
@@ -205,18 +212,19 @@ void queue::discard(consumer& consumer, offset_t offset, store::group& group) {
 }
 
 void queue::requeue(consumer& consumer, offset_t offset, store::group& group) {
-  const auto out = unsettled_.find(offset);
-  TIDEGATE_EXPECT(out != unsettled_.end());
-  const handled back{out->second.deliveries + 1, out->second.bytes};
-  consumer.unsettled.erase(offset);
-  unsettled_.erase(out);
-  unsettled_bytes_ -= back.bytes;
+  const handled taken = take_back(consumer, offset);
+  const handled back{taken.deliveries + 1, taken.bytes};
   returned_.emplace(offset, back);
   group.count_delivery(stream(), offset, back.deliveries);
 }
 
 void queue::remove_consumer(consumer& consumer, store::group& group) {
-  while (!consumer.unsettled.empty()) requeue(consumer, *consumer.unsettled.begin(), group);
+  std::vector<offset_t> left;
+  for (auto out = unsettled_.begin(); left.size() < consumer.unsettled; ++out) {
+    if (out->second.by == &consumer) left.push_back(out->first);
+  }
+  std::sort(left.begin(), left.end());
+  for (const offset_t offset : left) requeue(consumer, offset, group);
   std::erase(consumers_, &consumer);
   begin_round();
 }

@@ -6,10 +6,10 @@
 #pragma once
 
 #include <algorithm>
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <deque>
 #include <functional>
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -31,7 +31,7 @@ struct consumer {
   bool auto_ack = false;
   bool told = false;        // knows that there is something to pull
   std::uint64_t round = 0;  // of the queue, in which it last had its part
-  std::set<offset_t> unsettled;
+  std::size_t unsettled = 0;
 };
 
 struct delivery_view {
@@ -87,6 +87,7 @@ class queue {
   // Hands at most a fair share of what is ready to the consumer.
   result<pull_result> pull(consumer& consumer, const store::reader& reader, store::group& group,
                            const delivery_taker& take);
+  bool is_unsettled(const consumer& consumer, offset_t offset) const;
   // The offset is one of the consumer's unsettled ones.
   void acknowledge(consumer& consumer, offset_t offset, store::group& group);
   void discard(consumer& consumer, offset_t offset, store::group& group);
@@ -109,11 +110,13 @@ class queue {
   struct handled {
     std::uint32_t deliveries = 0;
     std::uint32_t bytes = 0;  // of content
+    consumer* by = nullptr;   // who has it
   };
   void begin_round();
   std::size_t share_of(consumer& consumer);
   void deliver(pulling& pull, const record_view& record);
   void let_go(offset_t offset, std::uint64_t bytes, store::group& group);
+  handled take_back(consumer& consumer, offset_t offset);
   bool is_over(std::uint64_t messages, std::uint64_t bytes) const;
   bool is_over() const;
   void drop_oldest(const store::reader& reader, store::group& group, store::loss_record& lost);
@@ -138,7 +141,7 @@ class queue {
   store::offset_set settled_before_;           // found settled at the start, at or above the cursor
   std::map<offset_t, std::uint32_t> counted_;  // known deliveries of what was found at the start
   std::map<offset_t, handled> returned_;       // came back: deliveries so far
-  std::map<offset_t, handled> unsettled_;      // out: deliveries before this one
+  boost::unordered_flat_map<offset_t, handled> unsettled_;  // out: deliveries before this one
   std::vector<consumer*> consumers_;
 };
 
