@@ -7,6 +7,7 @@
 
 #include "broker/base/log.hpp"
 #include "broker/frontends/native/front_end.hpp"
+#include "broker/frontends/native/rising.hpp"
 #include "broker/model/definitions.hpp"
 
 namespace tidegate::native {
@@ -201,8 +202,7 @@ void application::return_unroutable(const tg_PublishMessage& publish) {
 }
 
 application::publish_state& application::waiting_publish(std::uint64_t id) {
-  const auto found = std::lower_bound(publishes_.begin(), publishes_.end(), id,
-                                      [](const publish_state& item, std::uint64_t wanted) { return item.id < wanted; });
+  const auto found = lower_bound_in_rising(publishes_, &publish_state::id, id);
   TIDEGATE_EXPECT(found != publishes_.end() && found->id == id);
   return *found;
 }
@@ -278,7 +278,7 @@ void application::cancel(const tg_frame& frame) {
         cancel.correlation,
         {errc::not_found, fmt::format("no consumer {} on this connection", cancel.consumer), "consumer"});
   }
-  std::erase_if(unsettled_, [&](const auto& item) { return item.second.consumer == found->first; });
+  unsettled_.forget(found->first);
   broker_.cancel(found->first);
   consumers_.erase(found);
   answer_done(cancel.correlation);
@@ -326,7 +326,7 @@ void application::deliver(core::consumer_id id, const consuming& consumer, const
   out.timestamp_ms = static_cast<std::uint64_t>(delivery.timestamp_ms);
   append_frame(session_.outbox(), TG_DELIVER, tg_Deliver_fields, &out,
                record_size_bound(delivery.message) + 12 * delivery.message.headers.size());
-  if (!consumer.auto_ack) unsettled_.emplace(out.tag, unsettled{id, delivery.offset});
+  if (!consumer.auto_ack) unsettled_.add(out.tag, id, delivery.offset);
 }
 
 void application::settle(const tg_frame& frame) {
@@ -335,16 +335,14 @@ void application::settle(const tg_frame& frame) {
     return session_.fail({errc::invalid, "Settle does not decode"});
   const auto outcome = outcome_of(settle);
   if (!outcome) return session_.refuse(0, outcome.error());
-  auto first = unsettled_.find(settle.tag);
-  if (settle.multiple ? settle.tag >= next_tag_ : first == unsettled_.end()) {
-    return session_.refuse(
-        0, {errc::not_found, fmt::format("delivery {} is not unsettled on this connection", settle.tag), "tag"});
-  }
-  if (settle.multiple) first = unsettled_.begin();
-  const auto end = unsettled_.upper_bound(settle.tag);
-  for (auto item = first; item != end; item = unsettled_.erase(item)) {
-    broker_.settle(item->second.consumer, item->second.offset, *outcome);
-  }
+  const auto tell = [&](const unsettled_deliveries::delivery& out) {
+    broker_.settle(out.consumer, out.offset, *outcome);
+  };
+  if (settle.multiple && settle.tag < next_tag_) return unsettled_.take_through(settle.tag, tell);
+  const auto out = settle.multiple ? std::nullopt : unsettled_.take(settle.tag);
+  if (out) return tell(*out);
+  session_.refuse(0,
+                  {errc::not_found, fmt::format("delivery {} is not unsettled on this connection", settle.tag), "tag"});
 }
 
 }  // namespace tidegate::native

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "broker/frontends/native/session.hpp"
+#include "broker/frontends/native/unsettled.hpp"
 
 namespace tidegate::native {
 
@@ -33,10 +34,6 @@ class application final : public role {
     std::uint64_t sequence;
     // told: by a Confirm of its own.
     enum class state { waits, stored, told } state = state::waits;
-  };
-  struct unsettled {
-    core::consumer_id consumer;
-    offset_t offset;
   };
   struct consuming {
     std::uint32_t number;  // the client's
@@ -113,7 +110,7 @@ class application final : public role {
   std::uint64_t next_request_ = 0;
   std::map<core::consumer_id, consuming> consumers_;
   core::consumer_id last_pulled_{};
-  std::map<std::uint64_t, unsettled> unsettled_;  // by tag
+  unsettled_deliveries unsettled_;
   std::uint64_t next_tag_ = 1;
   std::vector<waiting_fetch> fetches_;
 };

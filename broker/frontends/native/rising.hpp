@@ -1,0 +1,18 @@
+// Lines of items whose keys rise, as ids and tags on a connection do.
+#pragma once
+
+#include <algorithm>
+
+namespace tidegate::native {
+
+// The first item whose key is not less. Keys are mostly dense, so it is looked for first where it would then stand.
+template <class Line, class Item, class Key>
+auto lower_bound_in_rising(Line& line, Key Item::*key_of, Key key) {
+  if (line.empty() || key <= line.front().*key_of) return line.begin();
+  const auto guess = key - line.front().*key_of;
+  if (guess < line.size() && line[guess].*key_of == key) return line.begin() + static_cast<std::ptrdiff_t>(guess);
+  return std::lower_bound(line.begin(), line.end(), key,
+                          [key_of](const auto& item, const Key& wanted) { return item.*key_of < wanted; });
+}
+
+}  // namespace tidegate::native
