@@ -67,6 +67,8 @@ def held(peer, options):
     return {**seen, "private_again_mb": tree.private(peer.roots()) / 1e6}
 
 
+# Long, and no matter of a moment's noise: in the first round only.
+ONCE = ("held",)
 # name: (what to do, bytes that the raw disk is given at a time beside it, title)
 CASES = {
     "queue": (queue, 100 * WINDOW, f"Queue: publish, deliver, acknowledge; window and prefetch {WINDOW:,}"),

@@ -9,7 +9,7 @@ import sys
 import tempfile
 
 from . import disk
-from .cases import CASES
+from .cases import CASES, ONCE
 
 DISK_SECONDS = 1
 
@@ -27,7 +27,8 @@ def run(options, taking_part):
             present.append((kind, setting))
             seen["peers"][peer.title] = {"version": peer.version(), "promise": peer.promise}
     plan = [(number, case, member) for number in range(options.rounds) for case in options.cases
-            for member in (present if number % 2 == 0 else present[::-1]) if case in member[0].cases]
+            for member in (present if number % 2 == 0 else present[::-1])
+            if case in member[0].cases and (number == 0 or case not in ONCE)]
     for done, (number, case, (kind, setting)) in enumerate(plan, 1):
         peer = kind(options, setting)
         print(f"peers: {done} of {len(plan)}: round {number + 1}, {case}, {peer.title}", file=sys.stderr, flush=True)
