@@ -1,12 +1,14 @@
-"""What the broker costs at rest: program size, private memory, and the time from start to ready, with an empty store
-and with many messages held. Prints a table, or JSON with --json.
+"""What the broker costs at rest: program size, private memory, also with many idle connections, and the time from start
+to ready, with an empty store and with many messages held. Prints a table, or JSON with --json.
 
     /usr/bin/python3 tests/bench/footprint.py [--build build/release] [--messages N] [--records N] [--json]
 """
 
 import argparse
+import contextlib
 import json
 import pathlib
+import resource
 import shutil
 import socket
 import subprocess
@@ -36,6 +38,9 @@ def free_port():
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
+
+CONNECTIONS = 1_000    # connections_max
+CONNECT = b"\x82\x01\x04\x08\x01\x10\x01"    # an application's Connect: correlation 1, version 1
 
 # On disk, of a message of 100 bytes with its share of headers; and logs may take 70 % of a store.
 MESSAGE_BYTES = 200
@@ -83,6 +88,15 @@ class Gateway:
                 own, store = own + (0 if is_store else int(fields[1])), store + (int(fields[1]) if is_store else 0)
         return own, store
 
+    def private_kib_with_connections(self):
+        with contextlib.ExitStack() as open_ones:
+            for _ in range(CONNECTIONS):
+                peer = open_ones.enter_context(socket.create_connection(("127.0.0.1", self.port), timeout=10))
+                peer.sendall(CONNECT)
+                if not peer.recv(1):
+                    raise RuntimeError("the broker closed a connection")
+            return self.private_kib()[0]
+
     def publish(self, count, *where):
         subprocess.run([str(self.tool), "--broker", f"127.0.0.1:{self.port}", "publish", *where, "--count", str(count),
                         "--size", "100", "--window", "1000"], check=True, capture_output=True)
@@ -108,6 +122,7 @@ def measure(gateway, messages, records):
     rows["first start, which fills the file, ms"] = gateway.start()
     rows["start with an empty store, ms"] = clean_start(gateway)
     rows["private memory idle, KiB"] = gateway.private_kib()[0]
+    rows[f"private memory with {CONNECTIONS} idle connections, KiB"] = gateway.private_kib_with_connections()
     held = {f"{messages} in a queue": (messages, "--key", "held"),
             f"and {records} in a topic": (records, "--exchange", "amq.direct", "--key", "held")}
     for name, (count, *where) in held.items():
@@ -127,6 +142,7 @@ def main():
     parser.add_argument("--records", default=1_000_000, type=int, help="of 100 bytes, in a topic (default 1000000)")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     gateway = Gateway(options.build, options.messages, options.records)
     try:
         rows = measure(gateway, options.messages, options.records)
