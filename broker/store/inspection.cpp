@@ -55,6 +55,10 @@ class inspector {
     note_place("the list of free pages", 0);
     try {
       out_.pages = store_.pages();
+      const std::uint64_t ever_used = store_.env().ever_used().used_pages, listed = store_.env().free_pages();
+      if (out_.pages.used_pages + listed == ever_used) return;
+      add(severity::damaged, "the list of free pages",
+          fmt::format("lists {} of {} pages, and the tables have {}", listed, ever_used, out_.pages.used_pages));
     } catch (const storage_failure& failure) {
       out_.pages = store_.env().ever_used();
       add(severity::damaged, "the list of free pages", failure.what());

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -63,18 +64,23 @@ class env {
   table open_table(txn& within, const char* name);
   // None: there is no such table. What is found stays open when the transaction is committed.
   std::optional<table> find_table(txn& within, const char* name);
+  // Its own pages, those of the tables that were opened or found, and what another process's reading pins.
   page_use pages() const;
-  std::optional<foreign_reader> oldest_foreign_reader() const;
-  // The same without a look at the free list: used_pages are those that ever held something.
+  // The same, but used_pages are those that ever held something.
   page_use ever_used() const;
+  // By the free list; it takes the longer the more was freed.
+  std::uint64_t free_pages() const;
+  std::optional<foreign_reader> oldest_foreign_reader() const;
   // Frees the slots of readers whose process died.
   void clear_stale_readers();
   MDB_env* handle() const { return env_; }
 
  private:
   void open(const std::filesystem::path& directory, std::size_t map_bytes, unsigned flags);
+  std::uint64_t freed_since(const txn& reading, std::uint64_t commit) const;
 
   MDB_env* env_ = nullptr;
+  std::set<unsigned> opened_;
 };
 
 // The map is read without the kernel's read-ahead, since most of what is read is somewhere else each time. What is long
