@@ -8,6 +8,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -40,6 +41,8 @@ class connection {
         resumed_(socket_.get_executor()),
         session_(front_end, peer_of(socket_), [this] { wake(); }) {
     buffer_.resize(limits::receive_buffer_bytes_min);
+    boost::system::error_code failure;
+    socket_.non_blocking(true, failure);
   }
 
   asio::awaitable<void> run() {
@@ -123,21 +126,31 @@ class connection {
       }
       sending.clear();
       sending.swap(session_.outbox());
-      co_await (send(sending, failure) || time_out());
+      co_await send(sending, failure);
       if (failure) co_return;
       if (sending.capacity() > limits::outbox_bytes_mark) sending = {};
       if (reader_waits_) resumed_.cancel();
     }
   }
 
-  asio::awaitable<void> send(const std::string& bytes, boost::system::error_code& failure) {
+  // Mostly the kernel takes all at once, and the others have their turn. Only the rest is waited for, by the clock.
+  asio::awaitable<void> send(std::string_view bytes, boost::system::error_code& failure) {
+    const std::size_t sent = socket_.write_some(asio::buffer(bytes), failure);
+    if (failure && failure != asio::error::would_block) co_return;
+    failure = {};
+    if (sent == bytes.size()) co_return co_await asio::post(socket_.get_executor(), asio::use_awaitable);
+    co_await (send_rest(bytes.substr(sent), failure) || time_out());
+  }
+
+  asio::awaitable<void> send_rest(std::string_view bytes, boost::system::error_code& failure) {
     failure = asio::error::timed_out;
     co_await asio::async_write(socket_, asio::buffer(bytes), no_throw(failure));
   }
 
   asio::awaitable<void> time_out() {
     asio::steady_timer timer(socket_.get_executor(), write_time_max);
-    co_await timer.async_wait(asio::use_awaitable);
+    boost::system::error_code cancelled;
+    co_await timer.async_wait(no_throw(cancelled));
   }
 
   asio::awaitable<void> wait(boost::system::error_code& failure) {
