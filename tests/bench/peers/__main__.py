@@ -22,7 +22,8 @@ def options():
         "alternating; every cell with a fresh server in an empty folder.")
     parser.add_argument("--only", default="", help="of " + ",".join(list(PEERS)[1:]) + "; ours is always there")
     parser.add_argument("--cases", default=",".join(CASES), help="of " + ",".join(CASES))
-    parser.add_argument("--rounds", type=int, help=f"each a run of all but the backlog, which is done once; default {FULL['rounds']}")
+    parser.add_argument("--rounds", type=int,
+                        help=f"each a run of all but the backlog, which is done once; default {FULL['rounds']}")
     parser.add_argument("--seconds", type=int, help=f"of a measured load; default {FULL['seconds']}")
     parser.add_argument("--held", type=int, help=f"messages of the backlog; default {FULL['held']:,}")
     parser.add_argument("--quick", action="store_true", help="one short round, to see whether everything works")
