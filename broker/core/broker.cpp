@@ -21,7 +21,8 @@ broker::broker(store::store& store, const clock& clock, broker_options options)
   load();
   if (const auto losses = store_.read().losses()) {
     for (const auto& [number, lost] : *losses) {
-      if (lost.reason == store::loss_reason::damaged) known_damage_.emplace(lost.stream, lost.end);
+      if (lost.reason != store::loss_reason::damaged) continue;
+      known_damage_.emplace(std::pair(lost.stream, lost.end), lost.first);
     }
   }
   store_.forget_found();

@@ -283,7 +283,7 @@ class broker {
   std::unordered_map<stream_id, partition*> partition_streams_;
   std::map<std::string, store::cursor_state> cursors_;  // by state table key
   producers producers_;
-  std::set<std::pair<stream_id, offset_t>> known_damage_;  // stream, end of what is damaged and told
+  std::map<std::pair<stream_id, offset_t>, offset_t> known_damage_;  // stream and end of what was told: its begin
   commit_pace pace_;
   std::unordered_map<session_id, session_entry> sessions_;
   std::unordered_map<consumer_id, std::unique_ptr<consumer>> consumers_;

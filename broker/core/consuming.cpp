@@ -182,10 +182,15 @@ result<fetched> broker::fetch(std::string_view topic, std::uint32_t number, offs
   return out;
 }
 
-// Readers pass over what fails its CRC. It stays where it is, and is a loss once.
+// Readers pass over what fails its CRC or is missing. It stays so, and is a loss once.
 void broker::lose(std::string_view topic, stream_id stream, offset_range damaged) {
-  const bool is_new = known_damage_.emplace(stream, damaged.end).second;
-  if (!is_new || known_damage_.size() > limits::known_damage) return;
+  for (auto known = known_damage_.find({stream, damaged.end}); known != known_damage_.end();
+       known = known_damage_.find({stream, damaged.end})) {
+    if (damaged.begin >= known->second) return;
+    damaged.end = known->second;  // who came first began further behind
+  }
+  if (known_damage_.size() >= limits::known_damage) return;
+  known_damage_.emplace(std::pair(stream, damaged.end), damaged.begin);
   store::loss_record lost{store::loss_reason::damaged, stream, {}, damaged.begin, damaged.end, damaged.size()};
   lost.unread = lost.records;
   store_.open_group().lose(std::move(lost));

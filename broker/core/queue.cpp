@@ -12,6 +12,9 @@ namespace {
 // Of what a lowered bound asks for: the rest goes with the groups to come.
 constexpr std::uint64_t dropped_per_group = 65'536;
 
+// For messages that are out, when none is.
+constexpr std::size_t places_kept = 4'096;
+
 }  // namespace
 
 queue::queue(queue_definition definition) : definition_(std::move(definition)) {}
@@ -172,6 +175,7 @@ void queue::let_go(offset_t offset, std::uint64_t bytes, store::group& group) {
 // What fails its CRC or is missing never comes back: it is settled, so that the queue goes on, and the loss ledger says
 // so. How long it was can no longer be told.
 void queue::lose(offset_range damaged, store::group& group) {
+  if (damaged.begin > cursor_) pass_to(damaged.begin, group);  // what is missing before it is lost as well
   store::loss_record lost{store::loss_reason::damaged, stream(), {}, damaged.begin, damaged.end};
   for (offset_t offset = damaged.begin; offset < damaged.end; ++offset) {
     const bool was_fresh = offset >= cursor_ && !settled_before_.contains(offset);
@@ -197,6 +201,7 @@ queue::handled queue::take_back(consumer& consumer, offset_t offset) {
   TIDEGATE_EXPECT(out != unsettled_.end() && out->second.by == &consumer);
   const handled taken = out->second;
   unsettled_.erase(out);
+  if (unsettled_.empty() && unsettled_.bucket_count() > places_kept) unsettled_ = {};  // it never shrinks
   unsettled_bytes_ -= taken.bytes;
   --consumer.unsettled;
   return taken;
@@ -221,6 +226,7 @@ void queue::requeue(consumer& consumer, offset_t offset, store::group& group) {
 void queue::remove_consumer(consumer& consumer, store::group& group) {
   std::vector<offset_t> left;
   for (auto out = unsettled_.begin(); left.size() < consumer.unsettled; ++out) {
+    TIDEGATE_EXPECT(out != unsettled_.end());
     if (out->second.by == &consumer) left.push_back(out->first);
   }
   std::sort(left.begin(), left.end());

@@ -328,6 +328,30 @@ TEST_F(queues, settle_what_is_missing_in_the_store_and_tell_of_it) {
   EXPECT_EQ(broker_.ready("work"), 0u);
 }
 
+// What is missing is seen by nobody, and what is damaged behind it took the cursor along.
+TEST_F(queues, settle_what_is_missing_before_what_is_damaged) {
+  fill(20'000);
+  broker_.reopen_changed([&](const std::filesystem::path& folder) {
+    store::raw_file file(folder);
+    const auto chunks = file.rows(&store::tables::chunk);
+    ASSERT_GE(chunks.size(), 4u);
+    const auto missing = std::next(chunks.begin()), damaged = std::next(missing);
+    file.erase(&store::tables::chunk, missing->first);
+    std::string turned = damaged->second;
+    turned[store::chunk_header_bytes + record_batch_header_bytes + 5] ^= 1;
+    file.put(&store::tables::chunk, damaged->first, turned);
+  });
+  const auto consumer = broker_.consume("work");
+  const auto taken = broker_.pull_all(consumer);
+  EXPECT_EQ(broker_.ready("work"), 0u);
+  broker_.commit();
+  std::uint64_t lost = 0;
+  const auto losses = broker_->list_losses().value();
+  for (const auto& row : losses) lost += row.record.records;
+  EXPECT_EQ(taken.size() + lost, 20'000u);
+  EXPECT_GT(lost, 0u);
+}
+
 TEST_F(queues, keep_no_more_unsettled_than_their_limit) {
   for (int round = 0; round < 110; ++round) fill(1'000);
   std::vector<consumer_id> consumers;

@@ -5,6 +5,7 @@
 
 #include "broker/core/partitioner.hpp"
 #include "broker/core/testing.hpp"
+#include "broker/store/scratch_store.hpp"
 
 namespace tidegate::core {
 namespace {
@@ -349,6 +350,38 @@ TEST_F(topics, one_that_rejects_counts_what_is_on_its_way) {
   broker_.commit();
   EXPECT_FALSE(broker_.try_publish("amq.topic", "strict", "m"));
   EXPECT_EQ(broker_.read("strict", 0, 0).size(), 10u);
+}
+
+// Whoever comes first, and from wherever: each lost record is told, and told once.
+TEST_F(topics, what_is_missing_is_told_once_in_all) {
+  declare();
+  for (int i = 0; i < 40; ++i) produce(batch_of(1'000)), broker_.commit();
+  offset_t begin = 0, end = 0;
+  broker_.reopen_changed([&](const std::filesystem::path& folder) {
+    store::raw_file file(folder);
+    const auto chunks = file.rows(&store::tables::chunk);
+    ASSERT_GE(chunks.size(), 3u);
+    begin = store::place_of_chunk_key(chunks.begin()->first).last_offset + 1;
+    end = store::place_of_chunk_key(std::next(chunks.begin())->first).last_offset + 1;
+    file.erase(&store::tables::chunk, std::next(chunks.begin())->first);
+  });
+  const auto told = [&] {
+    broker_.commit();
+    std::uint64_t records = 0;
+    const auto losses = broker_->list_losses().value();
+    for (const auto& row : losses) records += row.record.records;
+    return records;
+  };
+  const auto fetch = [&](offset_t from) {
+    EXPECT_FALSE(broker_->fetch("log", 0, from, 1 << 20).value().batches.empty());
+  };
+  fetch(end - 10);
+  EXPECT_EQ(told(), 10u);
+  fetch(begin);
+  EXPECT_EQ(told(), end - begin);
+  broker_.reopen_killed();
+  fetch(begin), fetch(end - 5), fetch(begin + 5);
+  EXPECT_EQ(told(), end - begin);
 }
 
 TEST_F(topics, without_a_bound_by_age_a_tick_writes_nothing) {

@@ -306,7 +306,7 @@ void application::pull_ready() {
       log::error("application {} {}: {}", name_, session_.peer(), pulled.error().text);
       return session_.fail(pulled.error());
     }
-    consumer.ready = pulled->more;
+    consumer.ready = pulled->more && pulled->count > 0;  // without progress it would be asked for ever
     if (consumer.ready) session_.wake();
   }
 }
