@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "broker/base/bytes.hpp"
+#include "broker/base/log.hpp"
 #include "broker/store/blob.hpp"
 #include "broker/store/chunk.hpp"
 #include "broker/store/rows.hpp"
@@ -195,11 +196,12 @@ void find_chunks(const lmdb::txn& txn, const tables& tables, books& books) {
       if (place.last_offset < stream->second.log_start) books.streams_to_free.insert(place.stream);
     } else if (is_in_place(place, row->value)) {
       books.dropped.insert(place.stream);
-    } else {  // what is freed must not be another stream's, under a damaged key
-      throw store_damaged(fmt::format("the store is damaged: {} belongs elsewhere", row_name("chunk", row->key)));
+    } else {  // another stream's, under a damaged key: its readers tell that it is missing
+      log::error("the store is damaged: {} belongs elsewhere", row_name("chunk", row->key));
     }
     row = cursor.seek(chunk_key(place.stream, ~offset_t{0}));
   }
+  for (auto& [id, ledger] : books.streams) ledger.set_first_chunk(ledger.first_chunk_last);
 }
 
 // A damaged number must not be gone on from. That it is damaged is told to those who read the ledger.

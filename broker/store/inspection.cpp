@@ -57,7 +57,8 @@ class inspector {
       out_.pages = store_.pages();
       const std::uint64_t ever_used = store_.env().ever_used().used_pages, listed = store_.env().free_pages();
       if (out_.pages.used_pages + listed == ever_used) return;
-      add(severity::damaged, "the list of free pages",
+      const bool is_leak = out_.pages.used_pages + listed < ever_used;  // costs room, and nothing else
+      add(is_leak ? severity::inconsistent : severity::damaged, "the list of free pages",
           fmt::format("lists {} of {} pages, and the tables have {}", listed, ever_used, out_.pages.used_pages));
     } catch (const storage_failure& failure) {
       out_.pages = store_.env().ever_used();

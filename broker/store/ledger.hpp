@@ -50,6 +50,11 @@ struct stream_ledger {
   drop_totals dropped;
   std::deque<age_mark> age_marks;            // oldest first
   std::optional<offset_t> first_chunk_last;  // last offset of the oldest chunk; none = no chunk
+  // Where a file lost chunks, their bytes are counted until the last one has gone.
+  void set_first_chunk(std::optional<offset_t> last) {
+    first_chunk_last = last;
+    if (!last) chunk_bytes = 0;
+  }
 
   // Queues only: what is acknowledged at or above log_start, and how often requeued messages were delivered.
   offset_set acked;

@@ -68,10 +68,14 @@ void sync_directory(const std::filesystem::path& directory) {
 
 std::error_code make_directory(const std::filesystem::path& directory) {
   std::error_code failure;
-  if (std::filesystem::create_directories(directory, failure)) {
-    sync_directory(std::filesystem::canonical(directory).parent_path());
+  std::vector<std::filesystem::path> missing;
+  for (auto path = std::filesystem::absolute(directory); path.has_relative_path(); path = path.parent_path()) {
+    if (std::filesystem::exists(path, failure)) break;
+    missing.push_back(path);
   }
-  return failure;
+  if (!std::filesystem::create_directories(directory, failure)) return failure;
+  for (const auto& made : missing) sync_directory(made.parent_path());
+  return {};
 }
 
 void fill_with_zeros(const std::filesystem::path& file, std::uint64_t bytes_max, std::string_view advice,

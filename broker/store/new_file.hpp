@@ -20,7 +20,7 @@ struct descriptor {
 
 // So that a file made or renamed in it is there after a power cut. Throws storage_failure.
 void sync_directory(const std::filesystem::path& directory);
-// Makes it and those above it where they are missing, and syncs the one above.
+// Makes it and those above it where they are missing, and syncs the one above each. Throws where it cannot sync.
 std::error_code make_directory(const std::filesystem::path& directory);
 
 // Appends zeros up to that size, and syncs: so the disk cannot run out under a broker, and the file system has no

@@ -12,8 +12,9 @@ namespace tidegate::store {
 namespace {
 
 error damaged(stream_id stream, offset_t offset) {
-  return {errc::invalid, fmt::format("the store is damaged: stream {} fails its CRC-32C near offset {}",
-                                     static_cast<std::uint32_t>(stream), offset)};
+  return {errc::invalid,
+          fmt::format("the store is damaged: stream {} fails its CRC-32C, or lacks something, near offset {}",
+                      static_cast<std::uint32_t>(stream), offset)};
 }
 
 struct probe {
@@ -150,8 +151,14 @@ result<bool> reader::scan_segment(scanning& scan, const segment& segment, bool i
   return scan.take(**batch);
 }
 
-// A log's head may have been dropped by a commit whose result has not come yet.
-bool reader::was_dropped(const scanning& scan) const {
+// By a commit whose result has not come yet: it moved the log start in the stream's checkpoint as well, or it dropped
+// the log's head.
+bool reader::was_dropped(const scanning& scan, offset_t end) const {
+  const std::string key = stream_key(scan.stream);
+  if (const auto row = scan.txn.get(tables_.state, key)) {
+    const auto value = unsealed({key, *row});
+    if (value && decode_checkpoint(*value).log_start >= end) return true;
+  }
   if (scan.has_given) return false;
   lmdb::cursor cursor(scan.txn, tables_.chunk);
   const auto found = cursor.seek(chunk_key(scan.stream, 0));
@@ -164,7 +171,7 @@ bool reader::was_dropped(const scanning& scan) const {
 // part of the file, if it was not dropped.
 result<bool> reader::pass_gap(scanning& scan, offset_t end) const {
   if (end <= scan.position) return true;
-  const bool is_lost = find(scan.stream)->kind == stream_kind::log && !was_dropped(scan);
+  const bool is_lost = find(scan.stream)->kind == stream_kind::log && !was_dropped(scan, end);
   if (is_lost) return scan.skip(end - 1, damaged(scan.stream, scan.position));
   scan.position = end;
   return true;

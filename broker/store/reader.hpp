@@ -39,7 +39,7 @@ class reader {
 
   // Calls `take` with each durable batch from the one that holds `from`, or the next behind it, in order, until it
   // returns false; nothing at or behind the `end` that find() tells. The views end with the call. Everything is checked
-  // against its CRC; a damaged batch ends the scan with an error that names it.
+  // against its CRC; what is damaged, or missing from a log, ends the scan with an error that names it.
   using batch_taker = std::function<bool(const batch_view&)>;
   result<void> scan(stream_id stream, offset_t from, const batch_taker& take) const {
     return scan(stream, from, take, {});
@@ -69,7 +69,7 @@ class reader {
   };
   const memory_stream* in_memory(stream_id stream) const;
   result<bool> scan_chunk(scanning& scan) const;
-  bool was_dropped(const scanning& scan) const;
+  bool was_dropped(const scanning& scan, offset_t end) const;
   result<bool> pass_gap(scanning& scan, offset_t end) const;
   result<bool> scan_segment(scanning& scan, const segment& segment, bool is_rolled) const;
 

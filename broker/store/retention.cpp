@@ -169,10 +169,8 @@ bool writer::drop_head(lmdb::txn& txn, stream_id id, stream_ledger& ledger) {
   freed_bytes_ += head->value.size();
   cursor.erase();
   const auto next = cursor.next();
-  ledger.first_chunk_last.reset();
-  if (next && place_of_chunk_key(next->key).stream == id) {
-    ledger.first_chunk_last = place_of_chunk_key(next->key).last_offset;
-  }
+  const bool is_more = next && place_of_chunk_key(next->key).stream == id;
+  ledger.set_first_chunk(is_more ? std::optional(place_of_chunk_key(next->key).last_offset) : std::nullopt);
   ledger.trim_to(last + 1);
   return true;
 }

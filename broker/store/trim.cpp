@@ -65,11 +65,11 @@ void writer::free_head_chunks(lmdb::txn& txn) {
     stream_ledger& ledger = books_.streams.at(*id);
     lmdb::cursor cursor(txn, tables_.chunk);
     auto found = cursor.seek(chunk_key(*id, 0));
-    ledger.first_chunk_last.reset();
+    std::optional<offset_t> first;
     while (found && place_of_chunk_key(found->key).stream == *id) {
       const offset_t last = place_of_chunk_key(found->key).last_offset;
       if (last >= ledger.log_start || freed_bytes_ >= freed_bytes_per_commit) {
-        ledger.first_chunk_last = last;
+        first = last;
         break;
       }
       ledger.chunk_bytes -= found->value.size();
@@ -78,7 +78,8 @@ void writer::free_head_chunks(lmdb::txn& txn) {
       cursor.erase();
       found = cursor.next();
     }
-    const bool done = !ledger.first_chunk_last || *ledger.first_chunk_last >= ledger.log_start;
+    ledger.set_first_chunk(first);
+    const bool done = !first || *first >= ledger.log_start;
     touched_.insert(*id);
     id = done ? books_.streams_to_free.erase(id) : std::next(id);
   }
