@@ -1,0 +1,123 @@
+"""Whether the queue cycle (publish, deliver, acknowledge, 1,000 under way in all) costs the same whatever else there
+is: messages held in another queue, queues to spread over, connections that publish. Each point is measured once a
+round, the rounds go to and fro, so that a slow minute falls on all of an axis. Prints a table, or JSON with --json.
+
+    /usr/bin/python3 tests/bench/flat.py [--build build/release] [--directory .] [--rounds 3] [--seconds 4] [--json]
+"""
+
+import argparse
+import json
+import pathlib
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import processes  # noqa: E402
+
+UNDER_WAY = 1_000
+HELD = (10_000, 1_000_000, 10_000_000)
+QUEUES = (1, 10, 100, 1_000)
+CONNECTIONS = (1, 10, 100, 400)  # the most that a generator opens
+BYTES_HELD = 400                 # of the store, for a message of 100 bytes: twice what it takes
+
+CONFIG = """\
+[store]
+path = "{home}/store"
+bytes_max = {bytes_max}
+[native]
+listen = "127.0.0.1:{port}"
+[[queue]]
+name = "held"
+"""
+
+
+class Gateway:
+    """A broker with so many messages in a queue that nobody consumes."""
+
+    def __init__(self, options, held):
+        self.folder = tempfile.TemporaryDirectory(prefix="flat-", dir=options.directory)
+        home, port = pathlib.Path(self.folder.name), processes.free_port()
+        config = home / "broker.toml"
+        config.write_text(CONFIG.format(home=home, port=port, bytes_max=max(1 << 30, held * BYTES_HELD)))
+        self.tool = [str(options.build / "client/tidegate"), "--broker", f"127.0.0.1:{port}"]
+        self.broker = subprocess.Popen([str(options.build / "broker/main/tidegate-broker"), "--config", str(config)],
+                                       stderr=subprocess.PIPE, text=True)
+        if not any(" ready: " in line for line in self.broker.stderr):
+            raise RuntimeError("the broker ended before it was ready")
+        if held:
+            subprocess.run([*self.tool, "publish", "--key", "held", "--count", str(held), "--size", "100", "--window",
+                            str(UNDER_WAY)], check=True, capture_output=True)
+
+    def cycles(self, seconds, *settings):
+        """A second."""
+        done = subprocess.run([*self.tool, "--json", "bench", "queue", "--seconds", str(seconds), *map(str, settings)],
+                              check=True, stdout=subprocess.PIPE, text=True)
+        return json.loads(done.stdout)["rates"]["queue"]["acknowledged"]["per_second"]
+
+    def end(self):
+        self.broker.kill()
+        self.broker.wait()
+        self.folder.cleanup()
+
+
+def measured(options, points):
+    """{name: figures of the rounds}, of [(name, gateway, settings)]."""
+    figures = {name: [] for name, _, _ in points}
+    for number in range(options.rounds):
+        for name, gateway, settings in points if number % 2 == 0 else points[::-1]:
+            print(f"flat: round {number + 1}, {name}", file=sys.stderr, flush=True)
+            figures[name].append(gateway.cycles(options.seconds, *settings))
+    return figures
+
+
+def held(options):
+    gateways = []
+    try:
+        for count in HELD:
+            print(f"flat: filling {count:,}", file=sys.stderr, flush=True)
+            gateways.append(Gateway(options, count))
+        return measured(options, [(f"{count:,} held", gateway, ()) for count, gateway in zip(HELD, gateways)])
+    finally:
+        for gateway in gateways:
+            gateway.end()
+
+
+def spread(options):
+    gateway = Gateway(options, 0)
+    try:
+        queues = measured(options, [(f"{count:,} queues", gateway, ("--queues", count)) for count in QUEUES])
+        connections = measured(options, [
+            (f"{count:,} connections", gateway, ("--connections", count, "--window", max(1, UNDER_WAY // count)))
+            for count in CONNECTIONS])
+        return queues, connections
+    finally:
+        gateway.end()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default="build/release", type=pathlib.Path, help="(default build/release)")
+    parser.add_argument("--directory", default=".", help="on the disk to be measured (default .)")
+    parser.add_argument("--rounds", default=3, type=int, help="(default 3)")
+    parser.add_argument("--seconds", default=4, type=int, help="of each measurement (default 4)")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    axes = [held(options), *spread(options)]
+    if options.json:
+        print(json.dumps(axes))
+        return
+    print("| | cycles a second, median (lowest - highest) | of the first |\n|---|---:|---:|")
+    for axis in axes:
+        first = statistics.median(next(iter(axis.values())))
+        for name, figures in axis.items():
+            middle = statistics.median(figures)
+            print(f"| {name} | {middle:,.0f} ({min(figures):,.0f} - {max(figures):,.0f}) | {middle / first:.2f} |")
+
+
+if __name__ == "__main__":
+    main()
