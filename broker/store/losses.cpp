@@ -40,13 +40,11 @@ void losses::note(const loss_record& record, milliseconds lifetime, commit_numbe
     open = {next_++, record, lifetime};
   }
   set_dirty(open.number, open.record, commit);
-  changed_.insert(open.number);
+  changed_[open.number] = open.record;
 }
 
 std::map<loss_number, loss_record> losses::take_changed() {
-  std::map<loss_number, loss_record> taken;
-  for (const loss_number number : std::exchange(changed_, {})) taken.emplace(number, dirty_.at(number).record);
-  return taken;
+  return std::exchange(changed_, {});
 }
 
 void losses::put(lmdb::txn& txn, lmdb::table table, commit_number through, std::uint64_t rows_max) {

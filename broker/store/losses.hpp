@@ -4,7 +4,6 @@
 
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 
 #include "broker/store/format.hpp"
@@ -48,7 +47,7 @@ class losses {
   loss_number next_ = 1;
   std::map<loss_number, row> dirty_;
   std::map<stream_id, open_row> open_;  // may still grow
-  std::set<loss_number> changed_;
+  std::map<loss_number, loss_record> changed_;  // may be in the table already
   commit_number dirty_since_ = 0;
 };
 

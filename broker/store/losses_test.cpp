@@ -216,5 +216,23 @@ TEST(losses, logs_give_way_before_the_store_is_full) {
   EXPECT_EQ(store.view(rejecting).log_start, 0u);
 }
 
+// A drop that a full journal's checkpoints make joins a row which the same commit moves into the table.
+TEST(losses, a_row_that_grows_late_is_told_though_the_table_has_it) {
+  const scratch_directory folder;
+  lmdb::env env(folder.path(), 1 << 20);
+  const tables tables = open_tables(env);
+  lmdb::txn txn(env, lmdb::access::write);
+  class losses all;
+  loss_record record{loss_reason::retention_bytes, stream_id{1}, {}, 0, 10, 10};
+  all.note(record, milliseconds(0), 1);
+  EXPECT_EQ(all.take_changed().size(), 1u);
+  record.first = 10, record.end = 15, record.records = 5;
+  all.note(record, milliseconds(0), 2);
+  all.put(txn, tables.loss, 2, 100);
+  const auto told = all.take_changed();
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told.begin()->second.records, 15u);
+}
+
 }  // namespace
 }  // namespace tidegate::store
