@@ -260,10 +260,11 @@ void application::consume(const tg_frame& frame) {
         consume.correlation,
         {errc::invalid, fmt::format("consumer {} is 0 or in use on this connection", consume.consumer), "consumer"});
   }
-  // What core says to this consumer meanwhile finds no entry; `ready` stands for it.
+  // What core says to this consumer meanwhile finds no entry; being in the line stands for it.
   const auto id = broker_.consume(session_.id(), view_of(consume.queue), consume.prefetch, consume.auto_ack);
   if (!id) return session_.refuse(consume.correlation, id.error());
-  consumers_[*id] = {consume.consumer, true, consume.auto_ack};
+  consumers_[*id] = {consume.consumer, consume.auto_ack};
+  deliverable(*id);
   answer_done(consume.correlation);
 }
 
@@ -278,6 +279,7 @@ void application::cancel(const tg_frame& frame) {
         cancel.correlation,
         {errc::not_found, fmt::format("no consumer {} on this connection", cancel.consumer), "consumer"});
   }
+  if (found->second.in_line) std::erase(ready_, found->first);
   unsettled_.forget(found->first);
   broker_.cancel(found->first);
   consumers_.erase(found);
@@ -286,18 +288,17 @@ void application::cancel(const tg_frame& frame) {
 
 void application::deliverable(core::consumer_id consumer) {
   const auto found = consumers_.find(consumer);
-  if (found != consumers_.end()) found->second.ready = true;
+  if (found == consumers_.end() || std::exchange(found->second.in_line, true)) return;
+  ready_.push_back(consumer);
 }
 
-// One share a consumer and turn: the other consumers of the queue, on other connections, come before the next. The
-// turns go round, since the first ones may leave no room in the outbox.
+// One share a consumer and turn: the other consumers of the queue, on other connections, come before the next.
 void application::pull_ready() {
-  for (std::size_t turns = consumers_.size(); turns > 0 && session_.has_room(); --turns) {
-    auto next = consumers_.upper_bound(last_pulled_);
-    if (next == consumers_.end()) next = consumers_.begin();
-    auto& [id, consumer] = *next;
-    last_pulled_ = id;
-    if (!consumer.ready) continue;
+  for (std::size_t turns = ready_.size(); turns > 0 && session_.has_room(); --turns) {
+    const core::consumer_id id = ready_.front();
+    ready_.pop_front();
+    consuming& consumer = consumers_.at(id);
+    consumer.in_line = false;
     const auto pulled = broker_.pull(id, [&](const core::delivery_view& delivery) {
       deliver(id, consumer, delivery);
       return session_.has_room();
@@ -306,8 +307,9 @@ void application::pull_ready() {
       log::error("application {} {}: {}", name_, session_.peer(), pulled.error().text);
       return session_.fail(pulled.error());
     }
-    consumer.ready = pulled->more && pulled->count > 0;  // without progress it would be asked for ever
-    if (consumer.ready) session_.wake();
+    if (!pulled->more || pulled->count == 0) continue;  // without progress it would be asked for ever
+    deliverable(id);
+    session_.wake();
   }
 }
 

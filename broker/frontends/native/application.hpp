@@ -37,8 +37,8 @@ class application final : public role {
   };
   struct consuming {
     std::uint32_t number;  // the client's
-    bool ready = false;
     bool auto_ack = false;
+    bool in_line = false;
   };
   struct waiting_fetch {
     std::uint32_t correlation, partition;
@@ -109,7 +109,7 @@ class application final : public role {
   std::unordered_map<std::uint64_t, waiting_request> requests_;  // by token
   std::uint64_t next_request_ = 0;
   std::map<core::consumer_id, consuming> consumers_;
-  core::consumer_id last_pulled_{};
+  std::deque<core::consumer_id> ready_;  // in line to be given something
   unsettled_deliveries unsettled_;
   std::uint64_t next_tag_ = 1;
   std::vector<waiting_fetch> fetches_;
