@@ -6,11 +6,21 @@
 
 #include "broker/base/error.hpp"
 #include "broker/model/ids.hpp"
+#include "broker/model/message.hpp"
 
 namespace tidegate::core {
 
 enum class session_id : std::uint64_t {};
 enum class consumer_id : std::uint64_t {};
+
+// A message as a consumer pulls it; borrowed.
+struct delivery_view {
+  offset_t offset = 0;
+  bool redelivered = false;
+  std::uint32_t deliveries = 0;  // earlier ones that are known
+  std::int64_t timestamp_ms = 0;
+  message_view message;
+};
 
 class session_events {
  public:

@@ -34,14 +34,6 @@ struct consumer {
   std::size_t unsettled = 0;
 };
 
-struct delivery_view {
-  offset_t offset = 0;
-  bool redelivered = false;
-  std::uint32_t deliveries = 0;  // earlier ones that are known
-  std::int64_t timestamp_ms = 0;
-  message_view message;
-};
-
 // False: no more of them now (the message was taken all the same).
 using delivery_taker = std::function<bool(const delivery_view&)>;
 

@@ -314,21 +314,9 @@ void application::pull_ready() {
 }
 
 void application::deliver(core::consumer_id id, const consuming& consumer, const core::delivery_view& delivery) {
-  header_source headers(delivery.message.headers);
-  tg_Deliver out{};
-  out.consumer = consumer.number;
-  out.tag = next_tag_++;
-  out.redelivered = delivery.redelivered;
-  out.delivery_count = delivery.deliveries;
-  out.exchange = bytes_of(delivery.message.exchange);
-  out.routing_key = bytes_of(delivery.message.routing_key);
-  out.key = bytes_of(delivery.message.key);
-  out.headers = headers.encoder();
-  out.body = bytes_of(delivery.message.body);
-  out.timestamp_ms = static_cast<std::uint64_t>(delivery.timestamp_ms);
-  append_frame(session_.outbox(), TG_DELIVER, tg_Deliver_fields, &out,
-               record_size_bound(delivery.message) + 12 * delivery.message.headers.size());
-  if (!consumer.auto_ack) unsettled_.add(out.tag, id, delivery.offset);
+  const std::uint64_t tag = next_tag_++;
+  append_deliver(session_.outbox(), consumer.number, tag, delivery);
+  if (!consumer.auto_ack) unsettled_.add(tag, id, delivery.offset);
 }
 
 void application::settle(const tg_frame& frame) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/base/limits.hpp"
+#include "broker/base/protobuf.hpp"
 #include "broker/model/definitions.hpp"
 
 namespace tidegate::native {
@@ -60,15 +61,27 @@ void append_frame(std::string& out, tg_member member, const pb_msgdesc_t* fields
 
 tg_list header_list::decoder() { return {take_header, &slot_, &headers_}; }
 
-tg_list header_source::encoder() {
-  const auto step = [](void* context, void* item) {
-    auto& source = *static_cast<header_source*>(context);
-    if (source.next_ == source.headers_.size()) return false;
-    const header& next = source.headers_[source.next_++];
-    *static_cast<tg_Header*>(item) = {bytes_of(next.name), bytes_of(next.value)};
-    return true;
-  };
-  return {step, &slot_, this};
+// Field numbers as in link.proto; the order is nanopb's.
+void append_deliver(std::string& out, std::uint32_t consumer, std::uint64_t tag, const core::delivery_view& delivery) {
+  using protobuf::size_of;
+  const message_view& message = delivery.message;
+  const auto timestamp_ms = static_cast<std::uint64_t>(delivery.timestamp_ms);
+  std::size_t size = size_of(std::uint64_t{consumer}) + size_of(tag) + size_of(std::uint64_t{delivery.redelivered}) +
+                     size_of(std::uint64_t{delivery.deliveries}) + size_of(message.routing_key) +
+                     size_of(message.key) + size_of(message.body) + size_of(timestamp_ms) + size_of(message.exchange);
+  for (const header& header : message.headers) size += size_of(header.name, header.value);
+  protobuf::field_writer writer(out, TG_DELIVER, size);
+  writer.number(1, consumer);
+  writer.number(2, tag);
+  writer.number(3, delivery.redelivered);
+  writer.number(4, delivery.deliveries);
+  writer.text(5, message.routing_key);
+  writer.text(6, message.key);
+  for (const header& header : message.headers) writer.pair(7, header.name, header.value);
+  writer.text(8, message.body);
+  writer.number(9, timestamp_ms);
+  writer.text(10, message.exchange);
+  writer.finish();
 }
 
 }  // namespace tidegate::native

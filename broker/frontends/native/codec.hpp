@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "broker/base/error.hpp"
+#include "broker/core/events.hpp"
 #include "broker/model/message.hpp"
 #include "firmware/wire/frame.h"
 #include "firmware/wire/link.pb.h"
@@ -28,6 +29,9 @@ std::string presentable(std::string_view text);
 void append_frame(std::string& out, tg_member member, const pb_msgdesc_t* fields, const void* message,
                   std::size_t size_hint);
 
+// Appends a Deliver: the one message that a broker sends by the hundred thousand a second.
+void append_deliver(std::string& out, std::uint32_t consumer, std::uint64_t tag, const core::delivery_view& delivery);
+
 // Decodes a list of headers, at most limits::headers_count, into views.
 class header_list {
  public:
@@ -37,18 +41,6 @@ class header_list {
  private:
   tg_Header slot_{};
   std::vector<header> headers_;
-};
-
-// Steps through headers for encoding.
-class header_source {
- public:
-  explicit header_source(const std::vector<header>& headers) : headers_(headers) {}
-  tg_list encoder();
-
- private:
-  const std::vector<header>& headers_;
-  std::size_t next_ = 0;
-  tg_Header slot_{};
 };
 
 }  // namespace tidegate::native

@@ -53,6 +53,27 @@ inline std::string to_hex(std::string_view bytes) {
   return out;
 }
 
+// Steps through headers for encoding.
+class header_source {
+ public:
+  explicit header_source(const std::vector<header>& headers) : headers_(headers) {}
+  tg_list encoder() {
+    const auto step = [](void* context, void* item) {
+      auto& source = *static_cast<header_source*>(context);
+      if (source.next_ == source.headers_.size()) return false;
+      const header& next = source.headers_[source.next_++];
+      *static_cast<tg_Header*>(item) = {bytes_of(next.name), bytes_of(next.value)};
+      return true;
+    };
+    return {step, &slot_, this};
+  }
+
+ private:
+  const std::vector<header>& headers_;
+  std::size_t next_ = 0;
+  tg_Header slot_{};
+};
+
 template <class Message>
 std::string frame_of(tg_member member, const pb_msgdesc_t* fields, const Message& message, std::size_t size_hint = 0) {
   std::string out;
