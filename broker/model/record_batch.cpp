@@ -17,6 +17,8 @@ constexpr std::size_t crc_at = 17;
 constexpr std::size_t attributes_at = 21;
 constexpr std::size_t length_covers_from = 12;
 constexpr std::uint16_t control_or_transactional = 0x30;
+// Its length, attributes and deltas.
+constexpr std::size_t record_overhead_max = 26;
 
 error malformed(std::string_view what) {
   return {errc::invalid, fmt::format("record batch: {}", what), "batch"};
@@ -171,6 +173,7 @@ bool record_reader::next(record_view& record) {
 
 void batch_builder::begin_record(offset_t offset, std::int64_t timestamp_ms, std::size_t fields_size) {
   if (count_ == 0) {
+    out_.reserve(record_batch_header_bytes + record_overhead_max + fields_size);
     out_.assign(record_batch_header_bytes, '\0');
     base_offset_ = offset;
     first_timestamp_ms_ = newest_timestamp_ms_ = timestamp_ms;

@@ -62,8 +62,7 @@ void writer::checkpoint_stream(lmdb::txn& txn, stream_id id, stream_ledger& ledg
   free_dead_chunks(txn, id, ledger);
   put_blocks(txn, id, ledger);
   put_checkpoint(txn, id, ledger, books_.last_commit);
-  touched_.insert(id);
-  added_.erase(id);
+  touch(id);
 }
 
 // `commit`: the last one whose blob the stream does not need.

@@ -40,6 +40,10 @@ void stream_ledger::ack(offset_range range) {
   range.begin = std::max(range.begin, log_start);
   range.end = std::min(range.end, next);
   if (range.empty()) return;
+  if (range.begin == log_start) {  // the usual way: nothing is to be kept in mind
+    acked_since_checkpoint += range.size();
+    return trim_to(range.end);
+  }
   const std::uint64_t before = acked.size();
   acked.insert(range);
   acked_since_checkpoint += acked.size() - before;
@@ -48,7 +52,6 @@ void stream_ledger::ack(offset_range range) {
     blocks_to_thin.insert(block);
   }
   deliveries.erase(deliveries.lower_bound(range.begin), deliveries.lower_bound(range.end));
-  if (const auto head = acked.range_at(log_start)) trim_to(head->end);
 }
 
 void stream_ledger::count_bytes(std::uint64_t appended, std::uint64_t acked) {

@@ -15,7 +15,7 @@ void writer::keep_limits(lmdb::txn& txn, stream_id id, stream_ledger& ledger, st
 void writer::tell_trim(stream_id id, stream_ledger& ledger, offset_t before, blob_writer& blob) {
   if (ledger.log_start == before) return;
   mark_dirty(books_, id, ledger, books_.last_commit);
-  touched_.insert(id);
+  touch(id);
   blob.trimmed(id, ledger.log_start);
 }
 
@@ -63,7 +63,7 @@ void writer::mark_age(stream_id id, stream_ledger& ledger, blob_writer& blob) {
   if (!mark) return;
   ledger.age_marks.push_back(*mark);
   mark_dirty(books_, id, ledger, books_.last_commit);
-  touched_.insert(id);
+  touch(id);
   blob.age_marked(id, *mark);
 }
 

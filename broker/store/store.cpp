@@ -25,11 +25,13 @@ constexpr double full_step = 0.02;
 constexpr std::string_view clean_yes("\x01", 1), clean_no("\0", 1);
 }  // namespace
 
-// One group in, one result out. The condition variables carry the hand-over; nothing else is shared.
+// One group in; one result out, and the group with it. The condition variables carry the hand-over; nothing else is
+// shared.
 struct store::handover {
   std::mutex mutex;
   std::condition_variable wake;
   std::unique_ptr<group> work;
+  std::unique_ptr<group> done;  // freed where it was filled: two threads at malloc wait for each other
   std::optional<commit_result> result;
   std::exception_ptr failure;
   bool stop = false;
@@ -160,7 +162,7 @@ void store::run() {
   while (true) {
     handover_->wake.wait(lock, [&] { return handover_->stop || handover_->work != nullptr; });
     if (handover_->work == nullptr) return;
-    const auto work = std::move(handover_->work);
+    auto work = std::move(handover_->work);
     lock.unlock();
     std::optional<commit_result> result;
     std::exception_ptr failure;
@@ -170,6 +172,7 @@ void store::run() {
       failure = std::current_exception();
     }
     lock.lock();
+    handover_->done = std::move(work);
     handover_->result = std::move(result);
     handover_->failure = failure;
     if (handover_->stop) return;  // whom the notice is for may be gone
@@ -259,10 +262,12 @@ void store::step() {
 
 std::optional<commit_result> store::collect() {
   std::optional<commit_result> result;
+  std::unique_ptr<group> done;
   {
     const std::lock_guard guard(handover_->mutex);
     if (handover_->failure) std::rethrow_exception(handover_->failure);
     result = std::exchange(handover_->result, std::nullopt);
+    done = std::move(handover_->done);
   }
   if (!result) return std::nullopt;
   busy_ = false;

@@ -80,7 +80,7 @@ void writer::free_head_chunks(lmdb::txn& txn) {
     }
     ledger.set_first_chunk(first);
     const bool done = !first || *first >= ledger.log_start;
-    touched_.insert(*id);
+    touch(*id);
     id = done ? books_.streams_to_free.erase(id) : std::next(id);
   }
 }

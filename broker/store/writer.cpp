@@ -1,5 +1,7 @@
 #include "broker/store/writer.hpp"
 
+#include <algorithm>
+
 #include "broker/base/bytes.hpp"
 #include "broker/store/rows.hpp"
 
@@ -111,7 +113,7 @@ commit_result writer::result_now() {
   commit_result result;
   result.commit = books_.last_commit;
   result.work_left = work_left();
-  for (const stream_id id : touched_) result.streams.push_back(update_of(id));
+  tell_touched(result);
   for (const stream_id id : dropped_now_) {
     result.streams.emplace_back().stream = id;
     result.streams.back().dropped = true;
@@ -123,9 +125,24 @@ commit_result writer::result_now() {
   return result;
 }
 
+void writer::touch(stream_id id) {
+  if (touched_.empty() || touched_.back() != id) touched_.push_back(id);
+}
+
+void writer::tell_touched(commit_result& result) {
+  std::sort(touched_.begin(), touched_.end());
+  touched_.erase(std::unique(touched_.begin(), touched_.end()), touched_.end());
+  std::stable_sort(added_.begin(), added_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  result.streams.reserve(touched_.size() + dropped_now_.size());
+  auto added = added_.cbegin();
+  for (const stream_id id : touched_) {
+    stream_update& update = result.streams.emplace_back(update_of(id));
+    for (; added != added_.cend() && added->first == id; ++added) update.added.push_back(added->second);
+  }
+}
+
 stream_update writer::update_of(stream_id id) const {
   const stream_ledger& ledger = books_.streams.at(id);
-  const auto added = added_.find(id);
   return {id,
           ledger.kind,
           ledger.log_start,
@@ -135,7 +152,7 @@ stream_update writer::update_of(stream_id id) const {
           ledger.newest_timestamp_ms,
           ledger.bytes(),
           ledger.dropped,
-          added == added_.end() ? std::vector<segment>() : added->second,
+          {},
           false};
 }
 
@@ -147,7 +164,7 @@ void writer::change_stream(lmdb::txn& txn, const stream_change& change) {
       ledger.limits = change.limits;
       keep_stream_id(txn, change.stream);
       if (change.in_memory) return reserve_offsets(txn, change);
-      touched_.insert(change.stream);
+      touch(change.stream);
       // This commit's blob may hold its first records already.
       return put_checkpoint(txn, change.stream, ledger, books_.last_commit - 1);
     }
@@ -169,7 +186,7 @@ void writer::change_stream(lmdb::txn& txn, const stream_change& change) {
       books_.streams_to_free.erase(change.stream);
       books_.dropped.insert(change.stream);
       erase_cursors(txn, change.stream);
-      touched_.erase(change.stream);
+      std::erase(touched_, change.stream);
       dropped_now_.push_back(change.stream);
       return;
     }
@@ -196,7 +213,7 @@ void writer::take_share(lmdb::txn& txn, stream_share& share, blob_writer& blob) 
   const auto found = books_.streams.find(share.stream);
   if (found == books_.streams.end()) return;  // deleted while this was on its way
   stream_ledger& ledger = found->second;
-  touched_.insert(share.stream);
+  touch(share.stream);
   if (!share.open.empty()) share.batches.push_back(share.open.finish());
   const std::size_t incoming = share.append_bytes();
   mark_dirty(books_, share.stream, ledger, books_.last_commit);
@@ -263,7 +280,7 @@ void writer::journal_share(stream_share& share, stream_ledger& ledger, blob_writ
                           place.position,     static_cast<std::uint32_t>(bytes.size()),
                           place.part};
     ledger.add_segment(segment);
-    added_[share.stream].push_back(segment);
+    added_.emplace_back(share.stream, segment);
   }
 }
 

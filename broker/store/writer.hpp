@@ -1,6 +1,7 @@
 // Turns a group into one synced LMDB transaction. Plain functions on one thread; store.cpp gives it a thread.
 #pragma once
 
+#include <boost/container/small_vector.hpp>
 #include <vector>
 
 #include "broker/store/blob.hpp"
@@ -39,7 +40,7 @@ struct stream_update {
   std::int64_t newest_timestamp_ms = 0;
   std::uint64_t bytes = 0;
   drop_totals drops;  // since it was made
-  std::vector<segment> added;
+  boost::container::small_vector<segment, 1> added;
   bool dropped = false;
 };
 
@@ -117,15 +118,17 @@ class writer {
   void checkpoint_states(lmdb::txn& txn, commit_number through);
   void trim_journal(lmdb::txn& txn);
   commit_number oldest_needed() const;
+  void touch(stream_id id);
+  void tell_touched(commit_result& result);
   stream_update update_of(stream_id id) const;
 
   lmdb::env& env_;
   tables tables_;
   books books_;
   writer_options options_;
-  std::set<stream_id> touched_;
+  std::vector<stream_id> touched_;  // with repetitions
   std::set<stream_id> resized_;  // lost chunks: their rows say how many bytes remain
-  std::map<stream_id, std::vector<segment>> added_;
+  std::vector<std::pair<stream_id, segment>> added_;
   std::vector<stream_id> dropped_now_;
   std::map<loss_number, loss_record> changed_losses_;
   std::uint64_t bytes_written_ = 0;
