@@ -32,9 +32,9 @@ constexpr const char* footer =
     "  tidegate-broker --config gateway.toml --check-config\n"
     "  tidegate-broker --config gateway.toml";
 
-// glibc gives each thread an arena of its own; the two threads here hand memory to each other, and one is smaller.
+// An arena for either thread, and none for others: with one for both they wait for each other at malloc.
 void keep_memory_small() {
-  mallopt(M_ARENA_MAX, 1);
+  mallopt(M_ARENA_MAX, 2);
   mallopt(M_TRIM_THRESHOLD, 256 * 1024);
 }
 
