@@ -3,7 +3,9 @@
 
 #include <map>
 #include <set>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "broker/frontends/native/session.hpp"
 
@@ -18,6 +20,8 @@ class front_end {
   void add(session& session) { sessions_.insert(&session); }
   void remove(session& session);
   const std::set<session*>& sessions() const { return sessions_; }
+  // Where a connection's bytes arrive. All share it: what is not taken at once has to be kept elsewhere.
+  std::span<char> room() { return room_; }
   // A device that connects anew ends its older connection, which may be half open.
   void take_over(const std::string& device, session& session);
 
@@ -26,6 +30,7 @@ class front_end {
   options options_;
   std::set<session*> sessions_;
   std::map<std::string, session*> devices_;
+  std::vector<char> room_ = std::vector<char>(limits::receive_bytes);
 };
 
 }  // namespace tidegate::native

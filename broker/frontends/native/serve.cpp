@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -13,6 +12,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
+#include <span>
+#include <utility>
 
 #include "broker/base/limits.hpp"
 
@@ -37,10 +38,10 @@ class connection {
  public:
   connection(asio::ip::tcp::socket socket, front_end& front_end)
       : socket_(std::move(socket)),
+        front_end_(front_end),
         woken_(socket_.get_executor()),
         resumed_(socket_.get_executor()),
         session_(front_end, peer_of(socket_), [this] { wake(); }) {
-    buffer_.resize(limits::receive_buffer_bytes_min);
     boost::system::error_code failure;
     socket_.non_blocking(true, failure);
   }
@@ -72,22 +73,38 @@ class connection {
   asio::awaitable<void> read() {
     boost::system::error_code failure;
     while (true) {
-      take_input();
-      if (session_.is_closing() || (session_.is_paused() && held_ > 0)) {
+      if (session_.is_closing() || session_.is_paused()) {
         // Closing: the writer sends what is left and ends the connection. Paused: the peer's bytes stay in the kernel,
         // and in the end with the peer.
         co_await pause(failure);
+        if (!held_.empty()) take({});
         continue;
       }
-      make_room();
-      const auto free = asio::buffer(buffer_.data() + held_, buffer_.size() - held_);
-      const auto got = co_await socket_.async_read_some(free, no_throw(failure));
-      if (failure) {
-        session_.close();  // nothing is pulled any more for a peer that is gone
-        co_return;
-      }
-      held_ += got;
+      co_await socket_.async_wait(asio::socket_base::wait_read, no_throw(failure));
+      if (session_.is_paused()) continue;  // meanwhile
+      if (!failure) receive(failure);
+      if (!failure) continue;
+      session_.close();  // nothing is pulled any more for a peer that is gone
+      co_return;
     }
+  }
+
+  void receive(boost::system::error_code& failure) {
+    const std::span<char> room = front_end_.room();
+    const std::size_t size = socket_.read_some(asio::buffer(room.data(), room.size()), failure);
+    if (failure == asio::error::would_block) failure = {};
+    if (size > 0) take({room.data(), size});
+  }
+
+  // What the session leaves is kept: the begin of a frame, or all that came behind what made it pause.
+  void take(std::string_view arrived) {
+    if (held_.empty()) {
+      held_ = arrived.substr(session_.input(arrived));
+    } else {
+      held_.append(arrived);
+      held_.erase(0, session_.input(held_));
+    }
+    if (held_.empty()) held_ = std::string();  // gives back what a long frame took
   }
 
   asio::awaitable<void> pause(boost::system::error_code& failure) {
@@ -95,22 +112,6 @@ class connection {
     resumed_.expires_at(std::chrono::steady_clock::time_point::max());
     co_await resumed_.async_wait(no_throw(failure));
     reader_waits_ = false;
-  }
-
-  void take_input() {
-    if (held_ == 0) return;
-    const std::size_t taken = session_.input({buffer_.data(), held_});
-    held_ -= taken;
-    if (taken > 0 && held_ > 0) std::copy_n(buffer_.data() + taken, held_, buffer_.data());
-  }
-
-  // A buffer of the least size, but while a longer frame arrives: then it doubles as the bytes come, up to that frame.
-  void make_room() {
-    if (held_ == 0 && buffer_.size() > limits::receive_buffer_bytes_min && session_.frame_size() == 0) {
-      buffer_ = std::vector<char>(limits::receive_buffer_bytes_min);
-    }
-    if (held_ < buffer_.size()) return;
-    buffer_.resize(std::min(buffer_.size() * 2, limits::frame_bytes + TG_FRAME_HEADER_MAX));
   }
 
   asio::awaitable<void> write() {
@@ -162,12 +163,12 @@ class connection {
   }
 
   asio::ip::tcp::socket socket_;
+  front_end& front_end_;
   asio::steady_timer woken_;
   asio::steady_timer resumed_;
   bool is_woken_ = false;
   bool reader_waits_ = false;
-  std::vector<char> buffer_;
-  std::size_t held_ = 0;
+  std::string held_;
   std::exception_ptr thrown_;
   session session_;
 };

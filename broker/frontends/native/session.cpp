@@ -35,7 +35,6 @@ std::size_t session::input(std::string_view data) {
   last_input_ = now();
   pinged_ = false;
   std::size_t taken = 0;
-  frame_size_ = 0;
   while (!closing_ && taken < data.size() && !is_paused()) {
     const std::size_t body_max = role_ ? role_->frame_bytes_max() : limits::first_frame_bytes;
     tg_frame found;
@@ -46,7 +45,6 @@ std::size_t session::input(std::string_view data) {
         if (!frame(found)) return taken;
         break;
       case TG_SPLIT_MORE:
-        frame_size_ = found.size;
         return taken;
       case TG_SPLIT_MALFORMED:
         fail({errc::invalid, "these bytes are no frame of the Tidegate link protocol"});

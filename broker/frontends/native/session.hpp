@@ -55,8 +55,6 @@ class session final : public core::session_events {
 
   // Takes whole frames off the front and returns how many bytes they were. Call again with the rest and more.
   std::size_t input(std::string_view data);
-  // Bytes that the frame at the front of the last input still lacks, as far as known; 0 = not known.
-  std::size_t frame_size() const { return frame_size_; }
   // Input is not taken now: core is full, too much of the peer's waits for commits, or it does not read its answers.
   // wake() or a smaller outbox tell when to ask again.
   bool is_paused() const;
@@ -105,7 +103,6 @@ class session final : public core::session_events {
   core::session_id id_;
   std::unique_ptr<role> role_;
   std::string outbox_;
-  std::size_t frame_size_ = 0;
   bool closing_ = false;
   bool pinged_ = false;
   milliseconds started_;

@@ -146,15 +146,6 @@ TEST_F(sessions, frames_over_the_limit_are_refused_by_their_header) {
   EXPECT_THAT(device.answers(), ElementsAre("error 0 closing code 4 field "));
 }
 
-TEST_F(sessions, a_longer_frame_tells_its_size_while_it_arrives) {
-  peer peer(gateway_);
-  peer.connect();
-  peer.send_bytes(from_hex("f2 01"));
-  EXPECT_EQ(peer.on().frame_size(), 0u);
-  peer.send_bytes(from_hex("80 10"));
-  EXPECT_EQ(peer.on().frame_size(), 2'052u);
-}
-
 TEST_F(sessions, versions_and_tokens_are_checked) {
   options settings;
   settings.token = "secret";
