@@ -117,14 +117,18 @@ class connection {
   asio::awaitable<void> write() {
     boost::system::error_code failure;
     std::string sending;
+    bool goes_on = false;
     while (true) {
       is_woken_ = false;
       session_.fill();
       if (session_.outbox().empty()) {
         if (session_.is_closing()) co_return;
         co_await wait(failure);
+        goes_on = false;
         continue;
       }
+      // Who has more to send than once lets the others have their turn.
+      if (std::exchange(goes_on, true)) co_await asio::post(socket_.get_executor(), asio::use_awaitable);
       sending.clear();
       sending.swap(session_.outbox());
       co_await send(sending, failure);
@@ -134,12 +138,12 @@ class connection {
     }
   }
 
-  // Mostly the kernel takes all at once, and the others have their turn. Only the rest is waited for, by the clock.
+  // Mostly the kernel takes all at once. Only the rest is waited for, by the clock.
   asio::awaitable<void> send(std::string_view bytes, boost::system::error_code& failure) {
     const std::size_t sent = socket_.write_some(asio::buffer(bytes), failure);
     if (failure && failure != asio::error::would_block) co_return;
     failure = {};
-    if (sent == bytes.size()) co_return co_await asio::post(socket_.get_executor(), asio::use_awaitable);
+    if (sent == bytes.size()) co_return;
     co_await (send_rest(bytes.substr(sent), failure) || time_out());
   }
 
