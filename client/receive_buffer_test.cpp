@@ -29,7 +29,7 @@ TEST(receive_buffer, at_most_doubles_what_arrived) {
   std::size_t arrived = 0;
   while (buffer.unread().size() < limits::frame_bytes) {
     const std::size_t room = buffer.room().size();
-    EXPECT_LE(arrived + room, std::max(2 * arrived, limits::receive_buffer_bytes_min));
+    EXPECT_LE(arrived + room, std::max(2 * arrived, receive_buffer::least_bytes));
     arrived += arrive(buffer, room);
   }
   EXPECT_EQ(arrived, limits::frame_bytes);

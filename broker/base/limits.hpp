@@ -52,7 +52,6 @@ constexpr std::chrono::seconds heartbeat{30};
 // and keep the begin of a frame until the rest of it is there, or, paused, what came with the last receive. Above the
 // outbox's mark nothing more is taken from queues or topics for this connection.
 constexpr std::size_t receive_bytes = 64 * kib;
-constexpr std::size_t receive_buffer_bytes_min = 4 * kib;  // a client's
 constexpr std::size_t outbox_bytes_mark = 256 * kib;
 constexpr std::size_t outbox_bytes_max = 4 * mib;  // answers to pipelined requests; above it the connection is closed
 constexpr std::size_t batch_bytes = frame_bytes - 4 * kib;  // produced; and what one fetch gives: either fits a frame

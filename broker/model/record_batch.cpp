@@ -17,8 +17,6 @@ constexpr std::size_t crc_at = 17;
 constexpr std::size_t attributes_at = 21;
 constexpr std::size_t length_covers_from = 12;
 constexpr std::uint16_t control_or_transactional = 0x30;
-// Its length, attributes and deltas.
-constexpr std::size_t record_overhead_max = 26;
 
 error malformed(std::string_view what) {
   return {errc::invalid, fmt::format("record batch: {}", what), "batch"};

@@ -34,6 +34,7 @@
 namespace tidegate {
 
 constexpr std::size_t record_batch_header_bytes = 61;
+constexpr std::size_t record_overhead_max = 32;  // a record's length, attributes and deltas
 
 struct record_view {
   offset_t offset = 0;
@@ -50,7 +51,7 @@ struct raw_record {
   std::int64_t timestamp_ms = 0;
   std::string_view fields;
   // What it takes in a batch, at most.
-  std::size_t size_bound() const { return fields.size() + 32; }
+  std::size_t size_bound() const { return record_overhead_max + fields.size(); }
 };
 
 // One batch at the front of some bytes. Points into them.
