@@ -75,7 +75,7 @@ void blob_writer::begin_part() {
 }
 
 std::string& blob_writer::room_for(std::size_t size) {
-  if (parts_.empty() || parts_.back().bytes.size() + size > blob_bytes_max) begin_part();
+  if (parts_.empty() || parts_.back().bytes.size() + size > part_bytes_) begin_part();
   return parts_.back().bytes;
 }
 

@@ -12,9 +12,11 @@
 
 namespace tidegate::store {
 
-constexpr std::size_t blob_bytes_max = 256 * 1024;  // a longer commit is split into parts
+// Of a part with one batch: everything but the batch.
+constexpr std::size_t blob_overhead_bytes_max = 128;
 
-// Entries are appended in the order in which they take effect.
+// Entries are appended in the order in which they take effect. What does not fit into a row begins the commit's next
+// part; an entry that is longer has a part of its own.
 //
 //   0 magic "TGJ2" | 4 length u32 of the whole blob | 8 CRC-32C u32 of what follows | 12 commit u64 | 20 part u16 |
 //   22 flags u16: 1 wall time is trusted, 2 the commit has a part behind this one | 24 lifetime ms u64 |
@@ -22,7 +24,10 @@ constexpr std::size_t blob_bytes_max = 256 * 1024;  // a longer commit is split 
 class blob_writer {
  public:
   // Begins with an empty part: a commit that did nothing to streams still has its number and time.
-  blob_writer(commit_number commit, const commit_time& time) : commit_(commit), time_(time) { begin_part(); }
+  blob_writer(commit_number commit, const commit_time& time, std::size_t part_bytes = row_bytes)
+      : commit_(commit), time_(time), part_bytes_(part_bytes) {
+    begin_part();
+  }
 
   struct place {
     std::uint16_t part = 0;
@@ -58,6 +63,7 @@ class blob_writer {
 
   commit_number commit_;
   commit_time time_;
+  std::size_t part_bytes_;
   std::vector<part> parts_;
   std::uint16_t next_part_ = 0;
 };

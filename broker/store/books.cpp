@@ -199,7 +199,7 @@ void find_chunks(const lmdb::txn& txn, const tables& tables, books& books) {
     } else {  // another stream's, under a damaged key: its readers tell that it is missing
       log::error("the store is damaged: {} belongs elsewhere", row_name("chunk", row->key));
     }
-    row = cursor.seek(chunk_key(place.stream, ~offset_t{0}));
+    row = cursor.seek(chunk_key(place.stream, ~offset_t{0}, ~std::uint16_t{0}));
   }
   for (auto& [id, ledger] : books.streams) ledger.set_first_chunk(ledger.first_chunk_last);
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "broker/store/chunk.hpp"
+#include "broker/store/chunk_rows.hpp"
 
 namespace tidegate::store {
 namespace {
@@ -48,14 +49,23 @@ const stream_ledger* stream_census::ledger_of(stream_id stream) const {
   return found == books_->streams.end() ? nullptr : &found->second;
 }
 
-void stream_census::take_chunk(std::string_view key, std::string_view value, const complaint& complain) {
-  const chunk_place place = place_of_chunk_key(key);
+void stream_census::take_chunk_row(const lmdb::txn& txn, lmdb::table chunks, const lmdb::entry& row,
+                                   const complaint& complain) {
+  const chunk_place place = place_of_chunk_key(row.key);
+  const std::uint16_t piece = piece_of_chunk_key(row.key);
+  counts_[place.stream].chunk_bytes += row.value.size();
+  const bool follows = last_row_ && last_row_->first == place && last_row_->second + 1 == piece;
+  last_row_ = {place, piece};
+  if (piece > 0 && !follows) return complain("lacks the piece before it");
+  if (piece == 0) take_chunk(place, whole_chunk(txn, chunks, row, gathered_), complain);
+}
+
+void stream_census::take_chunk(chunk_place place, std::string_view chunk, const complaint& complain) {
   stream_count& count = counts_[place.stream];
   const stream_ledger* const ledger = ledger_of(place.stream);
-  count.chunk_bytes += value.size();
   ++count.chunks;
   if (ledger != nullptr && place.last_offset < ledger->log_start) ++count.stale_chunks;
-  const auto batches = read_chunk(place, value);
+  const auto batches = read_chunk(place, chunk);
   if (!batches) return complain(batches.error().text);
   for (const batch_view& batch : *batches) take_batch(place.stream, batch, complain);
   if (batches->back().last_offset != place.last_offset) {

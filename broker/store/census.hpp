@@ -27,17 +27,20 @@ class stream_census {
   explicit stream_census(const books* books) : books_(books) {}
 
   // In key order.
-  void take_chunk(std::string_view key, std::string_view value, const complaint& complain);
+  void take_chunk_row(const lmdb::txn& txn, lmdb::table chunks, const lmdb::entry& row, const complaint& complain);
   // What the journal still holds of the streams, after the chunks.
   void take_segments(const lmdb::txn& txn, const tables& tables, const std::function<complaint(stream_id)>& complain);
   const std::map<stream_id, stream_count>& counts() const { return counts_; }
 
  private:
+  void take_chunk(chunk_place place, std::string_view chunk, const complaint& complain);
   void take_batch(stream_id stream, const batch_view& batch, const complaint& complain);
   const stream_ledger* ledger_of(stream_id stream) const;
 
   const books* books_;
   std::map<stream_id, stream_count> counts_;
+  std::optional<std::pair<chunk_place, std::uint16_t>> last_row_;  // and its piece
+  std::string gathered_;
 };
 
 // The batch's own CRC, and its records one by one as far as they are not compressed.

@@ -1,5 +1,6 @@
 // The writer's way from the journal into chunks and the state table.
 #include "broker/store/chunk.hpp"
+#include "broker/store/chunk_rows.hpp"
 #include "broker/store/roll_up.hpp"
 #include "broker/store/rows.hpp"
 #include "broker/store/writer.hpp"
@@ -49,7 +50,7 @@ void writer::checkpoint_stream(lmdb::txn& txn, stream_id id, stream_ledger& ledg
   }
   for (const packed_chunk& chunk : builder.finish()) {
     const std::string value = seal_chunk({id, chunk.last_offset}, chunk.batches);
-    txn.put(tables_.chunk, chunk_key(id, chunk.last_offset), value);
+    put_chunk(txn, tables_.chunk, {id, chunk.last_offset}, value, row_bytes_);
     ledger.chunk_bytes += value.size();
     bytes_written_ += value.size();
     if (!ledger.first_chunk_last) ledger.first_chunk_last = chunk.last_offset;
@@ -138,7 +139,7 @@ void writer::checkpoint_streams(lmdb::txn& txn, commit_number through, bool urge
     work += bytes_written_ - before + checkpoint_overhead_bytes;
     if (!urgent) continue;
     trim_journal(txn);
-    if (books_.journal_bytes <= options_.journal_bytes_max || freed_bytes_ >= freed_bytes_per_commit) return;
+    if (books_.journal_bytes <= options_.journal_bytes_max || !may_free_more()) return;
   }
 }
 
@@ -183,7 +184,7 @@ void writer::trim_journal(lmdb::txn& txn) {
   commit_number begun = 0;
   for (auto blob = cursor.first(); blob; blob = cursor.next()) {
     const commit_number commit = commit_of_journal_key(blob->key);
-    const bool may_go = commit < needed && (commit == begun || freed_bytes_ < freed_bytes_per_commit);
+    const bool may_go = commit < needed && (commit == begun || may_free_more());
     if (!may_go) {
       books_.journal_head = commit;
       return;

@@ -47,6 +47,13 @@ std::string seal_chunk(chunk_place place, std::string_view batches) {
   return value.append(batches);
 }
 
+std::size_t chunk_length(std::string_view first_row) {
+  byte_reader reader(first_row);
+  reader.take(sizeof chunk_magic + sizeof(stream_id) + sizeof(offset_t));
+  const auto length = reader.be<std::uint32_t>();
+  return reader.failed() ? 0 : length;
+}
+
 result<std::vector<batch_view>> read_chunk(chunk_place place, std::string_view value) {
   byte_reader reader(value);
   const auto magic = reader.be<std::uint32_t>();

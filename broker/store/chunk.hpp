@@ -5,7 +5,7 @@
 //
 //    0  magic "TGC1"
 //    4  stream       u32
-//    8  last offset  u64  of the last record; with the stream the key in the chunk table
+//    8  last offset  u64  of the last record; with the stream the key in the chunk table, but for the piece
 //   16  length       u32  of the whole chunk
 //   20  CRC-32C      u32  of bytes 0 to 19 and of each batch's first 21 bytes
 //   24  batches
@@ -24,6 +24,9 @@ constexpr std::size_t chunk_header_bytes = 24;
 
 // Puts the header before the batches.
 std::string seal_chunk(chunk_place place, std::string_view batches);
+
+// As the chunk says in its first row; 0: it says nothing.
+std::size_t chunk_length(std::string_view first_row);
 
 // The batches of a chunk found under this key. Whether each one's own CRC is right is for the caller to check. Errors:
 // anything else that is wrong with it.

@@ -20,10 +20,11 @@ commit_number commit_of_journal_key(std::string_view key) {
   return commit;
 }
 
-std::string chunk_key(stream_id stream, offset_t last_offset) {
+std::string chunk_key(stream_id stream, offset_t last_offset, std::uint16_t piece) {
   std::string key;
   append_stream(key, stream);
   append_be(key, last_offset);
+  append_be(key, piece);
   return key;
 }
 
@@ -31,8 +32,17 @@ chunk_place place_of_chunk_key(std::string_view key) {
   byte_reader reader(key);
   const stream_id stream = take_stream(reader);
   const chunk_place place{stream, reader.be<std::uint64_t>()};
+  reader.take(sizeof(std::uint16_t));
   check_whole(reader, "a chunk key");
   return place;
+}
+
+std::uint16_t piece_of_chunk_key(std::string_view key) {
+  byte_reader reader(key);
+  reader.take(sizeof(stream_id) + sizeof(offset_t));
+  const auto piece = reader.be<std::uint16_t>();
+  check_whole(reader, "a chunk key");
+  return piece;
 }
 
 std::string stream_key(stream_id stream) {

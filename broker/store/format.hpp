@@ -15,11 +15,17 @@
 namespace tidegate::store {
 
 // Raised when a reader of the older kind would go wrong; checked at open.
-constexpr std::uint32_t format_version = 3;
+constexpr std::uint32_t format_version = 4;
 // Archives of stores from this format on can be imported.
 constexpr std::uint32_t archived_format_min = 2;
 
-constexpr std::size_t chunk_bytes_max = 65'520;        // with LMDB's page header exactly 16 pages of 4 KiB
+// A value lies on pages side by side. In a store that has lived its free pages are scattered, and the longer a run LMDB
+// needs, the longer it searches, the more of its free list it writes anew, and the sooner there is no such run although
+// much is free. So values are short, and single pages where that is all there is.
+constexpr std::size_t row_bytes = 16'368;        // with LMDB's page header exactly 4 pages of 4 KiB
+constexpr std::size_t row_bytes_on_a_page = 4'080;
+
+constexpr std::size_t chunk_bytes_max = row_bytes;     // a longer batch has a chunk of its own, in several rows
 constexpr std::size_t roll_up_bytes = 64 * 1024;       // in the journal, of one stream
 constexpr std::size_t roll_up_bytes_max = 128 * 1024;  // the same where a commit has moved much already
 constexpr std::size_t direct_share_bytes = 32 * 1024;  // of one stream in one commit: goes straight to chunks
@@ -42,12 +48,14 @@ struct commit_time {
 // Keys. Numbers are big-endian, so LMDB's byte order is theirs.
 std::string journal_key(commit_number commit, std::uint16_t part);
 commit_number commit_of_journal_key(std::string_view key);
-std::string chunk_key(stream_id stream, offset_t last_offset);
 struct chunk_place {
   stream_id stream;
   offset_t last_offset;
+  friend bool operator==(const chunk_place&, const chunk_place&) = default;
 };
+std::string chunk_key(stream_id stream, offset_t last_offset, std::uint16_t piece = 0);
 chunk_place place_of_chunk_key(std::string_view key);
+std::uint16_t piece_of_chunk_key(std::string_view key);
 
 // state table: one letter, then what it is about.
 constexpr char state_stream = 'S';    // stream u32

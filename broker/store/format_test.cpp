@@ -13,9 +13,10 @@ TEST(format, keys_in_exact_bytes) {
   EXPECT_EQ(hex(journal_key(7, 1)),
             "0000000000000007"
             "0001");
-  EXPECT_EQ(hex(chunk_key(stream_id{1}, 258)),
+  EXPECT_EQ(hex(chunk_key(stream_id{1}, 258, 3)),
             "00000001"
-            "0000000000000102");
+            "0000000000000102"
+            "0003");
   EXPECT_EQ(hex(stream_key(stream_id{3})),
             "53"
             "00000003");
@@ -33,13 +34,15 @@ TEST(format, keys_in_exact_bytes) {
   EXPECT_EQ(hex(loss_key(258)), "0000000000000102");
   EXPECT_EQ(number_of_loss_key(loss_key(258)), 258u);
   EXPECT_EQ(commit_of_journal_key(journal_key(7, 1)), 7u);
-  EXPECT_EQ(place_of_chunk_key(chunk_key(stream_id{1}, 258)).last_offset, 258u);
+  EXPECT_EQ(place_of_chunk_key(chunk_key(stream_id{1}, 258, 3)), (chunk_place{stream_id{1}, 258}));
+  EXPECT_EQ(piece_of_chunk_key(chunk_key(stream_id{1}, 258, 3)), 3u);
 }
 
 TEST(format, a_chunk_in_exact_bytes) {
   EXPECT_EQ(hex(chunk_key(stream_id{1}, 0)),
             "00000001"
-            "0000000000000000");
+            "0000000000000000"
+            "0000");
   EXPECT_EQ(hex(seal_chunk({stream_id{1}, 0}, one_reading())), fmt::format("54474331"
                                                                            "00000001"
                                                                            "0000000000000000"

@@ -2,13 +2,16 @@
 
 #include <algorithm>
 
+#include "broker/store/blob.hpp"
+
 namespace tidegate::store {
 namespace {
 
 // Of one operation in the journal, beside the bytes it carries.
 constexpr std::size_t entry_overhead = 32;
-// A stream's records are cut into batches of about this size, so a reader never decodes far to reach an offset.
-constexpr std::size_t open_batch_bytes = 16 * 1024;
+// A stream's records are cut into batches that fit a row, in the journal and in the chunk table: so a reader never
+// decodes far to reach an offset.
+constexpr std::size_t batch_bytes_max = row_bytes - blob_overhead_bytes_max;
 
 }  // namespace
 
@@ -43,10 +46,11 @@ void group::append(stream_id stream, offset_t offset, std::int64_t timestamp_ms,
                    std::uint64_t bytes) {
   stream_share& share = share_of(stream);
   share.appended_bytes += bytes;
+  const bool fits = share.open.empty() || share.open.size() + record_size_bound(message) <= batch_bytes_max;
+  if (!fits) share.batches.push_back(share.open.finish());
   const std::size_t before = share.open.empty() ? 0 : share.open.size();
   share.open.add(offset, timestamp_ms, message);
   count(share.open.size() - before);
-  if (share.open.size() >= open_batch_bytes) share.batches.push_back(share.open.finish());
 }
 
 void group::append_batch(stream_id stream, std::string batch) {

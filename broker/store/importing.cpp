@@ -12,6 +12,7 @@
 #include "broker/base/bytes.hpp"
 #include "broker/base/limits.hpp"
 #include "broker/store/chunk.hpp"
+#include "broker/store/chunk_rows.hpp"
 #include "broker/store/new_file.hpp"
 #include "broker/store/rows.hpp"
 
@@ -177,9 +178,10 @@ class importer {
   void put_chunk() {
     if (batches_.empty()) return;
     const std::string value = seal_chunk({stream_->stream, last_offset_}, batches_);
-    put(tables_.chunk, chunk_key(stream_->stream, last_offset_), value);
+    store::put_chunk(*txn_, tables_.chunk, {stream_->stream, last_offset_}, value, row_bytes);
     stream_->state.chunk_bytes += value.size();
     batches_.clear();
+    count(value.size());
   }
 
   void finish_stream() {
@@ -204,7 +206,11 @@ class importer {
 
   void put(lmdb::table table, std::string_view key, const std::string& value) {
     txn_->put(table, key, value);
-    uncommitted_ += key.size() + value.size();
+    count(key.size() + value.size());
+  }
+
+  void count(std::size_t bytes) {
+    uncommitted_ += bytes;
     if (uncommitted_ >= commit_bytes) commit();
   }
 

@@ -33,16 +33,16 @@ class inspector {
     };
     row_inspection rows(find);
     const auto& tables = store_.rows();
-    walk(tables.meta, [&](auto key, auto value) { rows.take_meta(key, value); });
-    walk(tables.catalog, [&](auto key, auto value) { rows.take_definition(key, value); });
-    walk(tables.state, [&](auto key, auto value) { rows.take_state(key, value); });
-    walk(tables.journal, [&](auto key, auto value) { rows.take_blob(key, value); });
-    walk(tables.loss, [&](auto key, auto value) { rows.take_loss(key, value); });
+    walk(tables.meta, [&](auto key, auto value, const auto&) { rows.take_meta(key, value); });
+    walk(tables.catalog, [&](auto key, auto value, const auto&) { rows.take_definition(key, value); });
+    walk(tables.state, [&](auto key, auto value, const auto&) { rows.take_state(key, value); });
+    walk(tables.journal, [&](auto key, auto value, const auto&) { rows.take_blob(key, value); });
+    walk(tables.loss, [&](auto key, auto value, const auto&) { rows.take_loss(key, value); });
     rows.compare();
     replay();
     stream_census census(books_ ? &*books_ : nullptr);
-    walk(tables.chunk, [&](auto key, auto value) {
-      census.take_chunk(key, value, [&](const std::string& what) {
+    walk(tables.chunk, [&](auto key, auto value, const lmdb::txn& txn) {
+      census.take_chunk_row(txn, tables.chunk, {key, value}, [&](const std::string& what) {
         add(severity::damaged, row_name("chunk", key), std::string(without_prefix(what)));
       });
     });
@@ -98,7 +98,7 @@ class inspector {
         before = row->key;
         ++use.rows;
         use.bytes += row->key.size() + row->value.size();
-        examine(look, place, *row);
+        examine(look, place, *row, txn);
       }
       if (told != use.rows) {
         add(severity::damaged, fmt::format("table {}", table.name),
@@ -112,9 +112,9 @@ class inspector {
   }
 
   template <class Look>
-  void examine(const Look& look, const std::string& place, const lmdb::entry& row) {
+  void examine(const Look& look, const std::string& place, const lmdb::entry& row, const lmdb::txn& txn) {
     try {
-      look(row.key, row.value);
+      look(row.key, row.value, txn);
     } catch (const storage_failure& failure) {
       add(severity::damaged, place, std::string(without_prefix(failure.what())));
     }

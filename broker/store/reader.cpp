@@ -5,11 +5,15 @@
 #include <algorithm>
 
 #include "broker/store/chunk.hpp"
+#include "broker/store/chunk_rows.hpp"
 #include "broker/store/memory_streams.hpp"
 #include "broker/store/rows.hpp"
 
 namespace tidegate::store {
 namespace {
+
+// Of chunks, asked for at once: on a cold card that is one wait, and not one a chunk.
+constexpr std::size_t read_ahead_bytes = 64 * 1024;
 
 error damaged(stream_id stream, offset_t offset) {
   return {errc::invalid,
@@ -160,10 +164,9 @@ bool reader::was_dropped(const scanning& scan, offset_t end) const {
     if (value && decode_checkpoint(*value).log_start >= end) return true;
   }
   if (scan.has_given) return false;
-  lmdb::cursor cursor(scan.txn, tables_.chunk);
-  const auto found = cursor.seek(chunk_key(scan.stream, 0));
-  const bool is_here = found && place_of_chunk_key(found->key).stream == scan.stream;
-  const auto head = is_here ? std::optional(place_of_chunk_key(found->key).last_offset) : std::nullopt;
+  chunk_cursor chunks(scan.txn, tables_.chunk);
+  chunks.seek(scan.stream, 0);
+  const auto head = chunks.last_offset_in(scan.stream);
   return head != find(scan.stream)->head_chunk && (!head || *head >= scan.position);
 }
 
@@ -179,15 +182,17 @@ result<bool> reader::pass_gap(scanning& scan, offset_t end) const {
 
 // The chunk may be newer than the last result, and then hold newer records as well.
 result<bool> reader::scan_chunk(scanning& scan) const {
-  lmdb::cursor cursor(scan.txn, tables_.chunk);
-  const auto found = cursor.seek(chunk_key(scan.stream, scan.position));
-  if (!found) return true;
-  const chunk_place place = place_of_chunk_key(found->key);
+  chunk_cursor chunks(scan.txn, tables_.chunk);
+  chunks.seek(scan.stream, scan.position);
+  const auto chunk_end = chunks.last_offset_in(scan.stream);
   // The tree of a damaged file can lead to what lies before.
-  if (place.stream != scan.stream || place.last_offset < scan.position) return true;
-  lmdb::will_need(found->value);
+  if (!chunk_end || *chunk_end < scan.position) return true;
+  const chunk_place place{scan.stream, *chunk_end};
+  // Who wants a second chunk wants more.
+  if (!scan.asked_to) scan.asked_to = chunks.ask_ahead(1);
+  if (*scan.asked_to < place.last_offset) scan.asked_to = chunks.ask_ahead(read_ahead_bytes);
   const offset_t end = find(scan.stream)->end;
-  const auto batches = read_chunk(place, found->value);
+  const auto batches = read_chunk(place, chunks.chunk());
   if (!batches) return scan.skip(std::min(place.last_offset, end - 1), batches.error());
   for (auto next = batches->begin(); next != batches->end();) {
     const batch_view& batch = *next++;

@@ -64,6 +64,7 @@ class reader {
     const batch_taker& take;
     const damage_taker& damage;
     bool has_given = false;
+    std::optional<offset_t> asked_to = {};  // chunks that end here or before were asked for
     // Error: nobody wants to go on behind it.
     result<bool> skip(offset_t last, const error& cause);
   };

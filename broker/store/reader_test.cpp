@@ -169,9 +169,9 @@ TEST(reader, find_time_stops_at_compressed_batches) {
 TEST(reader, a_flipped_byte_in_a_chunk_is_told) {
   scratch_store store;
   const stream_id log = store.make_log();
-  store.append_many(log, 100, 500);
+  store.append_many(log, 20, 500);
   store.append_opaque(log, 10, std::string(3'000, 'z'));
-  store.append_many(log, 50, 30);
+  store.append_many(log, 40, 30);
   store.commit();
   const auto good = store.bodies(log);
   store.close();

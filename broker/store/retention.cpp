@@ -30,7 +30,7 @@ void writer::drop_excess(lmdb::txn& txn, stream_id id, stream_ledger& ledger, st
   const offset_t read = rejects ? read_by_protected(txn, id, ledger) : ledger.next;
   drop_head_while(txn, id, ledger, loss_reason::retention_bytes, [&](std::uint64_t dropped) {
     const bool is_due = dropped <= incoming + chunk_bytes_max;
-    return ledger.bytes() + incoming > bytes_max && (is_due || freed_bytes_ < freed_bytes_per_commit) &&
+    return ledger.bytes() + incoming > bytes_max && (is_due || may_free_more()) &&
            head_end(ledger) <= read;
   });
 }
@@ -160,18 +160,13 @@ bool writer::drop_head(lmdb::txn& txn, stream_id id, stream_ledger& ledger) {
     ledger.trim_to(ledger.recent.front().last + 1);
     return true;
   }
-  lmdb::cursor cursor(txn, tables_.chunk);
-  const auto head = cursor.seek(chunk_key(id, 0));
-  TIDEGATE_EXPECT(head.has_value() && place_of_chunk_key(head->key).stream == id);
-  const offset_t last = place_of_chunk_key(head->key).last_offset;
-  ledger.chunk_bytes -= head->value.size();
-  resized_.insert(id);
-  freed_bytes_ += head->value.size();
-  cursor.erase();
-  const auto next = cursor.next();
-  const bool is_more = next && place_of_chunk_key(next->key).stream == id;
-  ledger.set_first_chunk(is_more ? std::optional(place_of_chunk_key(next->key).last_offset) : std::nullopt);
-  ledger.trim_to(last + 1);
+  chunk_cursor chunks(txn, tables_.chunk);
+  chunks.seek(id, 0);
+  const auto last = chunks.last_offset_in(id);
+  TIDEGATE_EXPECT(last.has_value());
+  free_chunk(chunks, id, ledger);
+  ledger.set_first_chunk(chunks.last_offset_in(id));
+  ledger.trim_to(*last + 1);
   return true;
 }
 

@@ -72,7 +72,7 @@ TEST(roll_up, what_is_acknowledged_is_left_out) {
   ledger.ack({2, 3});
   ledger.ack({10, 15});
   ledger.ack({39, 40});
-  const auto chunks = roll_up(ledger, {batch_of(0, 3, 10), batch_of(3, 27, 1'000), batch_of(30, 10, 10)});
+  const auto chunks = roll_up(ledger, {batch_of(0, 3, 10), batch_of(3, 27, 400), batch_of(30, 10, 10)});
   ASSERT_EQ(chunks.size(), 1u);
   const auto offsets = offsets_of(chunks[0]);
   EXPECT_EQ(offsets.size(), 32u);
@@ -89,7 +89,7 @@ TEST(roll_up, nothing_alive_is_no_chunk) {
 
 TEST(roll_up, chunks_are_full_and_no_fuller) {
   std::vector<std::string> batches;
-  for (offset_t offset = 0; offset < 2'000; offset += 4) batches.push_back(batch_of(offset, 4, 100));
+  for (offset_t offset = 0; offset < 500; offset += 4) batches.push_back(batch_of(offset, 4, 100));
   const auto chunks = roll_up({}, batches);
   ASSERT_EQ(chunks.size(), 4u);
   offset_t expected = 0;
@@ -102,7 +102,7 @@ TEST(roll_up, chunks_are_full_and_no_fuller) {
     for (const offset_t offset : offsets_of(chunk)) EXPECT_EQ(offset, expected++);
     EXPECT_EQ(chunk.last_offset, expected - 1);
   }
-  EXPECT_EQ(expected, 2'000u);
+  EXPECT_EQ(expected, 500u);
 }
 
 TEST(roll_up, a_batch_longer_than_a_chunk_has_one_of_its_own) {

@@ -43,7 +43,9 @@ std::string journal_row_name(std::string_view key) {
 std::string chunk_row_name(std::string_view key) {
   if (key.size() != chunk_key({}, 0).size()) return "a chunk without a place";
   const chunk_place place = place_of_chunk_key(key);
-  return fmt::format("chunk of stream {} up to offset {}", static_cast<std::uint32_t>(place.stream), place.last_offset);
+  const std::uint16_t piece = piece_of_chunk_key(key);
+  return fmt::format("{}chunk of stream {} up to offset {}", piece == 0 ? "" : fmt::format("piece {} of the ", piece),
+                     static_cast<std::uint32_t>(place.stream), place.last_offset);
 }
 
 }  // namespace

@@ -119,9 +119,9 @@ TEST(store_open, a_failed_opening_lets_go_of_the_directory) {
   std::string version;
   append_be(version, format_version - 1);
   raw_file(store.path()).put(&tables::meta, meta_format, version);
-  EXPECT_THAT(failure_of(in(store.path())), AllOf(HasSubstr("has format 2"), HasSubstr("reads format 3"),
+  EXPECT_THAT(failure_of(in(store.path())), AllOf(HasSubstr("has format 3"), HasSubstr("reads format 4"),
                                                   HasSubstr("store export"), HasSubstr("store import")));
-  EXPECT_THAT(failure_of(setting_aside(store)), HasSubstr("has format 2"));
+  EXPECT_THAT(failure_of(setting_aside(store)), HasSubstr("has format 3"));
   version.clear();
   append_be(version, format_version);
   raw_file(store.path()).put(&tables::meta, meta_format, version);

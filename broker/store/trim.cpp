@@ -10,6 +10,10 @@ constexpr std::uint64_t dead_bytes_max = 1 << 20;
 
 }  // namespace
 
+bool writer::may_free_more() const {
+  return freed_bytes_ < (row_bytes_ == row_bytes ? freed_bytes_per_commit : freed_bytes_page_by_page);
+}
+
 void writer::free_dead_chunks_later(stream_id id, const stream_ledger& ledger) {
   if (ledger.first_chunk_last && *ledger.first_chunk_last < ledger.log_start) books_.streams_to_free.insert(id);
   if (ledger.dead_bytes() >= dead_bytes_max) books_.streams_to_thin.insert(id);
@@ -18,11 +22,10 @@ void writer::free_dead_chunks_later(stream_id id, const stream_ledger& ledger) {
 // Of a queue: chunks behind the log start in which every message is acknowledged.
 void writer::free_dead_chunks(lmdb::txn& txn, stream_id id, stream_ledger& ledger) {
   auto& blocks = ledger.blocks_to_thin;
-  lmdb::cursor cursor(txn, tables_.chunk);
   while (!blocks.empty()) {
     const offset_t begin = *blocks.begin() * offsets_per_block;
-    free_dead_chunks(cursor, id, ledger, {begin, begin + offsets_per_block});
-    if (freed_bytes_ >= freed_bytes_per_commit) {
+    free_dead_chunks(txn, id, ledger, {begin, begin + offsets_per_block});
+    if (!may_free_more()) {
       books_.streams_to_thin.insert(id);
       return;
     }
@@ -32,26 +35,31 @@ void writer::free_dead_chunks(lmdb::txn& txn, stream_id id, stream_ledger& ledge
 
 // A chunk lacks only what was acknowledged before it was made. So where it is dead, all offsets are acknowledged from
 // the end of the chunk before to its own, and the keys alone tell.
-void writer::free_dead_chunks(lmdb::cursor& cursor, stream_id id, stream_ledger& ledger, offset_range within) {
-  const std::string key = chunk_key(id, within.begin);
-  const auto before = cursor.seek(key) ? cursor.previous() : cursor.last();
-  offset_t begin = 0;
-  if (before && place_of_chunk_key(before->key).stream == id) begin = place_of_chunk_key(before->key).last_offset + 1;
-  auto found = cursor.seek(key);
-  while (found && begin < within.end && freed_bytes_ < freed_bytes_per_commit) {
-    const chunk_place place = place_of_chunk_key(found->key);
-    if (place.stream != id) return;
+void writer::free_dead_chunks(lmdb::txn& txn, stream_id id, stream_ledger& ledger, offset_range within) {
+  const auto before = last_chunk_before(txn, tables_.chunk, id, within.begin);
+  offset_t begin = before ? *before + 1 : 0;
+  chunk_cursor chunks(txn, tables_.chunk);
+  chunks.seek(id, within.begin);
+  while (begin < within.end && may_free_more()) {
+    const auto last = chunks.last_offset_in(id);
+    if (!last) return;
     const auto acked = ledger.acked.range_at(std::max(begin, ledger.log_start));
-    if (acked && acked->end > place.last_offset && place.last_offset >= ledger.log_start) {
-      ledger.chunk_bytes -= found->value.size();
-      resized_.insert(id);
-      freed_bytes_ += found->value.size();
-      if (ledger.first_chunk_last == place.last_offset) books_.streams_to_free.insert(id);
-      cursor.erase();
+    if (acked && acked->end > *last && *last >= ledger.log_start) {
+      if (ledger.first_chunk_last == *last) books_.streams_to_free.insert(id);
+      free_chunk(chunks, id, ledger);
+    } else {
+      chunks.next();
     }
-    begin = place.last_offset + 1;
-    found = cursor.next();
+    begin = *last + 1;
   }
+}
+
+// The cursor goes on to the next one.
+void writer::free_chunk(chunk_cursor& chunks, stream_id id, stream_ledger& ledger) {
+  const std::size_t bytes = chunks.erase();
+  ledger.chunk_bytes -= bytes;
+  freed_bytes_ += bytes;
+  resized_.insert(id);
 }
 
 // Chunks that lie wholly below the log start of a queue or a trimmed log.
@@ -63,20 +71,11 @@ void writer::free_head_chunks(lmdb::txn& txn) {
   }
   for (auto id = books_.streams_to_free.begin(); id != books_.streams_to_free.end();) {
     stream_ledger& ledger = books_.streams.at(*id);
-    lmdb::cursor cursor(txn, tables_.chunk);
-    auto found = cursor.seek(chunk_key(*id, 0));
-    std::optional<offset_t> first;
-    while (found && place_of_chunk_key(found->key).stream == *id) {
-      const offset_t last = place_of_chunk_key(found->key).last_offset;
-      if (last >= ledger.log_start || freed_bytes_ >= freed_bytes_per_commit) {
-        first = last;
-        break;
-      }
-      ledger.chunk_bytes -= found->value.size();
-      resized_.insert(*id);
-      freed_bytes_ += found->value.size();
-      cursor.erase();
-      found = cursor.next();
+    chunk_cursor chunks(txn, tables_.chunk);
+    chunks.seek(*id, 0);
+    auto first = chunks.last_offset_in(*id);
+    for (; first && *first < ledger.log_start && may_free_more(); first = chunks.last_offset_in(*id)) {
+      free_chunk(chunks, *id, ledger);
     }
     ledger.set_first_chunk(first);
     const bool done = !first || *first >= ledger.log_start;
@@ -86,17 +85,12 @@ void writer::free_head_chunks(lmdb::txn& txn) {
 }
 
 void writer::free_dropped(lmdb::txn& txn) {
-  while (!books_.dropped.empty() && freed_bytes_ < freed_bytes_per_commit) {
+  while (!books_.dropped.empty() && may_free_more()) {
     const stream_id id = *books_.dropped.begin();
-    lmdb::cursor cursor(txn, tables_.chunk);
-    auto found = cursor.seek(chunk_key(id, 0));
-    while (found && place_of_chunk_key(found->key).stream == id) {
-      if (freed_bytes_ >= freed_bytes_per_commit) return;
-      freed_bytes_ += found->value.size();
-      cursor.erase();
-      found = cursor.next();
-    }
-    books_.dropped.erase(id);
+    chunk_cursor chunks(txn, tables_.chunk);
+    chunks.seek(id, 0);
+    while (chunks.last_offset_in(id) && may_free_more()) freed_bytes_ += chunks.erase();
+    if (!chunks.last_offset_in(id)) books_.dropped.erase(id);
   }
 }
 

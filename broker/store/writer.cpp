@@ -17,6 +17,9 @@ commit_result writer::apply(group& group) {
   } catch (const lmdb::map_full&) {
     read_books_again();
   }
+  // Much may be free, page by page.
+  const bool were_longer = std::exchange(row_bytes_, row_bytes_on_a_page) != row_bytes_on_a_page;
+  if (were_longer && has_room) return apply(group);
   is_lean_ = true;
   try {
     commit_result result = attempt_without_appends(group);
@@ -51,7 +54,7 @@ void writer::read_books_again() {
 
 void writer::checkpoint_all(const std::vector<stream_change>& rows) {
   lmdb::txn txn(env_, lmdb::access::write);
-  blob_writer blob(++books_.last_commit, books_.time);
+  blob_writer blob(++books_.last_commit, books_.time, row_bytes_);
   put_blob(txn, blob);
   for (auto& [id, ledger] : books_.streams) {
     if (ledger.dirty_since != 0) checkpoint_stream(txn, id, ledger, nullptr);
@@ -76,7 +79,7 @@ commit_result writer::attempt(group& group) {
   bytes_written_ = freed_bytes_ = rolled_up_bytes_ = 0;
   if (group.time().lifetime >= books_.time.lifetime) books_.time = group.time();
   lmdb::txn txn(env_, lmdb::access::write);
-  blob_writer blob(++books_.last_commit, books_.time);
+  blob_writer blob(++books_.last_commit, books_.time, row_bytes_);
   for (const definition_change& change : group.definitions()) {
     if (change.value) put_row(txn, tables_.catalog, change.key, *change.value);
     if (!change.value) txn.erase(tables_.catalog, change.key);
@@ -219,7 +222,7 @@ void writer::take_share(lmdb::txn& txn, stream_share& share, blob_writer& blob) 
   mark_dirty(books_, share.stream, ledger, books_.last_commit);
   mark_age(share.stream, ledger, blob);
   keep_limits(txn, share.stream, ledger, incoming, blob);
-  if (goes_to_chunks(ledger, incoming)) {
+  if (goes_to_chunks(ledger, share, incoming)) {
     rolled_up_bytes_ += ledger.recent_bytes;
     admit(share, ledger);
     keep_count(txn, share.stream, ledger);
@@ -235,12 +238,15 @@ void writer::take_share(lmdb::txn& txn, stream_share& share, blob_writer& blob) 
 
 // Streams that fill alike are due alike: what this commit moves on top of its own is bounded, and who comes later in it
 // waits for one of the next.
-bool writer::goes_to_chunks(const stream_ledger& ledger, std::size_t incoming) const {
+bool writer::goes_to_chunks(const stream_ledger& ledger, const stream_share& share, std::size_t incoming) const {
   // Without room what is in the journal stays there: moving it takes pages, and acknowledgements need them.
   if (is_lean_) return false;
   const std::uint64_t bytes = ledger.recent_bytes + incoming;
   const bool is_due = bytes >= roll_up_bytes && rolled_up_bytes_ < rolled_up_bytes_per_commit;
-  return is_due || bytes >= roll_up_bytes_max || incoming >= direct_share_bytes;
+  const bool fits_blobs = std::all_of(share.batches.begin(), share.batches.end(), [&](const std::string& batch) {
+    return batch.size() + blob_overhead_bytes_max <= row_bytes_;
+  });
+  return is_due || bytes >= roll_up_bytes_max || incoming >= direct_share_bytes || !fits_blobs;
 }
 
 // Takes note of records that go straight to chunks.

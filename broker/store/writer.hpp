@@ -6,12 +6,15 @@
 
 #include "broker/store/blob.hpp"
 #include "broker/store/books.hpp"
+#include "broker/store/chunk_rows.hpp"
 #include "broker/store/group.hpp"
 
 namespace tidegate::store {
 
-// Freed by one commit at the most: a fragmented free list makes every later commit slower, and a big one waits long.
+// Freed by one commit at the most: a bounded delay for those who wait for it.
 constexpr std::uint64_t freed_bytes_per_commit = 4ull << 20;
+// The same while rows are single pages: the freed pages' numbers, which LMDB notes in a value, then fit a page as well.
+constexpr std::uint64_t freed_bytes_page_by_page = 3ull << 19;
 
 // Moved from the journal into chunks by one commit at the most, besides streams that wait no longer: a bounded delay
 // for those who wait for the commit.
@@ -70,13 +73,14 @@ class writer {
   commit_result attempt(group& group);
   commit_result attempt_without_appends(group& group);
   bool work_left() const;
+  bool may_free_more() const;
   commit_result result_now();
   void read_books_again();
   void change_stream(lmdb::txn& txn, const stream_change& change);
   void reserve_offsets(lmdb::txn& txn, const stream_change& change);
   void keep_stream_id(lmdb::txn& txn, stream_id id);
   void take_share(lmdb::txn& txn, stream_share& share, blob_writer& blob);
-  bool goes_to_chunks(const stream_ledger& ledger, std::size_t incoming) const;
+  bool goes_to_chunks(const stream_ledger& ledger, const stream_share& share, std::size_t incoming) const;
   void admit(stream_share& share, stream_ledger& ledger);
   void take_marks(stream_share& share, stream_ledger& ledger, blob_writer& blob);
   void journal_share(stream_share& share, stream_ledger& ledger, blob_writer& blob);
@@ -108,7 +112,8 @@ class writer {
   void put_late_losses(lmdb::txn& txn, blob_writer& blob);
   void let_go_of_read(lmdb::txn& txn, stream_id id, stream_ledger& ledger, blob_writer& blob);
   void free_dead_chunks(lmdb::txn& txn, stream_id id, stream_ledger& ledger);
-  void free_dead_chunks(lmdb::cursor& cursor, stream_id id, stream_ledger& ledger, offset_range within);
+  void free_dead_chunks(lmdb::txn& txn, stream_id id, stream_ledger& ledger, offset_range within);
+  void free_chunk(chunk_cursor& chunks, stream_id id, stream_ledger& ledger);
   void free_dead_chunks_later(stream_id id, const stream_ledger& ledger);
   void free_head_chunks(lmdb::txn& txn);
   void free_dropped(lmdb::txn& txn);
@@ -135,7 +140,8 @@ class writer {
   std::uint64_t freed_bytes_ = 0;
   std::uint64_t rolled_up_bytes_ = 0;
   lmdb::page_use pages_;
-  bool is_lean_ = false;  // the map is full: nothing is written that can wait
+  std::size_t row_bytes_ = row_bytes;  // from the first time on that there was no run of free pages: one page
+  bool is_lean_ = false;               // the map is full: nothing is written that can wait
 };
 
 }  // namespace tidegate::store

@@ -1,0 +1,91 @@
+#include "broker/store/chunk_rows.hpp"
+
+#include <vector>
+
+#include "broker/store/chunk.hpp"
+
+namespace tidegate::store {
+
+void put_chunk(lmdb::txn& txn, lmdb::table chunks, chunk_place place, std::string_view chunk, std::size_t row_bytes) {
+  std::uint16_t piece = 0;
+  do {
+    txn.put(chunks, chunk_key(place.stream, place.last_offset, piece++), chunk.substr(0, row_bytes));
+    chunk.remove_prefix(std::min(row_bytes, chunk.size()));
+  } while (!chunk.empty());
+}
+
+std::string_view whole_chunk(const lmdb::txn& txn, lmdb::table chunks, const lmdb::entry& head, std::string& gathered) {
+  const std::size_t length = chunk_length(head.value);
+  if (head.value.size() >= length) return head.value;
+  const chunk_place place = place_of_chunk_key(head.key);
+  std::vector<std::string_view> pieces;
+  std::size_t found = 0;
+  lmdb::cursor rows(txn, chunks);
+  const auto is_wanted = [&](const lmdb::entry& row) { return found < length && place_of_chunk_key(row.key) == place; };
+  for (auto row = rows.seek(head.key); row && is_wanted(*row); row = rows.next()) {
+    lmdb::will_need(row->value);
+    pieces.push_back(row->value);
+    found += row->value.size();
+  }
+  gathered.clear();
+  gathered.reserve(found);
+  for (const std::string_view piece : pieces) gathered.append(piece);
+  return gathered;
+}
+
+void chunk_cursor::seek(stream_id stream, offset_t offset) { row_ = rows_.seek(chunk_key(stream, offset, 0)); }
+
+void chunk_cursor::next() {
+  const auto before = place();
+  if (!before) return;
+  do row_ = rows_.next();
+  while (row_ && place() == before);
+}
+
+std::size_t chunk_cursor::erase() {
+  const auto erased = place();
+  std::size_t bytes = 0;
+  while (row_ && place() == erased) {
+    bytes += row_->value.size();
+    rows_.erase();
+    row_ = rows_.next();
+  }
+  return bytes;
+}
+
+std::optional<chunk_place> chunk_cursor::place() const {
+  if (!row_) return std::nullopt;
+  return place_of_chunk_key(row_->key);
+}
+
+std::optional<offset_t> chunk_cursor::last_offset_in(stream_id stream) const {
+  const auto at = place();
+  if (!at || at->stream != stream) return std::nullopt;
+  return at->last_offset;
+}
+
+std::string_view chunk_cursor::chunk() { return whole_chunk(txn_, chunks_, row_.value(), gathered_); }
+
+offset_t chunk_cursor::ask_ahead(std::size_t bytes) const {
+  chunk_place last = place().value();
+  lmdb::cursor rows(txn_, chunks_);
+  std::size_t asked = 0;
+  for (auto row = rows.seek(row_->key); row && asked < bytes; row = rows.next()) {
+    const chunk_place next = place_of_chunk_key(row->key);
+    if (next.stream != last.stream) break;
+    lmdb::will_need(row->value);
+    asked += row->value.size();
+    last = next;
+  }
+  return last.last_offset;
+}
+
+std::optional<offset_t> last_chunk_before(const lmdb::txn& txn, lmdb::table chunks, stream_id stream, offset_t offset) {
+  lmdb::cursor rows(txn, chunks);
+  const auto row = rows.seek(chunk_key(stream, offset, 0)) ? rows.previous() : rows.last();
+  if (!row) return std::nullopt;
+  const chunk_place place = place_of_chunk_key(row->key);
+  return place.stream == stream ? std::optional(place.last_offset) : std::nullopt;
+}
+
+}  // namespace tidegate::store

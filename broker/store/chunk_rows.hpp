@@ -1,0 +1,53 @@
+// Chunks in the chunk table. One that is longer than a row's value may be stands in several rows, its pieces, numbered
+// from 0 in their keys; together they are the chunk, to the byte.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "broker/store/format.hpp"
+#include "broker/store/lmdb.hpp"
+
+namespace tidegate::store {
+
+// In rows of `row_bytes` and a last, shorter one.
+void put_chunk(lmdb::txn& txn, lmdb::table chunks, chunk_place place, std::string_view chunk, std::size_t row_bytes);
+
+// All of the chunk whose first piece is in `head`: a view of that row, or of what `gathered` then holds. Where pieces
+// are missing it is too short, which read_chunk tells.
+std::string_view whole_chunk(const lmdb::txn& txn, lmdb::table chunks, const lmdb::entry& head, std::string& gathered);
+
+// Goes from chunk to chunk. Places are as the keys say; a chunk whose first piece is missing still has its place.
+class chunk_cursor {
+ public:
+  chunk_cursor(const lmdb::txn& txn, lmdb::table chunks) : txn_(txn), chunks_(chunks), rows_(txn, chunks) {}
+
+  // To the first chunk of the stream that ends at this offset or behind it; without one, of the streams behind.
+  void seek(stream_id stream, offset_t offset);
+  void next();
+  // Removes the chunk and goes to the next one. Returns its bytes.
+  std::size_t erase();
+
+  // Behind the last one: none.
+  std::optional<chunk_place> place() const;
+  // None: it stands on another stream's chunk, or behind the last one.
+  std::optional<offset_t> last_offset_in(stream_id stream) const;
+  // Views last until the transaction changes something, or the cursor goes on.
+  std::string_view chunk();
+  // Asks the kernel for this row and those of its stream that come next, about `bytes` in all: they are read soon.
+  // Returns the last offset of the last one's chunk.
+  offset_t ask_ahead(std::size_t bytes) const;
+
+ private:
+  const lmdb::txn& txn_;
+  lmdb::table chunks_;
+  lmdb::cursor rows_;
+  std::optional<lmdb::entry> row_;
+  std::string gathered_;
+};
+
+// Last offset of the stream's newest chunk that ends before `offset`.
+std::optional<offset_t> last_chunk_before(const lmdb::txn& txn, lmdb::table chunks, stream_id stream, offset_t offset);
+
+}  // namespace tidegate::store
