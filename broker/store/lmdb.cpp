@@ -227,6 +227,8 @@ std::uint64_t txn::entries(table table) const {
   return stat.ms_entries;
 }
 
+std::uint64_t txn::number() const { return mdb_txn_id(txn_); }
+
 void txn::commit() { check(mdb_txn_commit(std::exchange(txn_, nullptr)), "writing and syncing a commit"); }
 
 cursor::cursor(const txn& txn, table table) {

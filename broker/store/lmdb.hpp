@@ -115,6 +115,8 @@ class txn {
   // False: was not there.
   bool erase(table table, std::string_view key);
   std::uint64_t entries(table table) const;
+  // LMDB's count of commits: of one that reads, the last that it sees; of one that writes, its own.
+  std::uint64_t number() const;
 
   // Synced to the disk when it returns. The transaction is over, also when it throws.
   void commit();

@@ -42,7 +42,7 @@ probe look(const batch_view& batch, std::int64_t timestamp_ms) {
 }  // namespace
 
 reader::reader(lmdb::env& env, const tables& tables, const books& books, const memory_streams* memory)
-    : env_(env), tables_(tables), memory_(memory) {
+    : env_(env), tables_(tables), memory_(memory), snapshot_(lmdb::txn(env, lmdb::access::read).number()) {
   for (const auto& [id, ledger] : books.streams) {
     streams_[id] = {ledger.kind,
                     ledger.log_start,
@@ -55,6 +55,12 @@ reader::reader(lmdb::env& env, const tables& tables, const books& books, const m
                     ledger.recent};
   }
   apply(books.losses.fresh());
+}
+
+void reader::apply(const commit_result& result) {
+  for (const stream_update& update : result.streams) apply(update);
+  apply(result.losses);
+  snapshot_ = result.snapshot;
 }
 
 void reader::apply(const stream_update& update) {
@@ -158,6 +164,7 @@ result<bool> reader::scan_segment(scanning& scan, const segment& segment, bool i
 // By a commit whose result has not come yet: it moved the log start in the stream's checkpoint as well, or it dropped
 // the log's head.
 bool reader::was_dropped(const scanning& scan, offset_t end) const {
+  if (scan.txn.number() == snapshot_) return false;
   const std::string key = stream_key(scan.stream);
   if (const auto row = scan.txn.get(tables_.state, key)) {
     const auto value = unsealed({key, *row});

@@ -33,8 +33,7 @@ class reader {
   // `memory` may be null: then streams in memory are empty. It lives longer than the reader.
   reader(lmdb::env& env, const tables& tables, const books& books, const memory_streams* memory = nullptr);
 
-  void apply(const stream_update& update);
-  void apply(const std::map<loss_number, loss_record>& losses);
+  void apply(const commit_result& result);
   const stream_view* find(stream_id stream) const;
 
   // Calls `take` with each durable batch from the one that holds `from`, or the next behind it, in order, until it
@@ -56,6 +55,8 @@ class reader {
   result<std::map<loss_number, loss_record>> losses() const;
 
  private:
+  void apply(const stream_update& update);
+  void apply(const std::map<loss_number, loss_record>& losses);
   // One scan on its way.
   struct scanning {
     const lmdb::txn& txn;
@@ -77,6 +78,7 @@ class reader {
   lmdb::env& env_;
   tables tables_;
   const memory_streams* memory_;
+  std::uint64_t snapshot_;  // LMDB's number of the last commit that this knows of
   std::map<stream_id, stream_view> streams_;
   std::map<loss_number, loss_record> fresh_losses_;  // may be newer than the table
 };

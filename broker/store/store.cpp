@@ -271,8 +271,7 @@ std::optional<commit_result> store::collect() {
   }
   if (!result) return std::nullopt;
   busy_ = false;
-  for (const stream_update& update : result->streams) reader_->apply(update);
-  reader_->apply(result->losses);
+  reader_->apply(*result);
   apply_flying(*result);
   pages_ = result->pages;
   const std::uint64_t free_bytes = (pages_.map_pages - pages_.used_pages) * pages_.page_bytes;

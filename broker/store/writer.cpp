@@ -8,7 +8,12 @@
 namespace tidegate::store {
 
 writer::writer(lmdb::env& env, const tables& tables, books books, writer_options options)
-    : env_(env), tables_(tables), books_(std::move(books)), options_(options), pages_(env.pages()) {}
+    : env_(env),
+      tables_(tables),
+      books_(std::move(books)),
+      options_(options),
+      pages_(env.pages()),
+      snapshot_(lmdb::txn(env, lmdb::access::read).number()) {}
 
 commit_result writer::apply(group& group) {
   const bool has_room = pages_.used_share() <= store_none_above;
@@ -104,7 +109,9 @@ commit_result writer::attempt(group& group) {
   free_dropped(txn);
   put_chunk_bytes(txn);
   put_late_losses(txn, blob);
+  const std::uint64_t snapshot = txn.number();
   txn.commit();
+  snapshot_ = snapshot;
   return result_now();
 }
 
@@ -115,6 +122,7 @@ bool writer::work_left() const {
 commit_result writer::result_now() {
   commit_result result;
   result.commit = books_.last_commit;
+  result.snapshot = snapshot_;
   result.work_left = work_left();
   tell_touched(result);
   for (const stream_id id : dropped_now_) {

@@ -49,6 +49,7 @@ struct stream_update {
 
 struct commit_result {
   commit_number commit = 0;
+  std::uint64_t snapshot = 0;  // LMDB's number of the last commit to the file
   bool appends_stored = true;  // false: the map was full; everything else in the group is stored
   bool work_left = false;      // chunks to free remain: another commit is welcome, even an empty one
   std::vector<stream_update> streams;
@@ -140,6 +141,7 @@ class writer {
   std::uint64_t freed_bytes_ = 0;
   std::uint64_t rolled_up_bytes_ = 0;
   lmdb::page_use pages_;
+  std::uint64_t snapshot_;
   std::size_t row_bytes_ = row_bytes;  // from the first time on that there was no run of free pages: one page
   bool is_lean_ = false;               // the map is full: nothing is written that can wait
 };

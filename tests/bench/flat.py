@@ -10,13 +10,9 @@ import json
 import pathlib
 import resource
 import statistics
-import subprocess
 import sys
-import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-
-import processes  # noqa: E402
+from gateway import Gateway
 
 UNDER_WAY = 1_000
 HELD = (10_000, 1_000_000, 10_000_000)
@@ -24,44 +20,17 @@ QUEUES = (1, 10, 100, 1_000)
 CONNECTIONS = (1, 10, 100, 400)  # the most that a generator opens
 BYTES_HELD = 400                 # of the store, for a message of 100 bytes: twice what it takes
 
-CONFIG = """\
-[store]
-path = "{home}/store"
-bytes_max = {bytes_max}
-[native]
-listen = "127.0.0.1:{port}"
-[[queue]]
-name = "held"
-"""
+
+def cycles(gateway, seconds, settings):
+    """A second."""
+    figures = gateway.bench("queue", "--seconds", seconds, *settings)
+    return figures["rates"]["queue"]["acknowledged"]["per_second"]
 
 
-class Gateway:
-    """A broker with so many messages in a queue that nobody consumes."""
-
-    def __init__(self, options, held):
-        self.folder = tempfile.TemporaryDirectory(prefix="flat-", dir=options.directory)
-        home, port = pathlib.Path(self.folder.name), processes.free_port()
-        config = home / "broker.toml"
-        config.write_text(CONFIG.format(home=home, port=port, bytes_max=max(1 << 30, held * BYTES_HELD)))
-        self.tool = [str(options.build / "client/tidegate"), "--broker", f"127.0.0.1:{port}"]
-        self.broker = subprocess.Popen([str(options.build / "broker/main/tidegate-broker"), "--config", str(config)],
-                                       stderr=subprocess.PIPE, text=True)
-        if not any(" ready: " in line for line in self.broker.stderr):
-            raise RuntimeError("the broker ended before it was ready")
-        if held:
-            subprocess.run([*self.tool, "publish", "--key", "held", "--count", str(held), "--size", "100", "--window",
-                            str(UNDER_WAY)], check=True, capture_output=True)
-
-    def cycles(self, seconds, *settings):
-        """A second."""
-        done = subprocess.run([*self.tool, "--json", "bench", "queue", "--seconds", str(seconds), *map(str, settings)],
-                              check=True, stdout=subprocess.PIPE, text=True)
-        return json.loads(done.stdout)["rates"]["queue"]["acknowledged"]["per_second"]
-
-    def end(self):
-        self.broker.kill()
-        self.broker.wait()
-        self.folder.cleanup()
+def filled(options, held):
+    gateway = Gateway(options.build, options.directory, max(1 << 30, held * BYTES_HELD), '[[queue]]\nname = "held"\n')
+    gateway.publish("held", held, "--size", 100, "--window", UNDER_WAY)
+    return gateway
 
 
 def measured(options, points):
@@ -70,7 +39,7 @@ def measured(options, points):
     for number in range(options.rounds):
         for name, gateway, settings in points if number % 2 == 0 else points[::-1]:
             print(f"flat: round {number + 1}, {name}", file=sys.stderr, flush=True)
-            figures[name].append(gateway.cycles(options.seconds, *settings))
+            figures[name].append(cycles(gateway, options.seconds, settings))
     return figures
 
 
@@ -79,7 +48,7 @@ def held(options):
     try:
         for count in HELD:
             print(f"flat: filling {count:,}", file=sys.stderr, flush=True)
-            gateways.append(Gateway(options, count))
+            gateways.append(filled(options, count))
         return measured(options, [(f"{count:,} held", gateway, ()) for count, gateway in zip(HELD, gateways)])
     finally:
         for gateway in gateways:
@@ -87,15 +56,12 @@ def held(options):
 
 
 def spread(options):
-    gateway = Gateway(options, 0)
-    try:
+    with Gateway(options.build, options.directory) as gateway:
         queues = measured(options, [(f"{count:,} queues", gateway, ("--queues", count)) for count in QUEUES])
         connections = measured(options, [
             (f"{count:,} connections", gateway, ("--connections", count, "--window", max(1, UNDER_WAY // count)))
             for count in CONNECTIONS])
         return queues, connections
-    finally:
-        gateway.end()
 
 
 def main():

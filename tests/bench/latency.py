@@ -1,0 +1,84 @@
+"""The broker's latency at a pace, and that of two raw syncs (a commit is two) at the same pace, in turns of a few
+seconds, so that a slow spell of the disk falls on both. Counted from when each was due. Prints a table, or JSON with
+--json.
+
+    /usr/bin/python3 tests/bench/latency.py [--build build/release] [--directory .] [--rate 1000] [--rounds 10]
+                                            [--seconds 3] [--json]
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import sys
+import tempfile
+import time
+
+from gateway import Gateway
+
+PERCENTILES = ("p50", "p99")
+CASES = {"publish to confirm, publishing alone": (("--consumers", 0), "publish_to_confirm"),
+         "publish to confirm": ((), "publish_to_confirm"),
+         "publish to deliver": ((), "publish_to_deliver")}
+
+
+def two_syncs(directory, rate, seconds):
+    """{percentile: ms} of 100 bytes appended and synced, and 100 more."""
+    taken = []
+    with tempfile.TemporaryFile(dir=directory, buffering=0) as file:
+        began = time.monotonic()
+        for number in range(rate * seconds):
+            due = began + number / rate
+            time.sleep(max(0, due - time.monotonic()))
+            for _ in range(2):
+                file.write(b"x" * 100)
+                os.fdatasync(file.fileno())
+            taken.append((time.monotonic() - due) * 1_000)
+    cuts = statistics.quantiles(taken, n=100)
+    return {"p50": cuts[49], "p99": cuts[98]}
+
+
+def turn(gateway, options):
+    """{case: {percentile: ms}}"""
+    found = {"two raw syncs": two_syncs(options.directory, options.rate, options.seconds)}
+    seen = {}
+    for case, (settings, timing) in CASES.items():
+        if settings not in seen:
+            figures = gateway.bench("queue", "--rate", options.rate, "--seconds", options.seconds, *settings)
+            seen[settings] = figures["latency_ms"]["queue"]
+        found[case] = {name: seen[settings][timing][name] for name in PERCENTILES}
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default="build/release", type=pathlib.Path, help="(default build/release)")
+    parser.add_argument("--directory", default=".", help="on the disk to be measured (default .)")
+    parser.add_argument("--rate", default=1_000, type=int, help="a second (default 1000)")
+    parser.add_argument("--rounds", default=10, type=int, help="(default 10)")
+    parser.add_argument("--seconds", default=3, type=int, help="of each turn (default 3)")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    rounds = []
+    with Gateway(options.build, options.directory) as gateway:
+        for number in range(options.rounds):
+            print(f"latency: round {number + 1} of {options.rounds}", file=sys.stderr, flush=True)
+            rounds.append(turn(gateway, options))
+    if options.json:
+        print(json.dumps(rounds))
+        return
+    print("| | p50 ms, median (lowest - highest) | of raw | p99 ms, median (lowest - highest) | of raw |")
+    print("|---|---:|---:|---:|---:|")
+    for case in rounds[0]:
+        cells = []
+        for name in PERCENTILES:
+            figures = [found[case][name] for found in rounds]
+            raw = statistics.median(found["two raw syncs"][name] for found in rounds)
+            middle = statistics.median(figures)
+            cells.append(f"{middle:.2f} ({min(figures):.2f} - {max(figures):.2f}) | {middle / raw:.2f}")
+        print(f"| {case} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()
