@@ -191,7 +191,7 @@ void writer::trim_journal(lmdb::txn& txn) {
     }
     begun = commit;
     books_.journal_bytes -= blob->value.size();
-    freed_bytes_ += blob->value.size();
+    freed_bytes_ += lmdb::page_bytes_of(blob->value);
     cursor.erase();
   }
 }

@@ -1,5 +1,6 @@
 #include "broker/store/chunk_rows.hpp"
 
+#include <algorithm>
 #include <vector>
 
 #include "broker/store/chunk.hpp"
@@ -23,6 +24,7 @@ std::string_view whole_chunk(const lmdb::txn& txn, lmdb::table chunks, const lmd
   lmdb::cursor rows(txn, chunks);
   const auto is_wanted = [&](const lmdb::entry& row) { return found < length && place_of_chunk_key(row.key) == place; };
   for (auto row = rows.seek(head.key); row && is_wanted(*row); row = rows.next()) {
+    if (row->value.size() > length - found) break;  // LMDB's own sizes can be damaged
     lmdb::will_need(row->value);
     pieces.push_back(row->value);
     found += row->value.size();
@@ -42,15 +44,16 @@ void chunk_cursor::next() {
   while (row_ && place() == before);
 }
 
-std::size_t chunk_cursor::erase() {
-  const auto erased = place();
-  std::size_t bytes = 0;
-  while (row_ && place() == erased) {
-    bytes += row_->value.size();
+chunk_cursor::erased chunk_cursor::erase() {
+  const auto here = place();
+  erased gone;
+  while (row_ && place() == here) {
+    gone.bytes += row_->value.size();
+    gone.page_bytes += lmdb::page_bytes_of(row_->value);
     rows_.erase();
     row_ = rows_.next();
   }
-  return bytes;
+  return gone;
 }
 
 std::optional<chunk_place> chunk_cursor::place() const {
@@ -71,6 +74,7 @@ offset_t chunk_cursor::ask_ahead(std::size_t bytes) const {
   lmdb::cursor rows(txn_, chunks_);
   std::size_t asked = 0;
   for (auto row = rows.seek(row_->key); row && asked < bytes; row = rows.next()) {
+    if (row->key.size() != row_->key.size()) break;  // damaged: for who reads it to tell
     const chunk_place next = place_of_chunk_key(row->key);
     if (next.stream != last.stream) break;
     lmdb::will_need(row->value);

@@ -26,8 +26,12 @@ class chunk_cursor {
   // To the first chunk of the stream that ends at this offset or behind it; without one, of the streams behind.
   void seek(stream_id stream, offset_t offset);
   void next();
-  // Removes the chunk and goes to the next one. Returns its bytes.
-  std::size_t erase();
+  // Removes the chunk and goes to the next one.
+  struct erased {
+    std::size_t bytes = 0;
+    std::size_t page_bytes = 0;  // that is free now
+  };
+  erased erase();
 
   // Behind the last one: none.
   std::optional<chunk_place> place() const;

@@ -22,8 +22,8 @@ constexpr std::uint32_t archived_format_min = 2;
 // A value lies on pages side by side. In a store that has lived its free pages are scattered, and the longer a run LMDB
 // needs, the longer it searches, the more of its free list it writes anew, and the sooner there is no such run although
 // much is free. So values are short, and single pages where that is all there is.
-constexpr std::size_t row_bytes = 16'368;        // with LMDB's page header exactly 4 pages of 4 KiB
-constexpr std::size_t row_bytes_on_a_page = 4'080;
+constexpr std::size_t row_bytes_on_a_page = 4'080;                // with LMDB's page header exactly 4 KiB
+constexpr std::size_t row_bytes = std::size_t{4} * row_bytes_on_a_page;
 
 constexpr std::size_t chunk_bytes_max = row_bytes;     // a longer batch has a chunk of its own, in several rows
 constexpr std::size_t roll_up_bytes = 64 * 1024;       // in the journal, of one stream

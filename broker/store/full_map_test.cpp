@@ -149,6 +149,18 @@ TEST(full_map, publishers_who_do_not_listen_do_no_harm) {
   }
 }
 
+// However often the writer has to try.
+TEST(full_map, that_records_were_dropped_stays_known) {
+  group group;
+  group.append(stream_id{1}, 0, 0, {});
+  EXPECT_FALSE(group.has_dropped_appends());
+  for (int i = 0; i < 2; ++i) {
+    group.drop_appends();
+    EXPECT_TRUE(group.has_dropped_appends());
+    EXPECT_FALSE(group.appends());
+  }
+}
+
 TEST(full_map, is_full_is_told_at_the_mark) {
   scratch_store store;
   const stream_id queue = store.make_queue();

@@ -124,6 +124,7 @@ bool group::appends() const {
 }
 
 void group::drop_appends() {
+  has_dropped_appends_ = has_dropped_appends_ || appends();
   for (stream_share& share : shares_) {
     share.batches.clear();
     share.open = {};

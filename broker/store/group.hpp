@@ -115,6 +115,7 @@ class group {
   std::uint64_t promised_bytes() const { return promised_bytes_; }
   // Takes out everything that a refused publish must not leave behind: records, and the sequences that count them.
   void drop_appends();
+  bool has_dropped_appends() const { return has_dropped_appends_; }
 
   std::vector<stream_share>& shares() { return shares_; }
   const std::vector<stream_share>& shares() const { return shares_; }
@@ -140,6 +141,7 @@ class group {
   std::vector<loss_record> losses_;
   commit_time time_;
   bool expire_ = false;
+  bool has_dropped_appends_ = false;
   std::optional<std::uint64_t> flash_bytes_;
   std::uint64_t promised_bytes_ = 0;
   std::size_t bytes_ = 0;

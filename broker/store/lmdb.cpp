@@ -171,6 +171,12 @@ void env::clear_stale_readers() {
   check(mdb_reader_check(env_, &dead), "mdb_reader_check");
 }
 
+std::size_t page_bytes_of(std::string_view value) {
+  constexpr std::size_t page = 4'096, page_header = 16, beside_its_key_max = 2'000;
+  if (value.size() <= beside_its_key_max) return value.size();
+  return (value.size() + page_header + page - 1) / page * page;
+}
+
 void will_need(std::string_view value) {
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
   const auto begin = reinterpret_cast<std::uintptr_t>(value.data()) / page * page;

@@ -83,8 +83,11 @@ class env {
   std::set<unsigned> opened_;
 };
 
+// Of the pages that a value lies on; what is short shares one with its key and others, and counts as it is.
+std::size_t page_bytes_of(std::string_view value);
+
 // The map is read without the kernel's read-ahead, since most of what is read is somewhere else each time. What is long
-// is asked for at once instead of page by page: on a cold card that is one read of 64 KiB, and not sixteen.
+// is asked for at once instead of page by page: on a cold card that is one read of 16 KiB, and not four.
 void will_need(std::string_view value);
 
 // The same for rows that were written one after the other, so that they mostly lie so.

@@ -195,9 +195,7 @@ result<bool> reader::scan_chunk(scanning& scan) const {
   // The tree of a damaged file can lead to what lies before.
   if (!chunk_end || *chunk_end < scan.position) return true;
   const chunk_place place{scan.stream, *chunk_end};
-  // Who wants a second chunk wants more.
-  if (!scan.asked_to) scan.asked_to = chunks.ask_ahead(1);
-  if (*scan.asked_to < place.last_offset) scan.asked_to = chunks.ask_ahead(read_ahead_bytes);
+  if (!scan.asked_to || *scan.asked_to < place.last_offset) scan.asked_to = chunks.ask_ahead(read_ahead_bytes);
   const offset_t end = find(scan.stream)->end;
   const auto batches = read_chunk(place, chunks.chunk());
   if (!batches) return scan.skip(std::min(place.last_offset, end - 1), batches.error());

@@ -37,8 +37,8 @@ class reader {
   const stream_view* find(stream_id stream) const;
 
   // Calls `take` with each durable batch from the one that holds `from`, or the next behind it, in order, until it
-  // returns false; nothing at or behind the `end` that find() tells. The views end with the call. Everything is checked
-  // against its CRC; what is damaged, or missing from a log, ends the scan with an error that names it.
+  // returns false; nothing at or behind the `end` that find() tells. A view ends with its call of `take`. Everything is
+  // checked against its CRC; what is damaged, or missing from a log, ends the scan with an error that names it.
   using batch_taker = std::function<bool(const batch_view&)>;
   result<void> scan(stream_id stream, offset_t from, const batch_taker& take) const {
     return scan(stream, from, take, {});

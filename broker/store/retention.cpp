@@ -90,9 +90,9 @@ void writer::drop_old(lmdb::txn& txn, stream_id id, stream_ledger& ledger) {
 void writer::relieve(lmdb::txn& txn, blob_writer& blob) {
   const double excess = pages_.used_share() - keep_below;
   // What is dropped already is room as soon as it is freed.
-  if (excess <= 0 || work_left()) return;
+  if (excess <= 0 || work_left() || is_lean_) return;
   std::uint64_t bytes = static_cast<std::uint64_t>(excess * static_cast<double>(pages_.map_pages * pages_.page_bytes));
-  bytes = std::min(bytes + chunk_bytes_max, freed_bytes_per_commit);
+  bytes = std::min(bytes + chunk_bytes_max, freed_bytes_max());
   for (const bool also_unread : {false, true}) {
     while (freed_bytes_ < bytes) {
       const auto id = largest_droppable(txn, also_unread);

@@ -54,12 +54,39 @@ TEST_F(scattered_room, messages_of_any_size_are_taken_while_much_is_free) {
     EXPECT_EQ(sizes(queue), taken);
     store_.reopen_killed();
     EXPECT_EQ(sizes(queue), taken);
+    store_.reopen_closed();
+    EXPECT_TRUE(store_->stopped_cleanly());
+    EXPECT_EQ(sizes(queue), taken);
     store_.drop(queue);
     store_.commit_until_idle();
   }
   for (std::size_t i = 1; i < queues_.size(); i += 2) {
     EXPECT_EQ(sizes(queues_[i]), std::vector<std::size_t>(store_.next(queues_[i]), 3'000));
   }
+}
+
+// Above the mark at which logs give way, with commits whose blobs take a page each, and a journal of megabytes.
+TEST_F(scattered_room, logs_stay_within_their_bounds_and_the_journal_goes) {
+  store_.set_journal_bytes_max(4 << 20);
+  store_.reopen_closed();
+  std::vector<stream_id> logs;
+  for (int i = 0; i < 32; ++i) logs.push_back(store_.make_log({400'000}));
+  const stream_id queue = store_.make_queue();
+  store_.commit();
+  for (int i = 0; i < 3'000; ++i) {
+    if (i % 50 == 0) {
+      for (const stream_id log : logs) store_.append(log, std::string(30'000, 'l'));
+    }
+    store_.append(queue, std::string(2'100, 'q'));
+    ASSERT_TRUE(store_.commit().appends_stored) << i << " at " << store_->pages().used_share();
+    if (i > 0) store_.ack(queue, static_cast<offset_t>(i - 1));
+  }
+  store_.commit();
+  for (const stream_id log : logs) EXPECT_LE(store_.view(log).bytes, 400'000u);
+  EXPECT_LT(store_->pages().used_share(), almost_refused);
+  store_.reopen_closed();
+  EXPECT_TRUE(store_->stopped_cleanly());
+  EXPECT_EQ(store_.bodies(queue).size(), 1u);
 }
 
 TEST_F(scattered_room, large_commits_are_taken_while_much_is_free) {

@@ -124,6 +124,7 @@ class scratch_store {
 
   // From the next start on.
   void set_loss_rows_max(std::uint64_t rows) { options_.loss_rows_max = rows; }
+  void set_journal_bytes_max(std::uint64_t bytes) { options_.journal_bytes_max = bytes; }
   // The age of the store at the next commits.
   void set_lifetime(milliseconds lifetime) {
     time_.lifetime = lifetime;

@@ -10,8 +10,9 @@ constexpr std::uint64_t dead_bytes_max = 1 << 20;
 
 }  // namespace
 
-bool writer::may_free_more() const {
-  return freed_bytes_ < (row_bytes_ == row_bytes ? freed_bytes_per_commit : freed_bytes_page_by_page);
+std::uint64_t writer::freed_bytes_max() const {
+  if (is_lean_) return freed_bytes_without_room;
+  return row_bytes_ == row_bytes ? freed_bytes_per_commit : freed_bytes_page_by_page;
 }
 
 void writer::free_dead_chunks_later(stream_id id, const stream_ledger& ledger) {
@@ -56,9 +57,9 @@ void writer::free_dead_chunks(lmdb::txn& txn, stream_id id, stream_ledger& ledge
 
 // The cursor goes on to the next one.
 void writer::free_chunk(chunk_cursor& chunks, stream_id id, stream_ledger& ledger) {
-  const std::size_t bytes = chunks.erase();
-  ledger.chunk_bytes -= bytes;
-  freed_bytes_ += bytes;
+  const chunk_cursor::erased gone = chunks.erase();
+  ledger.chunk_bytes -= gone.bytes;
+  freed_bytes_ += gone.page_bytes;
   resized_.insert(id);
 }
 
@@ -89,7 +90,7 @@ void writer::free_dropped(lmdb::txn& txn) {
     const stream_id id = *books_.dropped.begin();
     chunk_cursor chunks(txn, tables_.chunk);
     chunks.seek(id, 0);
-    while (chunks.last_offset_in(id) && may_free_more()) freed_bytes_ += chunks.erase();
+    while (chunks.last_offset_in(id) && may_free_more()) freed_bytes_ += chunks.erase().page_bytes;
     if (!chunks.last_offset_in(id)) books_.dropped.erase(id);
   }
 }

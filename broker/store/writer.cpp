@@ -16,6 +16,7 @@ writer::writer(lmdb::env& env, const tables& tables, books books, writer_options
       snapshot_(lmdb::txn(env, lmdb::access::read).number()) {}
 
 commit_result writer::apply(group& group) {
+  if (page_by_page_left_ > 0 && --page_by_page_left_ == 0) row_bytes_ = row_bytes;
   const bool has_room = pages_.used_share() <= store_none_above;
   try {
     return has_room || !group.appends() ? attempt(group) : attempt_without_appends(group);
@@ -23,8 +24,7 @@ commit_result writer::apply(group& group) {
     read_books_again();
   }
   // Much may be free, page by page.
-  const bool were_longer = std::exchange(row_bytes_, row_bytes_on_a_page) != row_bytes_on_a_page;
-  if (were_longer && has_room) return apply(group);
+  if (shorten_rows() && has_room) return apply(group);
   is_lean_ = true;
   try {
     commit_result result = attempt_without_appends(group);
@@ -37,11 +37,16 @@ commit_result writer::apply(group& group) {
 }
 
 commit_result writer::attempt_without_appends(group& group) {
-  const bool had_appends = group.appends();
   group.drop_appends();
   commit_result result = attempt(group);
-  result.appends_stored = !had_appends;
+  result.appends_stored = !group.has_dropped_appends();
   return result;
+}
+
+// False: they were short already.
+bool writer::shorten_rows() {
+  page_by_page_left_ = commits_page_by_page;
+  return std::exchange(row_bytes_, row_bytes_on_a_page) != row_bytes_on_a_page;
 }
 
 // After an aborted transaction, which leaves ours ahead of the file. What is in memory only is kept.
@@ -58,6 +63,24 @@ void writer::read_books_again() {
 }
 
 void writer::checkpoint_all(const std::vector<stream_change>& rows) {
+  try {
+    checkpoint_everything(rows);
+  } catch (const lmdb::map_full&) {
+    read_books_again();
+    shorten_rows();
+    checkpoint_everything(rows);
+  }
+  for (commit_number before = 0; before < books_.journal_head && books_.journal_head < books_.last_commit;) {
+    before = books_.journal_head;
+    freed_bytes_ = 0;
+    lmdb::txn txn(env_, lmdb::access::write);
+    trim_journal(txn);
+    txn.commit();
+  }
+}
+
+void writer::checkpoint_everything(const std::vector<stream_change>& rows) {
+  freed_bytes_ = 0;
   lmdb::txn txn(env_, lmdb::access::write);
   blob_writer blob(++books_.last_commit, books_.time, row_bytes_);
   put_blob(txn, blob);
@@ -65,10 +88,6 @@ void writer::checkpoint_all(const std::vector<stream_change>& rows) {
     if (ledger.dirty_since != 0) checkpoint_stream(txn, id, ledger, nullptr);
   }
   checkpoint_states(txn, books_.last_commit);
-  while (books_.journal_head < books_.last_commit) {
-    freed_bytes_ = 0;
-    trim_journal(txn);
-  }
   for (const stream_change& row : rows) change_stream(txn, row);
   put_chunk_bytes(txn);
   put_late_losses(txn, blob);

@@ -13,8 +13,13 @@ namespace tidegate::store {
 
 // Freed by one commit at the most: a bounded delay for those who wait for it.
 constexpr std::uint64_t freed_bytes_per_commit = 4ull << 20;
-// The same while rows are single pages: the freed pages' numbers, which LMDB notes in a value, then fit a page as well.
-constexpr std::uint64_t freed_bytes_page_by_page = 3ull << 19;
+// The same while rows are single pages, and while there is no room for records. LMDB notes the numbers of freed pages in
+// one value: 509 of them fit a page. One chunk or commit, and the pages of the tables, come on top.
+constexpr std::uint64_t freed_bytes_page_by_page = 800 * 1024;
+constexpr std::uint64_t freed_bytes_without_room = 256 * 1024;
+
+// So long rows are single pages once there was no run of free ones; then longer ones are tried again.
+constexpr std::uint32_t commits_page_by_page = 4'096;
 
 // Moved from the journal into chunks by one commit at the most, besides streams that wait no longer: a bounded delay
 // for those who wait for the commit.
@@ -73,8 +78,11 @@ class writer {
  private:
   commit_result attempt(group& group);
   commit_result attempt_without_appends(group& group);
+  bool shorten_rows();
   bool work_left() const;
-  bool may_free_more() const;
+  std::uint64_t freed_bytes_max() const;
+  bool may_free_more() const { return freed_bytes_ < freed_bytes_max(); }
+  void checkpoint_everything(const std::vector<stream_change>& rows);
   commit_result result_now();
   void read_books_again();
   void change_stream(lmdb::txn& txn, const stream_change& change);
@@ -138,12 +146,13 @@ class writer {
   std::vector<stream_id> dropped_now_;
   std::map<loss_number, loss_record> changed_losses_;
   std::uint64_t bytes_written_ = 0;
-  std::uint64_t freed_bytes_ = 0;
+  std::uint64_t freed_bytes_ = 0;  // whole pages
   std::uint64_t rolled_up_bytes_ = 0;
   lmdb::page_use pages_;
   std::uint64_t snapshot_;
-  std::size_t row_bytes_ = row_bytes;  // from the first time on that there was no run of free pages: one page
-  bool is_lean_ = false;               // the map is full: nothing is written that can wait
+  std::size_t row_bytes_ = row_bytes;
+  std::uint32_t page_by_page_left_ = 0;  // commits
+  bool is_lean_ = false;                 // the map is full: nothing is written that can wait
 };
 
 }  // namespace tidegate::store
