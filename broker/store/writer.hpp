@@ -13,8 +13,8 @@ namespace tidegate::store {
 
 // Freed by one commit at the most: a bounded delay for those who wait for it.
 constexpr std::uint64_t freed_bytes_per_commit = 4ull << 20;
-// The same while rows are single pages, and while there is no room for records. LMDB notes the numbers of freed pages in
-// one value: 509 of them fit a page. One chunk or commit, and the pages of the tables, come on top.
+// The same while rows are single pages, and while there is no room for records. LMDB notes the freed pages' numbers in
+// one value: 509 fit a page. One chunk or commit, and the pages of the tables, come on top.
 constexpr std::uint64_t freed_bytes_page_by_page = 800 * 1024;
 constexpr std::uint64_t freed_bytes_without_room = 256 * 1024;
 

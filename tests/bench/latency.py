@@ -1,6 +1,6 @@
 """The broker's latency at a pace, and that of two raw syncs (a commit is two) at the same pace, in turns of a few
-seconds, so that a slow spell of the disk falls on both. Counted from when each was due. Prints a table, or JSON with
---json.
+seconds, so that a slow spell of the disk falls on all. Counted from when each was due. The raw syncs are of 100 bytes
+each, written over zeros as the store does it, or appended to a file that grows. Prints a table, or JSON with --json.
 
     /usr/bin/python3 tests/bench/latency.py [--build build/release] [--directory .] [--rate 1000] [--rounds 10]
                                             [--seconds 3] [--json]
@@ -18,30 +18,32 @@ import time
 from gateway import Gateway
 
 PERCENTILES = ("p50", "p99")
+IN_PLACE, APPENDED = "two raw syncs, in place", "two raw syncs, appended"
+PAGE = 4_096
 CASES = {"publish to confirm, publishing alone": (("--consumers", 0), "publish_to_confirm"),
          "publish to confirm": ((), "publish_to_confirm"),
          "publish to deliver": ((), "publish_to_deliver")}
 
 
-def two_syncs(directory, rate, seconds):
-    """{percentile: ms} of 100 bytes appended and synced, and 100 more."""
-    taken = []
-    with tempfile.TemporaryFile(dir=directory, buffering=0) as file:
-        began = time.monotonic()
-        for number in range(rate * seconds):
-            due = began + number / rate
-            time.sleep(max(0, due - time.monotonic()))
-            for _ in range(2):
-                file.write(b"x" * 100)
-                os.fdatasync(file.fileno())
-            taken.append((time.monotonic() - due) * 1_000)
+def two_syncs(file, step, options):
+    """{percentile: ms} of 100 bytes written and synced, and 100 more, each `step` bytes behind the last."""
+    taken, began = [], time.monotonic()
+    for number in range(options.rate * options.seconds):
+        due = began + number / options.rate
+        time.sleep(max(0, due - time.monotonic()))
+        for place in (2 * number, 2 * number + 1):
+            os.pwrite(file.fileno(), b"x" * 100, place * step)
+            os.fdatasync(file.fileno())
+        taken.append((time.monotonic() - due) * 1_000)
     cuts = statistics.quantiles(taken, n=100)
     return {"p50": cuts[49], "p99": cuts[98]}
 
 
-def turn(gateway, options):
+def turn(gateway, filled, options):
     """{case: {percentile: ms}}"""
-    found = {"two raw syncs": two_syncs(options.directory, options.rate, options.seconds)}
+    found = {IN_PLACE: two_syncs(filled, PAGE, options)}
+    with tempfile.TemporaryFile(dir=options.directory, buffering=0) as empty:
+        found[APPENDED] = two_syncs(empty, 100, options)
     seen = {}
     for case, (settings, timing) in CASES.items():
         if settings not in seen:
@@ -61,10 +63,13 @@ def main():
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     rounds = []
-    with Gateway(options.build, options.directory) as gateway:
+    with (tempfile.TemporaryFile(dir=options.directory, buffering=0) as filled,
+          Gateway(options.build, options.directory) as gateway):
+        filled.write(bytes(2 * options.rate * options.seconds * PAGE))
+        os.fsync(filled.fileno())
         for number in range(options.rounds):
             print(f"latency: round {number + 1} of {options.rounds}", file=sys.stderr, flush=True)
-            rounds.append(turn(gateway, options))
+            rounds.append(turn(gateway, filled, options))
     if options.json:
         print(json.dumps(rounds))
         return
@@ -74,7 +79,7 @@ def main():
         cells = []
         for name in PERCENTILES:
             figures = [found[case][name] for found in rounds]
-            raw = statistics.median(found["two raw syncs"][name] for found in rounds)
+            raw = statistics.median(found[IN_PLACE][name] for found in rounds)
             middle = statistics.median(figures)
             cells.append(f"{middle:.2f} ({min(figures):.2f} - {max(figures):.2f}) | {middle / raw:.2f}")
         print(f"| {case} | {' | '.join(cells)} |")

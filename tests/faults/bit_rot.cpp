@@ -48,7 +48,7 @@ struct rested {
   history told;
 };
 
-// LMDB shows rows where they lie, in its map; each page of it begins with the page's number. The piece of a chunk is left
+// LMDB shows rows where they lie, in its map; each page begins with the number of the page. A chunk's piece is left
 // out: it only puts the pieces in order, and where the order is still right so is the chunk.
 std::vector<std::size_t> find_keys(const std::filesystem::path& directory) {
   store::offline_store store(directory);
