@@ -175,7 +175,8 @@ commit_number writer::oldest_needed() const {
 }
 
 // Blobs that nothing needs any more, from the head, within the bound on what one commit frees; of a commit all parts or
-// none, so that a journal without its first part is known to have lost it.
+// none, so that a journal without its first part is known to have lost it. One commit may always go, whatever else was
+// freed: the journal must not grow where each commit frees as much as it may.
 void writer::trim_journal(lmdb::txn& txn) {
   if (books_.journal_head >= books_.last_commit) return;
   const commit_number needed = oldest_needed();
@@ -184,7 +185,7 @@ void writer::trim_journal(lmdb::txn& txn) {
   commit_number begun = 0;
   for (auto blob = cursor.first(); blob; blob = cursor.next()) {
     const commit_number commit = commit_of_journal_key(blob->key);
-    const bool may_go = commit < needed && (commit == begun || may_free_more());
+    const bool may_go = commit < needed && (commit == begun || (begun == 0 && !is_lean_) || may_free_more());
     if (!may_go) {
       books_.journal_head = commit;
       return;

@@ -29,7 +29,7 @@ void writer::drop_excess(lmdb::txn& txn, stream_id id, stream_ledger& ledger, st
   if (ledger.bytes() + incoming <= bytes_max) return;
   const offset_t read = rejects ? read_by_protected(txn, id, ledger) : ledger.next;
   drop_head_while(txn, id, ledger, loss_reason::retention_bytes, [&](std::uint64_t dropped) {
-    const bool is_due = dropped <= incoming + chunk_bytes_max;
+    const bool is_due = !is_lean_ && dropped <= incoming + chunk_bytes_max;
     return ledger.bytes() + incoming > bytes_max && (is_due || may_free_more()) &&
            head_end(ledger) <= read;
   });

@@ -301,6 +301,7 @@ void store::close(std::optional<std::uint64_t> flash_bytes) {
     put_row(txn, tables_.meta, meta_clean, std::string(clean_yes));
     if (flash_bytes) put_flash_bytes(txn, tables_, *flash_bytes);
     txn.commit();
+    writer_->empty_journal();
   } catch (const lmdb::map_full&) {
     log::warning(
         "store {}: no room to check everything in; the next start replays the journal and marks what waits in "

@@ -63,6 +63,11 @@ void writer::free_chunk(chunk_cursor& chunks, stream_id id, stream_ledger& ledge
   resized_.insert(id);
 }
 
+void writer::free_chunks(lmdb::txn& txn) {
+  free_head_chunks(txn);
+  free_dropped(txn);
+}
+
 // Chunks that lie wholly below the log start of a queue or a trimmed log.
 void writer::free_head_chunks(lmdb::txn& txn) {
   const std::set<stream_id> to_thin = is_lean_ ? std::set<stream_id>() : std::exchange(books_.streams_to_thin, {});

@@ -64,22 +64,30 @@ void writer::read_books_again() {
 
 void writer::checkpoint_all(const std::vector<stream_change>& rows) {
   try {
-    checkpoint_everything(rows);
+    checkpoint_streams_and_states(rows);
   } catch (const lmdb::map_full&) {
     read_books_again();
     shorten_rows();
-    checkpoint_everything(rows);
-  }
-  for (commit_number before = 0; before < books_.journal_head && books_.journal_head < books_.last_commit;) {
-    before = books_.journal_head;
-    freed_bytes_ = 0;
-    lmdb::txn txn(env_, lmdb::access::write);
-    trim_journal(txn);
-    txn.commit();
+    checkpoint_streams_and_states(rows);
   }
 }
 
-void writer::checkpoint_everything(const std::vector<stream_change>& rows) {
+void writer::empty_journal() {
+  try {
+    for (commit_number before = 0; before < books_.journal_head && books_.journal_head < books_.last_commit;) {
+      before = books_.journal_head;
+      freed_bytes_ = 0;
+      lmdb::txn txn(env_, lmdb::access::write);
+      trim_journal(txn);
+      txn.commit();
+    }
+  } catch (const lmdb::map_full&) {
+    read_books_again();
+    if (shorten_rows()) empty_journal();
+  }
+}
+
+void writer::checkpoint_streams_and_states(const std::vector<stream_change>& rows) {
   freed_bytes_ = 0;
   lmdb::txn txn(env_, lmdb::access::write);
   blob_writer blob(++books_.last_commit, books_.time, row_bytes_);
@@ -123,9 +131,11 @@ commit_result writer::attempt(group& group) {
   if (group.flash_bytes() && !is_lean_) put_flash_bytes(txn, tables_, *group.flash_bytes());
   put_losses(blob);
   put_blob(txn, blob);
+  // Either has the first turn at what may be freed.
+  const bool chunks_first = row_bytes_ != row_bytes && books_.last_commit % 2 == 0;
+  if (chunks_first) free_chunks(txn);
   bound_journal(txn);
-  free_head_chunks(txn);
-  free_dropped(txn);
+  if (!chunks_first) free_chunks(txn);
   put_chunk_bytes(txn);
   put_late_losses(txn, blob);
   const std::uint64_t snapshot = txn.number();

@@ -19,7 +19,7 @@ constexpr std::uint64_t freed_bytes_page_by_page = 800 * 1024;
 constexpr std::uint64_t freed_bytes_without_room = 256 * 1024;
 
 // So long rows are single pages once there was no run of free ones; then longer ones are tried again.
-constexpr std::uint32_t commits_page_by_page = 4'096;
+constexpr std::uint32_t commits_page_by_page = 256;
 
 // Moved from the journal into chunks by one commit at the most, besides streams that wait no longer: a bounded delay
 // for those who wait for the commit.
@@ -70,9 +70,11 @@ class writer {
 
   // Throws storage_failure when the store cannot go on; nothing may be confirmed after that.
   commit_result apply(group& group);
-  // Brings every stream and state into the tables, so that the next start has nothing to replay; `rows` are those of
+  // Brings every stream and state into the tables, so that the next start has nothing to apply; `rows` are those of
   // streams in memory.
   void checkpoint_all(const std::vector<stream_change>& rows);
+  // After that: frees the journal but for its last blob, as far as there is room for it.
+  void empty_journal();
   books& state() { return books_; }
 
  private:
@@ -82,7 +84,8 @@ class writer {
   bool work_left() const;
   std::uint64_t freed_bytes_max() const;
   bool may_free_more() const { return freed_bytes_ < freed_bytes_max(); }
-  void checkpoint_everything(const std::vector<stream_change>& rows);
+  void checkpoint_streams_and_states(const std::vector<stream_change>& rows);
+  void free_chunks(lmdb::txn& txn);
   commit_result result_now();
   void read_books_again();
   void change_stream(lmdb::txn& txn, const stream_change& change);
