@@ -16,13 +16,16 @@ void put_chunk(lmdb::txn& txn, lmdb::table chunks, chunk_place place, std::strin
 }
 
 std::string_view whole_chunk(const lmdb::txn& txn, lmdb::table chunks, const lmdb::entry& head, std::string& gathered) {
+  if (piece_of_chunk_key(head.key) != 0) return {};
   const std::size_t length = chunk_length(head.value);
   if (head.value.size() >= length) return head.value;
   const chunk_place place = place_of_chunk_key(head.key);
   std::vector<std::string_view> pieces;
   std::size_t found = 0;
   lmdb::cursor rows(txn, chunks);
-  const auto is_wanted = [&](const lmdb::entry& row) { return found < length && place_of_chunk_key(row.key) == place; };
+  const auto is_wanted = [&](const lmdb::entry& row) {
+    return found < length && place_of_chunk_key(row.key) == place && piece_of_chunk_key(row.key) == pieces.size();
+  };
   for (auto row = rows.seek(head.key); row && is_wanted(*row); row = rows.next()) {
     if (row->value.size() > length - found) break;  // LMDB's own sizes can be damaged
     lmdb::will_need(row->value);

@@ -14,8 +14,8 @@ namespace tidegate::store {
 // In rows of `row_bytes` and a last, shorter one.
 void put_chunk(lmdb::txn& txn, lmdb::table chunks, chunk_place place, std::string_view chunk, std::size_t row_bytes);
 
-// All of the chunk whose first piece is in `head`: a view of that row, or of what `gathered` then holds. Where pieces
-// are missing it is too short, which read_chunk tells.
+// All of the chunk whose first piece is in `head`: a view of that row, or of what `gathered` then holds. Where a piece
+// is missing, or has another number, it ends before that one: read_chunk tells.
 std::string_view whole_chunk(const lmdb::txn& txn, lmdb::table chunks, const lmdb::entry& head, std::string& gathered);
 
 // Goes from chunk to chunk. Places are as the keys say; a chunk whose first piece is missing still has its place.

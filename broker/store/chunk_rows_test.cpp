@@ -106,6 +106,22 @@ TEST_F(chunk_rows, pieces_in_each_others_place_are_told) {
   expect_the_middle_is_told("exchanged");
 }
 
+TEST_F(chunk_rows, a_piece_under_another_number_is_told) {
+  for (const auto& [key, value] : pieces_) {
+    std::string other = key;
+    other[other.size() - 1] = static_cast<char>(other.back() ^ 8);
+    erase(key);
+    put(other, value);
+    expect_the_middle_is_told(fmt::format("piece {}", piece_of_chunk_key(key)));
+    erase(other);
+    put(key, value);
+  }
+  const auto tail = *raw_file(store_.path()).rows(&tables::chunk).rbegin();
+  erase(tail.first);
+  put(chunk_key(log_, 15, 1), tail.second);
+  EXPECT_THAT(read().told, ElementsAre(13, 16));
+}
+
 TEST_F(chunk_rows, all_pieces_go_together) {
   store_.open();
   store_.open_group().trim(log_, 5);

@@ -48,8 +48,7 @@ struct rested {
   history told;
 };
 
-// LMDB shows rows where they lie, in its map; each page begins with the number of the page. A chunk's piece is left
-// out: it only puts the pieces in order, and where the order is still right so is the chunk.
+// LMDB shows rows where they lie, in its map; each page of it begins with the page's number.
 std::vector<std::size_t> find_keys(const std::filesystem::path& directory) {
   store::offline_store store(directory);
   const store::tables& tables = store.rows();
@@ -57,13 +56,12 @@ std::vector<std::size_t> find_keys(const std::filesystem::path& directory) {
   const store::lmdb::txn txn(store.env(), store::lmdb::access::read);
   std::vector<std::size_t> found;
   for (const auto table : {tables.journal, tables.chunk, tables.state, tables.catalog, tables.loss, tables.meta}) {
-    const std::size_t left_out = table.number == tables.chunk.number ? sizeof(std::uint16_t) : 0;
     store::lmdb::cursor cursor(txn, table);
     for (auto row = cursor.first(); row; row = cursor.next()) {
       const std::size_t in_page = reinterpret_cast<std::uintptr_t>(row->key.data()) % page_bytes;
       std::size_t page = 0;
       std::memcpy(&page, row->key.data() - in_page, sizeof page);
-      for (std::size_t i = 0; i + left_out < row->key.size(); ++i) found.push_back(page * page_bytes + in_page + i);
+      for (std::size_t i = 0; i < row->key.size(); ++i) found.push_back(page * page_bytes + in_page + i);
     }
   }
   return found;
