@@ -16,16 +16,9 @@ import tempfile
 import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from gateway import CONFIG, processes
 
-import processes  # noqa: E402
-
-CONFIG = """\
-[store]
-path = "{home}/store"
-bytes_max = {bytes_max}
-[native]
-listen = "127.0.0.1:{port}"
+DECLARED = """\
 [[queue]]
 name = "work"
 [[topic]]
@@ -51,8 +44,8 @@ class Gateway:
         self.retention = int(options.store * TOPIC_SHARE) << 20
         self.tool = str(options.build / "client/tidegate")
         config = self.home / "broker.toml"
-        config.write_text(CONFIG.format(home=home, port=self.port, bytes_max=options.store << 20,
-                                        retention=self.retention))
+        config.write_text(CONFIG.format(home=home, port=self.port, bytes_max=options.store << 20) +
+                          DECLARED.format(retention=self.retention))
         self.log = open(self.home / "broker.log", "wb")
         self.broker = subprocess.Popen([str(options.build / "broker/main/tidegate-broker"), "--config", str(config)],
                                        stderr=self.log)
