@@ -62,35 +62,36 @@ setting_list shared_settings(const kafka_settings& settings) {
 setting_list producer_settings(const kafka_settings& settings, pace pace) {
   setting_list list = shared_settings(settings);
   const bool alone = pace == pace::one_by_one;
-  list.insert(list.end(), {
-      {"enable.idempotence", "true"},
-      {"acks", "all"},
-      {"max.in.flight", "5"},
-      // The broker's log holds the record; librdkafka must never give it up on its own.
-      {"message.timeout.ms", "0"},
-      {"queue.buffering.max.kbytes", std::to_string(std::max<std::size_t>(1, settings.queue_bytes / 1024))},
-      {"queue.buffering.max.messages", "0"},
-      {"linger.ms", alone ? "0" : std::to_string(settings.linger.count())},
-      {"batch.size", std::to_string(settings.batch_bytes)},
-      {"batch.num.messages", alone ? "1" : "10000"},
-      {"compression.codec", settings.compression},
-      // A refused batch ends the producer, so that nothing behind it can get in front of its records. When records
-      // go one by one a refusal is told of that record, and the producer goes on.
-      {"enable.gapless.guarantee", alone ? "false" : "true"},
-  });
+  list.insert(list.end(),
+              {
+                  {"enable.idempotence", "true"},
+                  {"acks", "all"},
+                  {"max.in.flight", "5"},
+                  // The broker's log holds the record; librdkafka must never give it up on its own.
+                  {"message.timeout.ms", "0"},
+                  {"queue.buffering.max.kbytes", std::to_string(std::max<std::size_t>(1, settings.queue_bytes / 1024))},
+                  {"queue.buffering.max.messages", "0"},
+                  {"linger.ms", alone ? "0" : std::to_string(settings.linger.count())},
+                  {"batch.size", std::to_string(settings.batch_bytes)},
+                  {"batch.num.messages", alone ? "1" : "10000"},
+                  {"compression.codec", settings.compression},
+                  // A refused batch ends the producer, so that nothing behind it can get in front of its records. When
+                  // records go one by one a refusal is told of that record, and the producer goes on.
+                  {"enable.gapless.guarantee", alone ? "false" : "true"},
+              });
   return list;
 }
 
 setting_list reader_settings(const kafka_settings& settings) {
   setting_list list = shared_settings(settings);
   list.insert(list.end(), {
-      {"enable.partition.eof", "true"},
-      // What we sent lies there whether or not somebody else's transaction is open before it.
-      {"isolation.level", "read_uncommitted"},
-      {"auto.offset.reset", "earliest"},
-      {"queued.max.messages.kbytes", "1024"},
-      {"fetch.message.max.bytes", "1048576"},
-  });
+                              {"enable.partition.eof", "true"},
+                              // What we sent lies there whether or not somebody else's transaction is open before it.
+                              {"isolation.level", "read_uncommitted"},
+                              {"auto.offset.reset", "earliest"},
+                              {"queued.max.messages.kbytes", "1024"},
+                              {"fetch.message.max.bytes", "1048576"},
+                          });
   return list;
 }
 

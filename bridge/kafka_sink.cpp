@@ -124,16 +124,13 @@ class kafka_sink final : public sink {
     producer_->take_reports([&](kafka_report report) {
       switch (report.what) {
         case kafka_report::kind::delivered: return events_.confirmed(report.partition, report.offset, report.where);
-        case kafka_report::kind::unreachable:
-          unreachable = std::move(report.reason);
-          return;
+        case kafka_report::kind::unreachable: unreachable = std::move(report.reason); return;
         case kafka_report::kind::refused:
           if (pace_ == pace::one_by_one) return events_.refused(report.partition, report.offset, report.reason);
           refused = true;
           break;
         case kafka_report::kind::failed:
-        case kafka_report::kind::fatal:
-          break;
+        case kafka_report::kind::fatal: break;
       }
       if (!end || report.what == kafka_report::kind::refused) end = std::move(report);
     });

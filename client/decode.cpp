@@ -158,15 +158,13 @@ result<incoming> decode_offset_fetched(const tg_frame& frame) {
 result<std::optional<frame>> split(std::string_view bytes, std::size_t body_max) {
   tg_frame found;
   switch (tg_frame_split(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size(), body_max, &found)) {
-    case TG_SPLIT_MORE:
-      return std::optional<frame>();
+    case TG_SPLIT_MORE: return std::optional<frame>();
     case TG_SPLIT_READY:
       return std::optional(
           frame{.member = found.member, .body = view({found.body, found.body_size}), .size = found.size});
     case TG_SPLIT_TOO_LARGE:
       return error{errc::too_large, fmt::format("a frame of {} bytes is over the limit of {}", found.size, body_max)};
-    case TG_SPLIT_MALFORMED:
-      break;
+    case TG_SPLIT_MALFORMED: break;
   }
   return error{errc::invalid, "not the native protocol: malformed frame"};
 }
@@ -174,32 +172,19 @@ result<std::optional<frame>> split(std::string_view bytes, std::size_t body_max)
 result<incoming> decode(const frame& frame) {
   const tg_frame wire = to_wire(frame);
   switch (frame.member) {
-    case TG_PING:
-      return decode_ping(wire);
-    case TG_CONNECTED:
-      return decode_connected(wire);
-    case TG_DONE:
-      return decode_done(wire);
-    case TG_ERROR:
-      return decode_error(wire);
-    case TG_LISTED:
-      return decode_listed(wire);
-    case TG_CONFIRM:
-      return decode_confirm(wire);
-    case TG_RETURN:
-      return decode_return(wire);
-    case TG_DELIVER:
-      return decode_deliver(wire);
-    case TG_PRODUCED:
-      return decode_produced(wire);
-    case TG_FETCHED:
-      return decode_fetched(wire);
-    case TG_OFFSET_LISTED:
-      return decode_offset_listed(wire);
-    case TG_OFFSET_FETCHED:
-      return decode_offset_fetched(wire);
-    default:
-      return skipped{};
+    case TG_PING: return decode_ping(wire);
+    case TG_CONNECTED: return decode_connected(wire);
+    case TG_DONE: return decode_done(wire);
+    case TG_ERROR: return decode_error(wire);
+    case TG_LISTED: return decode_listed(wire);
+    case TG_CONFIRM: return decode_confirm(wire);
+    case TG_RETURN: return decode_return(wire);
+    case TG_DELIVER: return decode_deliver(wire);
+    case TG_PRODUCED: return decode_produced(wire);
+    case TG_FETCHED: return decode_fetched(wire);
+    case TG_OFFSET_LISTED: return decode_offset_listed(wire);
+    case TG_OFFSET_FETCHED: return decode_offset_fetched(wire);
+    default: return skipped{};
   }
 }
 

@@ -41,12 +41,9 @@ std::size_t text_bytes(const binding& binding) {
 
 tg_Settle_Outcome to_wire(outcome outcome) {
   switch (outcome) {
-    case outcome::ack:
-      return tg_Settle_Outcome_ACK;
-    case outcome::requeue:
-      return tg_Settle_Outcome_REQUEUE;
-    case outcome::discard:
-      return tg_Settle_Outcome_DISCARD;
+    case outcome::ack: return tg_Settle_Outcome_ACK;
+    case outcome::requeue: return tg_Settle_Outcome_REQUEUE;
+    case outcome::discard: return tg_Settle_Outcome_DISCARD;
   }
   return tg_Settle_Outcome_REQUEUE;
 }

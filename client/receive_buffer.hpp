@@ -19,8 +19,7 @@ class receive_buffer {
   static constexpr std::size_t least_bytes = 4 * limits::kib;
 
   // Holds size_max bytes at the most; a caller that consumes every complete frame needs no more than the largest one.
-  explicit receive_buffer(std::size_t size_max)
-      : size_max_(size_max), bytes_(std::min(size_max, least_bytes), '\0') {}
+  explicit receive_buffer(std::size_t size_max) : size_max_(size_max), bytes_(std::min(size_max, least_bytes), '\0') {}
 
   // Room for the next read; empty only when size_max bytes are unread. Views of unread bytes end here.
   std::span<char> room() {

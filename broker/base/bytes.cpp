@@ -17,9 +17,7 @@ void append_varint(std::string& out, std::uint64_t value) {
   out.append(bytes.data(), size);
 }
 
-std::size_t varint_size(std::uint64_t value) {
-  return static_cast<std::size_t>(std::bit_width(value | 1) + 6) / 7;
-}
+std::size_t varint_size(std::uint64_t value) { return static_cast<std::size_t>(std::bit_width(value | 1) + 6) / 7; }
 
 std::uint64_t byte_reader::varint() {
   std::uint64_t value = 0;

@@ -21,9 +21,7 @@ std::string_view name(errc code) {
   return "unknown";
 }
 
-void throw_exception_from_error(const error& cause, const boost::source_location&) {
-  throw error_exception(cause);
-}
+void throw_exception_from_error(const error& cause, const boost::source_location&) { throw error_exception(cause); }
 
 void expectation_failed(const char* condition, const char* file, int line) {
   std::fprintf(stderr, "tidegate: broken expectation: %s (%s:%d)\n", condition, file, line);

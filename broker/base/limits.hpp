@@ -28,7 +28,7 @@ constexpr std::uint32_t partitions_per_topic = 1'000;
 constexpr std::size_t definitions_count = 10'000;     // of one kind; partitions of all topics together are one, too
 constexpr std::size_t retention_bytes_min = 1 * mib;  // a partition holds at least one batch of any size
 constexpr std::chrono::hours retention_age_max{24 * 36'500};
-constexpr std::size_t known_damage = 1'000;  // places in topics that are told as damaged, once each
+constexpr std::size_t known_damage = 1'000;   // places in topics that are told as damaged, once each
 constexpr std::size_t protected_groups = 16;  // of one topic; each is looked up when it drops something
 constexpr std::chrono::hours durability_interval_max{1};
 // Targets in cached routes, and the routes: at most 65,536 x (8 bytes a target, ~600 a route).

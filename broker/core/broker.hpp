@@ -296,7 +296,7 @@ class broker {
   producer_changes flying_producers_;
   bool work_left_ = false;
   std::uint64_t group_number_ = 0;
-  std::uint64_t memory_turn_ = 0;  // as the group's number, for topics in memory
+  std::uint64_t memory_turn_ = 0;   // as the group's number, for topics in memory
   std::uint64_t flash_bytes_kept_;  // in the store, or on their way there
   counters counters_;
 };

@@ -74,15 +74,9 @@ bool broker::settle(consumer_id id, offset_t offset, outcome outcome) {
   queue& queue = *consumer.source;
   const bool was_at_limit = queue.unsettled() >= limits::unsettled_per_queue;
   switch (outcome) {
-    case outcome::ack:
-      queue.acknowledge(consumer, offset, group_of(queue));
-      break;
-    case outcome::discard:
-      queue.discard(consumer, offset, group_of(queue));
-      break;
-    case outcome::requeue:
-      queue.requeue(consumer, offset, group_of(queue));
-      break;
+    case outcome::ack: queue.acknowledge(consumer, offset, group_of(queue)); break;
+    case outcome::discard: queue.discard(consumer, offset, group_of(queue)); break;
+    case outcome::requeue: queue.requeue(consumer, offset, group_of(queue)); break;
   }
   if (outcome == outcome::ack) ++counters_.acknowledged;
   note_settled(queue);
@@ -161,8 +155,7 @@ result<fetched> broker::range(std::string_view topic, std::uint32_t number) cons
   return out;
 }
 
-result<fetched> broker::fetch(std::string_view topic, std::uint32_t number, offset_t offset,
-                              std::size_t bytes_max) {
+result<fetched> broker::fetch(std::string_view topic, std::uint32_t number, offset_t offset, std::size_t bytes_max) {
   auto out = range(topic, number);
   if (!out) return out;
   if (offset < out->log_start || offset > out->high_watermark) {

@@ -106,9 +106,7 @@ void broker::load() {
   std::vector<std::pair<std::uint64_t, binding_definition>> bindings;
   for (const auto& [key, value] : store_.found().definitions) {
     switch (key.front()) {
-      case catalog_exchange:
-        routing_.add_exchange(exchange_from_json(value));
-        break;
+      case catalog_exchange: routing_.add_exchange(exchange_from_json(value)); break;
       case catalog_queue: {
         const queue_definition found = queue_from_json(value);
         auto made = std::make_unique<queue>(found, stream_in(books, found.stream, found.durability));
@@ -133,8 +131,7 @@ void broker::load() {
         if (key.size() != 1 + sizeof(std::uint64_t)) throw store_damaged("the store is damaged: a binding's number");
         bindings.emplace_back(load_be<std::uint64_t>(key.data() + 1), binding_from_json(value));
         break;
-      default:
-        throw store_damaged("the store is damaged: a definition of unknown kind");
+      default: throw store_damaged("the store is damaged: a definition of unknown kind");
     }
   }
   for (const auto& [id, binding] : bindings) {
@@ -192,12 +189,9 @@ result<void> broker::declare_queue(const queue_request& request, const receipt& 
 }
 
 void broker::create_queue(const queue_request& request) {
-  const queue_definition definition{request.name,
-                                    store_.new_stream_id(),
-                                    request.durability.value_or(durability{}),
-                                    request.messages_max,
-                                    request.bytes_max,
-                                    request.overflow};
+  const queue_definition definition{
+      request.name,         store_.new_stream_id(), request.durability.value_or(durability{}),
+      request.messages_max, request.bytes_max,      request.overflow};
   store_.open_group().change_stream({store::stream_change::what::create,
                                      definition.stream,
                                      store::stream_kind::queue,
@@ -214,8 +208,9 @@ result<void> broker::adopt_queue(const queue_request& request) {
   if (known == queues_.end()) return declare_queue(request, {});
   queue& queue = *known->second;
   const queue_definition& is = queue.definition();
-  const queue_definition wanted{is.name,           is.stream,        request.durability.value_or(durability{}),
-                                request.messages_max, request.bytes_max, request.overflow};
+  const queue_definition wanted{
+      is.name,           is.stream,       request.durability.value_or(durability{}), request.messages_max,
+      request.bytes_max, request.overflow};
   if (to_json(wanted) == to_json(is)) return {};
   if (const auto stays = check_stays("queue", is.name, is.durability, wanted.durability); !stays) return stays;
   define(catalog_queue, wanted.name, to_json(wanted));

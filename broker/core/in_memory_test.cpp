@@ -266,15 +266,9 @@ TEST_F(in_memory, order_holds_by_the_dice) {
   std::uint64_t published = 0, sequence = 0;
   for (int step = 0; step < 20'000; ++step) {
     switch (random() % 8) {
-      case 0:
-        broker_->flush();
-        break;
-      case 1:
-        broker_.finish();
-        break;
-      case 2:
-        broker_.clock.advance(milliseconds(random() % 30));
-        break;
+      case 0: broker_->flush(); break;
+      case 1: broker_.finish(); break;
+      case 2: broker_.clock.advance(milliseconds(random() % 30)); break;
       default: {
         const auto route = std::next(routes.begin(), static_cast<int>(random() % 3));
         message_view message;

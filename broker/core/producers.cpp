@@ -27,8 +27,7 @@ result<sequence_check> producers::check(const producer_ref& producer, std::uint6
                "producer_epoch"};
 }
 
-void producers::advance(const producer_ref& producer, std::uint64_t sequence, store::group& group,
-                        bool is_written) {
+void producers::advance(const producer_ref& producer, std::uint64_t sequence, store::group& group, bool is_written) {
   const auto [found, is_new] = entries_.try_emplace(std::string(producer.id));
   found->second.current = {producer.epoch, sequence, clock_.wall().count()};
   found->second.heard = clock_.monotonic();

@@ -130,9 +130,9 @@ class queue {
   std::uint64_t round_ = 0;
   std::size_t part_ = 0;  // of each consumer in this round
   offset_t maybe_delivered_before_ = 0;
-  store::offset_set settled_before_;           // found settled at the start, at or above the cursor
-  std::map<offset_t, std::uint32_t> counted_;  // known deliveries of what was found at the start
-  std::map<offset_t, handled> returned_;       // came back: deliveries so far
+  store::offset_set settled_before_;                        // found settled at the start, at or above the cursor
+  std::map<offset_t, std::uint32_t> counted_;               // known deliveries of what was found at the start
+  std::map<offset_t, handled> returned_;                    // came back: deliveries so far
   boost::unordered_flat_map<offset_t, handled> unsettled_;  // out: deliveries before this one
   std::vector<consumer*> consumers_;
 };

@@ -223,9 +223,8 @@ class stepping_broker {
   void open() {
     broker_.reset();
     store_.reset();
-    store_ = std::make_unique<store::store>(
-        store::store_options{folder_.path(), options_.bytes_max, {options_.journal_bytes_max}, false, false,
-                             options_.memory_bytes_max});
+    store_ = std::make_unique<store::store>(store::store_options{
+        folder_.path(), options_.bytes_max, {options_.journal_bytes_max}, false, false, options_.memory_bytes_max});
     broker_ = std::make_unique<core::broker>(*store_, clock, options_.core);
     noted_ = std::make_unique<noting_session>();
     session_ = broker_->attach(*noted_);

@@ -156,37 +156,36 @@ void read_gateway(const toml::table& table, configuration& out) {
 }
 
 void read_store(const toml::table& table, configuration& out) {
-  read_table(table, "store",
-             {{"path", [&](const auto& node) { out.store.directory = text_at(node, "store.path"); }},
-              {"bytes_max",
-               [&](const auto& node) {
-                 out.store.bytes_max = bytes_at(node, "store.bytes_max", store_bytes_min, store_bytes_limit);
-               }},
-              {"journal_bytes_max",
-               [&](const auto& node) {
-                 out.store.writer.journal_bytes_max =
-                     bytes_at(node, "store.journal_bytes_max", journal_bytes_min, 1ull << 30);
-               }},
-              {"memory_bytes_max",
-               [&](const auto& node) {
-                 const auto* const number = node.as_integer();
-                 const bool is_off = number != nullptr && number->get() == 0;
-                 out.store.memory_bytes_max = is_off ? 0
-                                                     : bytes_at(node, "store.memory_bytes_max",
-                                                                limits::memory_bytes_min, memory_bytes_limit);
-               }},
-              {"on_damage",
-               [&](const auto& node) {
-                 const std::string action = text_at(node, "store.on_damage");
-                 if (action != "stop" && action != "set-aside") {
-                   fail(node, "store.on_damage", "takes stop or set-aside");
-                 }
-                 out.store.sets_damaged_aside = action == "set-aside";
-               }},
-              {"retention_bytes_default", [&](const auto& node) {
-                 out.core.retention_bytes_default =
-                     bytes_at(node, "store.retention_bytes_default", limits::mib, store_bytes_limit);
-               }}});
+  read_table(
+      table, "store",
+      {{"path", [&](const auto& node) { out.store.directory = text_at(node, "store.path"); }},
+       {"bytes_max",
+        [&](const auto& node) {
+          out.store.bytes_max = bytes_at(node, "store.bytes_max", store_bytes_min, store_bytes_limit);
+        }},
+       {"journal_bytes_max",
+        [&](const auto& node) {
+          out.store.writer.journal_bytes_max = bytes_at(node, "store.journal_bytes_max", journal_bytes_min, 1ull << 30);
+        }},
+       {"memory_bytes_max",
+        [&](const auto& node) {
+          const auto* const number = node.as_integer();
+          const bool is_off = number != nullptr && number->get() == 0;
+          out.store.memory_bytes_max =
+              is_off ? 0 : bytes_at(node, "store.memory_bytes_max", limits::memory_bytes_min, memory_bytes_limit);
+        }},
+       {"on_damage",
+        [&](const auto& node) {
+          const std::string action = text_at(node, "store.on_damage");
+          if (action != "stop" && action != "set-aside") {
+            fail(node, "store.on_damage", "takes stop or set-aside");
+          }
+          out.store.sets_damaged_aside = action == "set-aside";
+        }},
+       {"retention_bytes_default", [&](const auto& node) {
+          out.core.retention_bytes_default =
+              bytes_at(node, "store.retention_bytes_default", limits::mib, store_bytes_limit);
+        }}});
 }
 
 // What a name stands for; keys beside it say otherwise.

@@ -66,10 +66,10 @@ std::string example() {
 TEST(configuration, the_example_states_every_default) {
   ASSERT_FALSE(example().empty());
   expect_equal(good(example()), good(""));
-  for (const char* const key : {"id", "path", "bytes_max", "journal_bytes_max", "retention_bytes_default", "listen",
-                                "token", "device_exchange", "heartbeat_seconds", "connections_max", "level", "profile",
-                                "linger", "linger_max", "bytes", "per_second_max", "budget_bytes_per_day",
-                                "memory_bytes_max"}) {
+  for (const char* const key :
+       {"id", "path", "bytes_max", "journal_bytes_max", "retention_bytes_default", "listen", "token", "device_exchange",
+        "heartbeat_seconds", "connections_max", "level", "profile", "linger", "linger_max", "bytes", "per_second_max",
+        "budget_bytes_per_day", "memory_bytes_max"}) {
     EXPECT_THAT(example(), HasSubstr("\n" + std::string(key) + " = ")) << key;
   }
 }

@@ -50,14 +50,16 @@ void check_bounds(const core::broker& broker, const store::store_options& option
   }
   const auto room = static_cast<std::uint64_t>(store::keep_below * static_cast<double>(options.bytes_max));
   if (bytes > room) {
-    log::warning("the topics' retention_bytes add up to {} MiB, and logs have {} MiB of the store (70 % of "
-                 "store.bytes_max): beyond that the largest topics lose their oldest records early",
-                 bytes >> 20, room >> 20);
+    log::warning(
+        "the topics' retention_bytes add up to {} MiB, and logs have {} MiB of the store (70 % of "
+        "store.bytes_max): beyond that the largest topics lose their oldest records early",
+        bytes >> 20, room >> 20);
   }
   if (memory_bytes > options.memory_bytes_max) {
-    log::warning("the retention_bytes of topics in memory add up to {} MiB, and store.memory_bytes_max is {} MiB: "
-                 "beyond that the largest of them lose their oldest records early",
-                 memory_bytes >> 20, options.memory_bytes_max >> 20);
+    log::warning(
+        "the retention_bytes of topics in memory add up to {} MiB, and store.memory_bytes_max is {} MiB: "
+        "beyond that the largest of them lose their oldest records early",
+        memory_bytes >> 20, options.memory_bytes_max >> 20);
   }
 }
 

@@ -64,12 +64,9 @@ durability durability_of(const json::object& object) {
 
 std::string_view name(exchange_type type) {
   switch (type) {
-    case exchange_type::direct:
-      return "direct";
-    case exchange_type::fanout:
-      return "fanout";
-    case exchange_type::topic:
-      return "topic";
+    case exchange_type::direct: return "direct";
+    case exchange_type::fanout: return "fanout";
+    case exchange_type::topic: return "topic";
   }
   return "";
 }
@@ -202,8 +199,7 @@ topic_definition topic_from_json(std::string_view text) {
                          std::chrono::milliseconds(number_of(object, "retention_ms")),
                          {}};
   const auto* const streams = object.if_contains("partitions");
-  if (streams == nullptr || !streams->is_array())
-    throw store_damaged("the store is damaged: a topic lacks partitions");
+  if (streams == nullptr || !streams->is_array()) throw store_damaged("the store is damaged: a topic lacks partitions");
   topic.retention_records = number_of(object, "retention_records");
   topic.overflow = known(parse_overflow(text_of(object, "overflow")));
   const auto* const groups = object.if_contains("protect");

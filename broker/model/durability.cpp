@@ -17,12 +17,9 @@ constexpr std::string_view memory_word = "memory";
 
 std::string to_text(durability durability) {
   switch (durability.how) {
-    case durability::mode::commit:
-      return std::string(commit_word);
-    case durability::mode::interval:
-      return fmt::format("{}{}", interval_word, durability.interval.count());
-    case durability::mode::memory:
-      return std::string(memory_word);
+    case durability::mode::commit: return std::string(commit_word);
+    case durability::mode::interval: return fmt::format("{}{}", interval_word, durability.interval.count());
+    case durability::mode::memory: return std::string(memory_word);
   }
   return {};
 }
@@ -37,11 +34,11 @@ result<durability> parse_durability(std::string_view text) {
   const bool whole = !digits.empty() && parsed.ec == std::errc() && parsed.ptr == digits.data() + digits.size();
   const std::chrono::milliseconds most = limits::durability_interval_max;
   if (whole && number >= 1 && number <= most.count()) return durability::every(std::chrono::milliseconds(number));
-  return error{errc::invalid,
-               fmt::format(
-                   "durability '{}': it takes \"commit\", \"memory\", or \"interval:<ms>\" with 1 to {} milliseconds",
-                   text.substr(0, 64), most.count()),
-               "durability"};
+  return error{
+      errc::invalid,
+      fmt::format("durability '{}': it takes \"commit\", \"memory\", or \"interval:<ms>\" with 1 to {} milliseconds",
+                  text.substr(0, 64), most.count()),
+      "durability"};
 }
 
 }  // namespace tidegate

@@ -18,9 +18,7 @@ constexpr std::size_t attributes_at = 21;
 constexpr std::size_t length_covers_from = 12;
 constexpr std::uint16_t control_or_transactional = 0x30;
 
-error malformed(std::string_view what) {
-  return {errc::invalid, fmt::format("record batch: {}", what), "batch"};
-}
+error malformed(std::string_view what) { return {errc::invalid, fmt::format("record batch: {}", what), "batch"}; }
 
 std::size_t signed_varint_size(std::int64_t value) { return varint_size(zigzag(value)); }
 void append_signed_varint(std::string& out, std::int64_t value) { append_varint(out, zigzag(value)); }

@@ -26,10 +26,33 @@ TEST(record_batch, one_record_in_exact_bytes) {
   batch_builder builder;
   builder.add(record_view{5, 1'700'000'000'000, "k", "v", {{"h", "x"}}});
   const std::string batch = builder.finish();
-  EXPECT_EQ(hex(std::string_view(batch).substr(0, 17)), "0000000000000005" "0000003e" "00000000" "02");
+  EXPECT_EQ(hex(std::string_view(batch).substr(0, 17)),
+            "0000000000000005"
+            "0000003e"
+            "00000000"
+            "02");
   EXPECT_EQ(hex(std::string_view(batch).substr(21)),
-            "0000" "00000000" "0000018bcfe56800" "0000018bcfe56800" "ffffffffffffffff" "ffff" "ffffffff" "00000001"
-            "18" "00" "00" "00" "02" "6b" "02" "76" "02" "02" "68" "02" "78");
+            "0000"
+            "00000000"
+            "0000018bcfe56800"
+            "0000018bcfe56800"
+            "ffffffffffffffff"
+            "ffff"
+            "ffffffff"
+            "00000001"
+            "18"
+            "00"
+            "00"
+            "00"
+            "02"
+            "6b"
+            "02"
+            "76"
+            "02"
+            "02"
+            "68"
+            "02"
+            "78");
 }
 
 TEST(record_batch, what_is_built_is_read) {

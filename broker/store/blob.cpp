@@ -214,8 +214,7 @@ void visit_entry(byte_reader& reader, std::string_view blob, std::uint16_t part,
       const std::string_view producer = take_sized(reader);
       return visitor.producer(producer, take_producer(reader));
     }
-    case entry_type::producer_erased:
-      return visitor.producer(take_sized(reader), std::nullopt);
+    case entry_type::producer_erased: return visitor.producer(take_sized(reader), std::nullopt);
     case entry_type::age_mark: {
       const stream_id stream = take_stream(reader);
       return visitor.age_marked(stream, take_mark(reader));

@@ -55,17 +55,14 @@ class state_reader {
         books_.streams[stream_of_key(key)] = ledger_of(checkpoint);
         return;
       }
-      case state_block:
-        blocks_.emplace_back(key, value);
-        return;
+      case state_block: blocks_.emplace_back(key, value); return;
       case state_cursor:
         if (contents_ != nullptr) contents_->cursors[std::string(key)] = decode_cursor(value);
         return;
       case state_producer:
         if (contents_ != nullptr) contents_->producers[std::string(key.substr(1))] = decode_producer(value);
         return;
-      default:
-        throw store_damaged("the store is damaged: a state row of unknown kind");
+      default: throw store_damaged("the store is damaged: a state row of unknown kind");
     }
   }
 

@@ -27,17 +27,13 @@ std::string catalog_row_name(std::string_view key) {
   if (key.empty()) return "a row without a key";
   const std::string_view name = key.substr(1);
   switch (key.front()) {
-    case catalog_exchange:
-      return fmt::format("exchange {}", name);
-    case catalog_queue:
-      return fmt::format("queue {}", name);
-    case catalog_topic:
-      return fmt::format("topic {}", name);
+    case catalog_exchange: return fmt::format("exchange {}", name);
+    case catalog_queue: return fmt::format("queue {}", name);
+    case catalog_topic: return fmt::format("topic {}", name);
     case catalog_binding:
       if (name.size() == sizeof(std::uint64_t)) return fmt::format("binding {}", load_be<std::uint64_t>(name.data()));
       return "a binding";
-    default:
-      return fmt::format("a row of kind {}", static_cast<int>(key.front()));
+    default: return fmt::format("a row of kind {}", static_cast<int>(key.front()));
   }
 }
 
@@ -76,8 +72,7 @@ void catalog::add(std::string_view key, std::string_view definition) {
       if (key.size() != 1 + sizeof(std::uint64_t)) throw storage_failure("the store is damaged: a binding's key");
       bindings_.push_back(binding_from_json(definition));
       return;
-    default:
-      throw storage_failure("the store is damaged: a definition of unknown kind");
+    default: throw storage_failure("the store is damaged: a definition of unknown kind");
   }
 }
 

@@ -81,22 +81,14 @@ loss_number number_of_loss_key(std::string_view key) {
 
 std::string_view name(loss_reason reason) {
   switch (reason) {
-    case loss_reason::retention_bytes:
-      return "retention_bytes";
-    case loss_reason::retention_records:
-      return "retention_records";
-    case loss_reason::retention_age:
-      return "retention_age";
-    case loss_reason::store_room:
-      return "store_room";
-    case loss_reason::damaged:
-      return "damaged";
-    case loss_reason::messages_max:
-      return "messages_max";
-    case loss_reason::bytes_max:
-      return "bytes_max";
-    case loss_reason::device:
-      return "device";
+    case loss_reason::retention_bytes: return "retention_bytes";
+    case loss_reason::retention_records: return "retention_records";
+    case loss_reason::retention_age: return "retention_age";
+    case loss_reason::store_room: return "store_room";
+    case loss_reason::damaged: return "damaged";
+    case loss_reason::messages_max: return "messages_max";
+    case loss_reason::bytes_max: return "bytes_max";
+    case loss_reason::device: return "device";
   }
   return "unknown";
 }

@@ -22,7 +22,7 @@ constexpr std::uint32_t archived_format_min = 2;
 // A value lies on pages side by side. In a store that has lived its free pages are scattered, and the longer a run LMDB
 // needs, the longer it searches, the more of its free list it writes anew, and the sooner there is no such run although
 // much is free. So values are short, and single pages where that is all there is.
-constexpr std::size_t row_bytes_on_a_page = 4'080;                // with LMDB's page header exactly 4 KiB
+constexpr std::size_t row_bytes_on_a_page = 4'080;  // with LMDB's page header exactly 4 KiB
 constexpr std::size_t row_bytes = std::size_t{4} * row_bytes_on_a_page;
 
 constexpr std::size_t chunk_bytes_max = row_bytes;     // a longer batch has a chunk of its own, in several rows
@@ -136,9 +136,9 @@ enum class loss_reason : std::uint8_t {
   retention_bytes = 1,
   retention_records = 2,
   retention_age = 3,
-  store_room = 4,  // the store as a whole was above its mark
-  damaged = 5,     // fails its CRC
-  device = 6,      // a device no longer had it: it never came
+  store_room = 4,    // the store as a whole was above its mark
+  damaged = 5,       // fails its CRC
+  device = 6,        // a device no longer had it: it never came
   messages_max = 7,  // of a queue
   bytes_max = 8,
 };

@@ -79,28 +79,21 @@ class importer {
 
   void take(const archive_section& section) {
     switch (section.type) {
-      case section_type::meta:
-        return take_row(section, tables_.meta);
-      case section_type::definition:
-        return take_row(section, tables_.catalog);
-      case section_type::loss:
-        return take_row(section, tables_.loss);
+      case section_type::meta: return take_row(section, tables_.meta);
+      case section_type::definition: return take_row(section, tables_.catalog);
+      case section_type::loss: return take_row(section, tables_.loss);
       case section_type::producer: {
         const archived_row row = decode_row(section);
         return put_row(tables_.state, producer_key(row.key), row.value);
       }
-      case section_type::stream:
-        return begin_stream(section);
-      case section_type::block:
-        return take_block(section);
+      case section_type::stream: return begin_stream(section);
+      case section_type::block: return take_block(section);
       case section_type::cursor: {
         const archived_row row = decode_row(section);
         return put_row(tables_.state, cursor_key(stream_of(section).stream, row.key), row.value);
       }
-      case section_type::batch:
-        return take_batch(section);
-      default:
-        fail_archive(section.at, fmt::format("a section of unknown type {}", static_cast<int>(section.type)));
+      case section_type::batch: return take_batch(section);
+      default: fail_archive(section.at, fmt::format("a section of unknown type {}", static_cast<int>(section.type)));
     }
   }
 

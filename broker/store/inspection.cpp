@@ -184,12 +184,9 @@ class inspector {
 
 std::string_view name(severity level) {
   switch (level) {
-    case severity::note:
-      return "note";
-    case severity::inconsistent:
-      return "inconsistent";
-    case severity::damaged:
-      return "damaged";
+    case severity::note: return "note";
+    case severity::inconsistent: return "inconsistent";
+    case severity::damaged: return "damaged";
   }
   return "";
 }

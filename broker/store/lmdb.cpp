@@ -27,14 +27,10 @@ std::string advice(int code) {
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
       return "; the file is damaged: move it aside and start with an empty one, or restore a copy";
-    case ENOSPC:
-      return "; the disk is full";
-    case EACCES:
-      return "; check the owner and permissions of the store's directory";
-    case EIO:
-      return "; the disk reports an error, or is full";
-    default:
-      return "";
+    case ENOSPC: return "; the disk is full";
+    case EACCES: return "; check the owner and permissions of the store's directory";
+    case EIO: return "; the disk reports an error, or is full";
+    default: return "";
   }
 }
 

@@ -43,9 +43,7 @@ void losses::note(const loss_record& record, milliseconds lifetime, commit_numbe
   changed_[open.number] = open.record;
 }
 
-std::map<loss_number, loss_record> losses::take_changed() {
-  return std::exchange(changed_, {});
-}
+std::map<loss_number, loss_record> losses::take_changed() { return std::exchange(changed_, {}); }
 
 void losses::put(lmdb::txn& txn, lmdb::table table, commit_number through, std::uint64_t rows_max) {
   if (dirty_since_ == 0 || dirty_since_ > through) return;

@@ -46,7 +46,7 @@ class losses {
 
   loss_number next_ = 1;
   std::map<loss_number, row> dirty_;
-  std::map<stream_id, open_row> open_;  // may still grow
+  std::map<stream_id, open_row> open_;          // may still grow
   std::map<loss_number, loss_record> changed_;  // may be in the table already
   commit_number dirty_since_ = 0;
 };

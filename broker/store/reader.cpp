@@ -44,15 +44,9 @@ probe look(const batch_view& batch, std::int64_t timestamp_ms) {
 reader::reader(lmdb::env& env, const tables& tables, const books& books, const memory_streams* memory)
     : env_(env), tables_(tables), memory_(memory), snapshot_(lmdb::txn(env, lmdb::access::read).number()) {
   for (const auto& [id, ledger] : books.streams) {
-    streams_[id] = {ledger.kind,
-                    ledger.log_start,
-                    ledger.next,
-                    ledger.rolled_end,
-                    ledger.first_chunk_last,
-                    ledger.newest_timestamp_ms,
-                    ledger.bytes(),
-                    ledger.dropped,
-                    ledger.recent};
+    streams_[id] = {ledger.kind,       ledger.log_start,        ledger.next,
+                    ledger.rolled_end, ledger.first_chunk_last, ledger.newest_timestamp_ms,
+                    ledger.bytes(),    ledger.dropped,          ledger.recent};
   }
   apply(books.losses.fresh());
 }

@@ -30,8 +30,7 @@ void writer::drop_excess(lmdb::txn& txn, stream_id id, stream_ledger& ledger, st
   const offset_t read = rejects ? read_by_protected(txn, id, ledger) : ledger.next;
   drop_head_while(txn, id, ledger, loss_reason::retention_bytes, [&](std::uint64_t dropped) {
     const bool is_due = !is_lean_ && dropped <= incoming + chunk_bytes_max;
-    return ledger.bytes() + incoming > bytes_max && (is_due || may_free_more()) &&
-           head_end(ledger) <= read;
+    return ledger.bytes() + incoming > bytes_max && (is_due || may_free_more()) && head_end(ledger) <= read;
   });
 }
 
@@ -181,8 +180,7 @@ void writer::drop_below(const lmdb::txn& txn, stream_id id, stream_ledger& ledge
   note_drop(id, {from, ledger.log_start}, read, bytes, reason);
 }
 
-void writer::note_drop(stream_id id, offset_range dropped, offset_t read, std::uint64_t bytes,
-                       loss_reason reason) {
+void writer::note_drop(stream_id id, offset_range dropped, offset_t read, std::uint64_t bytes, loss_reason reason) {
   if (dropped.empty()) return;
   loss_record record{reason, id, {}, dropped.begin, dropped.end, dropped.size()};
   // Where nobody is protected, nobody is known to have read anything.

@@ -28,16 +28,11 @@ std::string_view bare(std::string_view key, std::string_view value) {
 }
 
 const blob_visitor& nobody() {
-  static const blob_visitor visitor{[](const auto&) {},
-                                    [](auto, auto, auto) {},
-                                    [](auto, auto) {},
-                                    [](auto, auto, auto) {},
-                                    [](auto, auto) {},
-                                    [](auto, auto) {},
-                                    [](auto, auto, auto) {},
-                                    [](auto, auto) {},
-                                    [](auto, const auto&) {},
-                                    [](auto, const auto&, const auto&) {}};
+  static const blob_visitor visitor{[](const auto&) {},       [](auto, auto, auto) {},
+                                    [](auto, auto) {},        [](auto, auto, auto) {},
+                                    [](auto, auto) {},        [](auto, auto) {},
+                                    [](auto, auto, auto) {},  [](auto, auto) {},
+                                    [](auto, const auto&) {}, [](auto, const auto&, const auto&) {}};
   return visitor;
 }
 
@@ -86,11 +81,8 @@ void row_inspection::take_state(std::string_view key, std::string_view sealed_va
       ++cursors_[stream_in(key)];
       decode_cursor(value);
       return;
-    case state_producer:
-      decode_producer(value);
-      return;
-    default:
-      throw storage_failure("its kind is unknown");
+    case state_producer: decode_producer(value); return;
+    default: throw storage_failure("its kind is unknown");
   }
 }
 

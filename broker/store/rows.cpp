@@ -18,18 +18,15 @@ std::string state_row_name(std::string_view key) {
   if (key.size() < stream_key_bytes && !key.starts_with(state_producer)) return "a state row without a name";
   const auto stream = [&] { return load_be<std::uint32_t>(key.data() + 1); };
   switch (key.front()) {
-    case state_stream:
-      return fmt::format("checkpoint of stream {}", stream());
+    case state_stream: return fmt::format("checkpoint of stream {}", stream());
     case state_block:
       if (key.size() != block_key_bytes) break;
       return fmt::format("acknowledgements of stream {} from offset {}", stream(),
                          load_be<std::uint64_t>(key.data() + stream_key_bytes) * offsets_per_block);
     case state_cursor:
       return fmt::format("committed offset of group {} in stream {}", key.substr(stream_key_bytes), stream());
-    case state_producer:
-      return fmt::format("sequence of producer {}", key.substr(1));
-    default:
-      break;
+    case state_producer: return fmt::format("sequence of producer {}", key.substr(1));
+    default: break;
   }
   return "a state row of unknown kind";
 }

@@ -83,7 +83,11 @@ class scratch_store {
   group& open_group() { return store_->open_group(); }
   const std::filesystem::path& path() const { return directory_.path(); }
   store_options store_options_now() const {
-    return {directory_.path(), options_.bytes_max, {options_.journal_bytes_max, options_.loss_rows_max}, false, false,
+    return {directory_.path(),
+            options_.bytes_max,
+            {options_.journal_bytes_max, options_.loss_rows_max},
+            false,
+            false,
             options_.memory_bytes_max};
   }
 

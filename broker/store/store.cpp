@@ -194,8 +194,8 @@ void store::find_memory_streams() {
 }
 
 bool store::is_free(stream_id stream, offset_t end) const {
-  const bool waits = riding_->find_appends(stream) != nullptr ||
-                     (flying_ != nullptr && flying_->find_appends(stream) != nullptr);
+  const bool waits =
+      riding_->find_appends(stream) != nullptr || (flying_ != nullptr && flying_->find_appends(stream) != nullptr);
   return !waits && memory_.is_reserved(stream, end);
 }
 

@@ -42,8 +42,8 @@ struct stream_update {
   stream_id stream{};
   stream_kind kind = stream_kind::queue;
   offset_t log_start = 0;
-  offset_t end = 0;         // one past the last durable offset
-  offset_t rolled_end = 0;  // everything below it is in chunks, or gone
+  offset_t end = 0;                    // one past the last durable offset
+  offset_t rolled_end = 0;             // everything below it is in chunks, or gone
   std::optional<offset_t> head_chunk;  // last offset of the oldest one
   std::int64_t newest_timestamp_ms = 0;
   std::uint64_t bytes = 0;
@@ -117,8 +117,7 @@ class writer {
                        const std::function<bool(std::uint64_t dropped)>& goes_on);
   bool drop_head(lmdb::txn& txn, stream_id id, stream_ledger& ledger);
   void drop_below(const lmdb::txn& txn, stream_id id, stream_ledger& ledger, offset_t offset, loss_reason reason);
-  void note_drop(stream_id id, offset_range dropped, offset_t read, std::uint64_t bytes,
-                 loss_reason reason);
+  void note_drop(stream_id id, offset_range dropped, offset_t read, std::uint64_t bytes, loss_reason reason);
   void note_loss(loss_record record);
   void put_losses(blob_writer& blob);
   void put_late_losses(lmdb::txn& txn, blob_writer& blob);
@@ -144,7 +143,7 @@ class writer {
   books books_;
   writer_options options_;
   std::vector<stream_id> touched_;  // with repetitions
-  std::set<stream_id> resized_;  // lost chunks: their rows say how many bytes remain
+  std::set<stream_id> resized_;     // lost chunks: their rows say how many bytes remain
   std::vector<std::pair<stream_id, segment>> added_;
   std::vector<stream_id> dropped_now_;
   std::map<loss_number, loss_record> changed_losses_;

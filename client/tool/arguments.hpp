@@ -106,9 +106,9 @@ struct bench_arguments {
   double rate = 0;            // messages a second of all connections; 0 = closed loop
   double topic_rate = 0;      // mixed: records a second
   std::optional<std::uint64_t> messages;
-  std::chrono::milliseconds time{10'000};    // measured
-  std::chrono::milliseconds warmup{1'000};   // before it
-  client::topic_definition topic;            // its durability serves queues too; a name = one that exists, for fetch
+  std::chrono::milliseconds time{10'000};   // measured
+  std::chrono::milliseconds warmup{1'000};  // before it
+  client::topic_definition topic;           // its durability serves queues too; a name = one that exists, for fetch
   std::size_t threads = 1;
   bool verify = false;
   bool keep = false;
@@ -116,9 +116,8 @@ struct bench_arguments {
   std::string reference;  // directory; empty = none
 };
 
-using command =
-    std::variant<publish_arguments, consume_arguments, tail_arguments, offsets_arguments, declare_arguments,
-                 binding_arguments, delete_arguments, list_arguments, store_arguments, bench_arguments>;
+using command = std::variant<publish_arguments, consume_arguments, tail_arguments, offsets_arguments, declare_arguments,
+                             binding_arguments, delete_arguments, list_arguments, store_arguments, bench_arguments>;
 
 struct arguments {
   client::endpoint broker;

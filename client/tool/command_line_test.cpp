@@ -150,8 +150,8 @@ TEST_F(command_line, benches) {
   EXPECT_EQ(open.rate, 500);
   EXPECT_EQ(open.topic.durability, "interval:50");
   EXPECT_EQ(open.time, std::chrono::milliseconds(500));
-  const auto topic = parsed<bench_arguments>({"bench", "topic", "--partitions", "4", "--retention-bytes", "8M",
-                                              "--messages", "7"});
+  const auto topic =
+      parsed<bench_arguments>({"bench", "topic", "--partitions", "4", "--retention-bytes", "8M", "--messages", "7"});
   EXPECT_EQ(topic.consumers, 0u);
   EXPECT_EQ(topic.topic.retention_bytes, 8u << 20);
   EXPECT_EQ(topic.warmup, std::chrono::seconds(0));

@@ -29,8 +29,7 @@ void add_passive(CLI::App& command, declare_arguments& arguments) {
 }
 
 void add_overflow(CLI::App& command, std::string& overflow) {
-  command
-      .add_option("--overflow", overflow, "At a bound: drop-oldest (the default; the loss ledger tells) or reject")
+  command.add_option("--overflow", overflow, "At a bound: drop-oldest (the default; the loss ledger tells) or reject")
       ->check(CLI::IsMember({"drop-oldest", "reject"}));
 }
 
@@ -88,8 +87,9 @@ void add_declare_topic(CLI::App& declare, arguments& into) {
       ->type_name("N[K|M|G]");
   command.add_option("--retention-age", options->age, "How long records are kept (no bound): 90s, 10m, 2h, 7d")
       ->type_name("AGE");
-  command.add_option("--retention-records", options->arguments.topic.retention_records,
-                     "A hard bound of each partition (none)")
+  command
+      .add_option("--retention-records", options->arguments.topic.retention_records,
+                  "A hard bound of each partition (none)")
       ->type_name("N");
   add_overflow(command, options->arguments.topic.overflow);
   command.add_option("--protect", options->arguments.topic.protect, "A group whose unread records go last; repeatable")

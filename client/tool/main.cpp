@@ -64,8 +64,9 @@ int run(const arguments& arguments) {
   asio::io_context context(1);
   client::connection broker(context.get_executor());
   tool::interruption interruption(context.get_executor());
-  environment environment{context.get_executor(), broker, {}, arguments.connect.producer, interruption, arguments.json,
-                          arguments.broker, arguments.connect};
+  environment environment{context.get_executor(),     broker,           {},
+                          arguments.connect.producer, interruption,     arguments.json,
+                          arguments.broker,           arguments.connect};
   int code = exit_failure;
   asio::co_spawn(context, converse(environment, arguments), [&](std::exception_ptr thrown, int result) {
     if (thrown) explain(thrown);

@@ -58,14 +58,10 @@ std::string failure_of(const store::isolated_outcome& outcome) {
 
 int run_store_command(const store_arguments& arguments, bool json) {
   switch (arguments.action) {
-    case store_action::check:
-      return check_store(arguments, json);
-    case store_action::show:
-      return show_store(arguments, json);
-    case store_action::save:
-      return export_store(arguments, json);
-    case store_action::restore:
-      return import_store(arguments, json);
+    case store_action::check: return check_store(arguments, json);
+    case store_action::show: return show_store(arguments, json);
+    case store_action::save: return export_store(arguments, json);
+    case store_action::restore: return import_store(arguments, json);
   }
   return exit_usage;
 }

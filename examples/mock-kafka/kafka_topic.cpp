@@ -39,10 +39,9 @@ void check(rd_kafka_event_t& event) {
 void create(const std::string& brokers, const std::string& topic, int partitions) {
   const auto kafka = connect(brokers);
   const std::unique_ptr<rd_kafka_queue_t, decltype(&rd_kafka_queue_destroy)> answers(rd_kafka_queue_new(kafka.get()),
-                                                                                    rd_kafka_queue_destroy);
+                                                                                     rd_kafka_queue_destroy);
   std::array<char, 512> reason{};
-  rd_kafka_NewTopic_t* wanted =
-      rd_kafka_NewTopic_new(topic.c_str(), partitions, -1, reason.data(), reason.size());
+  rd_kafka_NewTopic_t* wanted = rd_kafka_NewTopic_new(topic.c_str(), partitions, -1, reason.data(), reason.size());
   if (wanted == nullptr) throw std::runtime_error(reason.data());
   rd_kafka_CreateTopics(kafka.get(), &wanted, 1, nullptr, answers.get());
   rd_kafka_NewTopic_destroy(wanted);

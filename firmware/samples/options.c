@@ -131,36 +131,21 @@ static bool set_flag(bool *flag) { return *flag = true; }
 
 static bool set_option(int letter, const char *value, sensor_options *o) {
   switch (letter) {
-    case 'b':
-      return read_broker(value, o);
-    case 'd':
-      return read_device(value, o);
-    case 't':
-      return read_text("topic", value, o->topic, sizeof o->topic);
-    case 'k':
-      return read_token(value, o);
-    case 'f':
-      return (o->csv = value) != NULL;
-    case 'e':
-      return read_number("every", value, 1, UINT32_MAX, &o->every);
-    case 'p':
-      return read_number("phase", value, 0, UINT32_MAX - 1, &o->phase);
-    case 'i':
-      return read_number("interval-ms", value, 0, MILLISECONDS_MAX, &o->interval_ms);
-    case 'c':
-      return read_number("count", value, 0, UINT32_MAX, &o->count);
-    case 'r':
-      return read_number("ring-bytes", value, RING_BYTES_MIN, RING_BYTES_MAX, &o->ring_bytes);
-    case 'm':
-      return read_number("retry-max-ms", value, TG_RETRY_MIN_MS, MILLISECONDS_MAX, &o->retry_max_ms);
-    case 'l':
-      return read_number("linger-seconds", value, 0, MILLISECONDS_MAX / 1000, &o->linger_seconds);
-    case 'j':
-      return set_flag(&o->json);
-    case 'g':
-      return set_flag(&o->progress);
-    default:
-      return false;
+    case 'b': return read_broker(value, o);
+    case 'd': return read_device(value, o);
+    case 't': return read_text("topic", value, o->topic, sizeof o->topic);
+    case 'k': return read_token(value, o);
+    case 'f': return (o->csv = value) != NULL;
+    case 'e': return read_number("every", value, 1, UINT32_MAX, &o->every);
+    case 'p': return read_number("phase", value, 0, UINT32_MAX - 1, &o->phase);
+    case 'i': return read_number("interval-ms", value, 0, MILLISECONDS_MAX, &o->interval_ms);
+    case 'c': return read_number("count", value, 0, UINT32_MAX, &o->count);
+    case 'r': return read_number("ring-bytes", value, RING_BYTES_MIN, RING_BYTES_MAX, &o->ring_bytes);
+    case 'm': return read_number("retry-max-ms", value, TG_RETRY_MIN_MS, MILLISECONDS_MAX, &o->retry_max_ms);
+    case 'l': return read_number("linger-seconds", value, 0, MILLISECONDS_MAX / 1000, &o->linger_seconds);
+    case 'j': return set_flag(&o->json);
+    case 'g': return set_flag(&o->progress);
+    default: return false;
   }
 }
 

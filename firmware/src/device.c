@@ -180,15 +180,11 @@ uint32_t tg_device_poll(tg_device *device) {
   const uint32_t now = tg_now(device);
   carry_clock(device, now);
   switch (device->link) {
-    case TG_LINK_WAITING:
-      return wait_for_retry(device, now);
+    case TG_LINK_WAITING: return wait_for_retry(device, now);
     case TG_LINK_OPENING:
-    case TG_LINK_GREETING:
-      return wait_for_answer(device, now);
-    case TG_LINK_READY:
-      return serve_session(device, now);
-    case TG_LINK_IDLE:
-      break;
+    case TG_LINK_GREETING: return wait_for_answer(device, now);
+    case TG_LINK_READY: return serve_session(device, now);
+    case TG_LINK_IDLE: break;
   }
   return TG_FOREVER;
 }

@@ -70,18 +70,12 @@ typedef tg_result (*take_frame)(tg_device *device, const tg_frame *frame);
 
 static take_frame taker_of(uint32_t member) {
   switch (member) {
-    case TG_WELCOME:
-      return take_welcome;
-    case TG_ACK:
-      return take_ack;
-    case TG_REJECT:
-      return take_reject;
-    case TG_PING:
-      return take_ping;
-    case TG_PONG:
-      return take_pong;
-    default:
-      return NULL;
+    case TG_WELCOME: return take_welcome;
+    case TG_ACK: return take_ack;
+    case TG_REJECT: return take_reject;
+    case TG_PING: return take_ping;
+    case TG_PONG: return take_pong;
+    default: return NULL;
   }
 }
 
@@ -115,16 +109,10 @@ static tg_result take_frames(tg_device *device) {
     tg_frame frame;
     tg_result result = TG_ERROR_PROTOCOL;
     switch (tg_frame_split(config->receive, device->received, body_max, &frame)) {
-      case TG_SPLIT_MORE:
-        return TG_OK;
-      case TG_SPLIT_READY:
-        result = take_one(device, &frame);
-        break;
-      case TG_SPLIT_TOO_LARGE:
-        result = skip_frame(device, &frame);
-        break;
-      case TG_SPLIT_MALFORMED:
-        break;
+      case TG_SPLIT_MORE: return TG_OK;
+      case TG_SPLIT_READY: result = take_one(device, &frame); break;
+      case TG_SPLIT_TOO_LARGE: result = skip_frame(device, &frame); break;
+      case TG_SPLIT_MALFORMED: break;
     }
     if (result != TG_OK) return result;
   }

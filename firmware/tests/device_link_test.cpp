@@ -280,16 +280,11 @@ TEST_F(device_link, survives_garbage) {
   const auto some = [&] {
     const uint8_t keys[] = {0x12, 0x3a, 0x42, 0x5a, 0x62, 0xfa};
     switch (random() % 5) {
-      case 0:
-        return welcome(device.ring.oldest_sequence - random() % 2, random() % 2000);
-      case 1:
-        return ack(device.ring.oldest_sequence + random() % 3 - 1, random() % 2000);
-      case 2:
-        return reject(device.ring.oldest_sequence + random() % 3 - 1, random() % 12);
-      case 3:
-        return numbers(TG_PING, {{1, random()}});
-      default:
-        break;
+      case 0: return welcome(device.ring.oldest_sequence - random() % 2, random() % 2000);
+      case 1: return ack(device.ring.oldest_sequence + random() % 3 - 1, random() % 2000);
+      case 2: return reject(device.ring.oldest_sequence + random() % 3 - 1, random() % 12);
+      case 3: return numbers(TG_PING, {{1, random()}});
+      default: break;
     }
     bytes in = {keys[random() % std::size(keys)]};
     for (size_t i = random() % 30; i > 0; i--) {

@@ -64,11 +64,11 @@ typedef struct tg_frame {
 } tg_frame;
 
 typedef enum tg_split {
-  TG_SPLIT_READY,       // *frame is filled
-  TG_SPLIT_MORE,        // the buffer ends inside the frame; if its header is complete, frame->size tells the whole
-                        // size, else it is 0
-  TG_SPLIT_MALFORMED,   // not a frame: wrong wire type, member 0, an overlong varint, or a length above 2 GiB - 1
-  TG_SPLIT_TOO_LARGE    // body above body_max; member and size are filled
+  TG_SPLIT_READY,      // *frame is filled
+  TG_SPLIT_MORE,       // the buffer ends inside the frame; if its header is complete, frame->size tells the whole
+                       // size, else it is 0
+  TG_SPLIT_MALFORMED,  // not a frame: wrong wire type, member 0, an overlong varint, or a length above 2 GiB - 1
+  TG_SPLIT_TOO_LARGE   // body above body_max; member and size are filled
 } tg_split;
 
 // Finds the first frame in `in`. Reads no further than `size`, keeps nothing.

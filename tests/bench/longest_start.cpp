@@ -38,8 +38,7 @@ void fill(const std::filesystem::path& directory, std::size_t body_bytes) {
   std::vector<tidegate::stream_id> ids;
   for (std::size_t i = 0; i < queues; ++i) {
     ids.push_back(filled.new_stream_id());
-    filled.open_group().change_stream(
-        {store::stream_change::what::create, ids.back(), store::stream_kind::queue, {}});
+    filled.open_group().change_stream({store::stream_change::what::create, ids.back(), store::stream_kind::queue, {}});
   }
   tidegate::message_view message;
   const std::string body(body_bytes, 'x');

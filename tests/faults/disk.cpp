@@ -45,8 +45,7 @@ void disk::put_oldest(std::size_t count) {
 void disk::apply(const event& event) {
   switch (event.kind) {
     case event::what::name:
-    case event::what::mark:
-      return;
+    case event::what::mark: return;
     case event::what::sync:
       if (!ignores_syncs_) put_oldest(pending_.size());
       return;

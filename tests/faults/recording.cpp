@@ -12,18 +12,12 @@ constexpr std::size_t head_bytes = 14;
 
 event::what kind_of(char letter) {
   switch (letter) {
-    case 'w':
-      return event::what::write;
-    case 's':
-      return event::what::sync;
-    case 't':
-      return event::what::size;
-    case 'n':
-      return event::what::name;
-    case 'm':
-      return event::what::mark;
-    default:
-      throw std::runtime_error("a recording holds an event of unknown kind");
+    case 'w': return event::what::write;
+    case 's': return event::what::sync;
+    case 't': return event::what::size;
+    case 'n': return event::what::name;
+    case 'm': return event::what::mark;
+    default: throw std::runtime_error("a recording holds an event of unknown kind");
   }
 }
 

@@ -204,16 +204,11 @@ class definitions final : public workload {
 
   void change() {
     switch (draw_.below(6)) {
-      case 0:
-        return change_queue(fmt::format("queue-{}", draw_.below(4)));
-      case 1:
-        return change_topic(fmt::format("topic-{}", draw_.below(3)));
-      case 2:
-        return change_exchange(fmt::format("exchange-{}", draw_.below(3)));
-      case 3:
-        return change_binding({exchange, target_kind::queue, "always", fmt::format("{}", draw_.below(4))});
-      default:
-        return;
+      case 0: return change_queue(fmt::format("queue-{}", draw_.below(4)));
+      case 1: return change_topic(fmt::format("topic-{}", draw_.below(3)));
+      case 2: return change_exchange(fmt::format("exchange-{}", draw_.below(3)));
+      case 3: return change_binding({exchange, target_kind::queue, "always", fmt::format("{}", draw_.below(4))});
+      default: return;
     }
   }
 

@@ -59,8 +59,7 @@ TEST_F(applications, what_waits_for_no_commit_is_confirmed_out_of_turn) {
   peer_.publish(4, "", "work", "d");
   peer_.publish(5, "", "nowhere", "unroutable");
   gateway_.broker.flush();
-  EXPECT_THAT(peer_.answers(),
-              ElementsAre("confirm through 1 code 0", "confirm 3 code 0", "confirm 5 code 0"));
+  EXPECT_THAT(peer_.answers(), ElementsAre("confirm through 1 code 0", "confirm 3 code 0", "confirm 5 code 0"));
   gateway_.broker.finish();
   EXPECT_THAT(peer_.answers(), ElementsAre("confirm through 4 code 0"));
 }

@@ -67,8 +67,8 @@ void append_deliver(std::string& out, std::uint32_t consumer, std::uint64_t tag,
   const message_view& message = delivery.message;
   const auto timestamp_ms = static_cast<std::uint64_t>(delivery.timestamp_ms);
   std::size_t size = size_of(std::uint64_t{consumer}) + size_of(tag) + size_of(std::uint64_t{delivery.redelivered}) +
-                     size_of(std::uint64_t{delivery.deliveries}) + size_of(message.routing_key) +
-                     size_of(message.key) + size_of(message.body) + size_of(timestamp_ms) + size_of(message.exchange);
+                     size_of(std::uint64_t{delivery.deliveries}) + size_of(message.routing_key) + size_of(message.key) +
+                     size_of(message.body) + size_of(timestamp_ms) + size_of(message.exchange);
   for (const header& header : message.headers) size += size_of(header.name, header.value);
   protobuf::field_writer writer(out, TG_DELIVER, size);
   writer.number(1, consumer);

@@ -91,14 +91,10 @@ void device::welcome(const tg_Hello& hello) {
 
 void device::frame(const tg_frame& frame) {
   switch (frame.member) {
-    case TG_TOPIC:
-      return topic(frame);
-    case TG_PUBLISH:
-      return publish(frame);
-    case TG_BATCH:
-      return batch(frame);
-    default:
-      return;  // of a later version: skipped
+    case TG_TOPIC: return topic(frame);
+    case TG_PUBLISH: return publish(frame);
+    case TG_BATCH: return batch(frame);
+    default: return;  // of a later version: skipped
   }
 }
 

@@ -123,23 +123,12 @@ class fuzzer {
 
   void happen(gateway& gateway) {
     switch (below(24)) {
-      case 0:
-        gateway.broker.flush();
-        return;
-      case 1:
-        gateway.broker.finish();
-        return;
-      case 2:
-        gateway.broker.commit();
-        return;
-      case 3:
-        gateway.broker.clock.advance(milliseconds(below(3'000)));
-        return;
-      case 4:
-        gateway.broker->tick();
-        return;
-      default:
-        return;
+      case 0: gateway.broker.flush(); return;
+      case 1: gateway.broker.finish(); return;
+      case 2: gateway.broker.commit(); return;
+      case 3: gateway.broker.clock.advance(milliseconds(below(3'000))); return;
+      case 4: gateway.broker->tick(); return;
+      default: return;
     }
   }
 
@@ -148,17 +137,10 @@ class fuzzer {
     for (std::size_t changes = below(6); changes > 0 && !frames.empty(); --changes) {
       const std::size_t at = below(frames.size()), other = below(frames.size());
       switch (below(6)) {
-        case 0:
-          frames.erase(frames.begin() + static_cast<std::ptrdiff_t>(at));
-          break;
-        case 1:
-          frames.insert(frames.begin() + static_cast<std::ptrdiff_t>(at), std::string(frames[other]));
-          break;
-        case 2:
-          std::swap(frames[at], frames[other]);
-          break;
-        default:
-          bend_inside(frames[at]);
+        case 0: frames.erase(frames.begin() + static_cast<std::ptrdiff_t>(at)); break;
+        case 1: frames.insert(frames.begin() + static_cast<std::ptrdiff_t>(at), std::string(frames[other])); break;
+        case 2: std::swap(frames[at], frames[other]); break;
+        default: bend_inside(frames[at]);
       }
     }
     return frames;
@@ -177,18 +159,10 @@ class fuzzer {
     for (std::size_t changes = 1 + below(4); changes > 0 && !bytes.empty(); --changes) {
       const std::size_t at = below(bytes.size());
       switch (below(4)) {
-        case 0:
-          bytes[at] = any_byte();
-          break;
-        case 1:
-          bytes.erase(at, 1 + below(20));
-          break;
-        case 2:
-          bytes.insert(at, 1 + below(20), any_byte());
-          break;
-        default:
-          bytes.resize(at);
-          break;
+        case 0: bytes[at] = any_byte(); break;
+        case 1: bytes.erase(at, 1 + below(20)); break;
+        case 2: bytes.insert(at, 1 + below(20), any_byte()); break;
+        default: bytes.resize(at); break;
       }
     }
   }

@@ -77,8 +77,8 @@ void application::declare_queue(const tg_frame& frame) {
   if (!overflow) return session_.refuse(declare.correlation, overflow.error());
   const auto receipt = receipt_for({declare.correlation, TG_DONE, known == nullptr ? 0 : known->ready()});
   conclude(receipt, declare.correlation,
-           broker_.declare_queue(
-               {std::string(name), *durability, declare.messages_max, declare.bytes_max, *overflow}, receipt));
+           broker_.declare_queue({std::string(name), *durability, declare.messages_max, declare.bytes_max, *overflow},
+                                 receipt));
 }
 
 void application::declare_topic(const tg_frame& frame) {
@@ -97,12 +97,12 @@ void application::declare_topic(const tg_frame& frame) {
   const auto overflow = overflow_of(declare.overflow);
   if (!overflow) return session_.refuse(declare.correlation, overflow.error());
   const auto receipt = receipt_for({declare.correlation, TG_DONE, 0, partitions});
-  conclude(receipt, declare.correlation,
-           broker_.declare_topic({std::string(name), declare.partitions, declare.retention_bytes,
-                                  milliseconds(static_cast<std::int64_t>(declare.retention_ms)),
-                                  declare.retention_records, *overflow, groups_of(view_of(declare.protect)),
-                                  *durability},
-                                 receipt));
+  conclude(
+      receipt, declare.correlation,
+      broker_.declare_topic({std::string(name), declare.partitions, declare.retention_bytes,
+                             milliseconds(static_cast<std::int64_t>(declare.retention_ms)), declare.retention_records,
+                             *overflow, groups_of(view_of(declare.protect)), *durability},
+                            receipt));
 }
 
 void application::bind(const tg_frame& frame) {

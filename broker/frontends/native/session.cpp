@@ -44,8 +44,7 @@ std::size_t session::input(std::string_view data) {
         taken += found.size;
         if (!frame(found)) return taken;
         break;
-      case TG_SPLIT_MORE:
-        return taken;
+      case TG_SPLIT_MORE: return taken;
       case TG_SPLIT_MALFORMED:
         fail({errc::invalid, "these bytes are no frame of the Tidegate link protocol"});
         return taken;

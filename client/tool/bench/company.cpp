@@ -109,18 +109,12 @@ void company::add_followers(const std::string& topic, std::uint32_t partitions, 
 
 void company::staff() {
   switch (asked_.kind) {
-    case bench_kind::queue:
-      return staff_queue();
-    case bench_kind::topic:
-      return staff_topic();
-    case bench_kind::fetch:
-      return staff_fetchers(nullptr);
-    case bench_kind::fanout:
-      return staff_fanout();
-    case bench_kind::request:
-      return staff_request();
-    case bench_kind::mixed:
-      return staff_mixed();
+    case bench_kind::queue: return staff_queue();
+    case bench_kind::topic: return staff_topic();
+    case bench_kind::fetch: return staff_fetchers(nullptr);
+    case bench_kind::fanout: return staff_fanout();
+    case bench_kind::request: return staff_request();
+    case bench_kind::mixed: return staff_mixed();
   }
 }
 

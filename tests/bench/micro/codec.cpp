@@ -1,8 +1,8 @@
 // What frames and record batches cost to take apart and to put together.
 #include <benchmark/benchmark.h>
 
-#include "broker/base/error.hpp"
 #include "broker/base/crc32c.hpp"
+#include "broker/base/error.hpp"
 #include "broker/base/limits.hpp"
 #include "broker/frontends/native/codec.hpp"
 #include "broker/model/record_batch.hpp"
