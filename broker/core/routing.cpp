@@ -83,9 +83,10 @@ void routing::add_exchange(exchange_definition exchange) {
 
 void routing::remove_exchange(std::string_view name) {
   forget_routes();
-  rules_.erase(rules_.find(name), rules_.upper_bound(name));
+  const std::string key(name);  // std::map erases by its own key type only, and not there is no error
+  rules_.erase(key);
   std::erase_if(bindings_, [&](const auto& binding) { return binding.exchange == name; });
-  exchanges_.erase(exchanges_.find(name));
+  exchanges_.erase(key);
 }
 
 bool routing::bind(const binding_definition& binding, queue* queue, topic* topic) {
@@ -98,7 +99,9 @@ bool routing::bind(const binding_definition& binding, queue* queue, topic* topic
 bool routing::unbind(const binding_definition& binding) {
   if (bindings_.erase(binding) == 0) return false;
   forget_routes();
-  std::erase_if(rules_[binding.exchange], [&](const auto& rule) { return rule.first == binding; });
+  const auto rules = rules_.find(binding.exchange);
+  std::erase_if(rules->second, [&](const auto& rule) { return rule.first == binding; });
+  if (rules->second.empty()) rules_.erase(rules);
   return true;
 }
 

@@ -3,6 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <map>
+#include <random>
+#include <set>
+
 #include "broker/core/testing.hpp"
 
 namespace tidegate::core {
@@ -175,6 +180,102 @@ TEST_F(routes, more_keys_than_are_cached_are_routed_all_the_same) {
   for (std::size_t i = 0; i < limits::cached_route_targets + 1'000; ++i) {
     const std::string key = (i % 2 == 0 ? "even." : "odd.") + std::to_string(i);
     ASSERT_EQ(routing_.find("amq.topic", key).queues.size(), i % 2 == 0 ? 1u : 0u);
+  }
+}
+
+TEST_F(routes, an_exchange_that_was_never_bound_is_removed) {
+  bind("amq.topic", a_, "#");
+  routing_.add_exchange({"alarms", exchange_type::direct});
+  routing_.remove_exchange("alarms");
+  EXPECT_EQ(routing_.find_exchange("alarms"), nullptr);
+  EXPECT_THAT(queues_for("amq.topic", "k"), ElementsAre("a"));
+}
+
+// Exchanges are declared, bound, unbound and removed in random order, and the routes compared with a plain list of
+// bindings after each step.
+class random_definitions : public routes {
+ protected:
+  struct model {
+    std::map<std::string, exchange_type, std::less<>> exchanges;
+    std::set<binding_definition> bindings;
+  };
+
+  std::size_t draw(std::size_t below) { return std::uniform_int_distribution<std::size_t>(0, below - 1)(random_); }
+  std::string draw_name() { return names[draw(names.size())]; }
+  binding_definition draw_binding() {
+    return stepping_broker::binding(draw_name(), target_kind::queue, draw(2) == 0 ? "a" : "b", keys[draw(keys.size())]);
+  }
+
+  void step() {
+    switch (draw(4)) {
+      case 0: return add();
+      case 1: return bind_one();
+      case 2: {
+        const auto binding = draw_binding();
+        EXPECT_EQ(routing_.unbind(binding), model_.bindings.erase(binding) == 1);
+        return;
+      }
+      default: return remove();
+    }
+  }
+  void add() {
+    const std::string name = draw_name();
+    const auto type = static_cast<exchange_type>(draw(3));
+    if (routing_.find_exchange(name) != nullptr) return;
+    routing_.add_exchange({name, type});
+    model_.exchanges[name] = type;
+  }
+  void bind_one() {
+    const auto binding = draw_binding();
+    if (routing_.find_exchange(binding.exchange) == nullptr) return;
+    EXPECT_EQ(routing_.bind(binding, binding.target == "a" ? &a_ : &b_, nullptr),
+              model_.bindings.insert(binding).second);
+  }
+  void remove() {
+    const std::string name = draw_name();
+    if (routing_.find_exchange(name) == nullptr || routing::is_built_in(name)) return;
+    routing_.remove_exchange(name);
+    model_.exchanges.erase(name);
+    std::erase_if(model_.bindings, [&](const auto& binding) { return binding.exchange == name; });
+  }
+
+  std::set<std::string> expected(const std::string& exchange, const std::string& key) const {
+    std::set<std::string> targets;
+    for (const auto& binding : model_.bindings) {
+      if (binding.exchange != exchange) continue;
+      const auto type = model_.exchanges.at(exchange);
+      const bool matches =
+          type == exchange_type::fanout ||
+          (type == exchange_type::direct ? binding.routing_key == key : topic_matches(binding.routing_key, key));
+      if (matches) targets.insert(binding.target);
+    }
+    return targets;
+  }
+  void compare() {
+    ASSERT_EQ(routing_.exchanges().size(), model_.exchanges.size());
+    ASSERT_EQ(routing_.bindings(), model_.bindings);
+    for (const auto& [exchange, type] : model_.exchanges) {
+      for (const char* const key : keys) {
+        const auto found = queues_for(exchange, key);
+        ASSERT_EQ(std::set<std::string>(found.begin(), found.end()), expected(exchange, key)) << exchange << ' ' << key;
+      }
+    }
+  }
+
+  // Names that sort before, between and behind those of the built-in exchanges.
+  static constexpr std::array names = {"a", "alarms", "amq.direct", "amq.fanout", "amq.topic", "amr", "zones"};
+  static constexpr std::array keys = {"k", "k.l", "#", "*.l", ""};
+  std::mt19937_64 random_{7};
+  model model_{{{"amq.direct", exchange_type::direct},
+                {"amq.fanout", exchange_type::fanout},
+                {"amq.topic", exchange_type::topic}},
+               {}};
+};
+
+TEST_F(random_definitions, agree_with_a_plain_list) {
+  for (int i = 0; i < 5'000 && !HasFatalFailure(); ++i) {
+    step();
+    compare();
   }
 }
 
