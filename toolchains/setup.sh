@@ -18,7 +18,7 @@ build_packages=(
   librdkafka-dev                      # the bridge's way to Kafka
   libspdlog-dev libfmt-dev            # logs
   libtomlplusplus-dev libcli11-dev    # configuration, command lines
-  libzstd-dev                         # record batches compressed by a producer
+  libzstd-dev liblz4-dev libsnappy-dev zlib1g-dev  # record batches compressed by a producer
 )
 tests_packages=(
   libgtest-dev libgmock-dev libbenchmark-dev

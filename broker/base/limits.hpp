@@ -56,6 +56,8 @@ constexpr std::size_t outbox_bytes_mark = 256 * kib;
 constexpr std::size_t outbox_bytes_max = 4 * mib;  // answers to pipelined requests; above it the connection is closed
 constexpr std::size_t batch_bytes = frame_bytes - 4 * kib;  // produced; and what one fetch gives: either fits a frame
 constexpr std::size_t fetch_bytes_max = batch_bytes;
+// A producer's compressed batch, opened to look into it: what a batch of a megabyte may turn into.
+constexpr std::size_t opened_batch_bytes = 16 * mib;
 constexpr std::size_t fetches_waiting = 256;  // long polls of one connection
 
 // Answers that wait for a commit: of all connections for the next one (as many are with the writer), and publishes of

@@ -66,6 +66,8 @@ struct batch_view {
   std::string_view bytes;    // the whole batch
   std::string_view records;  // behind the header, compressed as the attributes say
   bool compressed() const { return (attributes & 7) != 0; }
+  // All of its records have the newest timestamp, whatever their deltas say.
+  bool is_append_time() const { return (attributes & 8) != 0; }
 };
 
 // Reads the header of the first batch in `data`. Errors: cut off, not magic 2, lengths that contradict each other.
