@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "broker/base/limits.hpp"
+#include "broker/model/compression.hpp"
 #include "broker/store/chunk.hpp"
 #include "broker/store/chunk_rows.hpp"
 #include "broker/store/memory_streams.hpp"
@@ -21,22 +23,29 @@ error damaged(stream_id stream, offset_t offset) {
                       static_cast<std::uint32_t>(stream), offset)};
 }
 
-struct probe {
-  offset_t base_offset;
-  offset_t last_offset;
-  std::optional<offset_t> hit;  // the first record that is not older; of a compressed batch its first one
-};
+// Looked at under one read transaction, so that a search through a long log pins no pages for long.
+constexpr std::size_t search_step_bytes = 1 << 20;
 
-probe look(const batch_view& batch, std::int64_t timestamp_ms) {
-  probe seen{batch.base_offset, batch.last_offset, std::nullopt};
-  if (batch.newest_timestamp_ms < timestamp_ms) return seen;
-  if (batch.compressed()) seen.hit = batch.base_offset;
-  record_reader records(batch);
-  raw_record record;
-  while (!seen.hit && records.next(record)) {
-    if (record.timestamp_ms >= timestamp_ms) seen.hit = record.offset;
+// Of the batch, from an offset on. Where it cannot be looked into, its first one: its newest time is not older.
+std::optional<offset_t> first_not_older(const batch_view& batch, offset_t from, std::int64_t timestamp_ms) {
+  if (batch.newest_timestamp_ms < timestamp_ms) return std::nullopt;
+  const offset_t first = std::max(batch.base_offset, from);
+  if (batch.is_append_time()) return first;
+  std::string records;
+  batch_view open = batch;
+  if (batch.compressed()) {
+    auto found = decompress(batch, limits::opened_batch_bytes);
+    if (!found) return first;
+    records = std::move(*found);
+    open = opened(batch, records);
   }
-  return seen;
+  record_reader reader(open);
+  raw_record record;
+  while (reader.next(record)) {
+    if (record.offset >= from && record.timestamp_ms >= timestamp_ms) return record.offset;
+  }
+  if (reader.failed()) return first;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -214,32 +223,27 @@ result<bool> reader::scan_chunk(scanning& scan) const {
   return true;
 }
 
-// Halves the range of offsets; each probe costs one look at a batch.
+// Times are in no order: producers stamp their own records, and clocks are corrected. So every batch's newest time is
+// looked at, from the start on.
 result<offset_t> reader::find_time(stream_id stream, std::int64_t timestamp_ms) const {
   const stream_view* const view = find(stream);
   if (view == nullptr) return error{errc::not_found, "no such stream"};
-  offset_t low = view->log_start, high = view->end, best = view->end;
-  while (low < high) {
-    const offset_t middle = low + (high - low) / 2;
-    std::optional<probe> seen;
+  std::optional<offset_t> found;
+  offset_t position = view->log_start;
+  for (bool goes_on = true; goes_on && !found;) {
+    goes_on = false;
+    std::size_t looked = 0;
     const auto take = [&](const batch_view& batch) {
-      seen = look(batch, timestamp_ms);
-      return false;
+      found = first_not_older(batch, position, timestamp_ms);
+      position = batch.last_offset + 1;
+      looked += batch.bytes.size();
+      goes_on = looked >= search_step_bytes;
+      return !found && !goes_on;
     };
-    const auto scanned = scan(stream, middle, take, [](offset_range) {});
+    const auto scanned = scan(stream, position, take, [](offset_range) {});
     if (!scanned) return scanned.error();
-    if (!seen) {
-      high = middle;
-    } else if (!seen->hit) {
-      low = seen->last_offset + 1;
-    } else {
-      best = std::max(*seen->hit, view->log_start);
-      // Where the hit is inside its batch, everything before it is older.
-      if (*seen->hit > seen->base_offset) return best;
-      high = std::min(middle, seen->base_offset);
-    }
   }
-  return best;
+  return found.value_or(view->end);
 }
 
 }  // namespace tidegate::store

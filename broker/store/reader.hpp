@@ -47,8 +47,8 @@ class reader {
   using damage_taker = std::function<void(offset_range)>;
   result<void> scan(stream_id stream, offset_t from, const batch_taker& take, const damage_taker& damage) const;
 
-  // The first durable offset whose timestamp is not below `timestamp_ms`; the end if there is none. Timestamps of a
-  // stream never go back.
+  // The first durable offset whose timestamp is not below `timestamp_ms`, whatever the order of the times; the end if
+  // there is none. Reads the stream up to there.
   result<offset_t> find_time(stream_id stream, std::int64_t timestamp_ms) const;
 
   // What was lost, the newest losses_read_max rows, oldest first. Error: a damaged row.

@@ -2,7 +2,14 @@
 #include "broker/store/reader.hpp"
 
 #include <gmock/gmock.h>
+#include <zstd.h>
 
+#include <algorithm>
+#include <random>
+
+#include "broker/base/bytes.hpp"
+#include "broker/base/crc32c.hpp"
+#include "broker/model/compression.hpp"
 #include "broker/store/scratch_store.hpp"
 
 namespace tidegate::store {
@@ -148,6 +155,56 @@ TEST(reader, find_time_is_exact) {
       ASSERT_EQ(*found, found_by_scan(store, id, wanted)) << round << " " << wanted;
     }
   }
+}
+
+// The same batch as a producer sends it that compresses.
+std::string zstd_compressed(std::string batch) {
+  const std::string_view records = std::string_view(batch).substr(record_batch_header_bytes);
+  std::string packed(ZSTD_compressBound(records.size()), '\0');
+  packed.resize(ZSTD_compress(packed.data(), packed.size(), records.data(), records.size(), 1));
+  batch.replace(record_batch_header_bytes, std::string::npos, packed);
+  store_be<std::uint32_t>(batch.data() + 8, static_cast<std::uint32_t>(batch.size() - 12));
+  store_be<std::uint16_t>(batch.data() + 21, static_cast<std::uint16_t>(codec::zstd));
+  store_be<std::uint32_t>(batch.data() + 17, crc32c(std::string_view(batch).substr(21)));
+  return batch;
+}
+
+// Producers' own times in any order, compressed or not, against a plain list; in chunks, in the journal, and over a
+// trimmed start.
+TEST(reader, find_time_is_exact_whatever_the_order_of_the_times) {
+  std::mt19937_64 random(5);
+  const auto draw = [&](std::int64_t below) {
+    return std::uniform_int_distribution<std::int64_t>(0, below - 1)(random);
+  };
+  scratch_store store;
+  const stream_id log = store.make_log();
+  std::vector<std::int64_t> times;
+  offset_t start = 0;
+  const auto compare = [&] {
+    for (std::int64_t wanted = -1; wanted <= 1'001; wanted += 1 + draw(40)) {
+      const auto first = std::find_if(times.begin() + static_cast<std::ptrdiff_t>(start), times.end(),
+                                      [&](std::int64_t time) { return time >= wanted; });
+      ASSERT_EQ(store->read().find_time(log, wanted).value(), static_cast<offset_t>(first - times.begin())) << wanted;
+    }
+  };
+  for (int round = 0; round < 60 && !testing::Test::HasFatalFailure(); ++round) {
+    batch_builder builder;
+    for (std::int64_t count = 1 + draw(30); count > 0; --count) {
+      times.push_back(draw(round < 30 ? 500 : 1'000));
+      builder.add(
+          record_view{times.size() - 1, times.back(), {}, std::string(static_cast<std::size_t>(draw(300)), 'b'), {}});
+    }
+    const std::string batch = builder.finish();
+    store.open_group().append_batch(log, draw(2) == 0 ? zstd_compressed(batch) : batch);
+    store.commit();
+    if (round == 40) {
+      start = times.size() / 3;
+      store.open_group().trim(log, start);
+      store.commit();
+    }
+    if (round % 5 == 0) compare();
+  }
+  compare();
 }
 
 TEST(reader, find_time_stops_at_compressed_batches) {
