@@ -23,7 +23,7 @@ std::string exported(const std::filesystem::path& directory) {
 }
 
 import_outcome imported(const std::string& archive, const std::filesystem::path& directory,
-                        const import_options& options = {}) {
+                        const import_options& options = {{}, true}) {
   std::istringstream in(archive);
   new_store_place place(directory);
   import_outcome outcome = import_archive(in, place, options);
@@ -119,15 +119,34 @@ TEST(transfer, life_goes_on_in_the_new_store) {
   EXPECT_EQ(seen_in(elsewhere.path(), old), seen_in(old.path(), old));
 }
 
+// Two stores of one archive may both live, and give one offset to two records.
+TEST(transfer, an_imported_store_is_a_new_incarnation_unless_told_otherwise) {
+  lived_store old(6);
+  scratch_directory elsewhere;
+  old.live(100);
+  old.store().close();
+  const std::string archive = exported(old.path());
+  imported(archive, elsewhere.path() / "moved", {{}, true});
+  imported(archive, elsewhere.path() / "copy", {});
+  imported(archive, elsewhere.path() / "another", {});
+  const auto incarnation = [&](const char* name) {
+    return offline_store(elsewhere.path() / name).identity().incarnation;
+  };
+  EXPECT_EQ(incarnation("moved"), offline_store(old.path()).identity().incarnation);
+  EXPECT_NE(incarnation("copy"), incarnation("moved"));
+  EXPECT_NE(incarnation("copy"), incarnation("another"));
+  EXPECT_EQ(incarnation("copy").size(), 36u);
+}
+
 TEST(transfer, a_store_may_change_its_size) {
   lived_store old(6);
   scratch_directory elsewhere;
   old.live(100);
   old.store().close();
-  imported(exported(old.path()), elsewhere.path() / "larger", {64 << 20});
+  imported(exported(old.path()), elsewhere.path() / "larger", {64 << 20, true});
   EXPECT_EQ(std::filesystem::file_size(elsewhere.path() / "larger" / store_file), 64u << 20);
   try {
-    imported(exported(old.path()), elsewhere.path() / "small", {256 << 10});
+    imported(exported(old.path()), elsewhere.path() / "small", {256 << 10, true});
     FAIL();
   } catch (const storage_failure& failure) {
     EXPECT_THAT(failure.what(), HasSubstr("--bytes-max"));

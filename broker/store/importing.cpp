@@ -42,11 +42,12 @@ const std::filesystem::path& with_lock_file(const std::filesystem::path& directo
 class importer {
  public:
   importer(archive_reader& archive, const std::filesystem::path& directory, std::uint64_t bytes_max,
-           const archive_header& header, const transfer_step& step)
+           const import_options& options, const archive_header& header, const transfer_step& step)
       : archive_(archive),
         lock_(with_lock_file(directory), lmdb::access::write),
         file_(directory / store_file),
         bytes_max_(bytes_max),
+        keeps_incarnation_(options.keeps_incarnation),
         env_(directory, bytes_max),
         tables_(open_tables(env_)),
         header_(header),
@@ -79,7 +80,7 @@ class importer {
 
   void take(const archive_section& section) {
     switch (section.type) {
-      case section_type::meta: return take_row(section, tables_.meta);
+      case section_type::meta: return take_meta(section);
       case section_type::definition: return take_row(section, tables_.catalog);
       case section_type::loss: return take_row(section, tables_.loss);
       case section_type::producer: {
@@ -95,6 +96,12 @@ class importer {
       case section_type::batch: return take_batch(section);
       default: fail_archive(section.at, fmt::format("a section of unknown type {}", static_cast<int>(section.type)));
     }
+  }
+
+  void take_meta(const archive_section& section) {
+    archived_row row = decode_row(section);
+    if (row.key == meta_incarnation && !keeps_incarnation_) row.value = new_incarnation();
+    put_row(tables_.meta, row.key, row.value);
   }
 
   void take_row(const archive_section& section, lmdb::table table) {
@@ -217,6 +224,7 @@ class importer {
   directory_lock lock_;
   std::filesystem::path file_;
   std::uint64_t bytes_max_;
+  bool keeps_incarnation_;
   lmdb::env env_;
   tables tables_;
   archive_header header_;
@@ -243,9 +251,10 @@ archive_header take_header(archive_reader& archive) {
 }
 
 archive_counts fill(archive_reader& archive, const new_store_place& place, const archive_header& header,
-                    std::uint64_t bytes_max, const transfer_step& step) {
+                    const import_options& options, const transfer_step& step) {
+  const std::uint64_t bytes_max = options.bytes_max.value_or(header.map_bytes);
   try {
-    return importer(archive, place.directory(), bytes_max, header, step).run();
+    return importer(archive, place.directory(), bytes_max, options, header, step).run();
   } catch (const lmdb::map_full&) {
     throw storage_failure(
         fmt::format("a store of {} MiB is too small for what the archive holds: give it more with "
@@ -282,7 +291,7 @@ import_outcome import_archive(std::istream& in, const new_store_place& place, co
   archive_reader archive(in);
   const archive_header header = take_header(archive);
   import_outcome outcome;
-  outcome.counts = fill(archive, place, header, options.bytes_max.value_or(header.map_bytes), step);
+  outcome.counts = fill(archive, place, header, options, step);
   if (step) step("the check of the new store", archive.bytes());
   offline_store made(place.directory());
   outcome.found = inspect(made);

@@ -1,5 +1,5 @@
-// A new store out of an archive, with the offsets, the incarnation and the marks of the old one: what was acknowledged
-// stays so, what lies below a log start stays gone, what may have been delivered is delivered as redelivered.
+// A new store out of an archive, with the offsets and the marks of the old one: what was acknowledged stays so, what
+// lies below a log start stays gone, what may have been delivered is delivered as redelivered.
 #pragma once
 
 #include <filesystem>
@@ -29,7 +29,10 @@ class new_store_place {
 };
 
 struct import_options {
-  std::optional<std::uint64_t> bytes_max;  // the new store's size; none: as large as the old one
+  std::optional<std::uint64_t> bytes_max = {};  // the new store's size; none: as large as the old one
+  // The old store will not be used again. Otherwise both may live and give the same offsets to different records, so
+  // the new one is another incarnation, which the centre takes for another log.
+  bool keeps_incarnation = false;
 };
 
 struct import_outcome {

@@ -50,12 +50,14 @@ void put_identity(const std::filesystem::path& directory, std::uint64_t bytes_ma
   std::string version;
   append_be(version, format_version);
   txn.put(tables.meta, meta_format, version);
-  put_row(txn, tables.meta, meta_incarnation, boost::uuids::to_string(boost::uuids::random_generator()()));
+  put_row(txn, tables.meta, meta_incarnation, new_incarnation());
   put_row(txn, tables.meta, meta_clean, std::string(1, '\x01'));
   txn.commit();
 }
 
 }  // namespace
+
+std::string new_incarnation() { return boost::uuids::to_string(boost::uuids::random_generator()()); }
 
 descriptor::~descriptor() {
   if (number >= 0) ::close(number);

@@ -30,6 +30,9 @@ using fill_step = std::function<void(std::uint64_t bytes)>;
 void fill_with_zeros(const std::filesystem::path& file, std::uint64_t bytes_max, std::string_view advice,
                      const fill_step& step);
 
+// A UUID as text.
+std::string new_incarnation();
+
 // An empty store of that size. It is made under another name and then renamed, so that an end in between, also of the
 // power, leaves no file that is none.
 void make_store(const std::filesystem::path& directory, std::uint64_t bytes_max);

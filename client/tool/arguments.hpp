@@ -88,6 +88,7 @@ struct store_arguments {
   std::string directory;
   std::string file;  // the archive; "-" is standard input or output
   std::optional<std::uint64_t> bytes_max;
+  bool keeps_incarnation = false;
 };
 
 enum class bench_kind { queue, topic, fetch, fanout, request, mixed };

@@ -85,8 +85,8 @@ void import_into(store::isolated_end& end, const store_arguments& arguments, con
     total = std::filesystem::file_size(arguments.file, ignored);
     if (ignored) total = 0;
   }
-  const auto outcome =
-      store::import_archive(is_file ? file : std::cin, place, {arguments.bytes_max}, steps_of(end, total));
+  const auto outcome = store::import_archive(is_file ? file : std::cin, place,
+                                             {arguments.bytes_max, arguments.keeps_incarnation}, steps_of(end, total));
   json::object done = to_json(outcome.counts);
   done["bytes_max"] = outcome.found.pages.map_pages * outcome.found.pages.page_bytes;
   done["used_share"] = outcome.found.pages.used_share();
@@ -168,6 +168,11 @@ int import_store(const store_arguments& arguments, bool as_json) {
   } else {
     print_line(fmt::format("{}: {}, checked and sound; set store.bytes_max to {} or more", arguments.directory,
                            counted(done), done.at("bytes_max").to_number<std::uint64_t>()));
+  }
+  if (!arguments.keeps_incarnation) {
+    remark(
+        "it is a new incarnation, since the old store may be used as well: a bridge forwards what it holds as another "
+        "log. If the old one is gone for good, import with --keep-incarnation and nothing is forwarded again");
   }
   return exit_ok;
 }

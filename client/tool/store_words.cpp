@@ -60,9 +60,12 @@ constexpr const char* import_epilogue =
     "Makes a new store, in a directory that is empty or not there yet, with the same offsets, acknowledgements,\n"
     "committed offsets, producers and definitions, and checks it. If it fails, nothing is left behind. The\n"
     "broker's user must be able to write there. - is standard input.\n"
+    "The new store is a new incarnation, unless --keep-incarnation says that the old one is gone for good: two\n"
+    "stores that both live would give one offset to two records, and the centre would drop the second.\n"
     "\n"
     "EXAMPLES\n"
-    "  tidegate store import gateway.archive /var/lib/tidegate\n"
+    "  tidegate store import gateway.archive /var/lib/tidegate --keep-incarnation     the store has moved\n"
+    "  tidegate store import gateway.archive /var/lib/tidegate                        a copy, or an older state\n"
     "  tidegate store import gateway.archive /mnt/new/tidegate --bytes-max 4G\n";
 
 std::shared_ptr<store_arguments> add_action(CLI::App& command, store_action action, arguments& into) {
@@ -93,6 +96,8 @@ void add_import(CLI::App& store, arguments& into) {
   add_directory(command, *arguments);
   command.add_option("--bytes-max", *bytes, "The new store's size (the old one's): store.bytes_max")
       ->type_name("N[K|M|G]");
+  command.add_flag("--keep-incarnation", arguments->keeps_incarnation,
+                   "The old store will never be used again: this one is it");
   command.callback([arguments, bytes, &into] {
     if (!bytes->empty()) {
       const std::uint64_t wanted = taken("--bytes-max", parse_bytes(*bytes));
