@@ -2,6 +2,7 @@
 
 #include <sys/timex.h>
 
+#include <cerrno>
 #include <ctime>
 #include <fstream>
 #include <string>
@@ -22,6 +23,10 @@ std::uint64_t read_boot() {
 
 }  // namespace
 
+bool is_synchronised(int answer, int status) {
+  return answer >= 0 && answer != TIME_ERROR && (status & STA_UNSYNC) == 0;
+}
+
 system_clock::system_clock(wall_trust trust) : trust_(trust), boot_(read_boot()) {}
 
 milliseconds system_clock::monotonic() const {
@@ -35,7 +40,13 @@ milliseconds system_clock::wall() const {
 bool system_clock::is_wall_trusted() const {
   if (trust_ != wall_trust::automatic) return trust_ == wall_trust::always;
   timex state{};
-  return adjtimex(&state) != TIME_ERROR && (state.status & STA_UNSYNC) == 0;
+  const int answer = adjtimex(&state);
+  return is_synchronised(answer, state.status);
+}
+
+int system_clock::trust_failure() const {
+  timex state{};
+  return trust_ == wall_trust::automatic && adjtimex(&state) < 0 ? errno : 0;
 }
 
 boot_time system_clock::boot() const {

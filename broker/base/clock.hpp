@@ -27,6 +27,10 @@ class clock {
   virtual boot_time boot() const = 0;
 };
 
+// What adjtimex(2) answered, and the status it filled in. A call that failed (-1; a container may forbid it) says
+// nothing, so nobody vouches for the clock.
+bool is_synchronised(int answer, int status);
+
 enum class wall_trust {
   automatic,  // while the kernel says that it is synchronised (adjtimex(2))
   always,     // for a machine with a good clock of its own and no NTP
@@ -40,6 +44,8 @@ class system_clock final : public clock {
   milliseconds wall() const override;
   bool is_wall_trusted() const override;
   boot_time boot() const override;
+  // Why the kernel does not say whether its clock is synchronised; 0 = it does, or was not to be asked.
+  int trust_failure() const;
 
  private:
   wall_trust trust_;

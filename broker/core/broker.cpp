@@ -8,6 +8,12 @@
 #include "broker/base/log.hpp"
 
 namespace tidegate::core {
+namespace {
+
+// Smaller steps back, as time servers make them, are waited out: stamps stand still for so long.
+constexpr milliseconds clock_step_back_min = std::chrono::seconds(10);
+
+}  // namespace
 
 broker::broker(store::store& store, const clock& clock, broker_options options)
     : store_(store),
@@ -184,9 +190,16 @@ result<void> broker::append(const message_view& message, const route& route, cou
   }
   for (topic* const topic : route.topics) {
     partition& partition = choose(*topic, message.key);
-    partition.newest_timestamp_ms = std::max(partition.newest_timestamp_ms, now);
-    group_of(topic->definition().durability, course)
-        .append(partition.stream, partition.next++, partition.newest_timestamp_ms, stamped);
+    const stamp stamp = next_stamp(*topic, partition, now);
+    store::group& group = group_of(topic->definition().durability, course);
+    if (stamp.corrected_ms) {
+      const std::string in_error = std::to_string(*stamp.corrected_ms);
+      message_view marked = stamped;
+      marked.headers.push_back({header_clock_corrected, in_error});
+      group.append(partition.stream, partition.next++, stamp.timestamp_ms, marked);
+    } else {
+      group.append(partition.stream, partition.next++, stamp.timestamp_ms, stamped);
+    }
     if (topic->rejects()) partition.on_their_way.add(group_number_, record_size_bound(message));
   }
   return {};
@@ -227,6 +240,19 @@ void broker::keep_queue_bounds(store::group& group) {
 void broker::submit() {
   work_left_ = false;
   keep_queue_bounds(store_.open_group());
+broker::stamp broker::next_stamp(const topic& topic, partition& partition, std::int64_t now_ms) {
+  const std::int64_t newest = partition.newest_timestamp_ms;
+  const bool is_corrected = timeline_.is_wall_trusted() && newest - now_ms > clock_step_back_min.count();
+  if (!is_corrected) return {partition.newest_timestamp_ms = std::max(newest, now_ms)};
+  partition.newest_timestamp_ms = now_ms;
+  ++counters_.clock_corrections;
+  log::warning(
+      "topic {}: the clock was set back by {} s; records up to offset {} of a partition may carry times that "
+      "were stamped in error",
+      topic.definition().name, (newest - now_ms) / 1'000, partition.next - std::min<offset_t>(partition.next, 1));
+  return {now_ms, newest};
+}
+
   keep_queue_bounds(store_.riding_group());
   flying_ = std::exchange(gathering_, {});
   flying_producers_ = store_.open_group().producers();

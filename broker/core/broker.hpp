@@ -118,6 +118,7 @@ class broker {
   bool accepts() const;
 
   result<publish_outcome> publish(const message_view& message, const publish_request& request);
+  std::uint64_t clock_corrections = 0;  // partitions whose stamps went back
   // One record batch v2; returns its base offset. Settled like a publish.
   result<offset_t> produce(std::string_view topic, std::uint32_t partition, std::string_view batch,
                            const receipt& answer);
@@ -256,6 +257,12 @@ class broker {
   void settle_all(const std::vector<waiting>& receipts, const error* refusal);
   void refuse_appends(std::vector<waiting> receipts);
   void apply(const store::commit_result& result);
+  // A stamp for the partition's next record. Stamps do not go back, unless the clock was ahead and is right again.
+  struct stamp {
+    std::int64_t timestamp_ms = 0;
+    std::optional<std::int64_t> corrected_ms = {};  // the newest one that was stamped in error
+  };
+  stamp next_stamp(const topic& topic, partition& partition, std::int64_t now_ms);
   void void_appends();
   void tell(consumer& consumer);
   void wake_consumers(queue& queue);

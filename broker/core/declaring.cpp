@@ -119,7 +119,8 @@ void broker::load() {
         for (partition& partition : made->partitions()) {
           const auto& ledger = stream_in(books, partition.stream, made->definition().durability);
           partition.next = ledger.next;
-          partition.newest_timestamp_ms = ledger.newest_timestamp_ms;
+          // Producers' own times may be later than any that was stamped.
+          partition.newest_timestamp_ms = std::min(ledger.newest_timestamp_ms, books.time.wall.count());
           partition_streams_[partition.stream] = &partition;
           store_.open_group().change_stream({store::stream_change::what::limit, partition.stream,
                                              store::stream_kind::log, limits_of(made->definition())});

@@ -8,6 +8,10 @@ namespace {
 // A look is a system call, and there may be a hundred thousand publishes a second.
 constexpr milliseconds look_interval{1'000};
 
+// A trusted clock that has not moved by more than this for so long is believed how long the machine was off.
+constexpr milliseconds steady_time_min = std::chrono::minutes(10);
+constexpr milliseconds steady_step_max = std::chrono::minutes(1);
+
 }  // namespace
 
 timeline::timeline(const store::commit_time& last, const clock& clock)
@@ -29,10 +33,21 @@ void timeline::look() {
   if (looked_.count() >= 0 && now - looked_ < look_interval) return;
   looked_ = now;
   is_trusted_ = clock_.is_wall_trusted();
-  if (!is_trusted_ || std::exchange(knows_absence_, true) || !last_.wall_trusted) return;
+  if (knows_absence_ || !last_.wall_trusted || !stands(now)) return;
+  knows_absence_ = true;
   // Both ends of the machine's absence are known, and what has passed since the start with them.
   const milliseconds known = last_.lifetime + (clock_.wall() - last_.wall);
   lifetime_ = std::max(lifetime_, known - since_start());
+}
+
+bool timeline::stands(milliseconds now) {
+  if (!is_trusted_) {
+    steady_.reset();
+    return false;
+  }
+  const milliseconds ahead = clock_.wall() - now;
+  if (!steady_ || std::chrono::abs(ahead - steady_->ahead) > steady_step_max) steady_ = {now, ahead};
+  return now - steady_->since >= steady_time_min;
 }
 
 bool timeline::is_wall_trusted() {

@@ -2,9 +2,12 @@
 // timestamps. The monotonic clock is right while the process lives; the wall clock only while somebody vouches for it.
 //
 // Between two processes of one boot the boot's own clock tells what passed. Between two boots only two trusted wall
-// times do; without them nothing is taken to have passed, so nothing expires before its time. A wall clock that jumps
-// changes neither the store's lifetime nor what is stored.
+// times do; without them nothing is taken to have passed, so nothing expires before its time. Even a trusted clock is
+// sometimes years off for a moment, so the second of them has to stand for a while before it counts. A wall clock that
+// jumps changes neither the store's lifetime nor what is stored.
 #pragma once
+
+#include <optional>
 
 #include "broker/base/clock.hpp"
 #include "broker/store/format.hpp"
@@ -24,6 +27,7 @@ class timeline {
 
  private:
   void look();
+  bool stands(milliseconds now);
   milliseconds since_start() const { return clock_.monotonic() - started_; }
 
   const clock& clock_;
@@ -34,6 +38,11 @@ class timeline {
   milliseconds looked_{-1};  // monotonic, when the wall clock was last asked whether it is trusted
   bool is_trusted_ = false;
   bool knows_absence_ = false;  // how long the machine was off is in lifetime_
+  // Trusted since then, and all the time so far ahead of the monotonic clock.
+  struct steady_time {
+    milliseconds since{0}, ahead{0};
+  };
+  std::optional<steady_time> steady_;
 };
 
 }  // namespace tidegate::core

@@ -25,6 +25,17 @@ struct gateway_test : testing::Test {
 
 using timeline_test = gateway_test;
 
+// Somebody asks every few seconds, as commits do.
+void pass(timeline& timeline, manual_clock& clock, milliseconds how_long) {
+  for (; how_long.count() > 0; how_long -= seconds(5)) {
+    timeline.now();
+    clock.advance(seconds(5));
+  }
+}
+
+// After which a trusted clock is believed.
+constexpr milliseconds a_while = std::chrono::minutes(11);
+
 TEST_F(timeline_test, a_new_store_starts_at_nothing_and_at_the_wall_clock) {
   clock.trust_wall(false);
   timeline timeline(last, clock);
@@ -61,7 +72,26 @@ TEST_F(timeline_test, a_jump_of_the_wall_clock_is_no_time) {
 TEST_F(timeline_test, a_boot_with_trust_on_both_sides_counts_the_time_away) {
   run(seconds(100));
   clock.reboot(hours(30));
-  EXPECT_EQ(run(seconds(1)).lifetime, seconds(101) + hours(30));
+  timeline timeline(last, clock);
+  pass(timeline, clock, a_while);
+  EXPECT_EQ(timeline.now().lifetime, seconds(100) + a_while + hours(30));
+}
+
+// Twenty years ahead for two seconds, as seen where a GPS receiver started.
+TEST_F(timeline_test, a_trusted_clock_that_errs_for_a_moment_after_a_boot_is_not_believed) {
+  run(seconds(100));
+  clock.reboot(hours(30) + 2 * ten_years);
+  timeline timeline(last, clock);
+  pass(timeline, clock, seconds(10));
+  EXPECT_EQ(timeline.now().lifetime, seconds(110));
+  clock.set_wall(clock.wall() - 2 * ten_years);
+  pass(timeline, clock, seconds(10));
+  clock.trust_wall(false);
+  pass(timeline, clock, a_while);
+  EXPECT_EQ(timeline.now().lifetime, seconds(120) + a_while);
+  clock.trust_wall(true);
+  pass(timeline, clock, a_while);
+  EXPECT_EQ(timeline.now().lifetime, seconds(120) + 2 * a_while + hours(30));
 }
 
 TEST_F(timeline_test, trust_that_comes_late_counts_the_time_away_once) {
@@ -76,13 +106,13 @@ TEST_F(timeline_test, trust_that_comes_late_counts_the_time_away_once) {
   EXPECT_EQ(timeline.wall(), off_at + seconds(60));
   clock.set_wall(off_at + hours(2));
   clock.trust_wall(true);
-  EXPECT_EQ(timeline.now().lifetime, seconds(160));  // not asked again within a second
-  clock.advance(seconds(2));
-  EXPECT_EQ(timeline.now().lifetime, seconds(102) + hours(2));
-  EXPECT_EQ(timeline.wall(), off_at + hours(2) + seconds(2));
+  EXPECT_EQ(timeline.now().lifetime, seconds(160));
+  pass(timeline, clock, a_while);
+  EXPECT_EQ(timeline.now().lifetime, seconds(100) + hours(2) + a_while);
+  EXPECT_EQ(timeline.wall(), off_at + hours(2) + a_while);
   clock.set_wall(clock.wall() + ten_years);
-  clock.advance(seconds(2));
-  EXPECT_EQ(timeline.now().lifetime, seconds(104) + hours(2));
+  pass(timeline, clock, a_while);
+  EXPECT_EQ(timeline.now().lifetime, seconds(100) + hours(2) + 2 * a_while);
 }
 
 TEST_F(timeline_test, without_trust_before_or_after_a_boot_nothing_has_passed) {

@@ -37,7 +37,7 @@ class bytes_on_their_way {
 struct partition {
   stream_id stream{};
   offset_t next = 0;                     // to append
-  std::int64_t newest_timestamp_ms = 0;  // of what was appended: timestamps never go back
+  std::int64_t newest_timestamp_ms = 0;  // that was stamped: stamps go back only where the clock is corrected
   bytes_on_their_way on_their_way;
   std::set<session_id> watchers;
 };

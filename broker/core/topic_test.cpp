@@ -178,10 +178,14 @@ TEST_F(topics, a_time_finds_the_first_record_not_before_it) {
   EXPECT_EQ(find(times.back() + 1), 20u);
 }
 
-TEST_F(topics, times_never_go_back) {
+TEST_F(topics, times_do_not_go_back_with_a_clock_that_nobody_vouches_for) {
   declare();
   append("a");
-  broker_.clock.set_wall(milliseconds(1'000));  // a boot in 1970
+  broker_.reopen_closed();
+  broker_.clock.reboot();
+  broker_.clock.set_wall(milliseconds(1'000));  // 1970
+  broker_.clock.trust_wall(false);
+  broker_.reopen_killed();
   append("b");
   broker_.commit();
   broker_.reopen_killed();
@@ -311,6 +315,81 @@ TEST_F(topics, an_untrusted_clock_is_marked_and_goes_on_from_the_last_time_known
   EXPECT_EQ(records[0].headers, "tg-routing-key,tg-exchange,");
   EXPECT_EQ(records[1].timestamp_ms, before + 5'000);
   EXPECT_EQ(records[1].headers, "tg-routing-key,tg-exchange,tg-estimated,");
+}
+
+// Twenty years ahead for two seconds, and then corrected.
+TEST_F(topics, stamps_are_right_again_once_the_clock_is_and_what_was_stamped_in_error_is_marked) {
+  constexpr milliseconds twenty_years = std::chrono::hours(24 * 7'305);
+  declare();
+  append("before");
+  broker_.clock.set_wall(broker_.clock.wall() + twenty_years);
+  append("in error");
+  broker_.commit();
+  const std::int64_t in_error = broker_.clock.wall().count();
+  broker_.clock.advance(std::chrono::seconds(2));
+  broker_.clock.set_wall(broker_.clock.wall() - twenty_years);
+  append("corrected");
+  append("after");
+  broker_.commit();
+  broker_.reopen_killed();
+  broker_.clock.advance(std::chrono::seconds(5));
+  append("after a restart");
+  broker_.commit();
+  const auto records = broker_.read("log", 0, 0);
+  ASSERT_EQ(records.size(), 5u);
+  const std::int64_t now = broker_.clock.wall().count();
+  EXPECT_EQ(records[1].timestamp_ms, in_error);
+  EXPECT_EQ(records[2].timestamp_ms, now - 5'000);
+  EXPECT_EQ(records[2].headers, "tg-routing-key,tg-exchange,tg-clock-corrected,");
+  EXPECT_EQ(records[3].timestamp_ms, now - 5'000);
+  EXPECT_EQ(records[3].headers, "tg-routing-key,tg-exchange,");
+  EXPECT_EQ(records[4].timestamp_ms, now);
+  EXPECT_EQ(records[4].headers, "tg-routing-key,tg-exchange,");
+  // The first record at or after the time, whatever their order.
+  const auto found = [&](std::int64_t at) { return broker_->find_time("log", 0, at).value(); };
+  EXPECT_EQ(found(now), 1u);
+  EXPECT_EQ(found(in_error), 1u);
+  EXPECT_EQ(found(in_error + 1), 5u);
+}
+
+TEST_F(topics, a_clock_that_was_wrong_until_a_restart_is_corrected_behind_it) {
+  constexpr milliseconds twenty_years = std::chrono::hours(24 * 7'305);
+  declare();
+  broker_.clock.set_wall(broker_.clock.wall() + twenty_years);
+  append("in error");
+  broker_.reopen_closed();
+  broker_.clock.reboot(-twenty_years);
+  broker_.reopen_killed();
+  append("corrected");
+  broker_.commit();
+  const auto records = broker_.read("log", 0, 0);
+  ASSERT_EQ(records.size(), 2u);
+  EXPECT_EQ(records[1].timestamp_ms, broker_.clock.wall().count());
+  EXPECT_EQ(records[1].headers, "tg-routing-key,tg-exchange,tg-clock-corrected,");
+}
+
+// A small step back, as a time server makes it: stamps do not go back, they stand still.
+TEST_F(topics, a_small_step_back_of_the_clock_is_waited_out) {
+  declare();
+  append("a");
+  broker_.clock.set_wall(broker_.clock.wall() - std::chrono::seconds(3));
+  append("b");
+  broker_.commit();
+  const auto records = broker_.read("log", 0, 0);
+  ASSERT_EQ(records.size(), 2u);
+  EXPECT_EQ(records[1].timestamp_ms, records[0].timestamp_ms);
+  EXPECT_EQ(records[1].headers, "tg-routing-key,tg-exchange,");
+}
+
+// Producers stamp their own records, in whatever order: that is none of the broker's stamps' business.
+TEST_F(topics, a_producers_own_time_does_not_move_the_brokers) {
+  declare();
+  produce(batch_of(1, broker_.clock.wall().count() + 1'000'000'000)).value();
+  broker_.reopen_closed();
+  append("mine");
+  broker_.commit();
+  EXPECT_EQ(broker_.read("log", 0, 0)[1].timestamp_ms, broker_.clock.wall().count());
+  EXPECT_EQ(broker_.read("log", 0, 0)[1].headers, "tg-routing-key,tg-exchange,");
 }
 
 TEST_F(topics, one_that_rejects_refuses_at_its_bound_and_takes_again_when_its_readers_moved_on) {

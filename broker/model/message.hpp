@@ -40,5 +40,8 @@ constexpr std::string_view header_time = "tg-time";
 
 // The gateway's clock was not trusted when the record came: its timestamp is an estimate. No value.
 constexpr std::string_view header_estimated = "tg-estimated";
+// The first record of a partition after the gateway's clock was set back to the right time: the newest time that was
+// stamped in error, in Unix ms as decimal text. Records before this one with a later time than its own are those.
+constexpr std::string_view header_clock_corrected = "tg-clock-corrected";
 
 }  // namespace tidegate

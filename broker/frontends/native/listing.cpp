@@ -151,6 +151,7 @@ json::object status(front_end& front_end) {
                    {"memory_bytes_used", memory.bytes},
                    {"memory_bytes_max", memory.bytes_max},
                    {"memory_dropped", memory.dropped}};
+                   {"clock_corrections", counts.clock_corrections},
   add_pace(out, front_end.broker());
   return out;
 }
