@@ -10,12 +10,13 @@ constexpr std::uint32_t fetch_bytes = 512 * limits::kib;
 
 class broker_source final : public source {
  public:
-  broker_source(session& session, std::string group, route& route, std::uint32_t partition)
-      : session_(session), group_(std::move(group)), route_(route), partition_(partition) {}
+  broker_source(session& session, route& route, std::uint32_t partition)
+      : session_(session), route_(route), partition_(partition) {}
 
   void load_cursor() override {
     session_.spawn([this](client::connection& broker) -> client::awaitable<> {
-      const auto found = co_await broker.fetch_offset(group_, route_.topic(), partition_);
+      const std::string id = topic_id();
+      const auto found = co_await broker.fetch_offset(route_.group(), route_.topic(), partition_, id);
       if (!session_.is_current(broker)) co_return;
       std::optional<stored_cursor> stored;
       if (found) stored = stored_cursor{found->offset, found->metadata};
@@ -50,7 +51,8 @@ class broker_source final : public source {
 
  private:
   client::awaitable<> store(client::connection& broker, offset_t offset, std::string metadata) {
-    co_await broker.commit_offset(group_, route_.topic(), partition_, offset, metadata);
+    const std::string id = topic_id();
+    co_await broker.commit_offset(route_.group(), route_.topic(), partition_, offset, metadata, id);
     if (!session_.is_current(broker)) co_return;
     route_.at(partition_).stored();
     route_.pump();
@@ -59,6 +61,7 @@ class broker_source final : public source {
   client::awaitable<> read(client::connection& broker, std::uint64_t ticket, offset_t from) {
     client::fetch_request request;
     request.topic = route_.topic();
+    request.topic_id = topic_id();
     request.partition = partition_;
     request.offset = from;
     request.max_bytes = fetch_bytes;
@@ -98,16 +101,19 @@ class broker_source final : public source {
     co_await broker.produce(name, 0, batch);
   }
 
+  // Of the topic that the route takes for its source. Where another one has the name now, the broker refuses, which
+  // ends the connection: the next session finds the other one.
+  const std::string& topic_id() const { return route_.log().topic_id; }
+
   session& session_;
-  const std::string group_;
   route& route_;
   const std::uint32_t partition_;
 };
 
 }  // namespace
 
-std::unique_ptr<source> make_broker_source(session& session, std::string group, route& route, std::uint32_t partition) {
-  return std::make_unique<broker_source>(session, std::move(group), route, partition);
+std::unique_ptr<source> make_broker_source(session& session, route& route, std::uint32_t partition) {
+  return std::make_unique<broker_source>(session, route, partition);
 }
 
 }  // namespace tidegate::bridge

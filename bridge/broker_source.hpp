@@ -6,7 +6,7 @@
 
 namespace tidegate::bridge {
 
-// `group` holds the cursor. Answers are told to the route's forwarder of that partition.
-std::unique_ptr<source> make_broker_source(session& session, std::string group, route& route, std::uint32_t partition);
+// Answers are told to the route's forwarder of that partition.
+std::unique_ptr<source> make_broker_source(session& session, route& route, std::uint32_t partition);
 
 }  // namespace tidegate::bridge

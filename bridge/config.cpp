@@ -61,7 +61,7 @@ class section {
     with(key, [&](const toml::node& node) {
       const auto* value = node.as_string();
       const auto time = value == nullptr ? std::nullopt : parse_duration(value->get());
-      if (!time) wrong(key, "a time such as \"500ms\", \"10s\" or \"2m\"", node);
+      if (!time) wrong(key, "a time such as \"500ms\", \"10s\", \"2m\" or \"7d\"", node);
       into = *time;
     });
   }
@@ -85,11 +85,13 @@ class section {
   static std::optional<milliseconds> parse_duration(std::string_view text) {
     std::int64_t number = 0;
     const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (failure != std::errc{} || number < 0 || number > 86'400'000) return std::nullopt;
+    constexpr std::int64_t number_max = 86'400'000;
+    if (failure != std::errc{} || number < 0 || number > number_max) return std::nullopt;
     const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
     if (unit == "ms") return milliseconds(number);
     if (unit == "s") return std::chrono::seconds(number);
     if (unit == "m") return std::chrono::minutes(number);
+    if (unit == "d") return std::chrono::hours(24 * number);
     return std::nullopt;
   }
 

@@ -8,7 +8,7 @@
 namespace tidegate::bridge {
 namespace {
 
-constexpr std::string_view version = "1";
+constexpr std::string_view version = "2";
 
 error malformed(std::string_view what) { return {errc::invalid, fmt::format("cursor metadata: {}", what), "metadata"}; }
 
@@ -37,7 +37,7 @@ std::optional<destination> parse_destination(std::string_view text) {
 }  // namespace
 
 std::string encode_metadata(const cursor& cursor) {
-  std::string text = fmt::format("{} {} {} ", version, cursor.incarnation, cursor.sent_before);
+  std::string text = fmt::format("{} {} {} {} ", version, cursor.incarnation, cursor.topic_id, cursor.sent_before);
   for (std::size_t i = 0; i < cursor.look_from.size(); ++i) {
     fmt::format_to(std::back_inserter(text), "{}{}:{}", i == 0 ? "" : ",", cursor.look_from[i].partition,
                    cursor.look_from[i].offset);
@@ -48,9 +48,11 @@ std::string encode_metadata(const cursor& cursor) {
 result<cursor> decode_cursor(offset_t offset, std::string_view metadata) {
   cursor read;
   read.offset = offset;
-  if (take_until(metadata, ' ') != version) return malformed("not of version 1");
+  if (take_until(metadata, ' ') != version) return malformed("not of version 2");
   read.incarnation = take_until(metadata, ' ');
   if (read.incarnation.empty()) return malformed("no incarnation");
+  read.topic_id = take_until(metadata, ' ');
+  if (read.topic_id.empty()) return malformed("no topic id");
   const auto sent_before = parse<offset_t>(take_until(metadata, ' '));
   if (!sent_before || *sent_before < offset) return malformed("its range does not follow its offset");
   read.sent_before = *sent_before;

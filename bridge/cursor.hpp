@@ -10,7 +10,7 @@
 // its second half is being sent, so sending does not wait for it.
 //
 // Metadata is text, at most limits::metadata_bytes:
-//   1 <incarnation> <sent_before> <partition>:<offset>,<partition>:<offset>,...
+//   2 <incarnation> <topic id> <sent_before> <partition>:<offset>,<partition>:<offset>,...
 #pragma once
 
 #include <string>
@@ -22,7 +22,8 @@
 namespace tidegate::bridge {
 
 struct cursor {
-  std::string incarnation;
+  std::string incarnation;  // as it is sent with the records
+  std::string topic_id;
   offset_t offset = 0;
   offset_t sent_before = 0;  // = offset: nothing is open
   std::vector<destination> look_from;

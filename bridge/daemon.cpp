@@ -42,12 +42,11 @@ class daemon {
 
  private:
   void add_route(const route_config& settings) {
-    const std::string group = config_.name + "/" + settings.route.name;
+    route_settings named = settings.route;
+    named.group = config_.name + "/" + named.name;
     auto made = std::make_unique<route>(
-        settings.route,
-        [this, group](route& route, std::uint32_t partition) {
-          return make_broker_source(session_, group, route, partition);
-        },
+        std::move(named),
+        [this](route& route, std::uint32_t partition) { return make_broker_source(session_, route, partition); },
         clock_);
     made->use(make_kafka_sink(context_.get_executor(), settings.kafka, settings.route.topic, *made));
     session_.serve(*made);

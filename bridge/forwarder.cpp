@@ -1,6 +1,9 @@
 #include "bridge/forwarder.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <charconv>
 
 #include "bridge/failpoint.hpp"
 #include "broker/base/log.hpp"
@@ -9,8 +12,25 @@ namespace tidegate::bridge {
 namespace {
 
 constexpr milliseconds unusable_answer_pause{1'000};
+constexpr milliseconds refused_time_pause{10'000};
 
 std::size_t size_of(const record_view& record) { return record.key.size() + record.body.size(); }
+
+// Behind the broker's incarnation, before the count of times that its store was set back.
+constexpr char life_mark = '+';
+
+bool is_same_store(std::string_view sent_as, std::string_view incarnation) {
+  return sent_as.starts_with(incarnation) &&
+         (sent_as.size() == incarnation.size() || sent_as[incarnation.size()] == life_mark);
+}
+
+std::string next_life(const std::string& incarnation, std::string_view sent_as) {
+  std::uint32_t lives = 0;
+  if (sent_as.size() > incarnation.size()) {
+    std::from_chars(sent_as.data() + incarnation.size() + 1, sent_as.data() + sent_as.size(), lives);
+  }
+  return fmt::format("{}{}{}", incarnation, life_mark, lives + 1);
+}
 
 }  // namespace
 
@@ -20,9 +40,33 @@ forwarder::forwarder(forwarder_settings settings, source& source, sink& sink, co
 // ------------------------------------------------------------------------------------------------- from the source
 
 void forwarder::source_up(const identity& log) {
+  // Where the connection came back to the log we know, what is in memory is at least as new as the stored cursor.
+  if (loaded_ && known_ != log) leave_log();
   log_ = log;
-  // The connection came back to the log we know: what is in memory is at least as new as the stored cursor.
-  loaded_ = loaded_ && incarnation_ == log.incarnation;
+  gone_ = false;
+}
+
+void forwarder::source_gone() {
+  if (loaded_) leave_log();
+  source_lost();
+  gone_ = true;
+}
+
+void forwarder::leave_log() {
+  loaded_ = false;
+  note_lost({confirmed_, high_watermark_});
+  if (high_watermark_ > confirmed_) {
+    log::error("route {} {}/{}: the log is another one now; offsets {} to {} of the old one were not forwarded",
+               settings_.route, settings_.topic, settings_.partition, confirmed_, high_watermark_ - 1);
+  }
+  rewind();
+}
+
+void forwarder::note_lost(offset_range range) {
+  if (range.empty()) return;
+  progress_.lost_records += range.size();
+  if (progress_.lost_ranges.size() == lost_ranges_kept) progress_.lost_ranges.erase(progress_.lost_ranges.begin());
+  progress_.lost_ranges.push_back(range);
 }
 
 void forwarder::source_lost() {
@@ -37,7 +81,8 @@ void forwarder::loaded(const std::optional<stored_cursor>& stored) {
   loading_ = false;
   if (!log_) return;
   loaded_ = true;
-  incarnation_ = log_->incarnation;
+  known_ = *log_;
+  sent_as_ = known_.incarnation;
   adopt(stored);
   rewind();
 }
@@ -51,10 +96,12 @@ void forwarder::adopt(const std::optional<stored_cursor>& stored) {
     log::warning("route {} {}/{}: starts at offset {}, {}", settings_.route, settings_.topic, settings_.partition,
                  stored->offset, read.error().text);
     start_at(stored->offset);
-  } else if (read->incarnation != incarnation_) {
-    log::warning("route {} {}/{}: the log is new (incarnation {}), starts at its start", settings_.route,
-                 settings_.topic, settings_.partition, incarnation_);
+    placed_by_hand_ = true;
+  } else if (read->topic_id != known_.topic_id || !is_same_store(read->incarnation, known_.incarnation)) {
+    log::warning("route {} {}/{}: the log is new (incarnation {}, topic {}), starts at its start", settings_.route,
+                 settings_.topic, settings_.partition, known_.incarnation, known_.topic_id);
   } else {
+    sent_as_ = read->incarnation;
     start_at(read->offset);
     stored_ = *read;
     look_from_ = read->look_from;
@@ -64,9 +111,10 @@ void forwarder::adopt(const std::optional<stored_cursor>& stored) {
 
 void forwarder::start_at(offset_t offset) {
   confirmed_ = next_send_ = high_watermark_ = offset;
-  stored_ = {incarnation_, offset, offset, {}};
+  stored_ = {sent_as_, known_.topic_id, offset, offset, {}};
   look_from_.clear();
   began_at_start_ = offset == 0;
+  placed_by_hand_ = false;
   suspects_before_ = 0;
 }
 
@@ -90,21 +138,37 @@ void forwarder::watermark(offset_t high_watermark) { high_watermark_ = std::max(
 
 // Retention passed us, or the log ends before our cursor. The broker said where it can be read.
 void forwarder::skip_lost(const fetch_answer& answer) {
-  const offset_t to = next_send_ < answer.log_start ? answer.log_start : answer.high_watermark;
+  if (next_send_ > answer.high_watermark) return start_anew(answer.log_start, answer.high_watermark);
+  const offset_t to = std::max(next_send_, answer.log_start);
   if (to > next_send_ && !began_at_start_) {
-    progress_.lost_records += to - next_send_;
-    if (progress_.lost_ranges.size() == lost_ranges_kept) progress_.lost_ranges.erase(progress_.lost_ranges.begin());
-    progress_.lost_ranges.push_back({next_send_, to});
+    note_lost({next_send_, to});
     log::error("route {} {}/{}: offsets {} to {} were dropped by retention before they were forwarded", settings_.route,
                settings_.topic, settings_.partition, next_send_, to - 1);
-  } else if (to < next_send_) {
-    log::error("route {} {}/{}: the log ends at {}, before the cursor {}; goes on from its end", settings_.route,
-               settings_.topic, settings_.partition, to, next_send_);
-    start_at(to);
-    return rewind();
   }
   next_send_ = to;
   if (window_.empty()) confirmed_ = to;
+}
+
+// Only who was put there by hand stands beyond the end of a log that is what it was: it goes on from its end. Else the
+// store was restored from an older copy: it gives out offsets again that the centre has seen, so all that it holds is
+// forwarded as another log. Reports that are still to come would be taken for the new one's: they are waited for.
+void forwarder::start_anew(offset_t log_start, offset_t end) {
+  fetch_not_before_ = clock_.monotonic() + unusable_answer_pause;
+  if (window_.unsettled() > 0) return;
+  if (placed_by_hand_) {
+    log::warning("route {} {}/{}: was put at offset {}, behind the log's end; goes on from there, {}", settings_.route,
+                 settings_.topic, settings_.partition, next_send_, end);
+    start_at(end);
+  } else {
+    sent_as_ = next_life(known_.incarnation, sent_as_);
+    log::error(
+        "route {} {}/{}: the log ends at {}, before the cursor {}: the store was set back to an older state; all "
+        "that it holds is forwarded anew, as incarnation {}",
+        settings_.route, settings_.topic, settings_.partition, end, next_send_, sent_as_);
+    start_at(log_start);
+    began_at_start_ = true;
+  }
+  rewind();
 }
 
 void forwarder::dead_lettered(const std::optional<std::string>& failure) {
@@ -153,7 +217,7 @@ void forwarder::request_recovery() {
   if (!sink_open_ || recovered_ || recovering_) return;
   recovering_ = ++ticket_;
   const offset_range range{confirmed_, std::max(confirmed_, stored_.sent_before)};
-  sink_.recover(ticket_, {*log_, settings_.topic, settings_.partition, range,
+  sink_.recover(ticket_, {sent_identity(), settings_.topic, settings_.partition, range,
                           range.empty() ? std::vector<destination>{} : look_from_});
 }
 
@@ -350,7 +414,7 @@ bool forwarder::cursor_due() {
 
 void forwarder::store_cursor() {
   const bool close = stopping_ && window_.empty();
-  cursor next{incarnation_, confirmed_, confirmed_, look_from_};
+  cursor next{sent_as_, known_.topic_id, confirmed_, confirmed_, look_from_};
   if (stopping_ && !close) next.sent_before = std::max(stored_.sent_before, confirmed_);
   // Until the destination has been looked at, nothing may be sent and the range stays what it was.
   if (!stopping_) next.sent_before = recovered_ ? confirmed_ + settings_.intent_records : stored_.sent_before;
@@ -381,3 +445,4 @@ std::optional<std::int64_t> forwarder::oldest_timestamp_ms() {
 }
 
 }  // namespace tidegate::bridge
+  if (gone_) return "gone with its topic";

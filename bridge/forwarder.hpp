@@ -52,12 +52,15 @@ class forwarder {
   // All that is referred to outlives the forwarder.
   forwarder(forwarder_settings settings, source& source, sink& sink, const clock& clock);
 
-  // From the source. `source_up` after every connect; `source_lost` when the connection has ended.
+  // From the source. `source_up` after every connect; `source_lost` when the connection has ended. With another log
+  // than before, what was not forwarded of the old one is counted as lost, and the new one is forwarded from its start.
   void source_up(const identity& log);
   void source_lost();
   void loaded(const std::optional<stored_cursor>& stored);
   void stored();
   void fetched(std::uint64_t ticket, fetch_answer answer);
+  // The log is gone, and the new one of its name has fewer partitions.
+  void source_gone();
   void watermark(offset_t high_watermark);
   void dead_lettered(const std::optional<std::string>& failure);
 
@@ -91,7 +94,11 @@ class forwarder {
   void start_at(offset_t offset);
   void rewind();
   void request_recovery();
+  void leave_log();
+  void note_lost(offset_range range);
+  void start_anew(offset_t log_start, offset_t end);
   void keep_fetching();
+  identity sent_identity() const { return {known_.gateway, sent_as_, known_.topic_id}; }
   void skip_lost(const fetch_answer& answer);
   void send_pending();
   void pass_over(const unreadable_range& range);
@@ -99,6 +106,7 @@ class forwarder {
   bool skip_present(const record_view& record);
   bool may_send(offset_t offset) const;
   void begin_dead_letter(const record_view& record, const std::string& reason);
+  void refused_for_its_time(std::int64_t timestamp_ms, const std::string& reason);
   void settle(offset_t offset, destination where);
   void advance();
   void look_from_behind(destination where);
@@ -113,7 +121,11 @@ class forwarder {
   progress progress_;
 
   std::optional<identity> log_;  // while the source is up
-  std::string incarnation_;      // of the log that the offsets below belong to
+  identity known_;               // the log that the offsets below belong to
+  // What the records say of their incarnation. A store that was restored from an older copy gives offsets a second
+  // time: then the broker's incarnation with a count behind it, so that the centre does not take new records for old
+  // ones.
+  std::string sent_as_;
   bool loading_ = false;
   bool loaded_ = false;
   bool stopping_ = false;
@@ -134,7 +146,9 @@ class forwarder {
   record_stream pending_;
   bool has_pending_ = false;
   bool began_at_start_ = false;  // there was no cursor: what is gone already is not a loss
-  std::uint64_t ticket_ = 0;     // of the fetch and the recovery that count; older ones are ignored
+  bool placed_by_hand_ = false;  // and nothing of ours is known to be at the destination
+  bool gone_ = false;
+  std::uint64_t ticket_ = 0;  // of the fetch and the recovery that count; older ones are ignored
   std::optional<std::uint64_t> fetching_;
   milliseconds fetch_not_before_{0};
 

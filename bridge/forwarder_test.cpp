@@ -13,8 +13,8 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-const identity log_a{"gateway", "incarnation-a"};
-const identity log_b{"gateway", "incarnation-b"};
+const identity log_a{"gateway", "incarnation-a", "topic-id"};
+const identity log_b{"gateway", "incarnation-b", "topic-id"};
 
 struct forwarder_test : testing::Test {
   std::vector<std::string> log;
@@ -66,7 +66,7 @@ TEST_F(forwarder_test, stores_the_intent_before_it_sends) {
   start();
   fetched({0, 3}, 3);
   EXPECT_THAT(log, ElementsAre("store 0"));
-  EXPECT_EQ(last_stored(), (cursor{"incarnation-a", 0, 100, {{0, 50}}}));
+  EXPECT_EQ(last_stored(), (cursor{"incarnation-a", "topic-id", 0, 100, {{0, 50}}}));
   stored();
   EXPECT_THAT(log, ElementsAre("store 0", "send 0", "send 1", "send 2"));
 }
@@ -87,7 +87,7 @@ TEST_F(forwarder_test, moves_the_cursor_only_over_what_is_confirmed) {
   confirm({0, 1}, 50);
   pass(milliseconds(5'000));
   ASSERT_EQ(source.stores.size(), 2u);
-  EXPECT_EQ(last_stored(), (cursor{"incarnation-a", 3, 103, {{0, 53}}}));
+  EXPECT_EQ(last_stored(), (cursor{"incarnation-a", "topic-id", 3, 103, {{0, 53}}}));
 }
 
 TEST_F(forwarder_test, carries_the_next_intent_with_the_cursor_and_stores_once_an_interval) {
@@ -135,7 +135,7 @@ TEST_F(forwarder_test, holds_no_more_than_the_sink_takes) {
 }
 
 TEST_F(forwarder_test, after_a_restart_skips_what_is_there_already) {
-  start(stored_cursor{10, encode_metadata({"incarnation-a", 10, 110, {{0, 70}}})},
+  start(stored_cursor{10, encode_metadata({"incarnation-a", "topic-id", 10, 110, {{0, 70}}})},
         {{{10, {0, 72}}, {11, {0, 75}}}, {{0, 90}}});
   const recovery_request& request = sink.recoveries.back().request;
   EXPECT_EQ(request.range, (offset_range{10, 110}));
@@ -151,14 +151,14 @@ TEST_F(forwarder_test, after_a_restart_skips_what_is_there_already) {
 }
 
 TEST_F(forwarder_test, looks_for_nothing_when_no_intent_was_open) {
-  start(stored_cursor{10, encode_metadata({"incarnation-a", 10, 10, {{0, 70}}})});
+  start(stored_cursor{10, encode_metadata({"incarnation-a", "topic-id", 10, 10, {{0, 70}}})});
   EXPECT_TRUE(sink.recoveries.back().request.range.empty());
   EXPECT_THAT(sink.recoveries.back().request.from, IsEmpty());
 }
 
 TEST_F(forwarder_test, keeps_looking_from_the_first_record_found_until_the_cursor_has_passed_it) {
   // By key: record 10 is missing, records 11 and 12 are on another partition already.
-  start(stored_cursor{10, encode_metadata({"incarnation-a", 10, 110, {{0, 70}, {1, 30}}})},
+  start(stored_cursor{10, encode_metadata({"incarnation-a", "topic-id", 10, 110, {{0, 70}, {1, 30}}})},
         {{{11, {1, 33}}, {12, {1, 34}}}, {{0, 90}, {1, 40}}});
   fetched({10, 13}, 13);
   EXPECT_THAT(sink.sent, ElementsAre(10));
@@ -169,7 +169,7 @@ TEST_F(forwarder_test, keeps_looking_from_the_first_record_found_until_the_curso
 }
 
 TEST_F(forwarder_test, starts_a_new_incarnation_at_its_start) {
-  start(stored_cursor{10, encode_metadata({"incarnation-b", 10, 110, {{0, 70}}})});
+  start(stored_cursor{10, encode_metadata({"incarnation-b", "topic-id", 10, 110, {{0, 70}}})});
   EXPECT_EQ(source.fetches.back().from, 0u);
   EXPECT_TRUE(sink.recoveries.back().request.range.empty());
   EXPECT_EQ(forward.counters().lost_records, 0u);
@@ -194,7 +194,7 @@ TEST_F(forwarder_test, starts_where_it_was_put_by_hand) {
 }
 
 TEST_F(forwarder_test, counts_what_retention_took) {
-  start(stored_cursor{10, encode_metadata({"incarnation-a", 10, 10, {{0, 70}}})});
+  start(stored_cursor{10, encode_metadata({"incarnation-a", "topic-id", 10, 10, {{0, 70}}})});
   out_of_range(25, 30);
   EXPECT_EQ(forward.counters().lost_records, 15u);
   EXPECT_THAT(forward.counters().lost_ranges, ElementsAre(offset_range{10, 25}));
@@ -210,17 +210,76 @@ TEST_F(forwarder_test, does_not_count_what_was_gone_before_it_began) {
 }
 
 TEST_F(forwarder_test, remembers_only_the_newest_lost_ranges) {
-  start(stored_cursor{10, encode_metadata({"incarnation-a", 10, 10, {{0, 70}}})});
+  start(stored_cursor{10, encode_metadata({"incarnation-a", "topic-id", 10, 10, {{0, 70}}})});
   for (offset_t start = 20; start < 1'000; start += 10) out_of_range(start, 2'000);
   EXPECT_EQ(forward.counters().lost_ranges.size(), lost_ranges_kept);
   EXPECT_EQ(forward.counters().lost_ranges.back(), (offset_range{980, 990}));
   EXPECT_EQ(forward.counters().lost_records, 980u);
 }
 
-TEST_F(forwarder_test, goes_on_from_its_end_when_the_log_ends_before_the_cursor) {
-  start(stored_cursor{10, encode_metadata({"incarnation-a", 10, 10, {{0, 70}}})});
+TEST_F(forwarder_test, forwards_another_topic_of_the_name_from_its_start_and_counts_what_the_old_one_lost) {
+  start(stored_cursor{10, encode_metadata({"incarnation-a", "topic-id", 10, 10, {{0, 70}}})});
+  fetched({10, 14}, 20);
+  stored();
+  confirm({10, 12}, 70);
+  forward.source_lost();
+  forward.source_up({"gateway", "incarnation-a", "another-topic-id"});
+  forward.pump();
+  EXPECT_EQ(source.loads, 2);
+  forward.loaded(std::nullopt);
+  forward.pump();
+  EXPECT_EQ(source.fetches.back().from, 0u);
+  EXPECT_EQ(forward.counters().lost_records, 8u);
+  EXPECT_THAT(forward.counters().lost_ranges, ElementsAre(offset_range{12, 20}));
+  recover({{}, {{0, 74}}});
+  fetched({0, 1}, 1);
+  EXPECT_EQ(last_stored(), (cursor{"incarnation-a", "another-topic-id", 0, 100, {{0, 74}}}));
+}
+
+// The centre would take the offsets that are given out again for records that it has.
+TEST_F(forwarder_test, forwards_all_as_another_log_when_the_store_was_set_back) {
+  start(stored_cursor{10, encode_metadata({"incarnation-a", "topic-id", 10, 10, {{0, 70}}})});
+  out_of_range(2, 7);
+  pass(milliseconds(1'000));
+  EXPECT_EQ(source.fetches.back().from, 2u);
+  EXPECT_EQ(sink.recoveries.back().request.source.incarnation, "incarnation-a+1");
+  recover({{}, {{0, 80}}});
+  fetched({2, 7}, 7);
+  stored();
+  EXPECT_EQ(sink.sent, (std::vector<offset_t>{2, 3, 4, 5, 6}));
+  EXPECT_EQ(sink.senders.back(), (identity{"gateway", "incarnation-a+1", "topic-id"}));
+  EXPECT_EQ(forward.counters().lost_records, 0u);
+  // A restart goes on as that log, and a second time set back it is a third one.
+  forwarder again{{"route", "topic", 0, 100, milliseconds(1'000)}, source, sink, clock};
+  again.source_up(log_a);
+  again.loaded(stored_cursor{5, encode_metadata({"incarnation-a+1", "topic-id", 5, 5, {}})});
+  again.sink_up(pace::normal);
+  again.pump();
+  EXPECT_EQ(source.fetches.back().from, 5u);
+  EXPECT_EQ(sink.recoveries.back().request.source.incarnation, "incarnation-a+1");
+  again.fetched(source.fetches.back().ticket, {true, 0, 4, {}});
+  again.pump();
+  EXPECT_EQ(sink.recoveries.back().request.source.incarnation, "incarnation-a+2");
+}
+
+TEST_F(forwarder_test, takes_no_report_of_the_old_log_for_one_of_the_log_that_was_set_back) {
+  start();
+  fetched({0, 3}, 3);
+  stored();
+  out_of_range(0, 1);
+  pass(milliseconds(1'000));
+  EXPECT_EQ(sink.recoveries.size(), 1u);  // three are under way: it waits
+  confirm({0, 3}, 50);
+  out_of_range(0, 1);
+  EXPECT_EQ(sink.recoveries.back().request.source.incarnation, "incarnation-a+1");
+}
+
+TEST_F(forwarder_test, goes_on_from_the_end_when_it_was_put_behind_it_by_hand) {
+  start(stored_cursor{10, "by hand"});
   out_of_range(0, 7);
+  pass(milliseconds(1'000));
   EXPECT_EQ(source.fetches.back().from, 7u);
+  EXPECT_EQ(sink.recoveries.back().request.source.incarnation, "incarnation-a");
   EXPECT_EQ(forward.counters().lost_records, 0u);
 }
 
@@ -369,10 +428,10 @@ TEST_F(forwarder_test, when_stopped_waits_for_what_was_sent_and_closes_the_inten
   forward.pump();
   EXPECT_FALSE(forward.finished());
   confirm({0, 1}, 50);
-  EXPECT_EQ(last_stored(), (cursor{"incarnation-a", 1, 100, {{0, 51}}}));
+  EXPECT_EQ(last_stored(), (cursor{"incarnation-a", "topic-id", 1, 100, {{0, 51}}}));
   stored();
   confirm({1, 2}, 51);
-  EXPECT_EQ(last_stored(), (cursor{"incarnation-a", 2, 2, {{0, 52}}}));
+  EXPECT_EQ(last_stored(), (cursor{"incarnation-a", "topic-id", 2, 2, {{0, 52}}}));
   EXPECT_FALSE(forward.finished());
   stored();
   EXPECT_TRUE(forward.finished());

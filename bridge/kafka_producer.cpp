@@ -160,7 +160,7 @@ send_outcome kafka_producer::send(const identity& source, const std::string& top
 void kafka_producer::report_delivery(const rd_kafka_message_t& message, const std::function<void(kafka_report)>& take) {
   const origin of = give_back_tag(message._private);
   if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return take({kafka_report::kind::delivered, of.partition, of.offset, {message.partition, message.offset}, {}});
+    return take({kafka_report::kind::delivered, of.partition, of.offset, {message.partition, message.offset}, {}, {}});
   }
   const auto what = is_refusal(message.err) ? kafka_report::kind::refused : kafka_report::kind::failed;
   take({what, of.partition, of.offset, {}, rd_kafka_err2str(message.err)});
@@ -169,14 +169,14 @@ void kafka_producer::report_delivery(const rd_kafka_message_t& message, const st
 void kafka_producer::report_error(rd_kafka_op_s& event, const std::function<void(kafka_report)>& take) {
   const std::string text = rd_kafka_event_error_string(&event);
   if (rd_kafka_event_error(&event) == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
-    return take({kafka_report::kind::unreachable, 0, 0, {}, text});
+    return take({kafka_report::kind::unreachable, 0, 0, {}, text, {}});
   }
   if (rd_kafka_event_error_is_fatal(&event) == 0) return;
   // The gapless guarantee is broken by a batch that was refused; the batch's own reports may come after this.
   std::array<char, 512> reason{};
   const rd_kafka_resp_err_t cause = rd_kafka_fatal_error(handle_.get(), reason.data(), reason.size());
   const bool refused = cause == RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE;
-  take({refused ? kafka_report::kind::refused : kafka_report::kind::fatal, 0, 0, {}, reason.data()});
+  take({refused ? kafka_report::kind::refused : kafka_report::kind::fatal, 0, 0, {}, reason.data(), {}});
 }
 
 void kafka_producer::take_reports(const std::function<void(kafka_report)>& take) {

@@ -126,7 +126,9 @@ class kafka_sink final : public sink {
         case kafka_report::kind::delivered: return events_.confirmed(report.partition, report.offset, report.where);
         case kafka_report::kind::unreachable: unreachable = std::move(report.reason); return;
         case kafka_report::kind::refused:
-          if (pace_ == pace::one_by_one) return events_.refused(report.partition, report.offset, report.reason);
+          if (pace_ == pace::one_by_one) {
+            return events_.refused(report.partition, report.offset, report.cause, report.reason);
+          }
           refused = true;
           break;
         case kafka_report::kind::failed:

@@ -17,7 +17,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 constexpr std::int16_t produce_request = 0;
-const identity here{"gateway", "incarnation-a"};
+const identity here{"gateway", "incarnation-a", "topic-id"};
 
 class mock_cluster {
  public:
@@ -166,7 +166,7 @@ TEST_F(kafka_sink_test, finds_nothing_of_another_log) {
   open();
   send(0);
   ASSERT_TRUE(until([&] { return events.places.size() == 1; }));
-  sink->recover(1, {{"gateway", "incarnation-b"}, "here", 0, {0, 100}, {{0, 0}}});
+  sink->recover(1, {{"gateway", "incarnation-b", "topic-id"}, "here", 0, {0, 100}, {{0, 0}}});
   ASSERT_TRUE(until([&] { return told("recovered 1"); }));
   EXPECT_THAT(offsets_found(), IsEmpty());
 }
@@ -218,6 +218,14 @@ TEST_F(kafka_sink_test, gets_over_passing_errors_by_itself) {
   for (offset_t offset = 0; offset < 3; ++offset) send(offset);
   ASSERT_TRUE(until([&] { return events.places.size() == 3; }));
   EXPECT_LT((events.places[{0, 0}].offset), (events.places[{0, 2}].offset));
+}
+
+TEST_F(kafka_sink_test, tells_a_refusal_for_the_time_apart) {
+  make();
+  open(pace::one_by_one);
+  cluster.fail_produce(RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, 1);
+  send(0);
+  EXPECT_TRUE(until([&] { return told("refused for its time 0"); }));
 }
 
 TEST_F(kafka_sink_test, breaks_when_a_batch_is_refused_and_names_the_record_one_by_one) {

@@ -89,7 +89,7 @@ int main(int argc, char** argv) {
     return app.exit(failure) == 0 ? exit_ok : exit_usage;
   }
   if (verbose) log::set_level(log::level::debug);
-  const auto config = configuration(path, status_file);
+  auto config = configuration(path, status_file);
   if (!config) return fail(exit_usage, config.error().text);
   if (*status) return show_status(*config, as_json);
   if (check) return std::puts("the configuration is good") < 0 ? exit_failure : exit_ok;

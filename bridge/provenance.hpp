@@ -1,5 +1,5 @@
 // The headers that say where a record came from. A consumer at the centre drops duplicates by remembering the highest
-// offset seen of each (gateway, incarnation, topic, partition); the bridge finds by them what it had sent.
+// offset seen of each (gateway, incarnation, topic id, partition); the bridge finds by them what it had sent.
 #pragma once
 
 #include <optional>
@@ -13,6 +13,7 @@ namespace tidegate::bridge {
 constexpr std::string_view header_gateway = "tg-gateway";
 constexpr std::string_view header_incarnation = "tg-incarnation";
 constexpr std::string_view header_topic = "tg-topic";
+constexpr std::string_view header_topic_id = "tg-topic-id";
 constexpr std::string_view header_partition = "tg-partition";
 constexpr std::string_view header_offset = "tg-offset";
 
@@ -29,6 +30,7 @@ void write_provenance(const provenance& from, Add add) {
   add(header_gateway, std::string_view(from.source.gateway));
   add(header_incarnation, std::string_view(from.source.incarnation));
   add(header_topic, std::string_view(from.topic));
+  add(header_topic_id, std::string_view(from.source.topic_id));
   add(header_partition, std::string_view(std::to_string(from.partition)));
   add(header_offset, std::string_view(std::to_string(from.offset)));
 }

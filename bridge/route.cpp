@@ -17,32 +17,36 @@ void route::use(std::unique_ptr<sink> sink) { sink_ = std::move(sink); }
 // ----------------------------------------------------------------------------------------------------- the source
 
 void route::source_up(const identity& log, std::uint32_t partitions) {
+  const bool is_another = log != log_;
   // Reports of records of the old log would be taken for the new one's, whose offsets start again.
-  if (!lanes_.empty() && log != log_ && stage_ != stage::waiting) {
+  if (is_another && stage_ != stage::waiting) {
     close_sink();
     stage_ = stage::waiting;
   }
   log_ = log;
   source_up_ = true;
-  for (lane& each : lanes_) each.forward->source_up(log);
-  while (lanes_.size() < partitions) add_partition(log);
+  partitions_ = is_another ? partitions : std::max(partitions_, partitions);
+  while (lanes_.size() < partitions_) add_lane();
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    i < partitions_ ? lanes_[i].forward->source_up(log) : lanes_[i].forward->source_gone();
+  }
   if (stage_ == stage::waiting) open_sink();
   pump();
 }
 
-void route::add_partition(const identity& log) {
-  const std::uint32_t partition = partitions();
+void route::add_lane() {
+  const auto partition = static_cast<std::uint32_t>(lanes_.size());
   lane made{sources_(*this, partition), nullptr};
   forwarder_settings settings{settings_.name, settings_.topic, partition};
+  settings.times = settings_.times;
   made.forward = std::make_unique<forwarder>(std::move(settings), *made.from, *sink_, clock_);
-  made.forward->source_up(log);
   if (stage_ == stage::open) made.forward->sink_up(pace_);
   lanes_.push_back(std::move(made));
 }
 
 void route::source_lost() {
   source_up_ = false;
-  for (lane& each : lanes_) each.forward->source_lost();
+  for (std::size_t i = 0; i < partitions_; ++i) lanes_[i].forward->source_lost();
 }
 
 void route::source_missing(const std::string& reason) {
@@ -91,7 +95,7 @@ void route::confirmed(std::uint32_t partition, offset_t offset, destination wher
 
 void route::refused(std::uint32_t partition, offset_t offset, std::string reason) {
   progress_at_ = clock_.monotonic();
-  at(partition).refused(offset, reason);
+  at(partition).refused(offset, cause, reason);
 }
 
 void route::healthy() {
@@ -210,7 +214,7 @@ route_status route::status() {
   if (stage_ == stage::backing_off) {
     status.retry_in = std::max(milliseconds{0}, retry_at_ - clock_.monotonic());
   }
-  for (std::uint32_t partition = 0; partition < partitions(); ++partition) {
+  for (std::uint32_t partition = 0; partition < lanes_.size(); ++partition) {
     status.partitions.push_back(partition_of(partition));
   }
   return status;

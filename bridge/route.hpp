@@ -30,10 +30,10 @@ class route final : public sink_events {
   // Before anything else. The sink tells its events to this route.
   void use(std::unique_ptr<sink> sink);
 
-  // From the session with the broker. Partitions only grow.
+  // From the session with the broker. Partitions only grow, unless the log is another one.
   void source_up(const identity& log, std::uint32_t partitions);
   void source_lost();
-  // The broker does not have the topic, or does not let us see it.
+  // The broker does not have the topic, or another bridge of our name does this route's work.
   void source_missing(const std::string& reason);
   bool source_is_up() const { return source_up_; }
   // Where a source tells its answers; pump() afterwards.
@@ -46,7 +46,9 @@ class route final : public sink_events {
   void stop();
   bool finished() const;
   const std::string& topic() const { return settings_.topic; }
-  std::uint32_t partitions() const { return static_cast<std::uint32_t>(lanes_.size()); }
+  const std::string& group() const { return settings_.group; }
+  std::uint32_t partitions() const { return partitions_; }
+  const identity& log() const { return log_; }
   route_status status();
 
   void opened() override;
@@ -64,7 +66,7 @@ class route final : public sink_events {
   };
   enum class stage { waiting, opening, open, backing_off };
 
-  void add_partition(const identity& log);
+  void add_lane();
   void open_sink();
   void close_sink();
   void check_health();
@@ -78,7 +80,8 @@ class route final : public sink_events {
   const source_factory sources_;
   const clock& clock_;
   std::unique_ptr<sink> sink_;
-  std::vector<lane> lanes_;
+  std::vector<lane> lanes_;  // one more than a topic has now may be left of an earlier one: those rest
+  std::uint32_t partitions_ = 0;
   identity log_;
 
   stage stage_ = stage::waiting;

@@ -10,20 +10,21 @@ namespace {
 
 using testing::ElementsAre;
 
-const identity log_a{"gateway", "incarnation-a"};
-const identity log_b{"gateway", "incarnation-b"};
+const identity log_a{"gateway", "incarnation-a", "topic-id"};
+const identity log_b{"gateway", "incarnation-b", "topic-id"};
 
 struct route_test : testing::Test {
   std::vector<std::string> log;
   manual_clock clock;
   std::vector<scripted_source*> sources;
-  bridge::route route{{"r", "topic", "kafka", "there", milliseconds(100), milliseconds(1'000), milliseconds(10'000)},
-                      [this](bridge::route&, std::uint32_t) {
-                        auto made = std::make_unique<scripted_source>(log);
-                        sources.push_back(made.get());
-                        return made;
-                      },
-                      clock};
+  bridge::route route{
+      {"r", "bridge/r", "topic", "kafka", "there", milliseconds(100), milliseconds(1'000), milliseconds(10'000)},
+      [this](bridge::route&, std::uint32_t) {
+        auto made = std::make_unique<scripted_source>(log);
+        sources.push_back(made.get());
+        return made;
+      },
+      clock};
   scripted_sink* sink = nullptr;
 
   route_test() {
@@ -73,6 +74,30 @@ TEST_F(route_test, takes_up_partitions_that_are_added) {
   EXPECT_EQ(route.partitions(), 2u);
   EXPECT_EQ(sources[1]->loads, 1);
   EXPECT_EQ(sources[0]->loads, 1);
+}
+
+// The topic was deleted and declared again, with fewer partitions.
+TEST_F(route_test, another_topic_of_the_name_is_another_log) {
+  const identity log_again{"gateway", "incarnation-a", "another-topic-id"};
+  run(3);
+  route.source_up(log_a, 2);
+  route.at(1).loaded(std::nullopt);
+  route.at(1).watermark(5);
+  route.source_lost();
+  route.source_up(log_again, 1);
+  EXPECT_EQ(route.partitions(), 1u);
+  EXPECT_EQ(sink->closes, 1);
+  EXPECT_THAT(sink->opens, ElementsAre(pace::normal, pace::normal));
+  EXPECT_EQ(sources[0]->loads, 2);
+  EXPECT_EQ(sources[1]->loads, 1);
+  const route_status status = route.status();
+  ASSERT_EQ(status.partitions.size(), 2u);
+  EXPECT_EQ(status.partitions[0].counters.lost_records, 3u);
+  EXPECT_EQ(status.partitions[1].counters.lost_records, 5u);
+  EXPECT_EQ(status.partitions[1].state, "gone with its topic");
+  route.stop();
+  route.source_up(log_again, 2);  // and it may grow again
+  EXPECT_EQ(sources[1]->loads, 2);
 }
 
 TEST_F(route_test, opens_a_broken_sink_again_after_a_growing_pause) {

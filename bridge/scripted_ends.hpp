@@ -47,7 +47,7 @@ struct scripted_sink final : sink {
   void open(pace pace) override { opens.push_back(pace); }
   void close() override { ++closes; }
   void recover(std::uint64_t ticket, recovery_request request) override { recoveries.push_back({ticket, request}); }
-  send_outcome send(const identity&, std::uint32_t, const record_view& record, std::string& reason) override {
+  send_outcome send(const identity& source, std::uint32_t, const record_view& record, std::string& reason) override {
     if (sent.size() >= room) return send_outcome::full;
     log->push_back("send " + std::to_string(record.offset));
     if (record.offset == refuses) {

@@ -5,6 +5,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/uuid/random_generator.hpp>
+#include <boost/uuid/uuid_io.hpp>
 
 #include "bridge/route.hpp"
 #include "broker/base/log.hpp"
@@ -70,7 +72,7 @@ client::awaitable<> session::find_partitions() {
 client::awaitable<> session::find_partitions_of(route& route) {
   client::topic_definition topic;
   topic.name = route.topic();
-  std::uint32_t partitions = 0;
+  client::declared_topic found;
   try {
     partitions = co_await connection_->declare_topic(topic, true);
   } catch (const error_exception& refused) {
@@ -78,8 +80,9 @@ client::awaitable<> session::find_partitions_of(route& route) {
     route.source_missing(refused.cause.text);
     co_return;
   }
-  if (up_ && (!route.source_is_up() || partitions > route.partitions())) {
-    route.source_up({info_.gateway, info_.incarnation}, partitions);
+  const identity log{info_.gateway, info_.incarnation, found.id};
+  if (up_ && (!route.source_is_up() || log != route.log() || found.partitions > route.partitions())) {
+    route.source_up(log, found.partitions);
   }
 }
 
@@ -87,7 +90,8 @@ client::awaitable<> session::find_partitions_of(route& route) {
 client::awaitable<> session::read_watermarks() {
   for (route* route : routes_) {
     for (std::uint32_t partition = 0; up_ && partition < route->partitions(); ++partition) {
-      const auto listed = co_await connection_->list_offset(route->topic(), partition, client::timestamp_end);
+      const std::string id = route->log().topic_id;
+      const auto listed = co_await connection_->list_offset(route->topic(), partition, client::timestamp_end, id);
       route->at(partition).watermark(listed.high_watermark);
     }
   }

@@ -14,10 +14,12 @@
 
 namespace tidegate::bridge {
 
-// Which log of which gateway: a wiped card is a new log, its offsets start again.
+// Which log of which gateway. A wiped card is a new log, and so is a topic that was deleted and declared again: the
+// offsets of either start again.
 struct identity {
   std::string gateway;
-  std::string incarnation;
+  std::string incarnation;  // of its store
+  std::string topic_id;     // UUID
   friend bool operator==(const identity&, const identity&) = default;
 };
 

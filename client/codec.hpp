@@ -42,6 +42,7 @@ void encode_settle(std::string& out, std::uint64_t tag, outcome outcome, bool mu
 struct place {
   std::string_view topic;
   std::uint32_t partition = 0;
+  std::string_view topic_id = {};
 };
 void encode_produce(std::string& out, std::uint32_t correlation, const place& where, std::string_view batch);
 void encode_fetch(std::string& out, std::uint32_t correlation, const fetch_request& request);
@@ -78,6 +79,8 @@ struct done {
   std::uint32_t partitions = 0;
   std::uint64_t message_count = 0;
 };
+  std::string topic_id = {};
+  std::string notice = {};
 struct refusal {
   std::uint32_t correlation = 0;  // 0 = of no request
   bool closing = false;

@@ -95,7 +95,7 @@ awaitable<std::uint64_t> connection::declare_queue(const queue_definition& queue
   return requests::declare_queue(state_->current, queue, passive);
 }
 
-awaitable<std::uint32_t> connection::declare_topic(const topic_definition& topic, bool passive) {
+awaitable<declared_topic> connection::declare_topic(const topic_definition& topic, bool passive) {
   return requests::declare_topic(state_->current, topic, passive);
 }
 
@@ -152,13 +152,13 @@ awaitable<offset_t> connection::produce(std::string_view topic, std::uint32_t pa
 awaitable<fetched> connection::fetch(const fetch_request& request) { return requests::fetch(state_->current, request); }
 
 awaitable<listed_offset> connection::list_offset(std::string_view topic, std::uint32_t partition,
-                                                 std::int64_t timestamp_ms) {
-  return requests::list_offset(state_->current, {topic, partition}, timestamp_ms);
+                                                 std::int64_t timestamp_ms, std::string_view topic_id) {
+  return requests::list_offset(state_->current, {topic, partition, topic_id}, timestamp_ms);
 }
 
 awaitable<> connection::commit_offset(std::string_view group, std::string_view topic, std::uint32_t partition,
-                                      offset_t offset, std::string_view metadata) {
-  return requests::commit_offset(state_->current, group, {topic, partition}, offset, metadata);
+                                      offset_t offset, std::string_view metadata, std::string_view topic_id) {
+  return requests::commit_offset(state_->current, group, {topic, partition, topic_id}, offset, metadata);
 }
 
 awaitable<std::optional<committed_offset>> connection::fetch_offset(std::string_view group, std::string_view topic,

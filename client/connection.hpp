@@ -39,8 +39,7 @@ class connection {
   // Ready messages in it.
   awaitable<std::uint64_t> declare_queue(std::string_view name, bool passive = false);
   awaitable<std::uint64_t> declare_queue(const queue_definition& queue, bool passive = false);
-  // Its number of partitions.
-  awaitable<std::uint32_t> declare_topic(const topic_definition& topic, bool passive = false);
+  awaitable<declared_topic> declare_topic(const topic_definition& topic, bool passive = false);
   awaitable<> bind(std::string_view exchange, std::string_view target_kind, std::string_view target,
                    std::string_view routing_key);
   awaitable<> unbind(std::string_view exchange, std::string_view target_kind, std::string_view target,
@@ -74,9 +73,11 @@ class connection {
   // The base offset of a batch made with batch_builder.
   awaitable<offset_t> produce(std::string_view topic, std::uint32_t partition, std::string_view batch);
   awaitable<fetched> fetch(const fetch_request& request);
-  awaitable<listed_offset> list_offset(std::string_view topic, std::uint32_t partition, std::int64_t timestamp_ms);
+  // `topic_id`, as in fetch_request: an offset means nothing in a topic that was deleted and declared again.
+  awaitable<listed_offset> list_offset(std::string_view topic, std::uint32_t partition, std::int64_t timestamp_ms,
+                                       std::string_view topic_id = {});
   awaitable<> commit_offset(std::string_view group, std::string_view topic, std::uint32_t partition, offset_t offset,
-                            std::string_view metadata = {});
+                            std::string_view metadata = {}, std::string_view topic_id = {});
   awaitable<std::optional<committed_offset>> fetch_offset(std::string_view group, std::string_view topic,
                                                           std::uint32_t partition);
 

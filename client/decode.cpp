@@ -55,9 +55,10 @@ result<incoming> decode_connected(const tg_frame& frame) {
 }
 
 result<incoming> decode_done(const tg_frame& frame) {
-  tg_Done message = tg_Done_init_zero;
+  tg_Done message = {};
   if (!tg_frame_decode(&frame, tg_Done_fields, &message)) return malformed("Done");
-  return done{message.correlation, message.partitions, message.message_count};
+  return done{message.correlation, message.partitions, message.message_count, text(message.topic_id),
+              text(message.notice)};
 }
 
 result<incoming> decode_error(const tg_frame& frame) {

@@ -173,16 +173,18 @@ void encode_fetch(std::string& out, std::uint32_t correlation, const fetch_reque
                          .offset = request.offset,
                          .max_bytes = request.max_bytes,
                          .min_bytes = request.min_bytes,
-                         .max_wait_ms = static_cast<std::uint32_t>(request.max_wait.count())};
-  append(out, TG_FETCH, tg_Fetch_fields, message, request.topic.size());
+                         .max_wait_ms = static_cast<std::uint32_t>(request.max_wait.count()),
+                         .topic_id = borrow(request.topic_id)};
+  append(out, TG_FETCH, tg_Fetch_fields, message, request.topic.size() + request.topic_id.size());
 }
 
 void encode_list_offset(std::string& out, std::uint32_t correlation, const place& where, std::int64_t timestamp_ms) {
   const tg_ListOffset message{.correlation = correlation,
                               .topic = borrow(where.topic),
                               .partition = where.partition,
-                              .timestamp_ms = timestamp_ms};
-  append(out, TG_LIST_OFFSET, tg_ListOffset_fields, message, where.topic.size());
+                              .timestamp_ms = timestamp_ms,
+                              .topic_id = borrow(where.topic_id)};
+  append(out, TG_LIST_OFFSET, tg_ListOffset_fields, message, where.topic.size() + where.topic_id.size());
 }
 
 void encode_commit_offset(std::string& out, std::uint32_t correlation, std::string_view group, const place& where,
@@ -192,8 +194,10 @@ void encode_commit_offset(std::string& out, std::uint32_t correlation, std::stri
                                 .topic = borrow(where.topic),
                                 .partition = where.partition,
                                 .offset = offset,
-                                .metadata = borrow(metadata)};
-  append(out, TG_COMMIT_OFFSET, tg_CommitOffset_fields, message, group.size() + where.topic.size() + metadata.size());
+                                .metadata = borrow(metadata),
+                                .topic_id = borrow(where.topic_id)};
+  append(out, TG_COMMIT_OFFSET, tg_CommitOffset_fields, message,
+         group.size() + where.topic.size() + metadata.size() + where.topic_id.size());
 }
 
 void encode_fetch_offset(std::string& out, std::uint32_t correlation, std::string_view group, const place& where) {

@@ -17,11 +17,11 @@ awaitable<std::uint64_t> declare_queue(held on, const queue_definition& queue, b
   co_return done.message_count;
 }
 
-awaitable<std::uint32_t> declare_topic(held on, const topic_definition& topic, bool passive) {
+awaitable<declared_topic> declare_topic(held on, const topic_definition& topic, bool passive) {
   const auto done = co_await on->ask<codec::done>([&](std::string& out, std::uint32_t correlation) {
     codec::encode_declare_topic(out, correlation, topic, passive);
   });
-  co_return done.partitions;
+  co_return declared_topic{done.partitions, done.topic_id, done.notice};
 }
 
 awaitable<> bind(held on, codec::binding binding) {

@@ -17,7 +17,7 @@ using held = std::shared_ptr<session>;
 
 awaitable<> declare_exchange(held on, std::string_view name, std::string_view type, bool passive);
 awaitable<std::uint64_t> declare_queue(held on, const queue_definition& queue, bool passive);
-awaitable<std::uint32_t> declare_topic(held on, const topic_definition& topic, bool passive);
+awaitable<declared_topic> declare_topic(held on, const topic_definition& topic, bool passive);
 awaitable<> bind(held on, codec::binding binding);
 awaitable<> unbind(held on, codec::binding binding);
 awaitable<> erase(held on, std::string_view kind, std::string_view name);

@@ -77,7 +77,10 @@ asio::awaitable<void> scripted_peer::give_bytes(std::string bytes) {
 }
 
 asio::awaitable<void> scripted_peer::give_done(std::uint32_t correlation) {
-  const tg_Done done{.correlation = correlation, .partitions = 4, .message_count = 12};
+  tg_Done done{};
+  done.correlation = correlation;
+  done.partitions = 4;
+  done.message_count = 12;
   co_await give(TG_DONE, tg_Done_fields, &done);
 }
 

@@ -73,6 +73,12 @@ struct topic_definition {
   std::vector<std::string> protect = {};       // groups whose unread records go last
 };
 
+struct declared_topic {
+  std::uint32_t partitions = 0;
+  std::string id;      // UUID, a new one each time a topic of the name is made
+  std::string notice;  // for a person: it is declared, but hardly as was meant; empty = nothing to say
+};
+
 // Owned; the header views point into `storage`.
 struct delivery {
   std::uint32_t consumer = 0;
@@ -93,6 +99,7 @@ struct fetch_request {
   std::uint32_t max_bytes = 0;  // 0 = the broker's
   std::uint32_t min_bytes = 1;
   std::chrono::milliseconds max_wait{0};
+  std::string topic_id = {};  // refused if another topic has taken the name (PRECONDITION, topic_id); empty = any
 };
 
 struct fetched {

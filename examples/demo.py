@@ -291,7 +291,7 @@ class Demo:
 
 
 class Centre:
-    """What a consumer at the centre sees, remembering one number per (gateway, incarnation, topic, partition)."""
+    """What a consumer at the centre sees, remembering one number per (gateway, incarnation, topic id, partition)."""
 
     def __init__(self, records):
         highest, seen = {}, set()
@@ -299,7 +299,7 @@ class Centre:
         last_reading = {}
         for record in records:
             headers = record["headers"]
-            source = tuple(headers[name] for name in ("tg-gateway", "tg-incarnation", "tg-topic", "tg-partition"))
+            source = tuple(headers[name] for name in ("tg-gateway", "tg-incarnation", "tg-topic-id", "tg-partition"))
             offset = int(headers["tg-offset"])
             if offset <= highest.get(source, -1):
                 self.resent += 1

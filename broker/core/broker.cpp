@@ -38,7 +38,7 @@ broker::~broker() = default;
 
 session_id broker::attach(session_events& events) {
   const session_id id{next_session_++};
-  sessions_[id] = {&events, {}, {}};
+  sessions_[id].events = &events;
   return id;
 }
 
@@ -153,11 +153,13 @@ result<void> broker::check_overflow(const topic& topic, const partition& partiti
   const bool is_counted =
       bound.retention_records == 0 || partition.next - log_start + records <= bound.retention_records;
   if (fits && is_counted) return {};
-  return error{errc::store_full,
-               fmt::format("topic '{}' holds {} records in {} KiB in this partition, as much as it may, and rejects "
-                           "more: let its readers move on, or raise its retention",
-                           bound.name, partition.next - log_start, held / limits::kib),
-               "topic"};
+  const std::string reader = kept_for(bound, partition);
+  return error{
+      errc::store_full,
+      fmt::format("topic '{}' holds {} records in {} KiB in this partition, as much as it may{}{}, and rejects "
+                  "more: let its readers move on, or raise its retention",
+                  bound.name, partition.next - log_start, held / limits::kib, reader.empty() ? "" : ", ", reader),
+      "topic"};
 }
 
 result<void> broker::check_overflow(const message_view& message, const route& route) {

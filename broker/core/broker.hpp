@@ -44,6 +44,15 @@ struct publish_request {
   std::uint64_t sequence = 0;  // of the producer
 };
 
+// A topic by its name; with an id only the one whose UUID that is, and none that was declared under the name since.
+struct topic_name {
+  std::string_view name;
+  std::string_view id;
+  topic_name(std::string_view name, std::string_view id = {}) : name(name), id(id) {}
+  topic_name(const std::string& name) : name(name) {}
+  topic_name(const char* name) : name(name) {}
+};
+
 struct fetched {
   offset_t log_start = 0;
   offset_t high_watermark = 0;
@@ -120,7 +129,7 @@ class broker {
   result<publish_outcome> publish(const message_view& message, const publish_request& request);
   std::uint64_t clock_corrections = 0;  // partitions whose stamps went back
   // One record batch v2; returns its base offset. Settled like a publish.
-  result<offset_t> produce(std::string_view topic, std::uint32_t partition, std::string_view batch,
+  result<offset_t> produce(const topic_name& topic, std::uint32_t partition, std::string_view batch,
                            const receipt& answer);
   std::uint64_t durable_sequence(const producer_ref& producer) const { return producers_.durable_sequence(producer); }
 
@@ -150,14 +159,16 @@ class broker {
 
   // Whole batches from the one that holds the offset; the first however large. An offset outside of what is retained
   // comes back as out_of_range with the valid range. Damaged batches are passed over, and stand in the loss ledger.
-  result<fetched> fetch(std::string_view topic, std::uint32_t partition, offset_t offset, std::size_t bytes_max);
+  result<fetched> fetch(const topic_name& topic, std::uint32_t partition, offset_t offset, std::size_t bytes_max);
   // The next change of the partition is told to the session, once, as that of this stream.
-  result<stream_id> watch(session_id session, std::string_view topic, std::uint32_t partition);
-  result<fetched> range(std::string_view topic, std::uint32_t partition) const;
-  result<offset_t> find_time(std::string_view topic, std::uint32_t partition, std::int64_t timestamp_ms) const;
-  result<void> commit_offset(std::string_view group, std::string_view topic, std::uint32_t partition, offset_t offset,
+  result<stream_id> watch(session_id session, const topic_name& topic, std::uint32_t partition);
+  result<fetched> range(const topic_name& topic, std::uint32_t partition) const;
+  result<offset_t> find_time(const topic_name& topic, std::uint32_t partition, std::int64_t timestamp_ms) const;
+  result<void> commit_offset(std::string_view group, const topic_name& topic, std::uint32_t partition, offset_t offset,
                              std::string_view metadata, const receipt& answer);
-  result<std::optional<store::cursor_state>> committed(std::string_view group, std::string_view topic,
+  // Names that the topic protects and no group carries: until one commits an offset, what they protect is everything.
+  std::vector<std::string> unmatched_protect(const topic& topic) const;
+  result<std::optional<store::cursor_state>> committed(std::string_view group, const topic_name& topic,
                                                        std::uint32_t partition) const;
 
   std::vector<queue_row> list_queues() const;
@@ -218,12 +229,22 @@ class broker {
   result<void> check_topic(const topic_request& request) const;
   const route* find_route(const message_view& message, route& own);
   error no_topic(std::string_view name) const;
-  result<partition*> partition_of(std::string_view topic, std::uint32_t number) const;
+  result<partition*> partition_of(const topic_name& topic, std::uint32_t number) const;
   result<void> append(const message_view& message, const route& route, course course);
   // The one that a keyless message of this turn goes to, or a keyed one always.
   partition& choose(topic& topic, std::string_view key);
 
   // in_memory.cpp
+  // The partition is about to be deleted: a loss record of what groups that read it had still to read.
+  void lose_unread(const topic_definition& topic, std::uint32_t number, const partition& partition);
+  // By the slowest group of a protected name; none: no group of the name has committed an offset there.
+  std::optional<offset_t> read_by(const partition& partition, std::string_view name) const;
+  // In words: which protected group the partition keeps what it holds for; empty: for none.
+  std::string kept_for(const topic_definition& topic, const partition& partition) const;
+  void tell_unmatched_protect(const topic& topic) const;
+  void tell_unmatched_protect() const;
+  // The end where nobody is known to read it.
+  offset_t unread_from(const topic_definition& topic, const partition& partition) const;
   error memory_full_error() const;
   result<void> check_memory(std::string_view kind, const durability& durability, std::uint64_t retention_bytes) const;
   // In memory as it was, or out of it.

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "broker/base/bytes.hpp"
 #include "broker/base/log.hpp"
@@ -12,6 +13,21 @@ namespace {
 
 error no_queue(std::string_view name) {
   return {errc::not_found, fmt::format("no queue '{}'; declare it first", name), "queue"};
+}
+
+// Of what no queue or topic of today holds.
+loss_row named_by_source(const store::loss_record& record) {
+  const std::string& source = record.source;
+  switch (record.reason) {
+    case store::loss_reason::device: return {0, "device", source, 0, {}};
+    case store::loss_reason::deleted: {
+      const std::size_t slash = source.rfind('/');
+      std::uint32_t partition = 0;
+      std::from_chars(source.data() + std::min(slash + 1, source.size()), source.data() + source.size(), partition);
+      return {0, "topic", source.substr(0, slash), partition, {}};
+    }
+    default: return {0, "store", source, 0, {}};
+  }
 }
 
 }  // namespace
@@ -93,17 +109,24 @@ error broker::no_topic(std::string_view name) const {
   return {errc::not_found, fmt::format("no topic '{}'; declare it first", name), "topic"};
 }
 
-result<partition*> broker::partition_of(std::string_view topic, std::uint32_t number) const {
-  const auto found = topics_.find(topic);
-  if (found == topics_.end()) return no_topic(topic);
+result<partition*> broker::partition_of(const topic_name& topic, std::uint32_t number) const {
+  const auto found = topics_.find(topic.name);
+  if (found == topics_.end()) return no_topic(topic.name);
+  const std::string& id = found->second->definition().uuid;
+  if (!topic.id.empty() && topic.id != id) {
+    return error{errc::precondition,
+                 fmt::format("topic '{}' was deleted and declared again: it is {} now, not {}; its offsets begin anew",
+                             topic.name, id, topic.id),
+                 "topic_id"};
+  }
   if (partition* const partition = found->second->find(number)) return partition;
-  return error{
-      errc::not_found,
-      fmt::format("topic '{}' has partitions 0 to {}, not {}", topic, found->second->partitions().size() - 1, number),
-      "partition"};
+  return error{errc::not_found,
+               fmt::format("topic '{}' has partitions 0 to {}, not {}", topic.name,
+                           found->second->partitions().size() - 1, number),
+               "partition"};
 }
 
-result<offset_t> broker::produce(std::string_view topic, std::uint32_t number, std::string_view bytes,
+result<offset_t> broker::produce(const topic_name& topic, std::uint32_t number, std::string_view bytes,
                                  const receipt& answer) {
   const auto partition = partition_of(topic, number);
   if (!partition) return partition.error();
@@ -114,7 +137,7 @@ result<offset_t> broker::produce(std::string_view topic, std::uint32_t number, s
   }
   const auto batch = check_produced(bytes);
   if (!batch) return batch.error();
-  const auto& into = *topics_.find(topic)->second;
+  const auto& into = *topics_.find(topic.name)->second;
   const durability durability = into.definition().durability;
   const bool is_free = store_.is_free((*partition)->stream, (*partition)->next + batch->count);
   const course course = !durability.is_memory() ? course::written : is_free ? course::at_once : course::riding;
@@ -144,7 +167,7 @@ result<offset_t> broker::produce(std::string_view topic, std::uint32_t number, s
   return base;
 }
 
-result<fetched> broker::range(std::string_view topic, std::uint32_t number) const {
+result<fetched> broker::range(const topic_name& topic, std::uint32_t number) const {
   const auto partition = partition_of(topic, number);
   if (!partition) return partition.error();
   fetched out;
@@ -155,7 +178,7 @@ result<fetched> broker::range(std::string_view topic, std::uint32_t number) cons
   return out;
 }
 
-result<fetched> broker::fetch(std::string_view topic, std::uint32_t number, offset_t offset, std::size_t bytes_max) {
+result<fetched> broker::fetch(const topic_name& topic, std::uint32_t number, offset_t offset, std::size_t bytes_max) {
   auto out = range(topic, number);
   if (!out) return out;
   if (offset < out->log_start || offset > out->high_watermark) {
@@ -170,7 +193,7 @@ result<fetched> broker::fetch(std::string_view topic, std::uint32_t number, offs
     return !out->more;
   };
   const auto scanned =
-      store_.read().scan(stream, offset, take, [&](offset_range damaged) { lose(topic, stream, damaged); });
+      store_.read().scan(stream, offset, take, [&](offset_range damaged) { lose(topic.name, stream, damaged); });
   if (!scanned) return scanned.error();
   return out;
 }
@@ -192,7 +215,7 @@ void broker::lose(std::string_view topic, stream_id stream, offset_range damaged
              damaged.end - 1);
 }
 
-result<stream_id> broker::watch(session_id session, std::string_view topic, std::uint32_t number) {
+result<stream_id> broker::watch(session_id session, const topic_name& topic, std::uint32_t number) {
   const auto partition = partition_of(topic, number);
   if (!partition) return partition.error();
   const auto owner = sessions_.find(session);
@@ -202,14 +225,14 @@ result<stream_id> broker::watch(session_id session, std::string_view topic, std:
   return (*partition)->stream;
 }
 
-result<offset_t> broker::find_time(std::string_view topic, std::uint32_t number, std::int64_t timestamp_ms) const {
+result<offset_t> broker::find_time(const topic_name& topic, std::uint32_t number, std::int64_t timestamp_ms) const {
   const auto partition = partition_of(topic, number);
   if (!partition) return partition.error();
   if (store_.read().find((*partition)->stream) == nullptr) return offset_t{0};  // declared, not yet on flash
   return store_.read().find_time((*partition)->stream, timestamp_ms);
 }
 
-result<void> broker::commit_offset(std::string_view group, std::string_view topic, std::uint32_t number,
+result<void> broker::commit_offset(std::string_view group, const topic_name& topic, std::uint32_t number,
                                    offset_t offset, std::string_view metadata, const receipt& answer) {
   if (const auto checked = check_name("group", group); !checked) return checked.error();
   const auto partition = partition_of(topic, number);
@@ -236,7 +259,7 @@ result<void> broker::commit_offset(std::string_view group, std::string_view topi
   return {};
 }
 
-result<std::optional<store::cursor_state>> broker::committed(std::string_view group, std::string_view topic,
+result<std::optional<store::cursor_state>> broker::committed(std::string_view group, const topic_name& topic,
                                                              std::uint32_t number) const {
   const auto partition = partition_of(topic, number);
   if (!partition) return partition.error();
@@ -256,8 +279,7 @@ result<std::vector<loss_row>> broker::list_losses() const {
   }
   std::vector<loss_row> rows;
   for (const auto& [number, record] : *losses) {
-    const char* const kind = record.reason == store::loss_reason::device ? "device" : "store";
-    loss_row row = record.source.empty() ? owners[record.stream] : loss_row{0, kind, record.source, 0, {}};
+    loss_row row = record.source.empty() ? owners[record.stream] : named_by_source(record);
     row.number = number;
     row.record = record;
     rows.push_back(std::move(row));

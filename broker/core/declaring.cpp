@@ -142,6 +142,7 @@ void broker::load() {
     binding_ids_[binding] = id;
     next_binding_ = std::max(next_binding_, id + 1);
   }
+  tell_unmatched_protect();
 }
 
 void broker::define(char kind, std::string_view name, std::string value) {
@@ -285,7 +286,7 @@ void broker::create_topic(const topic_request& request) {
                         durability};
   auto created = std::make_unique<topic>(made);
   grow_topic(*created, std::max(1u, request.partitions));
-  topics_.emplace(request.name, std::move(created));
+  tell_unmatched_protect(*topics_.emplace(request.name, std::move(created)).first->second);
 }
 
 // To so many partitions, with the limits its definition has; and writes the definition.
@@ -335,6 +336,7 @@ result<void> broker::adopt_topic(const topic_request& request) {
         {store::stream_change::what::limit, stream, store::stream_kind::log, limits_of(wanted)});
   }
   grow_topic(*known->second, std::max<std::size_t>(request.partitions, wanted.partitions.size()));
+  tell_unmatched_protect(*known->second);
   note(milliseconds(0));
   return {};
 }
@@ -429,7 +431,9 @@ result<void> broker::remove_queue(std::string_view name, const receipt& answer) 
 result<void> broker::remove_topic(std::string_view name, const receipt& answer) {
   if (const auto found = topics_.find(name); found != topics_.end()) {
     remove_bindings([&](const auto& binding) { return binding.kind == target_kind::topic && binding.target == name; });
+    std::uint32_t number = 0;
     for (partition& partition : found->second->partitions()) {
+      lose_unread(found->second->definition(), number++, partition);
       store_.open_group().change_stream(
           {store::stream_change::what::drop, partition.stream, store::stream_kind::log, {}});
       const std::string prefix = store::cursor_key(partition.stream, "");

@@ -32,7 +32,7 @@ struct books {
   std::map<stream_id, stream_ledger> streams;
   std::set<std::pair<commit_number, stream_id>> dirty_streams;  // by dirty_since
   // By state table key. Only what differs from the table; an erased producer has no value.
-  std::unordered_map<std::string, dirty_entry<cursor_state>> dirty_cursors;
+  std::map<std::string, dirty_entry<cursor_state>> dirty_cursors;
   std::unordered_map<std::string, dirty_entry<std::optional<producer_state>>> dirty_producers;
   commit_number states_since = 0;       // the oldest of these two; 0 = none
   std::set<stream_id> streams_to_free;  // chunks below the log start remain

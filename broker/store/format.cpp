@@ -89,6 +89,7 @@ std::string_view name(loss_reason reason) {
     case loss_reason::messages_max: return "messages_max";
     case loss_reason::bytes_max: return "bytes_max";
     case loss_reason::device: return "device";
+    case loss_reason::deleted: return "deleted";
   }
   return "unknown";
 }

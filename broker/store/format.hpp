@@ -141,6 +141,7 @@ enum class loss_reason : std::uint8_t {
   device = 6,        // a device no longer had it: it never came
   messages_max = 7,  // of a queue
   bytes_max = 8,
+  deleted = 9,  // the topic was, before a group that reads it had come to its end
 };
 std::string_view name(loss_reason reason);
 
@@ -148,7 +149,9 @@ std::string_view name(loss_reason reason);
 struct loss_record {
   loss_reason reason = loss_reason::retention_bytes;
   stream_id stream{};
-  std::string source;  // of a device's loss: which device; the range is its sequences then
+  // Of a device's loss: which device; the range is its sequences then. Of a deleted topic: `topic/partition`. Of a
+  // store that was set aside: the file.
+  std::string source;
   offset_t first = 0;
   offset_t end = 0;
   std::uint64_t records = 0;

@@ -1,5 +1,6 @@
 // The writer's way of keeping logs within their bounds, and the store as a whole below its mark. What it drops stands
 // in the loss ledger, in the same commit.
+#include "broker/store/protection.hpp"
 #include "broker/store/rows.hpp"
 #include "broker/store/writer.hpp"
 
@@ -129,17 +130,27 @@ offset_t writer::head_end(const stream_ledger& ledger) {
 // Where nobody is protected: the log start.
 offset_t writer::read_by_protected(const lmdb::txn& txn, stream_id id, const stream_ledger& ledger) const {
   offset_t read = ledger.limits.protect.empty() ? ledger.log_start : ledger.next;
-  for (const std::string& group : ledger.limits.protect) {
-    const std::string key = cursor_key(id, group);
-    const auto dirty = books_.dirty_cursors.find(key);
-    if (dirty != books_.dirty_cursors.end()) {
-      read = std::min(read, dirty->second.state.offset);
-      continue;
-    }
-    const auto row = get_row(txn, tables_.state, key);
-    read = std::min(read, row ? decode_cursor(*row).offset : offset_t{0});
-  }
+  for (const std::string& name : ledger.limits.protect) read = std::min(read, read_by(txn, id, name));
   return std::max(read, ledger.log_start);
+}
+
+// Rows of the table count where nothing newer is in the journal.
+offset_t writer::read_by(const lmdb::txn& txn, stream_id id, const std::string& name) const {
+  const auto newer = lowest_committed(books_.dirty_cursors, cursor_key(id, ""), name,
+                                      [](const auto& entry) { return entry.state.offset; });
+  std::optional<offset_t> lowest = newer;
+  const auto take = [&](const lmdb::entry& row) {
+    if (books_.dirty_cursors.contains(std::string(row.key))) return;
+    const offset_t offset = decode_cursor(unsealed_or_fail(tables_.state, row)).offset;
+    lowest = std::min(lowest.value_or(offset), offset);
+  };
+  std::string key = cursor_key(id, name);
+  lmdb::cursor rows(txn, tables_.state);
+  auto row = rows.seek(key);
+  if (row && row->key == key) take(*row);
+  key.push_back('/');
+  for (row = rows.seek(key); row && row->key.starts_with(key); row = rows.next()) take(*row);
+  return lowest.value_or(0);
 }
 
 // Heads, one by one, while there is one and the condition holds; it is asked with the bytes dropped so far.

@@ -113,6 +113,8 @@ class writer {
   std::optional<stream_id> largest_droppable(const lmdb::txn& txn, bool also_unread) const;
   static offset_t head_end(const stream_ledger& ledger);
   offset_t read_by_protected(const lmdb::txn& txn, stream_id id, const stream_ledger& ledger) const;
+  // By the slowest of the groups that a protected name means; 0 = none has committed anything.
+  offset_t read_by(const lmdb::txn& txn, stream_id id, const std::string& name) const;
   void drop_head_while(lmdb::txn& txn, stream_id id, stream_ledger& ledger, loss_reason reason,
                        const std::function<bool(std::uint64_t dropped)>& goes_on);
   bool drop_head(lmdb::txn& txn, stream_id id, stream_ledger& ledger);

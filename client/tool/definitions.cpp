@@ -32,9 +32,12 @@ awaitable<int> declare(environment& environment, const declare_arguments& argume
     done["ready"] = ready;
     line += fmt::format(": {} ready", ready);
   } else {
-    const std::uint32_t partitions = co_await environment.broker.declare_topic(arguments.topic, arguments.passive);
+    const client::declared_topic topic = co_await environment.broker.declare_topic(arguments.topic, arguments.passive);
+    const std::uint32_t partitions = topic.partitions;
     done["partitions"] = partitions;
     line += fmt::format(": {} partition{}", partitions, partitions == 1 ? "" : "s");
+    done["uuid"] = topic.id;
+    if (!topic.notice.empty()) remark(topic.notice);
   }
   tell(environment, done, line);
   co_return exit_ok;

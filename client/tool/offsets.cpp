@@ -11,26 +11,27 @@ using client::awaitable;
 
 namespace {
 
-awaitable<void> move_group(environment& environment, const offsets_arguments& arguments, std::uint32_t partition) {
-  const offset_t to = co_await offset_at(environment.broker, arguments.topic, partition, *arguments.set);
-  const auto range = co_await environment.broker.list_offset(arguments.topic, partition, client::timestamp_end);
+awaitable<void> move_group(environment& environment, const offsets_arguments& arguments, const found_topic& topic,
+                           std::uint32_t partition) {
+  const offset_t to = co_await offset_at(environment.broker, topic, partition, *arguments.set);
+  const auto range = co_await environment.broker.list_offset(topic.name, partition, client::timestamp_end, topic.id);
   if (to < range.log_start || to > range.high_watermark) {
     throw error_exception(
         {errc::out_of_range, fmt::format("offset {} of {} partition {} is outside of {} to {}", to, arguments.topic,
                                          partition, range.log_start, range.high_watermark)});
   }
-  co_await environment.broker.commit_offset(arguments.group, arguments.topic, partition, to);
+  co_await environment.broker.commit_offset(arguments.group, topic.name, partition, to, {}, topic.id);
 }
 
-awaitable<json::object> standing(environment& environment, const offsets_arguments& arguments,
+awaitable<json::object> standing(environment& environment, const offsets_arguments& arguments, const found_topic& topic,
                                  std::uint32_t partition) {
-  const auto range = co_await environment.broker.list_offset(arguments.topic, partition, client::timestamp_end);
+  const auto range = co_await environment.broker.list_offset(topic.name, partition, client::timestamp_end, topic.id);
   json::object row{{"topic", arguments.topic},
                    {"partition", partition},
                    {"log_start", range.log_start},
                    {"high_watermark", range.high_watermark}};
   if (arguments.group.empty()) co_return row;
-  const auto committed = co_await environment.broker.fetch_offset(arguments.group, arguments.topic, partition);
+  const auto committed = co_await environment.broker.fetch_offset(arguments.group, topic.name, partition, topic.id);
   row["group"] = arguments.group;
   row["committed"] = committed ? json::value(committed->offset) : json::value();
   // A group that stands before the start can no longer read what is gone.
@@ -43,10 +44,10 @@ awaitable<json::object> standing(environment& environment, const offsets_argumen
 
 awaitable<int> show_offsets(environment& environment, const offsets_arguments& arguments) {
   json::array rows;
-  const auto partitions = co_await partitions_of(environment.broker, arguments.topic, arguments.partition);
-  for (const std::uint32_t partition : partitions) {
-    if (arguments.set) co_await move_group(environment, arguments, partition);
-    rows.push_back(co_await standing(environment, arguments, partition));
+  const found_topic topic = co_await find_topic(environment.broker, arguments.topic, arguments.partition);
+  for (const std::uint32_t partition : topic.partitions) {
+    if (arguments.set) co_await move_group(environment, arguments, topic, partition);
+    rows.push_back(co_await standing(environment, arguments, topic, partition));
   }
   if (environment.json) {
     print_json(rows);

@@ -6,20 +6,20 @@ namespace tidegate::tool {
 
 using client::awaitable;
 
-awaitable<std::vector<std::uint32_t>> partitions_of(client::connection& broker, const std::string& topic,
-                                                    std::optional<std::uint32_t> only) {
-  if (only) co_return std::vector<std::uint32_t>(1, *only);
+awaitable<found_topic> find_topic(client::connection& broker, const std::string& name,
+                                  std::optional<std::uint32_t> only) {
   client::topic_definition asked;
-  asked.name = topic;
-  std::vector<std::uint32_t> partitions(co_await broker.declare_topic(asked, true));
-  std::iota(partitions.begin(), partitions.end(), 0u);
-  co_return partitions;
+  asked.name = name;
+  const client::declared_topic declared = co_await broker.declare_topic(asked, true);
+  found_topic topic{name, declared.id, std::vector<std::uint32_t>(only ? 1 : declared.partitions)};
+  std::iota(topic.partitions.begin(), topic.partitions.end(), only.value_or(0));
+  co_return topic;
 }
 
-awaitable<offset_t> offset_at(client::connection& broker, const std::string& topic, std::uint32_t partition,
+awaitable<offset_t> offset_at(client::connection& broker, const found_topic& topic, std::uint32_t partition,
                               moment where) {
   if (where.offset) co_return *where.offset;
-  const auto found = co_await broker.list_offset(topic, partition, where.timestamp_ms);
+  const auto found = co_await broker.list_offset(topic.name, partition, where.timestamp_ms, topic.id);
   co_return found.offset;
 }
 

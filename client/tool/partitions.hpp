@@ -9,11 +9,18 @@
 
 namespace tidegate::tool {
 
-// The one asked for, or all that the topic has.
-client::awaitable<std::vector<std::uint32_t>> partitions_of(client::connection& broker, const std::string& topic,
-                                                            std::optional<std::uint32_t> only);
+// A topic as it was found. Offsets are asked for with its id, so that they cannot be those of another topic that was
+// declared under the name meanwhile.
+struct found_topic {
+  std::string name;
+  std::string id;
+  std::vector<std::uint32_t> partitions;  // the one asked for, or all that it has
+};
 
-client::awaitable<offset_t> offset_at(client::connection& broker, const std::string& topic, std::uint32_t partition,
+client::awaitable<found_topic> find_topic(client::connection& broker, const std::string& name,
+                                          std::optional<std::uint32_t> only);
+
+client::awaitable<offset_t> offset_at(client::connection& broker, const found_topic& topic, std::uint32_t partition,
                                       moment where);
 
 }  // namespace tidegate::tool

@@ -52,6 +52,7 @@ class reading {
   environment& environment_;
   const tail_arguments& arguments_;
   task_group tasks_;
+  found_topic topic_;
   std::deque<position> positions_;
   std::uint64_t shown_ = 0;
   bool complete_ = true;
@@ -59,14 +60,15 @@ class reading {
 
 awaitable<void> reading::begin(position& at) {
   client::connection& broker = environment_.broker;
-  const auto range = co_await broker.list_offset(arguments_.topic, at.partition, client::timestamp_end);
+  const auto range = co_await broker.list_offset(topic_.name, at.partition, client::timestamp_end, topic_.id);
   if (!arguments_.follow) at.end = range.high_watermark;
   std::optional<client::committed_offset> group;
-  if (!arguments_.group.empty()) group = co_await broker.fetch_offset(arguments_.group, arguments_.topic, at.partition);
+  if (!arguments_.group.empty())
+    group = co_await broker.fetch_offset(arguments_.group, topic_.name, at.partition, topic_.id);
   if (group) {
     at.next = group->offset;
   } else {
-    at.next = co_await offset_at(broker, arguments_.topic, at.partition, arguments_.from);
+    at.next = co_await offset_at(broker, topic_, at.partition, arguments_.from);
   }
   at.committed = group ? group->offset : std::numeric_limits<offset_t>::max();
 }
@@ -74,7 +76,8 @@ awaitable<void> reading::begin(position& at) {
 awaitable<void> reading::follow(position& at) {
   while (at.next < at.end && !enough()) {
     client::fetch_request request;
-    request.topic = arguments_.topic;
+    request.topic = topic_.name;
+    request.topic_id = topic_.id;
     request.partition = at.partition;
     request.offset = at.next;
     if (arguments_.follow) request.max_wait = poll_time;
@@ -149,7 +152,7 @@ void reading::show(const position& at, const record_view& record) {
 awaitable<void> reading::commit(position& at) {
   if (arguments_.group.empty() || at.committed == at.next) co_return;
   const offset_t upto = at.next;
-  co_await environment_.broker.commit_offset(arguments_.group, arguments_.topic, at.partition, upto);
+  co_await environment_.broker.commit_offset(arguments_.group, topic_.name, at.partition, upto, {}, topic_.id);
   at.committed = upto;
   at.committed_at = steady_clock::now();
 }
@@ -159,8 +162,8 @@ awaitable<void> reading::read_to_ends() {
 }
 
 awaitable<int> reading::run() {
-  const auto partitions = co_await partitions_of(environment_.broker, arguments_.topic, arguments_.partition);
-  for (const std::uint32_t partition : partitions) {
+  topic_ = co_await find_topic(environment_.broker, arguments_.topic, arguments_.partition);
+  for (const std::uint32_t partition : topic_.partitions) {
     positions_.push_back({.partition = partition});
     co_await begin(positions_.back());
   }

@@ -74,7 +74,7 @@ class Consumer:
 
     def take(self, record):
         headers = record["headers"]
-        source = tuple(headers[name] for name in ("tg-gateway", "tg-incarnation", "tg-topic", "tg-partition"))
+        source = tuple(headers[name] for name in ("tg-gateway", "tg-incarnation", "tg-topic-id", "tg-partition"))
         offset = int(headers["tg-offset"])
         if offset <= self.highest.get(source, -1):
             self.duplicates += 1

@@ -121,14 +121,14 @@ void application::settled(std::uint64_t token, const error* refusal) {
   if (found.empty()) return;
   const waiting_request& request = found.mapped();
   if (refusal != nullptr) return session_.refuse(request.correlation, *refusal);
-  if (request.answer == TG_DONE) return answer_done(request.correlation, request.number, request.partitions);
+  if (request.answer == TG_DONE) return answer_done(request);
   const tg_Produced produced{request.correlation, request.number};
   append_frame(session_.outbox(), TG_PRODUCED, tg_Produced_fields, &produced, 0);
 }
 
-void application::answer_done(std::uint32_t correlation, std::uint64_t message_count, std::uint32_t partitions) {
-  const tg_Done done{correlation, partitions, message_count};
-  append_frame(session_.outbox(), TG_DONE, tg_Done_fields, &done, 0);
+void application::answer_done(const waiting_request& done) {
+  const tg_Done answer{done.correlation, done.partitions, done.number, bytes_of(done.topic_id), bytes_of(done.notice)};
+  append_frame(session_.outbox(), TG_DONE, tg_Done_fields, &answer, done.topic_id.size() + done.notice.size());
   session_.wake();
 }
 
@@ -265,7 +265,7 @@ void application::consume(const tg_frame& frame) {
   if (!id) return session_.refuse(consume.correlation, id.error());
   consumers_[*id] = {consume.consumer, consume.auto_ack};
   deliverable(*id);
-  answer_done(consume.correlation);
+  answer_done({consume.correlation});
 }
 
 void application::cancel(const tg_frame& frame) {
@@ -283,7 +283,7 @@ void application::cancel(const tg_frame& frame) {
   unsettled_.forget(found->first);
   broker_.cancel(found->first);
   consumers_.erase(found);
-  answer_done(cancel.correlation);
+  answer_done({cancel.correlation});
 }
 
 void application::deliverable(core::consumer_id consumer) {

@@ -42,7 +42,7 @@ class application final : public role {
   };
   struct waiting_fetch {
     std::uint32_t correlation, partition;
-    std::string topic;
+    std::string topic, topic_id;
     offset_t offset;
     std::size_t bytes_min, bytes_max;
     milliseconds until;
@@ -57,6 +57,7 @@ class application final : public role {
     tg_member answer = TG_DONE;
     std::uint64_t number = 0;  // Produced: base offset; Done: message count
     std::uint32_t partitions = 0;
+    std::string topic_id = {}, notice = {};
   };
 
   void connected(const tg_Connect& connect);
@@ -92,7 +93,7 @@ class application final : public role {
   void answer_fetches(milliseconds now);
   bool try_fetch(waiting_fetch& fetch, bool due);
   bool still_too_little(waiting_fetch& fetch);
-  void answer_done(std::uint32_t correlation, std::uint64_t message_count = 0, std::uint32_t partitions = 0);
+  void answer_done(const waiting_request& done);
 
   session& session_;
   core::broker& broker_;

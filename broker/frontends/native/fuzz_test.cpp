@@ -73,10 +73,11 @@ conversation application_of_topics() {
   const std::string batch = produced_batch();
   for (std::uint32_t i = 0; i < 3; ++i) {
     add(frames, TG_PRODUCE, tg_Produce_fields, tg_Produce{20 + i, bytes_of("log"), i % 2, bytes_of(batch)});
-    add(frames, TG_FETCH, tg_Fetch_fields, tg_Fetch{30 + i, bytes_of("log"), i % 2, i, 1'000, i * 100, i * 1'000});
+    add(frames, TG_FETCH, tg_Fetch_fields,
+        tg_Fetch{30 + i, bytes_of("log"), i % 2, i, 1'000, i * 100, i * 1'000, bytes_of(i == 0 ? "" : "an id")});
   }
-  add(frames, TG_LIST_OFFSET, tg_ListOffset_fields, tg_ListOffset{40, bytes_of("log"), 0, 17});
-  add(frames, TG_LIST_OFFSET, tg_ListOffset_fields, tg_ListOffset{41, bytes_of("log"), 1, -1});
+  add(frames, TG_LIST_OFFSET, tg_ListOffset_fields, tg_ListOffset{40, bytes_of("log"), 0, 17, {}});
+  add(frames, TG_LIST_OFFSET, tg_ListOffset_fields, tg_ListOffset{41, bytes_of("log"), 1, -1, bytes_of("an id")});
   add(frames, TG_COMMIT_OFFSET, tg_CommitOffset_fields,
       tg_CommitOffset{42, bytes_of("g"), bytes_of("log"), 0, 2, bytes_of("m")});
   add(frames, TG_FETCH_OFFSET, tg_FetchOffset_fields, tg_FetchOffset{43, bytes_of("g"), bytes_of("log"), 0});

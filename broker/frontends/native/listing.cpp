@@ -124,6 +124,23 @@ json::array connections(const front_end& front_end) {
   return out;
 }
 
+// "topic: name" for names in `protect` that no group carries; the first few.
+json::array protected_without_group(const core::broker& broker) {
+  constexpr std::size_t names_max = 20;
+  json::array out;
+  for (const auto& row : broker.list_topics()) {
+    if (row.definition->protect.empty()) continue;
+    for (const std::string& group : broker.unmatched_protect(*broker.find_topic(row.definition->name))) {
+      if (out.size() == names_max) {
+        out.emplace_back("...");
+        return out;
+      }
+      out.emplace_back(fmt::format("{}: {}", row.definition->name, group));
+    }
+  }
+  return out;
+}
+
 json::object status(front_end& front_end) {
   core::broker& broker = front_end.broker();
   const auto& pages = broker.storage().pages();

@@ -53,7 +53,7 @@ void application::declare_exchange(const tg_frame& frame) {
     return session_.fail(does_not_decode("DeclareExchange"));
   const std::string_view name = view_of(declare.name);
   if (declare.passive) {
-    if (broker_.routes().find_exchange(name) != nullptr) return answer_done(declare.correlation);
+    if (broker_.routes().find_exchange(name) != nullptr) return answer_done({declare.correlation});
     return session_.refuse(declare.correlation, {errc::not_found, fmt::format("no exchange '{}'", name), "name"});
   }
   const auto type = parse_exchange_type(view_of(declare.type));
@@ -68,7 +68,7 @@ void application::declare_queue(const tg_frame& frame) {
   const std::string_view name = view_of(declare.name);
   const auto* const known = broker_.find_queue(name);
   if (declare.passive) {
-    if (known != nullptr) return answer_done(declare.correlation, known->ready());
+    if (known != nullptr) return answer_done({declare.correlation, TG_DONE, known->ready()});
     return session_.refuse(declare.correlation, {errc::not_found, fmt::format("no queue '{}'", name), "name"});
   }
   const auto durability = durability_of(declare.durability);
@@ -89,7 +89,9 @@ void application::declare_topic(const tg_frame& frame) {
   const auto partitions =
       known == nullptr ? std::max(1u, declare.partitions) : static_cast<std::uint32_t>(known->partitions().size());
   if (declare.passive) {
-    if (known != nullptr) return answer_done(declare.correlation, 0, partitions);
+    if (known != nullptr) {
+      return answer_done({declare.correlation, TG_DONE, 0, partitions, known->definition().uuid});
+    }
     return session_.refuse(declare.correlation, {errc::not_found, fmt::format("no topic '{}'", name), "name"});
   }
   const auto durability = durability_of(declare.durability);
@@ -97,12 +99,22 @@ void application::declare_topic(const tg_frame& frame) {
   const auto overflow = overflow_of(declare.overflow);
   if (!overflow) return session_.refuse(declare.correlation, overflow.error());
   const auto receipt = receipt_for({declare.correlation, TG_DONE, 0, partitions});
-  conclude(
-      receipt, declare.correlation,
+  const auto declared =
       broker_.declare_topic({std::string(name), declare.partitions, declare.retention_bytes,
                              milliseconds(static_cast<std::int64_t>(declare.retention_ms)), declare.retention_records,
                              *overflow, groups_of(view_of(declare.protect)), *durability},
-                            receipt));
+                            receipt);
+  if (declared) {
+    const core::topic& topic = *broker_.find_topic(name);
+    waiting_request& done = requests_[receipt.token];
+    done.topic_id = topic.definition().uuid;
+    for (const std::string& group : broker_.unmatched_protect(topic)) {
+      done.notice.append(
+          fmt::format("{}topic '{}' protects '{}', and no group '{}' or '{}/...' has committed an offset yet",
+                      done.notice.empty() ? "" : "; ", name, group, group, group));
+    }
+  }
+  conclude(receipt, declare.correlation, declared);
 }
 
 void application::bind(const tg_frame& frame) {
@@ -173,11 +185,14 @@ void application::fetch(const tg_frame& frame) {
   waiting_fetch waiting{fetch.correlation,
                         fetch.partition,
                         std::string(view_of(fetch.topic)),
+                        std::string(view_of(fetch.topic_id)),
                         fetch.offset,
                         std::clamp<std::size_t>(fetch.min_bytes, 1, bytes_max),
                         bytes_max,
                         session_.now() + wait};
   if (try_fetch(waiting, wait.count() == 0)) return;
+  // While it waits another topic may take the name.
+  waiting.topic_id = broker_.find_topic(waiting.topic)->definition().uuid;
   if (fetches_.size() >= limits::fetches_waiting) {
     return session_.refuse(
         fetch.correlation,
@@ -191,7 +206,7 @@ void application::fetch(const tg_frame& frame) {
 bool application::try_fetch(waiting_fetch& fetch, bool due) {
   fetch.look = false;
   if (!due && still_too_little(fetch)) return false;
-  const auto fetched = broker_.fetch(fetch.topic, fetch.partition, fetch.offset, fetch.bytes_max);
+  const auto fetched = broker_.fetch({fetch.topic, fetch.topic_id}, fetch.partition, fetch.offset, fetch.bytes_max);
   if (!fetched) {
     session_.refuse(fetch.correlation, fetched.error());
     return true;
@@ -200,7 +215,7 @@ bool application::try_fetch(waiting_fetch& fetch, bool due) {
   if (!enough && !due && !fetched->out_of_range) {
     fetch.counted = fetched->batches.size();
     fetch.counted_end = fetched->high_watermark;
-    fetch.stream = broker_.watch(session_.id(), fetch.topic, fetch.partition).value();
+    fetch.stream = broker_.watch(session_.id(), {fetch.topic, fetch.topic_id}, fetch.partition).value();
     return false;
   }
   const tg_Fetched answer{fetch.correlation, fetched->out_of_range ? tg_Code_OUT_OF_RANGE : tg_Code_OK,
@@ -213,12 +228,12 @@ bool application::try_fetch(waiting_fetch& fetch, bool due) {
 // Looks only at what is new, so that waiting for many bytes does not read the first of them with every commit.
 bool application::still_too_little(waiting_fetch& fetch) {
   if (fetch.counted == 0) return false;
-  const auto added = broker_.fetch(fetch.topic, fetch.partition, fetch.counted_end, fetch.bytes_max);
+  const auto added = broker_.fetch({fetch.topic, fetch.topic_id}, fetch.partition, fetch.counted_end, fetch.bytes_max);
   if (!added || added->out_of_range || added->more || added->log_start > fetch.offset) return false;
   fetch.counted += added->batches.size();
   fetch.counted_end = added->high_watermark;
   if (fetch.counted >= fetch.bytes_min) return false;
-  fetch.stream = broker_.watch(session_.id(), fetch.topic, fetch.partition).value();
+  fetch.stream = broker_.watch(session_.id(), {fetch.topic, fetch.topic_id}, fetch.partition).value();
   return true;
 }
 
@@ -243,11 +258,12 @@ milliseconds application::deadline() const {
 void application::list_offset(const tg_frame& frame) {
   tg_ListOffset list{};
   if (!tg_frame_decode(&frame, tg_ListOffset_fields, &list)) return session_.fail(does_not_decode("ListOffset"));
-  const auto range = broker_.range(view_of(list.topic), list.partition);
+  const core::topic_name topic(view_of(list.topic), view_of(list.topic_id));
+  const auto range = broker_.range(topic, list.partition);
   if (!range) return session_.refuse(list.correlation, range.error());
   offset_t offset = list.timestamp_ms == timestamp_start ? range->log_start : range->high_watermark;
   if (list.timestamp_ms >= 0) {
-    const auto found = broker_.find_time(view_of(list.topic), list.partition, list.timestamp_ms);
+    const auto found = broker_.find_time(topic, list.partition, list.timestamp_ms);
     if (!found) return session_.refuse(list.correlation, found.error());
     offset = *found;
   } else if (list.timestamp_ms < timestamp_start) {
@@ -265,14 +281,15 @@ void application::commit_offset(const tg_frame& frame) {
   if (!tg_frame_decode(&frame, tg_CommitOffset_fields, &commit)) return session_.fail(does_not_decode("CommitOffset"));
   const auto receipt = receipt_for({commit.correlation});
   conclude(receipt, commit.correlation,
-           broker_.commit_offset(view_of(commit.group), view_of(commit.topic), commit.partition, commit.offset,
-                                 view_of(commit.metadata), receipt));
+           broker_.commit_offset(view_of(commit.group), {view_of(commit.topic), view_of(commit.topic_id)},
+                                 commit.partition, commit.offset, view_of(commit.metadata), receipt));
 }
 
 void application::fetch_offset(const tg_frame& frame) {
   tg_FetchOffset fetch{};
   if (!tg_frame_decode(&frame, tg_FetchOffset_fields, &fetch)) return session_.fail(does_not_decode("FetchOffset"));
-  const auto committed = broker_.committed(view_of(fetch.group), view_of(fetch.topic), fetch.partition);
+  const auto committed =
+      broker_.committed(view_of(fetch.group), {view_of(fetch.topic), view_of(fetch.topic_id)}, fetch.partition);
   if (!committed) return session_.refuse(fetch.correlation, committed.error());
   tg_OffsetFetched answer{};
   answer.correlation = fetch.correlation;

@@ -49,6 +49,22 @@ TEST_F(fetching, at_the_end_it_waits_for_a_record) {
   EXPECT_THAT(peer_.answers(), IsEmpty());
 }
 
+// The name is another topic's before the waiting fetch looks again.
+TEST_F(fetching, does_not_go_on_in_a_topic_that_took_the_name) {
+  append("m");
+  peer_.fetch(2, "log", 1, 5'000);
+  EXPECT_THAT(peer_.answers(), IsEmpty());
+  gateway_.broker->remove_topic("log", {}).value();
+  gateway_.broker.declare_topic("log");
+  gateway_.broker.bind_topic("amq.topic", "log", "#");
+  for (const char* const body : {"x", "y"}) append(body);
+  EXPECT_THAT(peer_.answers(), ElementsAre("error 2 code 3 field topic_id"));
+  peer_.fetch(3, "log", 0, 0, 0, 0, 0, gateway_.broker->find_topic("log")->definition().uuid);
+  EXPECT_THAT(peer_.answers(), ElementsAre(testing::StartsWith("fetched 3 code 0 from 0 to 2")));
+  peer_.fetch(4, "log", 0, 0, 0, 0, 0, "an id of before");
+  EXPECT_THAT(peer_.answers(), ElementsAre("error 4 code 3 field topic_id"));
+}
+
 TEST_F(fetching, or_until_its_time_is_over) {
   peer_.fetch(2, "log", 0, 5'000);
   gateway_.broker.clock.advance(milliseconds(4'999));
@@ -148,19 +164,19 @@ TEST_F(fetching, offsets_are_listed_and_committed) {
   gateway_.broker.clock.advance(milliseconds(1'000));
   append("b");
   const auto list = [&](std::int64_t timestamp) {
-    peer_.send(TG_LIST_OFFSET, tg_ListOffset_fields, tg_ListOffset{2, bytes_of("log"), 0, timestamp}, 8);
+    peer_.send(TG_LIST_OFFSET, tg_ListOffset_fields, tg_ListOffset{2, bytes_of("log"), 0, timestamp, {}}, 8);
     return peer_.answers();
   };
   EXPECT_THAT(list(-1), ElementsAre("offset 2 at 2 of 0 to 2"));
   EXPECT_THAT(list(-2), ElementsAre("offset 2 at 0 of 0 to 2"));
   EXPECT_THAT(list(gateway_.broker.clock.wall().count() - 500), ElementsAre("offset 2 at 1 of 0 to 2"));
   EXPECT_THAT(list(-3), ElementsAre("error 2 code 1 field timestamp_ms"));
-  const tg_CommitOffset commit{3, bytes_of("group"), bytes_of("log"), 0, 1, bytes_of("meta")};
+  const tg_CommitOffset commit{3, bytes_of("group"), bytes_of("log"), 0, 1, bytes_of("meta"), {}};
   peer_.send(TG_COMMIT_OFFSET, tg_CommitOffset_fields, commit, 32);
   EXPECT_THAT(peer_.answers(), IsEmpty());
   EXPECT_THAT(peer_.answers_committed(), ElementsAre("done 3 partitions 0 messages 0"));
   const auto ask = [&](std::string_view group) {
-    const tg_FetchOffset fetch{4, bytes_of(group), bytes_of("log"), 0};
+    const tg_FetchOffset fetch{4, bytes_of(group), bytes_of("log"), 0, {}};
     peer_.send(TG_FETCH_OFFSET, tg_FetchOffset_fields, fetch, 32);
     return peer_.answers();
   };

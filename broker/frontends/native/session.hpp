@@ -79,6 +79,9 @@ class session final : public core::session_events {
   void close() { closing_ = true; }
   bool has_room() const { return outbox_.size() < limits::outbox_bytes_mark; }
 
+  // Who speaks here, for logs and errors.
+  std::string description() const;
+
   // For listings.
   const std::string& peer() const { return peer_; }
   const role* current_role() const { return role_.get(); }
@@ -94,7 +97,6 @@ class session final : public core::session_events {
   void hello(const tg_frame& frame);
   void connect(const tg_frame& frame);
   void ping(const tg_frame& frame);
-  std::string description() const;
   void watch_silence();
 
   native::front_end& front_end_;

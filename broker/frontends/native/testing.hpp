@@ -241,9 +241,11 @@ class peer {
     send(TG_SETTLE, tg_Settle_fields, tg_Settle{tag, multiple, outcome});
   }
   void fetch(std::uint32_t correlation, std::string_view topic, std::uint64_t offset, std::uint32_t wait_ms = 0,
-             std::uint32_t bytes_min = 0, std::uint32_t bytes_max = 0, std::uint32_t partition = 0) {
+             std::uint32_t bytes_min = 0, std::uint32_t bytes_max = 0, std::uint32_t partition = 0,
+             std::string_view topic_id = {}) {
     send(TG_FETCH, tg_Fetch_fields,
-         tg_Fetch{correlation, bytes_of(topic), partition, offset, bytes_max, bytes_min, wait_ms}, topic.size());
+         tg_Fetch{correlation, bytes_of(topic), partition, offset, bytes_max, bytes_min, wait_ms, bytes_of(topic_id)},
+         topic.size() + topic_id.size());
   }
 
   // A device's verbs.

@@ -393,7 +393,8 @@ awaitable<void> benchmark::measure() {
   if (!asked_.topic.name.empty()) {
     client::topic_definition existing;
     existing.name = asked_.topic.name;
-    asked_.partitions = co_await environment_.broker.declare_topic(existing, true);
+    const client::declared_topic found = co_await environment_.broker.declare_topic(existing, true);
+    asked_.partitions = found.partitions;
   }
   co_await declare_all();
   measure_reference();
