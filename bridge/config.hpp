@@ -20,6 +20,7 @@ struct config {
   std::string name = "bridge";
   std::string status_file = "/run/tidegate/bridge-status.json";
   std::vector<route_config> routes;
+  bool take_over = false;  // of the command line
 };
 
 // The whole file is checked, with the settings meant for librdkafka. The error's text begins with `file:line:`.

@@ -26,7 +26,7 @@ class daemon {
   explicit daemon(const config& config)
       : config_(config),
         session_(context_.get_executor(), {client::parse_endpoint(config.broker_address).value(), config.broker_token,
-                                           "tidegate-bridge/" + config.name}),
+                                           "tidegate-bridge/" + config.name, config.take_over}),
         ticker_(context_),
         signals_(context_, SIGTERM, SIGINT, SIGHUP) {
     for (const route_config& settings : config.routes) add_route(settings);

@@ -74,10 +74,13 @@ int main(int argc, char** argv) {
   std::string status_file;
   bool check = false;
   bool as_json = false;
+  bool takes_over = false;
   bool verbose = false;
   app.add_option("-c,--config", path, "The configuration file")->capture_default_str();
   app.add_option("--status-file", status_file, "Instead of the configuration's");
   app.add_flag("--check-config", check, "Read the configuration, say whether it is good, and exit");
+  app.add_flag("--take-over", takes_over,
+               "Where another bridge of this name is at work: end its work and do it, instead of waiting for its end");
   app.add_flag("-v,--verbose", verbose, "Log what librdkafka says, too");
   app.set_version_flag("--version", "tidegate-bridge " TIDEGATE_VERSION);
   CLI::App* const status = app.add_subcommand("status", "Show what the running bridge says of itself");
@@ -93,5 +96,6 @@ int main(int argc, char** argv) {
   if (!config) return fail(exit_usage, config.error().text);
   if (*status) return show_status(*config, as_json);
   if (check) return std::puts("the configuration is good") < 0 ? exit_failure : exit_ok;
+  config->take_over = takes_over;
   return run(*config);
 }

@@ -14,6 +14,7 @@ namespace tidegate::bridge {
 
 struct route_settings {
   std::string name;
+  std::string group;  // `<bridge>/<route>`: commits the cursors, and is the lease that one bridge at a time holds
   std::string topic;
   std::string sink;  // its kind, for people
   std::string destination;

@@ -34,7 +34,8 @@ session::session(asio::any_io_executor executor, session_settings settings)
     : executor_(std::move(executor)),
       settings_(std::move(settings)),
       timer_(executor_),
-      backoff_(backoff_min, backoff_max) {}
+      backoff_(backoff_min, backoff_max),
+      lease_{settings_.take_over, boost::uuids::to_string(boost::uuids::random_generator()())} {}
 
 client::awaitable<> session::run() {
   while (!stopping_) {
@@ -57,6 +58,7 @@ client::awaitable<> session::serve_once() {
   info_ = co_await connection_->open(settings_.broker, options);
   up_ = true;
   co_await find_partitions();
+  lease_.take_over = false;
   log::info("broker {}:{}: connected, gateway {}, incarnation {}", settings_.broker.host, settings_.broker.port,
             info_.gateway, info_.incarnation);
   state_ = "connected";
@@ -74,7 +76,10 @@ client::awaitable<> session::find_partitions_of(route& route) {
   topic.name = route.topic();
   client::declared_topic found;
   try {
-    partitions = co_await connection_->declare_topic(topic, true);
+    // Two bridges of a name would both forward everything. The second waits, and takes up the work when the first is
+    // gone.
+    if (!route.source_is_up()) co_await connection_->lease(route.group(), lease_);
+    found = co_await connection_->declare_topic(topic, true);
   } catch (const error_exception& refused) {
     // The other routes have their topics; this one is asked for again.
     route.source_missing(refused.cause.text);

@@ -16,6 +16,7 @@ struct session_settings {
   client::endpoint broker;
   std::string token;
   std::string name;
+  bool take_over = false;  // of another bridge that does our routes' work, once
 };
 
 class session {
@@ -58,6 +59,7 @@ class session {
   std::string last_reason_;
   bool up_ = false;
   bool stopping_ = false;
+  client::lease_options lease_;
 };
 
 }  // namespace tidegate::bridge

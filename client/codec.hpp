@@ -50,6 +50,7 @@ void encode_list_offset(std::string& out, std::uint32_t correlation, const place
 void encode_commit_offset(std::string& out, std::uint32_t correlation, std::string_view group, const place& where,
                           offset_t offset, std::string_view metadata);
 void encode_fetch_offset(std::string& out, std::uint32_t correlation, std::string_view group, const place& where);
+void encode_lease(std::string& out, std::uint32_t correlation, std::string_view name, const lease_options& options);
 
 // ------------------------------------------------------------------------------------------------------ incoming
 

@@ -162,8 +162,13 @@ awaitable<> connection::commit_offset(std::string_view group, std::string_view t
 }
 
 awaitable<std::optional<committed_offset>> connection::fetch_offset(std::string_view group, std::string_view topic,
-                                                                    std::uint32_t partition) {
-  return requests::fetch_offset(state_->current, group, {topic, partition});
+                                                                    std::uint32_t partition,
+                                                                    std::string_view topic_id) {
+  return requests::fetch_offset(state_->current, group, {topic, partition, topic_id});
+}
+
+awaitable<> connection::lease(std::string_view name, lease_options options) {
+  return requests::lease(state_->current, name, std::move(options));
 }
 
 }  // namespace tidegate::client

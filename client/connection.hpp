@@ -79,7 +79,11 @@ class connection {
   awaitable<> commit_offset(std::string_view group, std::string_view topic, std::uint32_t partition, offset_t offset,
                             std::string_view metadata = {}, std::string_view topic_id = {});
   awaitable<std::optional<committed_offset>> fetch_offset(std::string_view group, std::string_view topic,
-                                                          std::uint32_t partition);
+                                                          std::uint32_t partition, std::string_view topic_id = {});
+
+  // A name that one connection at a time holds, until it ends: for programs of which only one may do a piece of work.
+  // Refused (PRECONDITION) where another holds it.
+  awaitable<> lease(std::string_view name, lease_options options);
 
  private:
   class state;

@@ -201,9 +201,19 @@ void encode_commit_offset(std::string& out, std::uint32_t correlation, std::stri
 }
 
 void encode_fetch_offset(std::string& out, std::uint32_t correlation, std::string_view group, const place& where) {
-  const tg_FetchOffset message{
-      .correlation = correlation, .group = borrow(group), .topic = borrow(where.topic), .partition = where.partition};
-  append(out, TG_FETCH_OFFSET, tg_FetchOffset_fields, message, group.size() + where.topic.size());
+  const tg_FetchOffset message{.correlation = correlation,
+                               .group = borrow(group),
+                               .topic = borrow(where.topic),
+                               .partition = where.partition,
+                               .topic_id = borrow(where.topic_id)};
+  append(out, TG_FETCH_OFFSET, tg_FetchOffset_fields, message,
+         group.size() + where.topic.size() + where.topic_id.size());
+}
+
+void encode_lease(std::string& out, std::uint32_t correlation, std::string_view name, const lease_options& options) {
+  const tg_Lease message{
+      .correlation = correlation, .name = borrow(name), .take_over = options.take_over, .owner = borrow(options.owner)};
+  append(out, TG_LEASE, tg_Lease_fields, message, name.size() + options.owner.size());
 }
 
 }  // namespace tidegate::client::codec

@@ -79,4 +79,9 @@ awaitable<std::optional<committed_offset>> fetch_offset(held on, std::string_vie
   co_return std::move(answer.value);
 }
 
+awaitable<> lease(held on, std::string_view name, lease_options options) {
+  co_await on->ask<codec::done>(
+      [&](std::string& out, std::uint32_t correlation) { codec::encode_lease(out, correlation, name, options); });
+}
+
 }  // namespace tidegate::client::requests

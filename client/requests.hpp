@@ -28,6 +28,7 @@ awaitable<listed_offset> list_offset(held on, codec::place where, std::int64_t t
 awaitable<> commit_offset(held on, std::string_view group, codec::place where, offset_t offset,
                           std::string_view metadata);
 awaitable<std::optional<committed_offset>> fetch_offset(held on, std::string_view group, codec::place where);
+awaitable<> lease(held on, std::string_view name, lease_options options);
 
 }  // namespace requests
 }  // namespace tidegate::client

@@ -120,6 +120,11 @@ struct committed_offset {
   std::string metadata;
 };
 
+struct lease_options {
+  bool take_over = false;  // from another holder, whose connection is closed (FENCED)
+  std::string owner = {};  // drawn when the program starts: an older connection of its own does not stand in its way
+};
+
 constexpr std::int64_t timestamp_end = -1;
 constexpr std::int64_t timestamp_start = -2;
 

@@ -16,7 +16,7 @@ enum class errc {
   store_full,    // the store is at its bound; may be tried again later
   not_allowed,   // credentials, or not in this state
   out_of_range,  // an offset outside of what is retained
-  fenced,        // a newer epoch of this producer exists
+  fenced,        // a newer epoch of this producer exists; a lease was taken over
   limit,         // a limit on a number of things
   unsupported,   // known but not built
 };

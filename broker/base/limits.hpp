@@ -70,6 +70,8 @@ constexpr std::size_t publishes_unsettled = 16'384;
 constexpr std::uint32_t prefetch_max = 65'535;
 constexpr std::size_t unsettled_per_queue = 100'000;
 constexpr std::size_t consumers_per_connection = 1'024;
+constexpr std::size_t leases_per_connection = 1'024;
+constexpr std::size_t lease_owner_bytes = 64;
 
 // Commits. A group is bounded by what the store's reserve is made for; a linger by what a publisher may be expected to
 // wait without believing that the connection is dead.

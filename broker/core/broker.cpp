@@ -42,11 +42,44 @@ session_id broker::attach(session_events& events) {
   return id;
 }
 
+result<void> broker::lease(session_id session, const lease_request& request) {
+  if (const auto checked = check_name("lease", request.name); !checked) return checked;
+  if (request.owner.size() > limits::lease_owner_bytes) {
+    return error{errc::too_large, fmt::format("a lease's owner takes at most {} bytes", limits::lease_owner_bytes),
+                 "owner"};
+  }
+  session_entry& taker = sessions_.at(session);
+  const auto held = leases_.find(request.name);
+  if (held != leases_.end() && held->second.session == session) return {};
+  const bool is_own = held != leases_.end() && !request.owner.empty() && held->second.owner == request.owner;
+  if (held != leases_.end() && !is_own && !request.take_over) {
+    return error{errc::precondition,
+                 fmt::format("'{}' is held by {}: two of them would both do the work; end that one, or take it over",
+                             request.name, held->second.holder),
+                 "lease"};
+  }
+  if (taker.leases >= limits::leases_per_connection) {
+    return error{errc::limit, fmt::format("{} leases on one connection are the limit", limits::leases_per_connection),
+                 "lease"};
+  }
+  ++taker.leases;
+  lease_entry entry{session, std::string(request.owner), std::string(request.holder)};
+  if (held == leases_.end()) {
+    leases_.emplace(request.name, std::move(entry));
+    return {};
+  }
+  session_entry& loser = sessions_.at(std::exchange(held->second, std::move(entry)).session);
+  --loser.leases;
+  loser.events->lease_lost(request.name);
+  return {};
+}
+
 void broker::detach(session_id session) {
   const auto found = sessions_.find(session);
   if (found == sessions_.end()) return;
   const session_entry entry = std::move(found->second);
   sessions_.erase(found);
+  if (entry.leases > 0) std::erase_if(leases_, [&](const auto& held) { return held.second.session == session; });
   for (const consumer_id consumer : entry.consumers) cancel(consumer);
   for (const stream_id stream : entry.watched) {
     const auto partition = partition_streams_.find(stream);

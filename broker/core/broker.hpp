@@ -80,6 +80,13 @@ struct topic_request {
   std::optional<tidegate::durability> durability = {};  // none = "commit", or as it is
 };
 
+struct lease_request {
+  std::string_view name;
+  std::string_view owner;   // takes over from an older session of its own; empty = nobody's
+  std::string_view holder;  // in words, for whom it is refused
+  bool take_over = false;
+};
+
 // Listings, as values.
 struct queue_row {
   const queue_definition* definition;
@@ -124,6 +131,10 @@ class broker {
   void detach(session_id session);
 
   // Requests are taken. Otherwise wait for session_events::resumed.
+  // A name that one session at a time holds, until it ends: for programs of which only one may do a piece of work.
+  // Error: another session holds it; unless it is taken over, which that session is told.
+  result<void> lease(session_id session, const lease_request& request);
+
   bool accepts() const;
 
   result<publish_outcome> publish(const message_view& message, const publish_request& request);
@@ -205,6 +216,11 @@ class broker {
     session_events* events;
     std::vector<consumer_id> consumers;
     std::set<stream_id> watched;
+    std::size_t leases = 0;
+  };
+  struct lease_entry {
+    session_id session;
+    std::string owner, holder;
   };
   struct waiting {
     receipt answer;
@@ -314,6 +330,7 @@ class broker {
   std::map<std::pair<stream_id, offset_t>, offset_t> known_damage_;  // stream and end of what was told: its begin
   commit_pace pace_;
   std::unordered_map<session_id, session_entry> sessions_;
+  std::map<std::string, lease_entry, std::less<>> leases_;
   std::unordered_map<consumer_id, std::unique_ptr<consumer>> consumers_;
   std::uint64_t next_session_ = 1;
   std::uint64_t next_consumer_ = 1;

@@ -31,6 +31,8 @@ class session_events {
   virtual void deliverable(consumer_id consumer) = 0;
   // The watched partition's stream has new records, or is gone. The watch is over.
   virtual void changed(stream_id stream) = 0;
+  // Another session took the lease over: what it stands for is that one's work now.
+  virtual void lease_lost(std::string_view name) = 0;
   // Core takes work again.
   virtual void resumed() = 0;
 };

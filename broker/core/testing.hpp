@@ -44,12 +44,14 @@ class noting_session final : public session_events {
   }
   void deliverable(consumer_id consumer) override { ++told[consumer]; }
   void changed(stream_id stream) override { changes.push_back(stream); }
+  void lease_lost(std::string_view name) override { leases_lost.emplace_back(name); }
   void resumed() override { ++resumptions; }
 
   std::vector<std::uint64_t> stored;                   // tokens
   std::map<std::uint64_t, std::vector<errc>> refused;  // by token: why, each time
   std::map<consumer_id, int> told;
   std::vector<stream_id> changes;
+  std::vector<std::string> leases_lost;
   int resumptions = 0;
 };
 

@@ -51,7 +51,8 @@ typedef enum tg_member {
   TG_OFFSET_LISTED = 45,
   TG_COMMIT_OFFSET = 46,
   TG_FETCH_OFFSET = 47,
-  TG_OFFSET_FETCHED = 48
+  TG_OFFSET_FETCHED = 48,
+  TG_LEASE = 49
 } tg_member;
 
 enum { TG_FRAME_HEADER_MAX = 10 };

@@ -102,6 +102,7 @@ void application::frame(const tg_frame& frame) {
     case TG_LIST_OFFSET: return list_offset(frame);
     case TG_COMMIT_OFFSET: return commit_offset(frame);
     case TG_FETCH_OFFSET: return fetch_offset(frame);
+    case TG_LEASE: return lease(frame);
     default: return;  // of a later version: skipped
   }
 }

@@ -86,6 +86,7 @@ class application final : public role {
   void list_offset(const tg_frame& frame);
   void commit_offset(const tg_frame& frame);
   void fetch_offset(const tg_frame& frame);
+  void lease(const tg_frame& frame);
 
   void deliver(core::consumer_id id, const consuming& consumer, const core::delivery_view& delivery);
   void pull_ready();

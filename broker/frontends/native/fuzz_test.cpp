@@ -79,8 +79,9 @@ conversation application_of_topics() {
   add(frames, TG_LIST_OFFSET, tg_ListOffset_fields, tg_ListOffset{40, bytes_of("log"), 0, 17, {}});
   add(frames, TG_LIST_OFFSET, tg_ListOffset_fields, tg_ListOffset{41, bytes_of("log"), 1, -1, bytes_of("an id")});
   add(frames, TG_COMMIT_OFFSET, tg_CommitOffset_fields,
-      tg_CommitOffset{42, bytes_of("g"), bytes_of("log"), 0, 2, bytes_of("m")});
-  add(frames, TG_FETCH_OFFSET, tg_FetchOffset_fields, tg_FetchOffset{43, bytes_of("g"), bytes_of("log"), 0});
+      tg_CommitOffset{42, bytes_of("g"), bytes_of("log"), 0, 2, bytes_of("m"), {}});
+  add(frames, TG_FETCH_OFFSET, tg_FetchOffset_fields, tg_FetchOffset{43, bytes_of("g"), bytes_of("log"), 0, {}});
+  add(frames, TG_LEASE, tg_Lease_fields, tg_Lease{45, bytes_of("bridge/log"), false, bytes_of("drawn")});
   add(frames, TG_DELETE, tg_Delete_fields, tg_Delete{44, bytes_of("topic"), bytes_of("log")});
   return frames;
 }

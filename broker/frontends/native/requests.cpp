@@ -302,4 +302,15 @@ void application::fetch_offset(const tg_frame& frame) {
   session_.wake();
 }
 
+// Nothing of it is written: the answer waits for no commit.
+void application::lease(const tg_frame& frame) {
+  tg_Lease lease{};
+  if (!tg_frame_decode(&frame, tg_Lease_fields, &lease)) return session_.fail(does_not_decode("Lease"));
+  const std::string holder = session_.description();
+  const auto leased =
+      broker_.lease(session_.id(), {view_of(lease.name), view_of(lease.owner), holder, lease.take_over});
+  if (!leased) return session_.refuse(lease.correlation, leased.error());
+  answer_done({lease.correlation});
+}
+
 }  // namespace tidegate::native

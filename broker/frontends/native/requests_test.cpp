@@ -276,5 +276,34 @@ TEST_F(requests, contradictions_name_the_attribute) {
                           "error 4 code 3 field type", "error 5 code 1 field type"));
 }
 
+TEST_F(requests, a_declared_topic_tells_its_id_and_what_it_protects_in_vain) {
+  tg_DeclareTopic declare{};
+  declare.correlation = 2;
+  declare.name = bytes_of("kept");
+  declare.protect = bytes_of("bridge");
+  peer_.send(TG_DECLARE_TOPIC, tg_DeclareTopic_fields, declare, 64);
+  gateway_.broker.commit();
+  const auto answers = peer_.take();
+  ASSERT_THAT(answers, SizeIs(1));
+  const auto done = answers[0].as<tg_Done>(tg_Done_fields);
+  EXPECT_EQ(view_of(done.topic_id), gateway_.broker->find_topic("kept")->definition().uuid);
+  EXPECT_THAT(std::string(view_of(done.notice)), testing::HasSubstr("protects 'bridge'"));
+}
+
+TEST_F(requests, a_lease_is_one_connections_and_its_loss_ends_that) {
+  const auto lease = [](std::string_view name, bool take_over) { return tg_Lease{7, bytes_of(name), take_over, {}}; };
+  peer_.send(TG_LEASE, tg_Lease_fields, lease("bridge/readings", false), 64);
+  EXPECT_THAT(peer_.answers(), ElementsAre("done 7 partitions 0 messages 0"));
+  peer other(gateway_);
+  other.connect();
+  other.send(TG_LEASE, tg_Lease_fields, lease("bridge/readings", false), 64);
+  EXPECT_THAT(other.answers(), ElementsAre("error 7 code 3 field lease"));
+  EXPECT_FALSE(peer_.is_closing());
+  other.send(TG_LEASE, tg_Lease_fields, lease("bridge/readings", true), 64);
+  EXPECT_THAT(other.answers(), ElementsAre("done 7 partitions 0 messages 0"));
+  EXPECT_THAT(peer_.answers(), ElementsAre("error 0 closing code 8 field lease"));
+  EXPECT_TRUE(peer_.is_closing());
+}
+
 }  // namespace
 }  // namespace tidegate::native

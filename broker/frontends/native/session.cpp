@@ -163,6 +163,10 @@ void session::changed(stream_id stream) {
   wake();
 }
 
+void session::lease_lost(std::string_view name) {
+  fail({errc::fenced, fmt::format("'{}' was taken over by another connection", name), "lease"});
+}
+
 void session::resumed() { wake(); }
 
 }  // namespace tidegate::native

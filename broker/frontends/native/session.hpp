@@ -89,6 +89,7 @@ class session final : public core::session_events {
   void settled(std::uint64_t token, const error* refusal) override;
   void deliverable(core::consumer_id consumer) override;
   void changed(stream_id stream) override;
+  void lease_lost(std::string_view name) override;
   void resumed() override;
 
  private:
