@@ -119,6 +119,8 @@ void read_bridge(const toml::table& table, config& into, route_settings& default
   section.read("backoff_min", defaults.backoff_min);
   section.read("backoff_max", defaults.backoff_max);
   section.read("progress_deadline", defaults.progress_deadline);
+  section.read("time_ahead_max", defaults.times.ahead_max);
+  section.read("time_behind_max", defaults.times.behind_max);
   section.reject_unknown();
   if (defaults.backoff_min < milliseconds(1) || defaults.backoff_max < defaults.backoff_min) {
     fail("[bridge] needs 1ms <= backoff_min <= backoff_max", table.source());

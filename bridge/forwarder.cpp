@@ -35,7 +35,7 @@ std::string next_life(const std::string& incarnation, std::string_view sent_as) 
 }  // namespace
 
 forwarder::forwarder(forwarder_settings settings, source& source, sink& sink, const clock& clock)
-    : settings_(std::move(settings)), source_(source), sink_(sink), clock_(clock) {}
+    : settings_(std::move(settings)), source_(source), sink_(sink), clock_(clock), times_(settings_.times, clock) {}
 
 // ------------------------------------------------------------------------------------------------- from the source
 
@@ -244,14 +244,30 @@ void forwarder::confirmed(offset_t offset, destination where) {
   if (entry == nullptr) return;
   ++progress_.confirmed_records;
   progress_.confirmed_bytes += entry->bytes;
+  if (!times_.corrected(entry->timestamp_ms)) times_.accepted(entry->timestamp_ms);
   failpoint::pass("after_confirm");
   if (!refusal_) alone_.reset();
   advance();
 }
 
-void forwarder::refused(offset_t offset, const std::string& reason) {
+void forwarder::refused(offset_t offset, refusal_cause cause, const std::string& reason) {
   const auto batch = alone_ ? read_batch(*alone_) : result<batch_view>(error{errc::not_found, {}});
-  if (batch && batch->base_offset == offset) refusal_ = reason;
+  if (!batch || batch->base_offset != offset) return;
+  if (cause == refusal_cause::time) return refused_for_its_time(batch->first_timestamp_ms, reason);
+  refusal_ = reason;
+}
+
+// It is sent again, with another time. Where that is refused as well, our clock or the far side's is wrong, and a clock
+// that is wrong is no reason to give a record up: it is tried again until one of them is right.
+void forwarder::refused_for_its_time(std::int64_t timestamp_ms, const std::string& reason) {
+  if (times_.corrected(timestamp_ms)) {
+    log::error(
+        "route {} {}/{}: the destination refuses the time of arrival as well ({}): is this machine's clock right?",
+        settings_.route, settings_.topic, settings_.partition, reason);
+    fetch_not_before_ = clock_.monotonic() + refused_time_pause;
+  }
+  times_.refused(timestamp_ms);
+  rewind();
 }
 
 // ------------------------------------------------------------------------------------------------------------ steps
@@ -325,9 +341,21 @@ bool forwarder::forward(const record_view& record) {
     copy.add(record);
     alone_ = copy.finish();
   }
-  std::string reason;
-  const send_outcome outcome = sink_.send(*log_, settings_.partition, record, reason);
+  std::string reason, own_time;
+  record_view timed = record;
+  if (const auto corrected = times_.corrected(record.timestamp_ms)) {
+    own_time = std::to_string(record.timestamp_ms);
+    timed.timestamp_ms = *corrected;
+    timed.headers.push_back({header_timestamp, own_time});
+  }
+  const send_outcome outcome = sink_.send(sent_identity(), settings_.partition, timed, reason);
   if (outcome == send_outcome::full) return false;
+  if (!own_time.empty() && progress_.times_corrected++ == 0) {
+    log::warning(
+        "route {} {}/{}: the time of record {} is off ({} ms since 1970): such records are sent with the time of "
+        "their arrival, and their own in {}",
+        settings_.route, settings_.topic, settings_.partition, record.offset, own_time, header_timestamp);
+  }
   window_.push({record.offset, record.timestamp_ms, size_of(record)});
   next_send_ = record.offset + 1;
   if (outcome == send_outcome::refused) {
@@ -428,6 +456,7 @@ void forwarder::store_cursor() {
 // ----------------------------------------------------------------------------------------------------------- status
 
 std::string_view forwarder::state() const {
+  if (gone_) return "gone with its topic";
   if (!log_) return "waiting for the broker";
   if (!loaded_) return "reading its cursor";
   if (!sink_open_) return "holding";
@@ -445,4 +474,3 @@ std::optional<std::int64_t> forwarder::oldest_timestamp_ms() {
 }
 
 }  // namespace tidegate::bridge
-  if (gone_) return "gone with its topic";

@@ -16,6 +16,7 @@
 
 #include "bridge/cursor.hpp"
 #include "bridge/record_stream.hpp"
+#include "bridge/record_times.hpp"
 #include "bridge/sink.hpp"
 #include "bridge/source.hpp"
 #include "bridge/window.hpp"
@@ -31,6 +32,7 @@ struct forwarder_settings {
   std::uint64_t intent_records = 16'384;
   // The cursor is stored at most this often while all goes well: each time is a commit on flash.
   milliseconds cursor_interval{1'000};
+  time_bounds times = {};
 };
 
 // What became of the records, since the start of the program.
@@ -41,6 +43,7 @@ struct progress {
   std::uint64_t confirmed_bytes = 0;
   std::uint64_t duplicates_avoided = 0;  // found at the destination after a restart, not sent again
   std::uint64_t refused_records = 0;
+  std::uint64_t times_corrected = 0;      // sent with the time of arrival
   std::uint64_t lost_records = 0;         // gone at the source before they were forwarded
   std::vector<offset_range> lost_ranges;  // the newest of them
 };
@@ -56,11 +59,11 @@ class forwarder {
   // than before, what was not forwarded of the old one is counted as lost, and the new one is forwarded from its start.
   void source_up(const identity& log);
   void source_lost();
+  // The log is gone, and the new one of its name has fewer partitions.
+  void source_gone();
   void loaded(const std::optional<stored_cursor>& stored);
   void stored();
   void fetched(std::uint64_t ticket, fetch_answer answer);
-  // The log is gone, and the new one of its name has fewer partitions.
-  void source_gone();
   void watermark(offset_t high_watermark);
   void dead_lettered(const std::optional<std::string>& failure);
 
@@ -69,7 +72,7 @@ class forwarder {
   void sink_lost();
   void recovered(std::uint64_t ticket, recovery found);
   void confirmed(offset_t offset, destination where);
-  void refused(offset_t offset, const std::string& reason);
+  void refused(offset_t offset, refusal_cause cause, const std::string& reason);
 
   void pump();
   // Takes nothing new; what was sent is waited for, and the cursor is stored.
@@ -91,22 +94,22 @@ class forwarder {
 
  private:
   void adopt(const std::optional<stored_cursor>& stored);
-  void start_at(offset_t offset);
-  void rewind();
-  void request_recovery();
   void leave_log();
   void note_lost(offset_range range);
   void start_anew(offset_t log_start, offset_t end);
-  void keep_fetching();
+  void start_at(offset_t offset);
   identity sent_identity() const { return {known_.gateway, sent_as_, known_.topic_id}; }
+  void rewind();
+  void request_recovery();
+  void keep_fetching();
   void skip_lost(const fetch_answer& answer);
   void send_pending();
   void pass_over(const unreadable_range& range);
   bool forward(const record_view& record);
+  void refused_for_its_time(std::int64_t timestamp_ms, const std::string& reason);
   bool skip_present(const record_view& record);
   bool may_send(offset_t offset) const;
   void begin_dead_letter(const record_view& record, const std::string& reason);
-  void refused_for_its_time(std::int64_t timestamp_ms, const std::string& reason);
   void settle(offset_t offset, destination where);
   void advance();
   void look_from_behind(destination where);
@@ -119,6 +122,7 @@ class forwarder {
   sink& sink_;
   const clock& clock_;
   progress progress_;
+  record_times times_;
 
   std::optional<identity> log_;  // while the source is up
   identity known_;               // the log that the offsets below belong to

@@ -389,7 +389,7 @@ TEST_F(forwarder_test, goes_one_by_one_after_a_refusal_until_it_is_past_the_susp
   EXPECT_THAT(sink.sent, ElementsAre(0));
   confirm({0, 1}, 50);
   EXPECT_THAT(sink.sent, ElementsAre(0, 1));
-  forward.refused(1, "invalid record");
+  forward.refused(1, refusal_cause::record, "invalid record");
   forward.pump();
   EXPECT_THAT(source.dead_letters, ElementsAre("1 body 1: invalid record"));
   EXPECT_FALSE(forward.past_suspects());
@@ -398,6 +398,52 @@ TEST_F(forwarder_test, goes_one_by_one_after_a_refusal_until_it_is_past_the_susp
   confirm({2, 3}, 51);
   EXPECT_TRUE(forward.past_suspects());
   EXPECT_EQ(forward.position(), 3u);
+}
+
+TEST_F(forwarder_test, sends_a_record_whose_time_is_off_with_the_time_of_its_arrival) {
+  const std::int64_t now = clock.wall().count(), in_error = now + 20ll * 365 * 24 * 3'600'000;
+  start();
+  forward.fetched(source.fetches.back().ticket, {false, 0, 2, batch_of({0, 1}, in_error) + batch_of({1, 2}, now)});
+  forward.pump();
+  stored();
+  ASSERT_EQ(sink.times.size(), 2u);
+  EXPECT_EQ(sink.times[0], (scripted_sink::sent_time{now, std::to_string(in_error)}));
+  EXPECT_EQ(sink.times[1], (scripted_sink::sent_time{now, ""}));
+  EXPECT_EQ(forward.counters().times_corrected, 1u);
+  EXPECT_EQ(forward.counters().refused_records, 0u);
+}
+
+// Our own clock says nothing: what the destination refuses is not given up, it goes with a time that was taken.
+TEST_F(forwarder_test, a_record_refused_for_its_time_is_sent_again_with_another) {
+  const std::int64_t good = clock.wall().count(), in_error = good + 20ll * 365 * 24 * 3'600'000;
+  clock.trust_wall(false);
+  clock.set_wall(milliseconds(5'000));
+  start();
+  forward.sink_lost();
+  forward.sink_up(pace::one_by_one);
+  forward.pump();
+  recover({{}, {{0, 50}}});
+  forward.fetched(source.fetches.back().ticket, {false, 0, 2, batch_of({0, 1}, good) + batch_of({1, 2}, in_error)});
+  forward.pump();
+  stored();
+  confirm({0, 1}, 50);
+  EXPECT_EQ(sink.times.back(), (scripted_sink::sent_time{in_error, ""}));
+  forward.refused(1, refusal_cause::time, "invalid timestamp");
+  forward.pump();
+  recover({{}, {{0, 51}}});
+  forward.fetched(source.fetches.back().ticket, {false, 0, 2, batch_of({1, 2}, in_error)});
+  forward.pump();
+  EXPECT_EQ(sink.times.back(), (scripted_sink::sent_time{good, std::to_string(in_error)}));
+  // Refused all the same: it is tried again later, and is no dead letter.
+  forward.refused(1, refusal_cause::time, "invalid timestamp");
+  forward.pump();
+  const std::size_t fetches = source.fetches.size();
+  pass(milliseconds(9'000));
+  EXPECT_EQ(source.fetches.size(), fetches);
+  pass(milliseconds(1'000));
+  EXPECT_EQ(source.fetches.size(), fetches + 1);
+  EXPECT_THAT(source.dead_letters, IsEmpty());
+  EXPECT_EQ(forward.counters().refused_records, 0u);
 }
 
 TEST_F(forwarder_test, passes_over_a_batch_that_cannot_be_read) {

@@ -163,7 +163,8 @@ void kafka_producer::report_delivery(const rd_kafka_message_t& message, const st
     return take({kafka_report::kind::delivered, of.partition, of.offset, {message.partition, message.offset}, {}, {}});
   }
   const auto what = is_refusal(message.err) ? kafka_report::kind::refused : kafka_report::kind::failed;
-  take({what, of.partition, of.offset, {}, rd_kafka_err2str(message.err)});
+  const auto cause = message.err == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP ? refusal_cause::time : refusal_cause::record;
+  take({what, of.partition, of.offset, {}, rd_kafka_err2str(message.err), cause});
 }
 
 void kafka_producer::report_error(rd_kafka_op_s& event, const std::function<void(kafka_report)>& take) {

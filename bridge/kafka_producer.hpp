@@ -27,6 +27,7 @@ struct kafka_report {
   offset_t offset = 0;
   destination where;
   std::string reason;
+  refusal_cause cause = refusal_cause::record;
 };
 
 class kafka_producer {

@@ -54,8 +54,8 @@ struct sink_told final : sink_events {
   void confirmed(std::uint32_t partition, offset_t offset, destination where) override {
     places[{partition, offset}] = where;
   }
-  void refused(std::uint32_t, offset_t offset, std::string) override {
-    log.push_back("refused " + std::to_string(offset));
+  void refused(std::uint32_t, offset_t offset, refusal_cause cause, std::string) override {
+    log.push_back((cause == refusal_cause::time ? "refused for its time " : "refused ") + std::to_string(offset));
   }
   void reported() override {}
   void unreachable(std::string) override { log.push_back("unreachable"); }

@@ -93,7 +93,7 @@ void route::confirmed(std::uint32_t partition, offset_t offset, destination wher
   at(partition).confirmed(offset, where);
 }
 
-void route::refused(std::uint32_t partition, offset_t offset, std::string reason) {
+void route::refused(std::uint32_t partition, offset_t offset, refusal_cause cause, std::string reason) {
   progress_at_ = clock_.monotonic();
   at(partition).refused(offset, cause, reason);
 }

@@ -21,6 +21,7 @@ struct route_settings {
   milliseconds backoff_min{1'000};
   milliseconds backoff_max{60'000};
   milliseconds progress_deadline{60'000};
+  time_bounds times = {};
 };
 
 class route final : public sink_events {
@@ -55,7 +56,7 @@ class route final : public sink_events {
   void opened() override;
   void recovered(std::uint32_t partition, std::uint64_t ticket, recovery found) override;
   void confirmed(std::uint32_t partition, offset_t offset, destination where) override;
-  void refused(std::uint32_t partition, offset_t offset, std::string reason) override;
+  void refused(std::uint32_t partition, offset_t offset, refusal_cause cause, std::string reason) override;
   void reported() override { pump(); }
   void unreachable(std::string reason) override;
   void broken(std::string reason, bool record_refused) override;

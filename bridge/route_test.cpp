@@ -157,7 +157,7 @@ TEST_F(route_test, goes_one_by_one_past_a_refused_record_and_then_back) {
   route.opened();
   recover_all();
   fetch(0, 2);
-  route.refused(0, 0, "message size too large");
+  route.refused(0, 0, refusal_cause::record, "message size too large");
   route.reported();
   EXPECT_THAT(sources[0]->dead_letters, ElementsAre("0 body 0: message size too large"));
   route.at(0).dead_lettered(std::nullopt);

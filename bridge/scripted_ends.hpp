@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "bridge/record_times.hpp"
 #include "bridge/sink.hpp"
 #include "bridge/source.hpp"
 
@@ -44,6 +45,13 @@ struct scripted_sink final : sink {
     recovery_request request;
   };
 
+  // The time it was sent with, and its own where that is another.
+  struct sent_time {
+    std::int64_t timestamp_ms;
+    std::string own;
+    friend bool operator==(const sent_time&, const sent_time&) = default;
+  };
+
   void open(pace pace) override { opens.push_back(pace); }
   void close() override { ++closes; }
   void recover(std::uint64_t ticket, recovery_request request) override { recoveries.push_back({ticket, request}); }
@@ -55,6 +63,11 @@ struct scripted_sink final : sink {
       return send_outcome::refused;
     }
     sent.push_back(record.offset);
+    senders.push_back(source);
+    times.push_back({record.timestamp_ms, {}});
+    for (const header& header : record.headers) {
+      if (header.name == header_timestamp) times.back().own = header.value;
+    }
     return send_outcome::accepted;
   }
   void flush() override { ++flushes; }
@@ -63,6 +76,8 @@ struct scripted_sink final : sink {
   std::size_t room = 1'000'000;
   offset_t refuses = static_cast<offset_t>(-1);
   std::vector<offset_t> sent;
+  std::vector<sent_time> times;
+  std::vector<identity> senders;  // of each that was sent
   std::vector<pace> opens;
   int closes = 0;
   int flushes = 0;

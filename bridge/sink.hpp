@@ -58,6 +58,12 @@ enum class send_outcome {
   refused,  // will never be taken
 };
 
+// What a destination would not have a record for.
+enum class refusal_cause {
+  record,  // its size, or its content: it will never be taken
+  time,    // its timestamp: with another it may be
+};
+
 enum class pace {
   normal,
   // After a refusal: every record travels alone, so that a refusal names the one record it is about.
@@ -70,8 +76,8 @@ class sink_events {
   virtual void opened() = 0;
   virtual void recovered(std::uint32_t partition, std::uint64_t ticket, recovery found) = 0;
   virtual void confirmed(std::uint32_t partition, offset_t offset, destination where) = 0;
-  // Only at pace::one_by_one: this record will never be taken.
-  virtual void refused(std::uint32_t partition, offset_t offset, std::string reason) = 0;
+  // Only at pace::one_by_one: this record will never be taken as it was sent.
+  virtual void refused(std::uint32_t partition, offset_t offset, refusal_cause cause, std::string reason) = 0;
   // A run of confirmed() and refused() is over.
   virtual void reported() = 0;
   // Still trying by itself, and why it does not get through.

@@ -36,6 +36,7 @@ json::object partition_json(const partition_status& status) {
       {"confirmed_bytes", counters.confirmed_bytes},
       {"duplicates_avoided", counters.duplicates_avoided},
       {"refused_records", counters.refused_records},
+      {"times_corrected", counters.times_corrected},
       {"lost_records", counters.lost_records},
       {"lost_ranges", ranges_json(counters.lost_ranges)},
   };

@@ -79,9 +79,9 @@ struct done {
   std::uint32_t correlation = 0;
   std::uint32_t partitions = 0;
   std::uint64_t message_count = 0;
-};
   std::string topic_id = {};
   std::string notice = {};
+};
 struct refusal {
   std::uint32_t correlation = 0;  // 0 = of no request
   bool closing = false;

@@ -240,6 +240,19 @@ result<void> broker::append(const message_view& message, const route& route, cou
   return {};
 }
 
+broker::stamp broker::next_stamp(const topic& topic, partition& partition, std::int64_t now_ms) {
+  const std::int64_t newest = partition.newest_timestamp_ms;
+  const bool is_corrected = timeline_.is_wall_trusted() && newest - now_ms > clock_step_back_min.count();
+  if (!is_corrected) return {partition.newest_timestamp_ms = std::max(newest, now_ms)};
+  partition.newest_timestamp_ms = now_ms;
+  ++counters_.clock_corrections;
+  log::warning(
+      "topic {}: the clock was set back by {} s; records up to offset {} of a partition may carry times that "
+      "were stamped in error",
+      topic.definition().name, (newest - now_ms) / 1'000, partition.next - std::min<offset_t>(partition.next, 1));
+  return {now_ms, newest};
+}
+
 void broker::lose(std::string_view device, std::uint64_t first, std::uint64_t end) {
   store::loss_record record{store::loss_reason::device, stream_id{}, std::string(device), first, end, end - first};
   record.unread = record.records;
@@ -275,19 +288,6 @@ void broker::keep_queue_bounds(store::group& group) {
 void broker::submit() {
   work_left_ = false;
   keep_queue_bounds(store_.open_group());
-broker::stamp broker::next_stamp(const topic& topic, partition& partition, std::int64_t now_ms) {
-  const std::int64_t newest = partition.newest_timestamp_ms;
-  const bool is_corrected = timeline_.is_wall_trusted() && newest - now_ms > clock_step_back_min.count();
-  if (!is_corrected) return {partition.newest_timestamp_ms = std::max(newest, now_ms)};
-  partition.newest_timestamp_ms = now_ms;
-  ++counters_.clock_corrections;
-  log::warning(
-      "topic {}: the clock was set back by {} s; records up to offset {} of a partition may carry times that "
-      "were stamped in error",
-      topic.definition().name, (newest - now_ms) / 1'000, partition.next - std::min<offset_t>(partition.next, 1));
-  return {now_ms, newest};
-}
-
   keep_queue_bounds(store_.riding_group());
   flying_ = std::exchange(gathering_, {});
   flying_producers_ = store_.open_group().producers();

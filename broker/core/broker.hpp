@@ -118,6 +118,7 @@ struct loss_row {
 struct counters {
   std::uint64_t published = 0, duplicates = 0, unroutable = 0, refused_full = 0, refused_overflow = 0, delivered = 0,
                 acknowledged = 0;
+  std::uint64_t clock_corrections = 0;  // partitions whose stamps went back
   std::uint64_t commits = 0, bytes_written = 0, journal_bytes = 0;
 };
 
@@ -130,15 +131,14 @@ class broker {
   // Its consumers end; what they had goes back to its place.
   void detach(session_id session);
 
-  // Requests are taken. Otherwise wait for session_events::resumed.
   // A name that one session at a time holds, until it ends: for programs of which only one may do a piece of work.
   // Error: another session holds it; unless it is taken over, which that session is told.
   result<void> lease(session_id session, const lease_request& request);
 
+  // Requests are taken. Otherwise wait for session_events::resumed.
   bool accepts() const;
 
   result<publish_outcome> publish(const message_view& message, const publish_request& request);
-  std::uint64_t clock_corrections = 0;  // partitions whose stamps went back
   // One record batch v2; returns its base offset. Settled like a publish.
   result<offset_t> produce(const topic_name& topic, std::uint32_t partition, std::string_view batch,
                            const receipt& answer);
@@ -157,6 +157,8 @@ class broker {
   result<void> remove_exchange(std::string_view name, const receipt& answer);
   result<void> remove_queue(std::string_view name, const receipt& answer);
   result<void> remove_topic(std::string_view name, const receipt& answer);
+  // Names that the topic protects and no group carries: until one commits an offset, what they protect is everything.
+  std::vector<std::string> unmatched_protect(const topic& topic) const;
   const queue* find_queue(std::string_view name) const;
   const topic* find_topic(std::string_view name) const;
   const routing& routes() const { return routing_; }
@@ -177,8 +179,6 @@ class broker {
   result<offset_t> find_time(const topic_name& topic, std::uint32_t partition, std::int64_t timestamp_ms) const;
   result<void> commit_offset(std::string_view group, const topic_name& topic, std::uint32_t partition, offset_t offset,
                              std::string_view metadata, const receipt& answer);
-  // Names that the topic protects and no group carries: until one commits an offset, what they protect is everything.
-  std::vector<std::string> unmatched_protect(const topic& topic) const;
   result<std::optional<store::cursor_state>> committed(std::string_view group, const topic_name& topic,
                                                        std::uint32_t partition) const;
 
@@ -235,6 +235,16 @@ class broker {
 
   void load();
   void lose(std::string_view topic, stream_id stream, offset_range damaged);
+  // The partition is about to be deleted: a loss record of what groups that read it had still to read.
+  void lose_unread(const topic_definition& topic, std::uint32_t number, const partition& partition);
+  // By the slowest group of a protected name; none: no group of the name has committed an offset there.
+  std::optional<offset_t> read_by(const partition& partition, std::string_view name) const;
+  // In words: which protected group the partition keeps what it holds for; empty: for none.
+  std::string kept_for(const topic_definition& topic, const partition& partition) const;
+  void tell_unmatched_protect(const topic& topic) const;
+  void tell_unmatched_protect() const;
+  // The end where nobody is known to read it.
+  offset_t unread_from(const topic_definition& topic, const partition& partition) const;
   error full_error() const;
   // What is new may not fill the room that acknowledgements need.
   result<void> check_room() const;
@@ -247,20 +257,16 @@ class broker {
   error no_topic(std::string_view name) const;
   result<partition*> partition_of(const topic_name& topic, std::uint32_t number) const;
   result<void> append(const message_view& message, const route& route, course course);
+  // A stamp for the partition's next record. Stamps do not go back, unless the clock was ahead and is right again.
+  struct stamp {
+    std::int64_t timestamp_ms = 0;
+    std::optional<std::int64_t> corrected_ms = {};  // the newest one that was stamped in error
+  };
+  stamp next_stamp(const topic& topic, partition& partition, std::int64_t now_ms);
   // The one that a keyless message of this turn goes to, or a keyed one always.
   partition& choose(topic& topic, std::string_view key);
 
   // in_memory.cpp
-  // The partition is about to be deleted: a loss record of what groups that read it had still to read.
-  void lose_unread(const topic_definition& topic, std::uint32_t number, const partition& partition);
-  // By the slowest group of a protected name; none: no group of the name has committed an offset there.
-  std::optional<offset_t> read_by(const partition& partition, std::string_view name) const;
-  // In words: which protected group the partition keeps what it holds for; empty: for none.
-  std::string kept_for(const topic_definition& topic, const partition& partition) const;
-  void tell_unmatched_protect(const topic& topic) const;
-  void tell_unmatched_protect() const;
-  // The end where nobody is known to read it.
-  offset_t unread_from(const topic_definition& topic, const partition& partition) const;
   error memory_full_error() const;
   result<void> check_memory(std::string_view kind, const durability& durability, std::uint64_t retention_bytes) const;
   // In memory as it was, or out of it.
@@ -294,12 +300,6 @@ class broker {
   void settle_all(const std::vector<waiting>& receipts, const error* refusal);
   void refuse_appends(std::vector<waiting> receipts);
   void apply(const store::commit_result& result);
-  // A stamp for the partition's next record. Stamps do not go back, unless the clock was ahead and is right again.
-  struct stamp {
-    std::int64_t timestamp_ms = 0;
-    std::optional<std::int64_t> corrected_ms = {};  // the newest one that was stamped in error
-  };
-  stamp next_stamp(const topic& topic, partition& partition, std::int64_t now_ms);
   void void_appends();
   void tell(consumer& consumer);
   void wake_consumers(queue& queue);

@@ -35,9 +35,9 @@ awaitable<int> declare(environment& environment, const declare_arguments& argume
     const client::declared_topic topic = co_await environment.broker.declare_topic(arguments.topic, arguments.passive);
     const std::uint32_t partitions = topic.partitions;
     done["partitions"] = partitions;
-    line += fmt::format(": {} partition{}", partitions, partitions == 1 ? "" : "s");
     done["uuid"] = topic.id;
     if (!topic.notice.empty()) remark(topic.notice);
+    line += fmt::format(": {} partition{}", partitions, partitions == 1 ? "" : "s");
   }
   tell(environment, done, line);
   co_return exit_ok;

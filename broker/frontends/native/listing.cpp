@@ -151,6 +151,7 @@ json::object status(front_end& front_end) {
                    {"incarnation", broker.storage().incarnation()},
                    {"state", broker.storage().is_full() ? "full: publishes are refused" : "ready"},
                    {"clock", broker.story().is_wall_trusted() ? "trusted" : "not trusted: timestamps are estimates"},
+                   {"clock_corrections", counts.clock_corrections},
                    {"store_age_ms", broker.story().now().lifetime.count()},
                    {"connections", front_end.sessions().size()},
                    {"published", counts.published},
@@ -167,8 +168,8 @@ json::object status(front_end& front_end) {
                    {"journal_bytes", counts.journal_bytes},
                    {"memory_bytes_used", memory.bytes},
                    {"memory_bytes_max", memory.bytes_max},
-                   {"memory_dropped", memory.dropped}};
-                   {"clock_corrections", counts.clock_corrections},
+                   {"memory_dropped", memory.dropped},
+                   {"protected_without_group", protected_without_group(broker)}};
   add_pace(out, front_end.broker());
   return out;
 }
