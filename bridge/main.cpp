@@ -1,10 +1,14 @@
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
 
 #include "bridge/daemon.hpp"
-#include "broker/base/log.hpp"
+#include "broker/base/log_writer.hpp"
+#include "broker/base/process.hpp"
 #include "client/connection.hpp"
 
 namespace {
@@ -31,7 +35,7 @@ constexpr const char* footer =
     "  tidegate-bridge status --config bridge.toml --json";
 
 int fail(int code, const std::string& text) {
-  std::fprintf(stderr, "tidegate-bridge: %s\n", text.c_str());
+  log::say("tidegate-bridge: " + text);
   return code;
 }
 
@@ -56,7 +60,7 @@ int show_status(const bridge::config& config, bool as_json) {
   return exit_ok;
 }
 
-int run(const bridge::config& config) {
+int forward(const bridge::config& config) {
   try {
     bridge::run_daemon(config);
     return exit_ok;
@@ -65,9 +69,20 @@ int run(const bridge::config& config) {
   }
 }
 
+int run(const bridge::config& config) {
+  try {
+    const log::writer writer(STDERR_FILENO);
+    return forward(config);
+  } catch (const std::exception& failure) {
+    return fail(exit_failure, failure.what());
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  occupy_standard_descriptors();
+  ignore_signals({SIGPIPE, SIGXFSZ, SIGHUP});
   CLI::App app(description, "tidegate-bridge");
   app.footer(footer);
   std::string path = "/etc/tidegate/bridge.toml";

@@ -16,7 +16,7 @@ build_packages=(
   liblmdb-dev                         # the store
   nanopb libnanopb-dev                # the wire schema; nanopb brings protoc and python3-protobuf
   librdkafka-dev                      # the bridge's way to Kafka
-  libspdlog-dev libfmt-dev            # logs
+  libfmt-dev                          # text
   libtomlplusplus-dev libcli11-dev    # configuration, command lines
   libzstd-dev liblz4-dev libsnappy-dev zlib1g-dev  # record batches compressed by a producer
 )

@@ -1,7 +1,10 @@
 #include "broker/base/error.hpp"
 
-#include <cstdio>
+#include <fmt/format.h>
+
 #include <cstdlib>
+
+#include "broker/base/log.hpp"
 
 namespace tidegate {
 
@@ -24,7 +27,8 @@ std::string_view name(errc code) {
 void throw_exception_from_error(const error& cause, const boost::source_location&) { throw error_exception(cause); }
 
 void expectation_failed(const char* condition, const char* file, int line) {
-  std::fprintf(stderr, "tidegate: broken expectation: %s (%s:%d)\n", condition, file, line);
+  log::say(fmt::format("tidegate: broken expectation: {} ({}:{})", condition, file, line));
+  log::flush();
   std::abort();
 }
 

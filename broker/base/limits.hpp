@@ -90,8 +90,12 @@ constexpr std::uint64_t memory_bytes_min = 4 * retention_bytes_min;
 constexpr std::size_t producers_count = 10'000;
 constexpr std::chrono::hours producer_idle{7 * 24};
 
-// The log. Lines that come again within log_fold_time are counted; of so many at a time, at most 16 x 4 KiB.
+// The log. Its lines wait in two buffers of log_bytes_waiting at most: as much as 1,000 devices say when they connect
+// at once. The end of the process waits log_flush_time for whoever reads standard error. Lines that come again within
+// log_fold_time are counted; of so many at a time, at most 16 x 4 KiB.
+constexpr std::size_t log_bytes_waiting = 128 * kib;
 constexpr std::size_t log_line_bytes = 4 * kib;
+constexpr std::chrono::milliseconds log_flush_time{1'000};
 constexpr std::chrono::seconds log_fold_time{10};
 constexpr std::size_t log_lines_remembered = 16;
 

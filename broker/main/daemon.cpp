@@ -106,10 +106,8 @@ class daemon {
   }
 
   void run() {
-    asio::signal_set signals(io_, SIGINT, SIGTERM);
-    signals.async_wait([this](const boost::system::error_code& failure, int signal) {
-      if (!failure) stop(signal);
-    });
+    asio::signal_set signals(io_, SIGINT, SIGTERM, SIGHUP);
+    obey(signals);
     tick();
     asio::co_spawn(
         io_, listener_.run([this](net::tcp::socket socket) { return native::serve(std::move(socket), front_end_); }),
@@ -123,6 +121,15 @@ class daemon {
   }
 
  private:
+  void obey(asio::signal_set& signals) {
+    signals.async_wait([this, &signals](const boost::system::error_code& failure, int signal) {
+      if (failure) return;
+      if (signal != SIGHUP) return stop(signal);
+      log::info("SIGHUP: ignored, the configuration is read at the start only");
+      obey(signals);
+    });
+  }
+
   void work(milliseconds wait) {
     if (wait.count() == 0) {
       asio::post(io_, [this] { broker_.flush(); });

@@ -1,10 +1,14 @@
 // tidegate-broker: command line, configuration, exit codes.
 #include <fmt/format.h>
 #include <malloc.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdio>
 
+#include "broker/base/log_writer.hpp"
+#include "broker/base/process.hpp"
 #include "broker/main/daemon.hpp"
 
 namespace {
@@ -13,10 +17,14 @@ constexpr const char* description =
     "Tidegate broker: durable work queues and a replayable log in one store, for embedded gateways.\n"
     "\n"
     "Listens for devices and applications on the native port, and confirms what is published after the\n"
-    "commit that holds it has been synced to flash. Runs in the foreground and logs to standard error;\n"
-    "SIGTERM and SIGINT stop it cleanly, and kill -9 loses nothing that was confirmed.";
+    "commit that holds it has been synced to flash. Runs in the foreground and logs to standard error,\n"
+    "without waiting for whoever reads it.";
 
 constexpr const char* footer =
+    "Signals:\n"
+    "  SIGTERM, SIGINT  stop cleanly; kill -9 loses nothing that was confirmed, either\n"
+    "  SIGHUP           logged and ignored: the configuration is read at the start only\n"
+    "\n"
     "Files:\n"
     "  /etc/tidegate/broker.toml   configuration, unless --config says otherwise;\n"
     "                              tidegate-broker.example.toml lists every key with its default\n"
@@ -32,20 +40,33 @@ constexpr const char* footer =
     "  tidegate-broker --config gateway.toml --check-config\n"
     "  tidegate-broker --config gateway.toml";
 
-// An arena for either thread, and none for others: with one for both they wait for each other at malloc.
+// An arena for each of the two threads that allocate: with one for both they wait for each other at malloc.
 void keep_memory_small() {
   mallopt(M_ARENA_MAX, 2);
   mallopt(M_TRIM_THRESHOLD, 256 * 1024);
 }
 
 int complain(const std::string& text, int exit_code) {
-  std::fprintf(stderr, "tidegate-broker: %s\n", text.c_str());
+  tidegate::log::say("tidegate-broker: " + text);
   return exit_code;
+}
+
+int run(const tidegate::configuration& configuration) {
+  try {
+    tidegate::run_daemon(configuration);
+    return tidegate::exit_ok;
+  } catch (const tidegate::storage_failure& failure) {
+    return complain(failure.what(), tidegate::exit_storage_failure);
+  } catch (const std::exception& failure) {
+    return complain(failure.what(), tidegate::exit_failure);
+  }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  tidegate::occupy_standard_descriptors();
+  tidegate::ignore_signals({SIGPIPE, SIGXFSZ, SIGHUP});
   keep_memory_small();
   CLI::App app(description, "tidegate-broker");
   app.footer(footer);
@@ -68,10 +89,8 @@ int main(int argc, char** argv) {
   configuration->native.server = "tidegate-broker " TIDEGATE_VERSION;
   tidegate::log::set_level(configuration->log_level);
   try {
-    tidegate::run_daemon(*configuration);
-    return tidegate::exit_ok;
-  } catch (const tidegate::storage_failure& failure) {
-    return complain(failure.what(), tidegate::exit_storage_failure);
+    const tidegate::log::writer writer(STDERR_FILENO);
+    return run(*configuration);
   } catch (const std::exception& failure) {
     return complain(failure.what(), tidegate::exit_failure);
   }

@@ -1,0 +1,23 @@
+#include "broker/base/process.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <csignal>
+
+namespace tidegate {
+
+// open() takes the lowest number that is free, so that is each one's own. For the opposite of what each is used for.
+void occupy_standard_descriptors() {
+  for (const int number : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(number, F_GETFD) >= 0) continue;
+    // Where even that fails the process goes on: it will not be able to open its other files either.
+    [[maybe_unused]] const int opened = ::open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
+
+void ignore_signals(std::initializer_list<int> signals) {
+  for (const int signal : signals) std::signal(signal, SIG_IGN);
+}
+
+}  // namespace tidegate

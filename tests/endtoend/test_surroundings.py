@@ -1,0 +1,151 @@
+"""What stands around a process: signals, closed and blocked streams, limits of the system, a folder that goes away.
+None of it stops, blocks or crashes a program without a word."""
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+
+import pytest
+
+import gateway
+import processes
+import wire
+
+EXIT_FAILURE, EXIT_STORAGE = 1, 74
+SMALLEST_PIPE = 4096
+
+
+@pytest.fixture
+def broker(desk):
+    return gateway.Broker(desk, bytes_max=64 << 20)
+
+
+def start_under(broker, *prefix, **streams):
+    """Starts the broker by another command; waits until it listens, whatever became of its log."""
+    broker.process.command = [*prefix, *broker.process.command]
+    broker.process.start(**streams)
+    processes.wait_until(lambda: is_open(broker), 60, "the broker to listen")
+    return broker
+
+
+def is_open(broker):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", broker.port), timeout=1):
+        return True
+    return False
+
+
+def connect(broker, link_pb2):
+    peer = wire.Peer(broker.port, link_pb2)
+    peer.connect()
+    return peer
+
+
+def assert_serves(broker, link_pb2):
+    peer = connect(broker, link_pb2)
+    peer.publish(1, exchange="amq.topic", routing_key="sensors.a", body=b"served")
+    peer.close()
+
+
+def provoke_lines(broker, link_pb2, count):
+    """As many lines in the broker's log, each of its own: applications that send nonsense."""
+    for number in range(count):
+        peer = wire.Peer(broker.port, link_pb2)
+        peer.connect(name=f"application-{number}-{'x' * 100}")
+        peer.send_bytes("00 00")
+        with contextlib.suppress(wire.Ended, OSError):
+            while peer.receive():
+                pass
+        peer.close()
+
+
+def full_pipe():
+    """The end of a pipe that takes a page, and nobody reads."""
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, SMALLEST_PIPE)
+    return reading, writing
+
+
+# ------------------------------------------------------------------------------------------ signals
+
+def test_hangup_is_logged_and_the_broker_serves_on(broker, link_pb2):
+    broker.start()
+    broker.process.send(signal.SIGHUP)
+    broker.process.wait_output("SIGHUP: ignored")
+    assert_serves(broker, link_pb2)
+    broker.process.send(signal.SIGHUP)
+    broker.stop()
+    assert "stopped" in broker.process.output()
+
+
+@pytest.mark.parametrize("which", [signal.SIGTERM, signal.SIGINT])
+def test_stops_are_clean(desk, broker, which):
+    broker.start()
+    broker.process.send(which)
+    assert broker.process.wait_end() == 0
+    shown = desk.run([processes.program("tidegate"), "store", "show", broker.store, "--json"])
+    assert json.loads(shown.stdout)["stopped_cleanly"] is True
+
+
+# ------------------------------------------------------------------------------------------ streams
+
+def test_a_log_that_nobody_reads_holds_nobody_up(broker, link_pb2):
+    reading, writing = full_pipe()
+    start_under(broker, stderr=writing)
+    os.close(writing)
+    provoke_lines(broker, link_pb2, 1200)
+    assert_serves(broker, link_pb2)
+    log = b""
+    while b"were dropped here" not in log:
+        log += os.read(reading, 65536)
+    assert re.search(rb"warning [0-9]+ lines were dropped here", log)
+    provoke_lines(broker, link_pb2, 100)
+    assert broker.process.terminate() == 0
+    os.close(reading)
+
+
+def test_a_log_whose_reader_is_gone_stops_nothing(broker, link_pb2):
+    reading, writing = os.pipe()
+    start_under(broker, stderr=writing)
+    os.close(writing)
+    os.close(reading)
+    provoke_lines(broker, link_pb2, 10)
+    assert_serves(broker, link_pb2)
+    broker.stop()
+
+
+def test_a_log_on_a_full_disk_stops_nothing(broker, link_pb2):
+    with open("/dev/full", "wb") as full:
+        start_under(broker, stderr=full)
+    provoke_lines(broker, link_pb2, 10)
+    assert_serves(broker, link_pb2)
+    broker.stop()
+
+
+def test_why_it_ends_is_said_and_never_waited_for(desk, broker):
+    broker.store.mkdir()
+    (broker.store / "data.mdb").write_bytes(b"no store" * 10000)
+    said = desk.run(broker.process.command)
+    assert said.returncode == EXIT_STORAGE and said.stderr.splitlines()[-1].startswith("tidegate-broker: ")
+    reading, writing = full_pipe()
+    os.write(writing, bytes(SMALLEST_PIPE))
+    broker.process.start(stderr=writing)
+    assert broker.process.wait_end() == EXIT_STORAGE
+    os.close(reading)
+    os.close(writing)
+
+
+def test_closed_streams_do_not_become_the_stores(desk, broker, link_pb2):
+    start_under(broker, "sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh")
+    for number in 0, 1, 2:
+        assert os.readlink(f"/proc/{broker.process.running.pid}/fd/{number}") == "/dev/null"
+    provoke_lines(broker, link_pb2, 10)
+    assert_serves(broker, link_pb2)
+    broker.stop()
+    checked = desk.run([processes.program("tidegate"), "store", "check", broker.store])
+    assert checked.returncode == 0, checked
