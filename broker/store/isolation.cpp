@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <csignal>
@@ -136,19 +137,20 @@ class signals_to_child {
  public:
   explicit signals_to_child(pid_t child) {
     child_to_end = child;
-    interrupt_before_ = std::signal(SIGINT, end_child);
-    terminate_before_ = std::signal(SIGTERM, end_child);
+    for (std::size_t i = 0; i < signals.size(); ++i) {
+      before_[i] = std::signal(signals[i], end_child);
+      if (before_[i] == SIG_IGN) std::signal(signals[i], SIG_IGN);  // as nohup wants it
+    }
   }
   signals_to_child(const signals_to_child&) = delete;
   signals_to_child& operator=(const signals_to_child&) = delete;
   ~signals_to_child() {
-    std::signal(SIGINT, interrupt_before_);
-    std::signal(SIGTERM, terminate_before_);
+    for (std::size_t i = 0; i < signals.size(); ++i) std::signal(signals[i], before_[i]);
   }
 
  private:
-  void (*interrupt_before_)(int);
-  void (*terminate_before_)(int);
+  static constexpr std::array signals{SIGINT, SIGTERM, SIGHUP};
+  std::array<void (*)(int), signals.size()> before_{};
 };
 
 // Of the work's own making; others come from outside: no memory left, a pipe that nobody reads.
@@ -156,12 +158,14 @@ bool is_crash(int signal) {
   return signal == SIGSEGV || signal == SIGBUS || signal == SIGABRT || signal == SIGFPE || signal == SIGILL;
 }
 
+bool is_request_to_end(int signal) { return signal == SIGINT || signal == SIGTERM || signal == SIGHUP; }
+
 isolated_outcome outcome_of(pid_t child, const shared_board& board) {
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
   isolated_outcome outcome{false, board.failure.get(), board.place.get()};
-  if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGINT || WTERMSIG(status) == SIGTERM)) {
+  if (WIFSIGNALED(status) && is_request_to_end(WTERMSIG(status))) {
     outcome.failure = "interrupted";
   } else if (WIFSIGNALED(status)) {
     outcome.crashed = is_crash(WTERMSIG(status));

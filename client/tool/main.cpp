@@ -3,7 +3,10 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <csignal>
+#include <system_error>
 
+#include "broker/base/process.hpp"
 #include "client/tool/command.hpp"
 #include "client/tool/command_line.hpp"
 #include "client/tool/store_command.hpp"
@@ -55,6 +58,9 @@ void explain(std::exception_ptr thrown) {
     std::rethrow_exception(thrown);
   } catch (const error_exception& refused) {
     remark(fmt::format("{}: {}", name(refused.cause.code), refused.cause.text));
+  } catch (const std::system_error& failure) {
+    // Who reads has had enough, as in `tidegate tail readings | head`.
+    if (failure.code() != std::errc::broken_pipe) remark(failure.what());
   } catch (const std::exception& failure) {
     remark(failure.what());
   }
@@ -89,7 +95,11 @@ int run_offline(const store_arguments& asked, bool json) {
 }  // namespace
 }  // namespace tidegate::tool
 
+// Without SIGPIPE a command whose reader has gone still ends in order: what it took from a queue goes back, and what a
+// benchmark made is removed.
 int main(int count, char** words) {
+  tidegate::occupy_standard_descriptors();
+  tidegate::ignore_signals({SIGPIPE, SIGXFSZ});
   const auto parsed = tidegate::tool::parse_command_line(count, words);
   if (const int* code = std::get_if<int>(&parsed)) return *code;
   const auto& arguments = std::get<tidegate::tool::arguments>(parsed);

@@ -21,6 +21,11 @@ void print_line(std::string_view line) {
 
 void print_json(const boost::json::value& value) { print_line(boost::json::serialize(value)); }
 
-void remark(std::string_view line) { fmt::print(stderr, "tidegate: {}\n", line); }
+void remark(std::string_view line) { print_aside(fmt::format("tidegate: {}\n", line)); }
+
+void print_aside(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
 
 }  // namespace tidegate::tool

@@ -13,5 +13,7 @@ void print_line(std::string_view line);
 void print_json(const boost::json::value& value);
 // A remark to standard error, with the tool's name before it.
 void remark(std::string_view line);
+// Text to standard error as it is. What cannot be written there is lost: there is nobody to tell.
+void print_aside(std::string_view text);
 
 }  // namespace tidegate::tool

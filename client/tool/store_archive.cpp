@@ -42,7 +42,7 @@ void sync(const std::string& path) {
 
 void finish(std::ostream& out) {
   out.flush();
-  if (!out) throw storage_failure("cannot write the archive to its end: is the disk full?");
+  if (!out) throw storage_failure("cannot write the archive to its end: is the disk full, or its reader gone?");
 }
 
 // Under another name until it is whole and on the disk.

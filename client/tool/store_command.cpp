@@ -22,15 +22,14 @@ class progress_line {
   progress_line(const progress_line&) = delete;
   progress_line& operator=(const progress_line&) = delete;
   ~progress_line() {
-    if (written_) fmt::print(stderr, "\r\x1b[K");
+    if (written_) print_aside("\r\x1b[K");
   }
 
   void show(std::string_view place, double share) {
     if (!is_shown_ || steady::now() - begun_ < quiet_for) return;
     const std::string percent = share > 0 ? fmt::format(" {:.0f} %", share * 100) : "";
     constexpr std::size_t place_columns = 50;
-    fmt::print(stderr, "\r\x1b[K{}{}: {}", what_, percent, place.substr(0, place_columns));
-    std::fflush(stderr);
+    print_aside(fmt::format("\r\x1b[K{}{}: {}", what_, percent, place.substr(0, place_columns)));
     written_ = true;
   }
 

@@ -12,7 +12,18 @@ namespace tidegate::tool {
 
 namespace asio = boost::asio;
 
+namespace {
+
+// As nohup does.
+bool is_ignored(int signal) {
+  struct sigaction now {};
+  return ::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
+}  // namespace
+
 interruption::interruption(asio::any_io_executor executor) : signals_(std::move(executor), SIGINT, SIGTERM) {
+  if (!is_ignored(SIGHUP)) signals_.add(SIGHUP);
   signals_.async_wait([this](const auto& cancelled, int) {
     if (cancelled) return;
     happened_ = true;

@@ -12,7 +12,8 @@
 
 namespace tidegate::tool {
 
-// The first SIGINT or SIGTERM. The second ends the process as if nobody cared for it.
+// The first SIGINT, SIGTERM, or SIGHUP where that is not ignored. The second ends the process as if nobody cared for
+// it.
 class interruption {
  public:
   explicit interruption(boost::asio::any_io_executor executor);

@@ -33,7 +33,7 @@ static const char help_text[] =
     "  --phase P             ... those with row % K == P, rows counted from 0 (0)\n"
     "  --interval-ms N       time between readings (1000); 0 = as fast as it goes\n"
     "  --count N             stop after N readings; 0 = at the end of FILE or at\n"
-    "                        SIGINT or SIGTERM (0)\n"
+    "                        SIGINT, SIGTERM or SIGHUP (0)\n"
     "\n"
     "Behaviour\n"
     "  --ring-bytes N        memory for unacknowledged readings (65536). When it is\n"

@@ -2,6 +2,7 @@
 // what it does; options.h is the command line, source.h where readings come from.
 #define _DEFAULT_SOURCE  // sigaction
 
+#include <fcntl.h>
 #include <pb_encode.h>
 #include <signal.h>
 #include <stdio.h>
@@ -44,11 +45,22 @@ static void on_stop(int signal_number) {
   if (stops_wanted < 2) stops_wanted = stops_wanted + 1;
 }
 
+// SIGHUP stops it as well, unless it is ignored as nohup does. A reader of standard output that is gone does not.
 static void catch_signals(void) {
   struct sigaction action = {.sa_handler = on_stop};
+  struct sigaction before;
   (void)sigemptyset(&action.sa_mask);
   (void)sigaction(SIGINT, &action, NULL);
   (void)sigaction(SIGTERM, &action, NULL);
+  if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN) (void)sigaction(SIGHUP, &action, NULL);
+  (void)signal(SIGPIPE, SIG_IGN);
+}
+
+// Where descriptors 0, 1 or 2 are closed, so that the link does not become what a message for people is written to.
+static void occupy_standard_descriptors(void) {
+  for (int number = 0; number <= 2; ++number) {
+    if (fcntl(number, F_GETFD) < 0) (void)open("/dev/null", number == 0 ? O_WRONLY : O_RDONLY);
+  }
 }
 
 static void on_rejected(void *context, uint32_t sequence, uint32_t code) {
@@ -234,6 +246,7 @@ int main(int argc, char **argv) {
   sensor s = {.options = &options};
   const options_result result = read_options(argc, argv, &options);
   if (result != OPTIONS_READY) return result == OPTIONS_HELP ? EXIT_SUCCESS : EXIT_USAGE;
+  occupy_standard_descriptors();
   catch_signals();
   const bool is_good = open_source(&s) && open_link(&s) && run(&s);
   tg_posix_close(&s.link);

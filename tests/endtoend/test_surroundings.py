@@ -92,6 +92,32 @@ def test_stops_are_clean(desk, broker, which):
     assert json.loads(shown.stdout)["stopped_cleanly"] is True
 
 
+@pytest.mark.parametrize("which", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_the_tool_ends_in_order_and_gives_back_what_it_has(desk, broker, link_pb2, which):
+    broker.start()
+    bench = desk.start("bench", [processes.program("tidegate"), "--broker", broker.address, "bench", "queue",
+                                 "--seconds", 60])
+    tool = [processes.program("tidegate"), "--broker", broker.address, "list", "queues", "--json"]
+
+    def queues():
+        return {row["name"] for row in json.loads(desk.run(tool).stdout)}
+
+    processes.wait_until(lambda: queues() != {"work"}, 30, "the benchmark's queue")
+    bench.send(which)
+    bench.wait_end()
+    assert queues() == {"work"}
+
+
+def test_the_sensor_ends_in_order_at_a_hangup(desk, broker):
+    broker.start()
+    sensor = desk.start("sensor", [processes.program("tidegate-sensor"), "--device", "hall", "--broker",
+                                   broker.address, "--progress", "--json"])
+    sensor.wait_output("connected, published [1-9]")
+    sensor.send(signal.SIGHUP)
+    sensor.wait_end()
+    assert json.loads(sensor.output().splitlines()[-1])["acknowledged"] > 0
+
+
 # ------------------------------------------------------------------------------------------ streams
 
 def test_a_log_that_nobody_reads_holds_nobody_up(broker, link_pb2):
@@ -149,3 +175,24 @@ def test_closed_streams_do_not_become_the_stores(desk, broker, link_pb2):
     broker.stop()
     checked = desk.run([processes.program("tidegate"), "store", "check", broker.store])
     assert checked.returncode == 0, checked
+
+
+@pytest.mark.parametrize("stream", ["2>/dev/full", "2>&-"])
+def test_the_tool_needs_nobody_to_complain_to(desk, stream):
+    words = [processes.program("tidegate"), "--broker", f"127.0.0.1:{processes.free_port()}", "status"]
+    assert desk.run(["sh", "-c", f'exec "$@" {stream}', "sh", *words]).returncode == EXIT_FAILURE
+
+
+@pytest.mark.parametrize("ignores", [False, True], ids=["as a shell starts it", "SIGPIPE ignored"])
+def test_the_tool_ends_quietly_when_its_reader_has_had_enough(desk, broker, ignores):
+    broker.start()
+    tool = [processes.program("tidegate"), "--broker", broker.address]
+    lines = "".join(f"{number}\n" for number in range(20000))
+    published = desk.run([*tool, "publish", "--exchange", "amq.topic", "--key", "sensors.a", "--lines"], stdin=lines)
+    assert published.returncode == 0, published
+    tail = subprocess.Popen([*tool, "tail", "readings"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            restore_signals=not ignores, preexec_fn=processes.die_with_parent)
+    tail.stdout.readline()
+    tail.stdout.close()
+    assert (tail.stderr.read(), tail.wait(30)) == (b"", EXIT_FAILURE)
+    tail.stderr.close()
