@@ -19,12 +19,15 @@ std::optional<std::uint64_t> write_bytes_in(std::string_view text) {
   return bytes;
 }
 
+kernel_flash_meter::kernel_flash_meter(const char* path) : file_(::open(path, O_RDONLY | O_CLOEXEC)) {}
+
+kernel_flash_meter::~kernel_flash_meter() {
+  if (file_ >= 0) ::close(file_);
+}
+
 std::optional<std::uint64_t> kernel_flash_meter::bytes_written() const {
-  const int file = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return std::nullopt;
   std::array<char, 512> buffer{};  // the kernel's seven lines have 20 digits each at the most
-  const ssize_t size = ::read(file, buffer.data(), buffer.size());
-  ::close(file);
+  const ssize_t size = ::pread(file_, buffer.data(), buffer.size(), 0);
   if (size <= 0) return std::nullopt;
   return write_bytes_in({buffer.data(), static_cast<std::size_t>(size)});
 }

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
 
 namespace tidegate {
@@ -19,13 +18,18 @@ class flash_meter {
 // Linux counts a page when it becomes dirty (write_bytes in proc(5)). A RAM disk's pages are not counted. Where the
 // file system keeps large folios (ext4 since Linux 6.16, XFS since 5.18) a small write into one counts as the whole
 // folio: then the figure is an upper bound, several times what reaches the disk.
+//
+// Keeps the file open: it can be read when there are no descriptors left.
 class kernel_flash_meter final : public flash_meter {
  public:
-  explicit kernel_flash_meter(std::string path = "/proc/self/io") : path_(std::move(path)) {}
+  explicit kernel_flash_meter(const char* path = "/proc/self/io");
+  kernel_flash_meter(const kernel_flash_meter&) = delete;
+  kernel_flash_meter& operator=(const kernel_flash_meter&) = delete;
+  ~kernel_flash_meter() override;
   std::optional<std::uint64_t> bytes_written() const override;
 
  private:
-  std::string path_;
+  int file_;
 };
 
 // The write_bytes line of such a file.

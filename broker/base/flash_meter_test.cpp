@@ -1,6 +1,7 @@
 #include "broker/base/flash_meter.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 namespace tidegate {
 namespace {
@@ -16,6 +17,18 @@ TEST(flash_meter, knows_nothing_where_there_is_no_such_line) {
     EXPECT_FALSE(write_bytes_in(text)) << text;
   }
   EXPECT_FALSE(kernel_flash_meter("/nowhere/io").bytes_written());
+}
+
+TEST(flash_meter, needs_no_descriptor_later) {
+  const kernel_flash_meter meter;
+  if (!meter.bytes_written()) GTEST_SKIP() << "this kernel does not account for writes";
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{0, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto bytes = meter.bytes_written();
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_TRUE(bytes);
 }
 
 TEST(flash_meter, never_counts_backwards) {

@@ -15,6 +15,11 @@
 
 namespace tidegate::net {
 namespace asio = boost::asio;
+namespace {
+
+constexpr std::chrono::milliseconds retry_interval{100};
+
+}  // namespace
 
 result<tcp::endpoint> parse_address(std::string_view text) {
   const error malformed{errc::invalid, fmt::format("address '{}' is not like 127.0.0.1:7420 or [::1]:7420", text),
@@ -62,13 +67,8 @@ asio::awaitable<void> listener::accept_one(const std::function<asio::awaitable<v
   boost::system::error_code failure;
   tcp::socket socket = co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, failure));
   if (failure == asio::error::operation_aborted || !acceptor_.is_open()) co_return;
-  if (failure) {
-    // Out of descriptors, most likely: those who wait keep waiting in the kernel's queue.
-    log::warning("accepting a connection: {}", failure.message());
-    asio::steady_timer pause(acceptor_.get_executor(), std::chrono::milliseconds(100));
-    co_await pause.async_wait(asio::use_awaitable);
-    co_return;
-  }
+  if (failure) co_return co_await pause(failure);
+  if (std::exchange(is_paused_, false)) log::info("accepting connections again");
   if (connections_ >= connections_max_) {
     // One line for a flood of them.
     if (!std::exchange(is_refusing_, true)) {
@@ -83,6 +83,19 @@ asio::awaitable<void> listener::accept_one(const std::function<asio::awaitable<v
     --connections_;
     if (cause) std::rethrow_exception(cause);
   });
+}
+
+asio::awaitable<void> listener::pause(const boost::system::error_code& cause) {
+  if (!std::exchange(is_paused_, true)) {
+    const bool lacks_descriptors = cause == boost::system::errc::too_many_files_open ||
+                                   cause == boost::system::errc::too_many_files_open_in_system;
+    log::warning("no connection can be accepted for now: {}{}", cause.message(),
+                 lacks_descriptors ? "; the limit of open files (ulimit -n, LimitNOFILE) is lower than "
+                                     "native.connections_max needs"
+                                   : "");
+  }
+  asio::steady_timer pause(acceptor_.get_executor(), retry_interval);
+  co_await pause.async_wait(asio::use_awaitable);
 }
 
 }  // namespace tidegate::net

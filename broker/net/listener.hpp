@@ -24,7 +24,9 @@ class listener {
   static result<listener> open(boost::asio::io_context& io, const tcp::endpoint& address, std::size_t connections_max);
 
   tcp::endpoint address() const { return acceptor_.local_endpoint(); }
-  // Accepts until cancelled. `serve` is a connection's whole life.
+  // Accepts until cancelled. `serve` is a connection's whole life. Where the system has no descriptor or memory for
+  // another connection, those who connect wait in the kernel's queue until it has: one line in the log for the begin of
+  // such a pause, one for its end.
   boost::asio::awaitable<void> run(std::function<boost::asio::awaitable<void>(tcp::socket)> serve);
   void stop();
 
@@ -32,11 +34,13 @@ class listener {
   listener(tcp::acceptor acceptor, std::size_t connections_max)
       : acceptor_(std::move(acceptor)), connections_max_(connections_max) {}
   boost::asio::awaitable<void> accept_one(const std::function<boost::asio::awaitable<void>(tcp::socket)>& serve);
+  boost::asio::awaitable<void> pause(const boost::system::error_code& cause);
 
   tcp::acceptor acceptor_;
   std::size_t connections_max_;
   std::size_t connections_ = 0;
   bool is_refusing_ = false;
+  bool is_paused_ = false;
 };
 
 }  // namespace tidegate::net

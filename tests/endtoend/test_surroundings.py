@@ -196,3 +196,24 @@ def test_the_tool_ends_quietly_when_its_reader_has_had_enough(desk, broker, igno
     tail.stdout.close()
     assert (tail.stderr.read(), tail.wait(30)) == (b"", EXIT_FAILURE)
     tail.stderr.close()
+
+
+# ------------------------------------------------------------------------------------------ limits
+
+def test_without_descriptors_accepting_pauses_and_goes_on_by_itself(broker, link_pb2):
+    start_under(broker, "prlimit", "--nofile=64")
+    served = connect(broker, link_pb2)
+    crowd = [socket.create_connection(("127.0.0.1", broker.port)) for _ in range(100)]
+    broker.process.wait_output("no connection can be accepted for now: Too many open files")
+    for number in range(1, 21):
+        served.publish(number, exchange="amq.topic", routing_key="sensors.a", body=b"%d" % number)
+    # Over the time in which those who said nothing are ended and others of the crowd take their places.
+    processes.wait_until(lambda: "silent" in broker.process.output() or "5 seconds" in broker.process.output(), 20,
+                         "the first of the crowd to be ended")
+    for one in crowd:
+        one.close()
+    broker.process.wait_output("accepting connections again")
+    assert_serves(broker, link_pb2)
+    broker.stop()
+    pauses = [line for line in broker.process.output().splitlines() if "no connection can be accepted" in line]
+    assert 1 <= len(pauses) <= 4, broker.process.output()
