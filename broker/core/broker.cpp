@@ -387,7 +387,7 @@ void broker::wake_watchers(partition& partition) {
 }
 
 void broker::tick() {
-  store_.watch_readers();
+  store_.watch();
   store::group& group = store_.open_group();
   // Where a bound was lowered. What is with the writer may still become void, and its offsets be given again.
   for (const auto& [name, queue] : queues_) {

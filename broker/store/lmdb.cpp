@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <lmdb.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -160,6 +161,15 @@ std::uint64_t env::freed_since(const txn& reading, std::uint64_t commit) const {
     pages += count;
   }
   return pages;
+}
+
+bool env::is_at(const std::filesystem::path& file) const {
+  int descriptor = -1;
+  check(mdb_env_get_fd(env_, &descriptor), "mdb_env_get_fd");
+  struct stat opened {};
+  struct stat found {};
+  return ::fstat(descriptor, &opened) == 0 && ::stat(file.c_str(), &found) == 0 && opened.st_dev == found.st_dev &&
+         opened.st_ino == found.st_ino;
 }
 
 void env::clear_stale_readers() {

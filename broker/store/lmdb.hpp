@@ -71,6 +71,8 @@ class env {
   // By the free list; it takes the longer the more was freed.
   std::uint64_t free_pages() const;
   std::optional<foreign_reader> oldest_foreign_reader() const;
+  // Whether the file that is open is the one of this path, and not removed or replaced since.
+  bool is_at(const std::filesystem::path& file) const;
   // Frees the slots of readers whose process died.
   void clear_stale_readers();
   MDB_env* handle() const { return env_; }

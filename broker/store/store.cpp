@@ -135,6 +135,23 @@ void store::read_identity() {
   txn.commit();
 }
 
+void store::watch() {
+  watch_readers();
+  watch_file();
+}
+
+// The open file serves on: whoever still gets messages out of it loses less than by an end at once.
+void store::watch_file() {
+  const bool is_in_place = env_->is_at(options_.directory / store_file);
+  if (is_in_place_ && !is_in_place) {
+    log::error(
+        "store {}: {} was removed or replaced while it is in use; the broker goes on with the open file, and what is "
+        "in it is lost when the broker ends: let consumers and the bridge empty it, then restart the broker",
+        options_.directory.string(), store_file);
+  }
+  is_in_place_ = is_in_place;
+}
+
 void store::watch_readers() {
   env_->clear_stale_readers();
   const auto oldest = env_->oldest_foreign_reader();
@@ -302,6 +319,7 @@ void store::close(std::optional<std::uint64_t> flash_bytes) {
     if (flash_bytes) put_flash_bytes(txn, tables_, *flash_bytes);
     txn.commit();
     writer_->empty_journal();
+    watch_file();
   } catch (const lmdb::map_full&) {
     log::warning(
         "store {}: no room to check everything in; the next start replays the journal and marks what waits in "

@@ -94,8 +94,9 @@ class store {
   // Publishes are refused: what is held is above its bound; or the writer found no room for records below it (free
   // pages can be too scattered for a chunk), until some more is free.
   bool is_full() const;
-  // Every few seconds: another process that reads the file for longer than that keeps freed pages from being used.
-  void watch_readers();
+  // Every few seconds: reports another process that reads the file for longer than that, since it keeps freed pages
+  // from being used, and a file that somebody removed.
+  void watch();
   std::optional<lmdb::foreign_reader> stuck_reader() const { return stuck_reader_; }
   const lmdb::page_use& pages() const { return pages_; }
   stream_id new_stream_id();
@@ -110,6 +111,8 @@ class store {
   void open_file();
   void start_anew(const store_damaged& damaged);
   void read_identity();
+  void watch_readers();
+  void watch_file();
   void start_thread();
   void run();
   void find_memory_streams();
@@ -139,6 +142,7 @@ class store {
   bool busy_ = false;
   lmdb::page_use pages_;
   std::optional<lmdb::foreign_reader> seen_reader_, stuck_reader_;
+  bool is_in_place_ = true;  // the file, in its directory
   double full_above_ = refuse_above;
   std::size_t submitted_bytes_ = 0;
   std::function<void()> notice_;

@@ -1,12 +1,14 @@
 // A store opened rightly and wrongly, and the writer on a thread of its own.
 #include "broker/store/store.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <fstream>
-
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <semaphore>
 
@@ -262,9 +264,9 @@ TEST(store_open, a_stuck_reader_is_seen_and_what_it_pins_is_not_free) {
   }
   char byte = 0;
   ASSERT_EQ(::read(ready[0], &byte, 1), 1);
-  scratch.get().watch_readers();
+  scratch.get().watch();
   EXPECT_FALSE(scratch.get().stuck_reader());
-  scratch.get().watch_readers();
+  scratch.get().watch();
   ASSERT_TRUE(scratch.get().stuck_reader());
   EXPECT_EQ(scratch.get().stuck_reader()->pid, child);
   for (offset_t offset = 0; offset < 100; ++offset) scratch.ack(queue, offset);
@@ -274,11 +276,30 @@ TEST(store_open, a_stuck_reader_is_seen_and_what_it_pins_is_not_free) {
   ASSERT_EQ(::write(done[1], &byte, 1), 1);
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
-  scratch.get().watch_readers();
+  scratch.get().watch();
   EXPECT_FALSE(scratch.get().stuck_reader());
   scratch.append_many(queue, 1, 10);
   EXPECT_LT(scratch.commit().pages.used_pages + 20, pinned);
   for (const int end : {ready[0], ready[1], done[0], done[1]}) ::close(end);
+}
+
+TEST(store, a_removed_directory_is_reported_once_and_the_open_file_serves_on) {
+  scratch_store scratch;
+  const stream_id queue = scratch.make_queue();
+  testing::internal::CaptureStderr();
+  scratch.get().watch();
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  std::filesystem::remove_all(scratch.path());
+  testing::internal::CaptureStderr();
+  scratch.get().watch();
+  scratch.get().watch();
+  scratch.append(queue, "m");
+  scratch.commit();
+  scratch.close();
+  const std::string reported = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(reported, HasSubstr("data.mdb was removed or replaced"));
+  EXPECT_EQ(std::count(reported.begin(), reported.end(), '\n'), 1);
+  EXPECT_FALSE(std::filesystem::exists(scratch.path()));
 }
 
 }  // namespace

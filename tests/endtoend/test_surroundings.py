@@ -217,3 +217,17 @@ def test_without_descriptors_accepting_pauses_and_goes_on_by_itself(broker, link
     broker.stop()
     pauses = [line for line in broker.process.output().splitlines() if "no connection can be accepted" in line]
     assert 1 <= len(pauses) <= 4, broker.process.output()
+
+
+# ------------------------------------------------------------------------------------------ the store's folder
+
+def test_a_removed_folder_is_told_once_and_the_broker_serves_on(broker, link_pb2):
+    broker.start()
+    shutil.rmtree(broker.store)
+    broker.process.wait_output("data.mdb was removed or replaced", 60)
+    assert_serves(broker, link_pb2)
+    broker.stop()
+    assert broker.process.output().count("was removed or replaced") == 1
+    broker.start()
+    assert gateway.consume_all(broker, link_pb2, "work", idle_seconds=1) == []
+    broker.stop()
