@@ -55,14 +55,16 @@ TEST(isolation, an_end_from_outside_is_no_crash) {
 }
 
 TEST(isolation, a_request_to_end_ends_the_work_only) {
-  const auto outcome = run_isolated(
-      [](isolated_end& end) {
-        end.send("here");
-        ::pause();
-      },
-      {[&](std::string_view) { ::raise(SIGTERM); }, {}});
-  EXPECT_FALSE(outcome.crashed);
-  EXPECT_EQ(outcome.failure, "interrupted");
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
+    const auto outcome = run_isolated(
+        [](isolated_end& end) {
+          end.send("here");
+          ::pause();
+        },
+        {[&](std::string_view) { ::raise(signal); }, {}});
+    EXPECT_FALSE(outcome.crashed);
+    EXPECT_EQ(outcome.failure, "interrupted");
+  }
 }
 
 class forward final : public inspection_listener {

@@ -12,28 +12,66 @@
 #include <cstring>
 
 namespace tidegate::store::lmdb {
-namespace {
-
-constexpr unsigned tables_max = 8;
-// The broker thread, the writer's page count, and the offline tools.
-constexpr unsigned readers_max = 16;
-constexpr mdb_mode_t file_mode = 0640;
 
 std::string advice(int code) {
   switch (code) {
     case MDB_INVALID:
       return "; the file is no LMDB file of this machine's word size: it may come from a 32-bit (or 64-bit) system, "
              "where `tidegate store export` writes what `tidegate store import` takes here, or be damaged";
-    case MDB_VERSION_MISMATCH: return "; the file was written by another version of LMDB";
+    case MDB_VERSION_MISMATCH:
+      return "; the file was written by another version of LMDB: `tidegate store export` with the programs that wrote "
+             "it, and `tidegate store import` here";
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
       return "; the file is damaged: move it aside and start with an empty one, or restore a copy";
-    case ENOSPC: return "; the disk is full";
-    case EACCES: return "; check the owner and permissions of the store's directory";
-    case EIO: return "; the disk reports an error, or is full";
-    default: return "";
+    case MDB_PANIC: return "; a write has failed before, see above: the next start finds what was confirmed";
+    case MDB_MAP_RESIZED:
+      return "; another program made the store larger than store.bytes_max: give the broker a store.path of its own";
+    case MDB_INCOMPATIBLE: return "; another program made this file: give the broker a store.path of its own";
+    case MDB_READERS_FULL:
+      return "; other processes read the store, as many as may at a time: end them (`fuser` names who has lock.mdb "
+             "open)";
+    // The lock of a process that reads is on the byte of its number, which only one namespace tells apart.
+    case EAGAIN:
+    case MDB_BAD_RSLOT:
+      return fmt::format(
+          "; a process of another container has the same number, {}, and reads the store: end it (`fuser` on the host "
+          "names who has lock.mdb open), or wait until it has ended, and start again",
+          ::getpid());
+    case ENOSPC:
+    case EDQUOT: return "; the disk is full: make room, and start again";
+    case EFBIG:
+      return "; this process may not write files as long as store.bytes_max: raise its limit (ulimit -f, LimitFSIZE)";
+    case EROFS:
+      return "; the file system is read-only: mount it for writing; the kernel may have done so after an error of the "
+             "card, then `dmesg` has it";
+    case EACCES:
+    case EPERM: return "; check the owner and permissions of the store's directory";
+    case EIO: return "; the disk reports an error, or is full: `dmesg` and `df` tell which";
+    case ENOMEM:
+      return "; there is no room in memory for a map of store.bytes_max: raise the limit (ulimit -v, LimitAS), or "
+             "lower store.bytes_max";
+    case EMFILE:
+    case ENFILE: return "; no file can be opened any more: raise the limit (ulimit -n, LimitNOFILE)";
+    case ENOLCK:
+    case ENODEV:
+    case EINVAL:
+    case ESTALE: return "; the file system may lack locks or shared maps: put the store on a disk of this machine";
+    case ENOTRECOVERABLE: return "; a process that wrote died at it: stop all that have lock.mdb open, and start again";
+    case EISDIR:
+    case ENOTDIR:
+    case ENOENT: return "; check store.path";
+    // What is left of LMDB's own codes says that rows and pages do not fit together.
+    default: return code < 0 ? "; the store may be damaged: `tidegate store check` tells" : "";
   }
 }
+
+namespace {
+
+constexpr unsigned tables_max = 8;
+// The broker thread, the writer's page count, and the offline tools.
+constexpr unsigned readers_max = 16;
+constexpr mdb_mode_t file_mode = 0640;
 
 constexpr std::uint64_t meta_pages = 2;  // the file's first ones
 
@@ -200,7 +238,8 @@ void read_ahead::touch(std::string_view value) {
 }
 
 txn::txn(env& env, access access) {
-  check(mdb_txn_begin(env.handle(), nullptr, access == access::read ? MDB_RDONLY : 0U, &txn_), "mdb_txn_begin");
+  check(mdb_txn_begin(env.handle(), nullptr, access == access::read ? MDB_RDONLY : 0U, &txn_),
+        "opening the store for a transaction");
 }
 
 txn::~txn() {

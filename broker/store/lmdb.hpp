@@ -1,7 +1,7 @@
 // LMDB through move-only owners. Leaving a scope aborts; commit() is said aloud. Only lmdb.cpp includes lmdb.h.
 //
-// Every failure throws storage_failure with the call's name and LMDB's text, except a full map, which throws map_full:
-// the writer's transaction is then void and the caller may start another.
+// Every failure throws storage_failure with the call's name, LMDB's text, the cause and the way out, except a full map,
+// which throws map_full: the writer's transaction is then void and the caller may start another.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,10 @@ struct MDB_txn;
 struct MDB_cursor;
 
 namespace tidegate::store::lmdb {
+
+// The cause and the way out as the end of a sentence, for what LMDB or the system says by such a code; empty where the
+// code's own text says all.
+std::string advice(int code);
 
 struct map_full : std::runtime_error {
   map_full() : std::runtime_error("the store's map is full") {}

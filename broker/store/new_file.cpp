@@ -26,7 +26,8 @@ namespace {
 constexpr std::size_t set_aside_max = 3;
 
 storage_failure failed(std::string_view what, const std::filesystem::path& path) {
-  return storage_failure(fmt::format("cannot {} {}: {}", what, path.string(), std::strerror(errno)));
+  return storage_failure(
+      fmt::format("cannot {} {}: {}{}", what, path.string(), std::strerror(errno), lmdb::advice(errno)));
 }
 
 void rename_file(const std::filesystem::path& from, const std::filesystem::path& to) {
@@ -94,8 +95,10 @@ void fill_with_zeros(const std::filesystem::path& file, std::uint64_t bytes_max,
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) {
       const int cause = written < 0 ? errno : ENOSPC;
-      throw storage_failure(fmt::format("cannot fill {} to {} MiB, stopped at {} MiB: {}; {}", file.string(),
-                                        bytes_max / limits::mib, at / limits::mib, std::strerror(cause), advice));
+      const std::string way_out =
+          cause == ENOSPC || cause == EDQUOT ? fmt::format("; {}", advice) : lmdb::advice(cause);
+      throw storage_failure(fmt::format("cannot fill {} to {} MiB, stopped at {} MiB: {}{}", file.string(),
+                                        bytes_max / limits::mib, at / limits::mib, std::strerror(cause), way_out));
     }
     at += static_cast<std::uint64_t>(written);
     if (step) step(at);

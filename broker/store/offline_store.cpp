@@ -37,9 +37,14 @@ directory_lock::directory_lock(const std::filesystem::path& directory, lmdb::acc
   const std::string path = directory / owner_file;
   file_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file_ < 0 && errno == ENOENT) return;
-  if (file_ < 0) throw storage_failure(fmt::format("cannot open {}: {}", path, std::strerror(errno)));
+  if (file_ < 0)
+    throw storage_failure(fmt::format("cannot open {}: {}{}", path, std::strerror(errno), lmdb::advice(errno)));
   if (::flock(file_, (access == lmdb::access::read ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0) return;
+  const int cause = errno;
   ::close(file_);
+  if (cause != EWOULDBLOCK) {
+    throw storage_failure(fmt::format("cannot lock {}: {}{}", path, std::strerror(cause), lmdb::advice(cause)));
+  }
   throw storage_failure(
       fmt::format("the store in {} is in use: stop its broker first (what runs can be asked with "
                   "tidegate status and tidegate list)",

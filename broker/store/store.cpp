@@ -78,6 +78,9 @@ void store::lock_directory() {
                     options_.directory.string(), std::strerror(errno)));
   }
   if (::flock(lock_.number, LOCK_EX | LOCK_NB) == 0) return;
+  if (errno != EWOULDBLOCK) {
+    throw storage_failure(fmt::format("cannot lock {}: {}{}", path, std::strerror(errno), lmdb::advice(errno)));
+  }
   throw storage_failure(
       fmt::format("the store in {} is in use by another process; stop that one, or give this broker "
                   "a store.path of its own",
@@ -101,6 +104,10 @@ void store::open_file() {
   if (!std::filesystem::exists(file)) make_store(options_.directory, options_.bytes_max);
   env_ = std::make_unique<lmdb::env>(options_.directory, options_.bytes_max);
   env_->clear_stale_readers();
+  {
+    // Where another process keeps this one from reading, it throws before anything is changed.
+    const lmdb::txn reading(*env_, lmdb::access::read);
+  }
   tables_ = open_tables(*env_);
   read_identity();
   fill_with_zeros(file, options_.bytes_max, "make room or lower store.bytes_max", {});  // store.bytes_max was raised

@@ -283,6 +283,66 @@ TEST(store_open, a_stuck_reader_is_seen_and_what_it_pins_is_not_free) {
   for (const int end : {ready[0], ready[1], done[0], done[1]}) ::close(end);
 }
 
+// LMDB marks a process that reads by a lock on the byte of its number. In another PID namespace, as containers have,
+// a process may have this one's number.
+TEST(store, a_reader_of_the_same_number_in_another_container_is_named) {
+  scratch_store scratch;
+  scratch.close();
+  const pid_t number = ::getpid();
+  int ready[2], done[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  ASSERT_EQ(::pipe(done), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    char byte = 0;
+    const int file = ::open((scratch.path() / "lock.mdb").c_str(), O_RDWR);
+    struct flock lock {};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = number;
+    lock.l_len = 1;
+    if (::fcntl(file, F_SETLK, &lock) != 0) ::_exit(1);
+    if (::write(ready[1], &byte, 1) != 1 || ::read(done[0], &byte, 1) != 1) ::_exit(2);
+    ::_exit(0);
+  }
+  char byte = 0;
+  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+  EXPECT_THAT(failure_of(in(scratch.path())),
+              AllOf(HasSubstr("a process of another container has the same number, " + std::to_string(number)),
+                    HasSubstr("end it"), HasSubstr("start again")));
+  ASSERT_EQ(::write(done[1], &byte, 1), 1);
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_TRUE(store(in(scratch.path())).stopped_cleanly());  // nothing was changed
+  for (const int end : {ready[0], ready[1], done[0], done[1]}) ::close(end);
+}
+
+TEST(store, as_many_readers_as_may_be_are_named) {
+  scratch_store scratch;
+  scratch.close();
+  const auto options = in(scratch.path());
+  lmdb::env env(scratch.path(), options.bytes_max);
+  std::vector<std::unique_ptr<lmdb::txn>> readers;
+  const auto read_until_full = [&] {
+    while (readers.size() < 1'000) readers.push_back(std::make_unique<lmdb::txn>(env, lmdb::access::read));
+  };
+  try {
+    read_until_full();
+  } catch (const storage_failure& failure) {
+    EXPECT_THAT(failure.what(), AllOf(HasSubstr("as many as may at a time"), HasSubstr("end them")));
+  }
+  EXPECT_LT(readers.size(), 1'000u);
+}
+
+TEST(store, every_failure_has_its_cause_and_a_way_out) {
+  for (const int code : {EAGAIN, ENOSPC, EDQUOT, EFBIG, EROFS, EACCES, EPERM, EIO, ENOMEM, EMFILE, ENFILE, ENOLCK,
+                         EINVAL, ENODEV, ENOENT, EISDIR, ENOTDIR, ESTALE, ENOTRECOVERABLE}) {
+    EXPECT_NE(lmdb::advice(code), "") << std::strerror(code);
+  }
+  for (int lmdbs_own = -30'799; lmdbs_own <= -30'780; ++lmdbs_own) EXPECT_NE(lmdb::advice(lmdbs_own), "");
+}
+
 TEST(store, a_removed_directory_is_reported_once_and_the_open_file_serves_on) {
   scratch_store scratch;
   const stream_id queue = scratch.make_queue();

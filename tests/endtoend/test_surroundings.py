@@ -219,6 +219,24 @@ def test_without_descriptors_accepting_pauses_and_goes_on_by_itself(broker, link
     assert 1 <= len(pauses) <= 4, broker.process.output()
 
 
+def test_a_limit_of_file_sizes_is_told(desk, broker):
+    said = desk.run(["prlimit", "--fsize=33554432", *broker.process.command])
+    assert said.returncode == EXIT_STORAGE, said
+    assert "File too large" in said.stderr and "LimitFSIZE" in said.stderr
+
+
+def test_a_limit_of_file_sizes_below_a_stores_ends_the_broker_with_the_reason(desk, broker, link_pb2):
+    broker.start()
+    assert_serves(broker, link_pb2)
+    broker.stop()
+    said = desk.run(["prlimit", "--fsize=16384", *broker.process.command])
+    assert said.returncode == EXIT_STORAGE, said
+    assert "File too large" in said.stderr and "LimitFSIZE" in said.stderr
+    broker.start()
+    assert [message.body for message in gateway.consume_all(broker, link_pb2, "work")] == [b"served"]
+    broker.stop()
+
+
 # ------------------------------------------------------------------------------------------ the store's folder
 
 def test_a_removed_folder_is_told_once_and_the_broker_serves_on(broker, link_pb2):
