@@ -46,6 +46,7 @@ constexpr std::size_t device_window_bytes = 64 * kib;  // what a slow link keeps
 constexpr std::chrono::hours device_sleep_max{7 * 24};
 constexpr std::size_t error_text_bytes = 1 * kib;
 constexpr std::size_t connections = 1'000;
+constexpr std::size_t own_descriptors = 32;  // the store's, the loop's, the log's: about 20, beside one a connection
 constexpr std::chrono::seconds heartbeat{30};
 
 // A connection's memory: what was received and not taken + outbox. Connections receive in one place, so much at a time,

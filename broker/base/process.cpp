@@ -1,8 +1,10 @@
 #include "broker/base/process.hpp"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 
 namespace tidegate {
@@ -18,6 +20,13 @@ void occupy_standard_descriptors() {
 
 void ignore_signals(std::initializer_list<int> signals) {
   for (const int signal : signals) std::signal(signal, SIG_IGN);
+}
+
+std::uint64_t allow_open_files(std::uint64_t wanted) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return limit.rlim_cur;
+  const rlimit raised{std::min<rlim_t>(wanted, limit.rlim_max), limit.rlim_max};
+  return ::setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised.rlim_cur : limit.rlim_cur;
 }
 
 }  // namespace tidegate

@@ -60,5 +60,19 @@ TEST(processes, ignored_signals_become_errors) {
   EXPECT_EXIT(write_too_much(), testing::ExitedWithCode(0), "");
 }
 
+TEST(processes, the_limit_of_open_files_is_raised_as_far_as_it_may_be) {
+  const auto raise_limit = [] {
+    const rlimit low{50, 100};
+    if (::setrlimit(RLIMIT_NOFILE, &low) != 0) leave(1);
+    if (allow_open_files(40) != 50) leave(2);
+    if (allow_open_files(60) != 60) leave(3);
+    if (allow_open_files(1'000) != 100) leave(4);
+    rlimit now{};
+    ::getrlimit(RLIMIT_NOFILE, &now);
+    leave(now.rlim_cur == 100 ? 0 : 5);
+  };
+  EXPECT_EXIT(raise_limit(), testing::ExitedWithCode(0), "");
+}
+
 }  // namespace
 }  // namespace tidegate

@@ -9,7 +9,9 @@
 #include <functional>
 #include <mutex>
 
+#include "broker/base/limits.hpp"
 #include "broker/base/log.hpp"
+#include "broker/base/process.hpp"
 #include "broker/frontends/native/serve.hpp"
 #include "broker/net/listener.hpp"
 
@@ -63,6 +65,18 @@ void check_bounds(const core::broker& broker, const store::store_options& option
   }
 }
 
+// Without descriptors those who connect wait, which is worth a line before it happens.
+void allow_connections(const configuration& configuration) {
+  const std::uint64_t wanted = configuration.native_connections_max + limits::own_descriptors;
+  const std::uint64_t allowed = allow_open_files(wanted);
+  if (allowed >= wanted) return;
+  log::warning(
+      "native.connections_max is {}, and this process may open {} files (ulimit -n, LimitNOFILE): raise the limit to "
+      "{}, "
+      "or others will have to wait to be accepted",
+      configuration.native_connections_max, allowed, wanted);
+}
+
 // What the writer's thread rings when a result is there; it outlives the loop that it wakes.
 class doorbell {
  public:
@@ -97,6 +111,7 @@ class daemon {
     warn_without_measure(configuration);
     declare(broker_, configuration);
     check_bounds(broker_, configuration.store);
+    allow_connections(configuration);
   }
 
   // Connections end with the loop, and what they give back must not wake it.

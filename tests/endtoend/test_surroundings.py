@@ -28,7 +28,7 @@ def broker(desk):
 
 def start_under(broker, *prefix, **streams):
     """Starts the broker by another command; waits until it listens, whatever became of its log."""
-    broker.process.command = [*prefix, *broker.process.command]
+    broker.process.command = [*prefix, processes.program("tidegate-broker"), "--config", str(broker.config)]
     broker.process.start(**streams)
     processes.wait_until(lambda: is_open(broker), 60, "the broker to listen")
     return broker
@@ -201,7 +201,7 @@ def test_the_tool_ends_quietly_when_its_reader_has_had_enough(desk, broker, igno
 # ------------------------------------------------------------------------------------------ limits
 
 def test_without_descriptors_accepting_pauses_and_goes_on_by_itself(broker, link_pb2):
-    start_under(broker, "prlimit", "--nofile=64")
+    start_under(broker, "prlimit", "--nofile=64:64")
     served = connect(broker, link_pb2)
     crowd = [socket.create_connection(("127.0.0.1", broker.port)) for _ in range(100)]
     broker.process.wait_output("no connection can be accepted for now: Too many open files")
@@ -217,6 +217,18 @@ def test_without_descriptors_accepting_pauses_and_goes_on_by_itself(broker, link
     broker.stop()
     pauses = [line for line in broker.process.output().splitlines() if "no connection can be accepted" in line]
     assert 1 <= len(pauses) <= 4, broker.process.output()
+
+
+def test_the_limit_of_open_files_is_raised_where_it_may_be_and_told_where_not(broker):
+    start_under(broker, "prlimit", "--nofile=64:2048")
+    with open(f"/proc/{broker.process.running.pid}/limits") as limits:
+        soft = next(int(line.split()[3]) for line in limits if line.startswith("Max open files"))
+    assert soft >= 1000
+    broker.stop()
+    assert "LimitNOFILE" not in broker.process.output()
+    start_under(broker, "prlimit", "--nofile=64:64")
+    broker.process.wait_output("native.connections_max is 1000, and this process may open 64 files")
+    broker.stop()
 
 
 def test_a_limit_of_file_sizes_is_told(desk, broker):
