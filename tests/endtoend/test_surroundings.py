@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import types
 
 import pytest
 
@@ -143,6 +144,20 @@ def test_a_log_whose_reader_is_gone_stops_nothing(broker, link_pb2):
     provoke_lines(broker, link_pb2, 10)
     assert_serves(broker, link_pb2)
     broker.stop()
+
+
+def test_the_bridge_needs_no_reader_of_its_log_either(desk, broker):
+    broker.start()
+    nowhere = types.SimpleNamespace(brokers=f"127.0.0.1:{processes.free_port()}")
+    bridge = gateway.Bridge(desk, broker, nowhere)
+    reading, writing = os.pipe()
+    bridge.process.start(stderr=writing)
+    os.close(writing)
+    os.close(reading)
+    processes.wait_until(lambda: bridge.status() and bridge.status()["routes"], 30, "the bridge's status")
+    bridge.process.send(signal.SIGHUP)
+    broker.restart_after_kill()  # which the bridge has to say about
+    assert bridge.process.terminate() == 0
 
 
 def test_a_log_on_a_full_disk_stops_nothing(broker, link_pb2):
