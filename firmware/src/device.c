@@ -129,11 +129,6 @@ tg_link tg_device_link(const tg_device *device) { return device->link; }
 
 // ------------------------------------------------------------------------------------------------------- polling
 
-uint32_t tg_silence_ms(const tg_device *device) {
-  const uint32_t seconds = device->config->sleep_seconds;
-  return seconds == 0 ? TG_HEARTBEAT_MS : seconds * 1000;
-}
-
 static uint32_t left(uint32_t now, uint32_t since, uint32_t duration) {
   const uint32_t elapsed = now - since;
   return elapsed >= duration ? 0 : duration - elapsed;
@@ -169,16 +164,9 @@ static uint32_t serve_session(tg_device *device, uint32_t now) {
   return tg_least(dead, tg_least(ping, probe));
 }
 
-// Keeps the clock's base younger than the ticks' wrap.
-static void carry_clock(tg_device *device, uint32_t now) {
-  if (device->unix_ms == 0) return;
-  device->unix_ms += now - device->unix_ticks;
-  device->unix_ticks = now;
-}
-
 uint32_t tg_device_poll(tg_device *device) {
   const uint32_t now = tg_now(device);
-  carry_clock(device, now);
+  tg_clock_carry(device, now);
   switch (device->link) {
     case TG_LINK_WAITING: return wait_for_retry(device, now);
     case TG_LINK_OPENING:
@@ -189,20 +177,7 @@ uint32_t tg_device_poll(tg_device *device) {
   return TG_FOREVER;
 }
 
-// ---------------------------------------------------------------------------------------------- time and figures
-
-void tg_clock_set(tg_device *device, uint64_t unix_ms, uint32_t asked_ticks) {
-  const uint32_t now = tg_now(device);
-  const uint32_t round_trip = now - asked_ticks;
-  // An echo from before the answer's deadline is none of ours.
-  if (unix_ms == 0 || round_trip > device->config->answer_ms) return;
-  device->unix_ms = unix_ms + round_trip / 2;
-  device->unix_ticks = now;
-}
-
-uint64_t tg_device_time(const tg_device *device) {
-  return device->unix_ms == 0 ? 0 : device->unix_ms + (tg_now(device) - device->unix_ticks);
-}
+// ------------------------------------------------------------------------------------------------------- figures
 
 tg_stats tg_device_stats(const tg_device *device) {
   const tg_ring *ring = &device->ring;

@@ -1,5 +1,6 @@
-// What the sources of the device client share. The parts: device.c is the interface and the life of the link,
-// receive.c what the gateway says, transmit.c what goes out and when.
+// What the sources of the device client share. The parts: receive.c is what the gateway says, device.c the interface
+// and the life of the link, transmit.c what goes out and when, clock.c the time and the agreed silence. Each calls only
+// those named after it: calls between files form no circle.
 #pragma once
 
 #include <tidegate/device.h>
@@ -13,9 +14,6 @@ static inline uint32_t tg_now(const tg_device *device) {
 
 static inline uint32_t tg_least(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
-// Silence agreed on with the gateway, in ms.
-uint32_t tg_silence_ms(const tg_device *device);
-
 // Gives the link up: back-off, and nothing of the session remains.
 void tg_link_fail(tg_device *device);
 
@@ -28,5 +26,11 @@ bool tg_transmit(tg_device *device, uint32_t now);
 // Forgets the frames that an Ack of `sequence` covers.
 void tg_flights_settle(tg_device *device, uint32_t sequence);
 
-// The gateway's clock, told `unix_ms` in answer to a frame that left at `asked_ticks`.
+// Silence agreed on with the gateway, in ms.
+uint32_t tg_silence_ms(const tg_device *device);
+
+// Sets the clock to the gateway's `unix_ms`, which answers a frame that left at `asked_ticks`.
 void tg_clock_set(tg_device *device, uint64_t unix_ms, uint32_t asked_ticks);
+
+// Keeps the clock's base younger than the ticks' wrap. Call at least once in that time.
+void tg_clock_carry(tg_device *device, uint32_t now);

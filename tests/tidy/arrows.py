@@ -3,6 +3,8 @@
 import re
 from pathlib import Path, PurePosixPath
 
+import shape
+
 # room: (folder, the rooms whose headers its files may include besides its own). The longest folder that fits wins.
 ROOMS = {
     "wire": ("firmware/wire", []),
@@ -39,6 +41,10 @@ LIBRARIES = [
     (r"(gtest|gmock)/", r".*_test\.cpp$|(.*/)?tests/", "GoogleTest only in *_test.cpp and tests/"),
 ]
 
+# Folders whose files call one another without a circle.
+WITHOUT_CIRCLES = ("firmware/src/",)
+
+DEFINITION = re.compile(r"^(?!static\b)[a-z][\w *]*?\b(\w+)\([^;{}]*\)\s*\{", re.MULTILINE)
 INCLUDE = re.compile(r'\s*#\s*include\s*[<"]([^>"]+)[>"]')
 
 
@@ -91,3 +97,43 @@ def check_lmdb_owner(texts):
     if len({path.rsplit(".", 1)[0] for path in owners}) <= 1:
         return []
     return [(path, 1, f"lmdb.h has one owner, but {', '.join(owners)} include it") for path in owners]
+
+
+def calls_between(codes):
+    """{file: {file that it calls a function of: line of the first such call}}"""
+    owners = {name: path for path, code in codes.items() for name in DEFINITION.findall(code)}
+    calls = {path: {} for path in codes}
+    for path, code in codes.items():
+        for call in re.finditer(r"\b(\w+)\(", code):
+            owner = owners.get(call.group(1), path)
+            if owner != path:
+                calls[path].setdefault(owner, code.count("\n", 0, call.start()) + 1)
+    return calls
+
+
+def circle_through(path, calls):
+    """The files of a circle of calls from `path` back to it, shortest first; empty if there is none."""
+    ways = [[path]]
+    seen = set()
+    for way in ways:
+        for called in sorted(calls[way[-1]]):
+            if called == path:
+                return way
+            if called not in seen:
+                seen.add(called)
+                ways.append([*way, called])
+    return []
+
+
+def check_circles(texts):
+    """Findings (path, line, message) for files that call one another in a circle, where that is kept out."""
+    findings = []
+    for folder in WITHOUT_CIRCLES:
+        calls = calls_between({path: shape.code_only(text) for path, text in texts.items()
+                               if path.startswith(folder) and path.endswith((".c", ".cpp"))})
+        for path in sorted(calls):
+            way = circle_through(path, calls)
+            if way:
+                line = calls[path][[*way, path][1]]
+                findings.append((path, line, f"calls in a circle: {' -> '.join([*way, path])}"))
+    return findings

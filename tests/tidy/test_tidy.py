@@ -79,6 +79,15 @@ def test_lmdb_has_one_owner(tmp_path):
     assert len(found) == 1 and "one owner" in found[0]
 
 
+def test_calls_in_a_circle_are_found(tmp_path):
+    (tmp_path / "firmware/src").mkdir(parents=True)
+    (tmp_path / "firmware/src/a.c").write_text("void tg_a(int x) {\n  tg_b(x);\n}\nstatic void tg_c(void) {\n}\n")
+    (tmp_path / "firmware/src/c.c").write_text("static void tg_c(void) {\n  tg_c();\n}\n")
+    assert messages(tmp_path, "firmware/src/b.c", "bool tg_b(int x) { return x; }\n") == []
+    found = messages(tmp_path, "firmware/src/b.c", "// tg_a(1)\nbool tg_b(int x) {\n  return tg_a(x);\n}\n")
+    assert found == ["3: calls in a circle: firmware/src/b.c -> firmware/src/a.c -> firmware/src/b.c"]
+
+
 def c_function(lines):
     return "int f(int a) {\n" + "  a += 1;\n" * (lines - 2) + "}\n"
 

@@ -60,7 +60,7 @@ def check(top):
             c_texts[path] = text
             found += arrows.check_file(top, path, text)
         findings += [(path, *item) for item in sorted(found)]
-    return findings + arrows.check_lmdb_owner(c_texts)
+    return findings + arrows.check_lmdb_owner(c_texts) + arrows.check_circles(c_texts)
 
 
 def main():
