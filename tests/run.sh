@@ -4,7 +4,7 @@
 #   tests/run.sh [--unit] [--tidy] [--conversation] [--faults] [--endtoend] [--long]
 #
 #   --unit          unit tests of every room, with AddressSanitizer and UndefinedBehaviorSanitizer
-#   --tidy          arrows between rooms, lengths, names, stray characters
+#   --tidy          arrows between rooms, lengths, names, stray characters, clang-format, commits' subjects
 #   --conversation  exact bytes against a broker built with the sanitizers
 #   --faults        power cuts, failing calls, turned bits, kills, full maps and disks: nothing confirmed is lost
 #   --endtoend      release programs together with a real Kafka, processes killed under load

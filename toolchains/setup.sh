@@ -27,8 +27,9 @@ tests_packages=(
   openjdk-17-jre-headless maven       # a real Kafka: Maven fetches it, Java runs it
   procps                              # what processes weigh
   valgrind                            # instructions a message costs
+  clang-format                        # whether the sources are formatted
 )
-dev_packages=(clang-format ccache gdb git lmdb-utils debootstrap)
+dev_packages=(ccache gdb git lmdb-utils debootstrap)
 
 say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }

@@ -1,7 +1,12 @@
 """The checker checked: each rule finds what it forbids, and leaves alone what it allows."""
 
+import shutil
+import subprocess
+
 import pytest
 
+import formatting
+import history
 import shape
 import tidy
 
@@ -153,6 +158,70 @@ def test_top_level_is_a_closed_list(tmp_path):
     assert messages(tmp_path, "README.md", "") == [] == messages(tmp_path, ".clang-format", "")
     (tmp_path / "notes.txt").write_text("")
     assert ("notes.txt", 1, "not one of the top level's files and folders") in tidy.check(tmp_path)
+
+
+def test_unformatted_file_is_found(tmp_path):
+    (tmp_path / ".clang-format").write_text("BasedOnStyle: Google\nColumnLimit: 120\n")
+    for number in range(20):
+        assert messages(tmp_path, f"broker/core/{number}.hpp", "int f(int a);\n") == []
+    found = messages(tmp_path, "broker/core/a.cpp", "int a;\nint f(int b)\n{ return b;}\n")
+    assert found == ["2: not as clang-format writes it: clang-format -i"]
+    assert messages(tmp_path, "firmware/src/b.c", "int  a;\n")[0].startswith("1: not as clang-format")
+
+
+def test_missing_clang_format_is_told(tmp_path, monkeypatch):
+    (tmp_path / ".clang-format").write_text("BasedOnStyle: Google\n")
+    monkeypatch.setattr("shutil.which", lambda program: None)
+    (path, _, message), = formatting.check_format(tmp_path, ["a.c"])
+    assert path == ".clang-format" and "toolchains/setup.sh" in message
+
+
+@pytest.fixture
+def commit(tmp_path):
+    """commit(subject) makes a commit in the repository tmp_path and gives its hash."""
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
+
+    def run(*words):
+        identity = ["-c", "user.name=n", "-c", "user.email=e"]
+        return subprocess.run(["git", "-C", str(tmp_path), *identity, *words], check=True, capture_output=True,
+                              text=True).stdout.strip()
+
+    run("init", "--quiet")
+
+    def make(subject):
+        run("commit", "--quiet", "--allow-empty", "--message", subject)
+        return run("rev-parse", "HEAD")
+
+    return make
+
+
+def test_commits_subjects_are_looked_at(tmp_path, commit):
+    since = commit("Whatever stood before")
+    commit("core: " + "a" * 66)
+    commit("core, store: two rooms")
+    assert history.check_subjects(tmp_path, since) == []
+    commit("core: " + "a" * 67)
+    commit("Fix a bug")
+    first, second = [message for _, _, message in history.check_subjects(tmp_path, since)]
+    assert "subject 'Fix a bug' is not `room: what changes`" in first and "subject of 73 columns" in second
+
+
+def test_commits_of_other_histories_and_of_none_are_left_alone(tmp_path, commit):
+    commit("Somebody else's history")
+    assert history.check_subjects(tmp_path, "974b3e2") == []
+    shutil.rmtree(tmp_path / ".git")
+    assert history.check_subjects(tmp_path, "974b3e2") == []
+
+
+def test_commits_of_a_shallow_clone_are_looked_at(tmp_path, commit):
+    since = commit("Whatever stood before")
+    commit("core: what a shallow clone does not reach")
+    commit("Newest")
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", "--depth=1", f"file://{tmp_path}", str(clone)], check=True)
+    (_, _, message), = history.check_subjects(clone, since)
+    assert "'Newest'" in message
 
 
 def test_command_prints_findings_and_fails(tmp_path, monkeypatch, capsys):

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Checks what a compiler does not: the arrows between rooms, lengths, names, stray characters.
+"""Checks what a compiler does not: the arrows between rooms, lengths, names, stray characters, clang-format, and the
+subjects of commits.
 
     tests/tidy/tidy.py [TOP]
 
@@ -12,6 +13,8 @@ import sys
 from pathlib import Path
 
 import arrows
+import formatting
+import history
 import shape
 
 TOP_LEVEL = {"CMakeLists.txt", "CMakePresets.json", "README.md", "LICENSE", "CHANGELOG.md",
@@ -60,7 +63,8 @@ def check(top):
             c_texts[path] = text
             found += arrows.check_file(top, path, text)
         findings += [(path, *item) for item in sorted(found)]
-    return findings + arrows.check_lmdb_owner(c_texts) + arrows.check_circles(c_texts)
+    findings += arrows.check_lmdb_owner(c_texts) + arrows.check_circles(c_texts)
+    return findings + formatting.check_format(top, sorted(c_texts)) + history.check_subjects(top)
 
 
 def main():

@@ -1,0 +1,42 @@
+"""The subjects of commits: `room: what changes`, in at most 72 columns."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+SUBJECT = re.compile(r"[a-z][a-z0-9 ,/_-]*: \S")
+SUBJECT_COLUMNS_MAX = 72
+# The commit that formatted the tree. Those before it are left as they are.
+SINCE = "974b3e2"
+
+
+def git(top, *words):
+    """What git prints, or None if it refuses."""
+    run = subprocess.run(["git", "-C", str(top), *words], capture_output=True, text=True, errors="replace", check=False)
+    return run.stdout if run.returncode == 0 else None
+
+
+def commits(top, since):
+    """(short hash, subject) of the commits after `since`. Of a shallow clone that does not reach so far, all that it
+    has; of a history without it, or where there is no git, none."""
+    if shutil.which("git") is None or not (Path(top) / ".git").exists():
+        return []
+    reaches = git(top, "merge-base", "--is-ancestor", since, "HEAD") is not None
+    is_shallow = (git(top, "rev-parse", "--is-shallow-repository") or "").strip() == "true"
+    if not reaches and not is_shallow:
+        return []
+    log = git(top, "log", "--no-merges", "--format=%h %s", f"{since}..HEAD" if reaches else "HEAD")
+    return [tuple(line.split(" ", 1)) for line in (log or "").splitlines()]
+
+
+def check_subjects(top, since=SINCE):
+    """Findings (path, line, message)."""
+    findings = []
+    for short, subject in commits(top, since):
+        if len(subject) > SUBJECT_COLUMNS_MAX:
+            findings.append((".git", 1, f"commit {short}: subject of {len(subject)} columns, at most "
+                                        f"{SUBJECT_COLUMNS_MAX}"))
+        if not SUBJECT.match(subject):
+            findings.append((".git", 1, f"commit {short}: subject '{subject}' is not `room: what changes`"))
+    return findings
