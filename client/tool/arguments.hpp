@@ -18,7 +18,7 @@ struct publish_arguments {
   std::string routing_key;
   std::string partition_key;
   std::vector<std::pair<std::string, std::string>> headers;
-  bool mandatory = false;
+  bool mandatory = true;
   // Where bodies come from: exactly one of these four.
   std::optional<std::string> body;
   std::string file;

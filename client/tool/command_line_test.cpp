@@ -62,11 +62,16 @@ TEST_F(command_line, knows_the_broker) {
 
 TEST_F(command_line, publishes) {
   const auto one = parsed<publish_arguments>(
-      {"publish", "--exchange", "e", "--key", "k", "--header", "a=1", "--header", "b=x=y", "--mandatory", "body"});
+      {"publish", "--exchange", "e", "--key", "k", "--header", "a=1", "--header", "b=x=y", "body"});
   EXPECT_EQ(one.exchange, "e");
   EXPECT_EQ(one.body, "body");
-  EXPECT_TRUE(one.mandatory);
   EXPECT_THAT(one.headers, ElementsAre(Pair("a", "1"), Pair("b", "x=y")));
+}
+
+TEST_F(command_line, publishes_mandatory_unless_told_otherwise) {
+  EXPECT_TRUE(parsed<publish_arguments>({"publish", "body"}).mandatory);
+  EXPECT_TRUE(parsed<publish_arguments>({"publish", "--mandatory", "body"}).mandatory);
+  EXPECT_FALSE(parsed<publish_arguments>({"publish", "--no-mandatory", "body"}).mandatory);
 }
 
 TEST_F(command_line, publishes_load) {

@@ -22,6 +22,7 @@ class consumption {
   awaitable<void> take();
   awaitable<void> settle(std::uint64_t tag);
   awaitable<void> finish(std::uint32_t consumer);
+  int outcome() const;
   void show(const client::delivery& delivery);
   std::uint32_t prefetch() const;
   // With a count the tool acknowledges itself: the broker would send ahead of it, and what it sent would be gone.
@@ -96,7 +97,15 @@ awaitable<int> consumption::run() {
   tasks.start(take());
   co_await tasks.finish();
   co_await finish(consumer);
-  co_return exit_ok;
+  co_return outcome();
+}
+
+// A count is a promise to whoever reads the exit code.
+int consumption::outcome() const {
+  if (!arguments_.count || shown_ >= *arguments_.count) return exit_ok;
+  const char* const why = environment_.interruption.happened() ? "interrupted" : "nothing more came in time";
+  remark(fmt::format("{} of {} messages: {}", shown_, *arguments_.count, why));
+  return exit_failure;
 }
 
 }  // namespace

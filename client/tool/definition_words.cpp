@@ -168,7 +168,9 @@ void add_bind(CLI::App& app, arguments& into) {
 
 void add_delete(CLI::App& app, arguments& into) {
   CLI::App& command = *app.add_subcommand("delete", "Delete an exchange, a queue or a topic, with what is in it");
-  command.footer(std::string("EXAMPLES\n"
+  command.footer(std::string("One that does not exist is a failure.\n"
+                             "\n"
+                             "EXAMPLES\n"
                              "  tidegate delete queue work\n") +
                  exit_codes);
   const auto arguments = std::make_shared<delete_arguments>();

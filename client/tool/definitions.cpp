@@ -26,7 +26,7 @@ awaitable<int> declare(environment& environment, const declare_arguments& argume
   std::string line = fmt::format("{} {}", arguments.kind, name);
   if (arguments.kind == "exchange") {
     co_await environment.broker.declare_exchange(name, arguments.exchange_type, arguments.passive);
-    done["type"] = arguments.exchange_type;
+    if (!arguments.passive) done["type"] = arguments.exchange_type;
   } else if (arguments.kind == "queue") {
     const std::uint64_t ready = co_await environment.broker.declare_queue(arguments.queue, arguments.passive);
     done["ready"] = ready;
@@ -57,7 +57,24 @@ awaitable<int> change_binding(environment& environment, const binding_arguments&
   co_return exit_ok;
 }
 
+namespace {
+
+// Throws NOT_FOUND, which the broker does not say of a deletion: for it, repeating one succeeds.
+awaitable<void> check_exists(client::connection& broker, const std::string& kind, const std::string& name) {
+  if (kind == "exchange") {
+    co_await broker.declare_exchange(name, "", true);
+  } else if (kind == "queue") {
+    co_await broker.declare_queue(name, true);
+  } else {
+    const client::topic_definition topic{.name = name};
+    co_await broker.declare_topic(topic, true);
+  }
+}
+
+}  // namespace
+
 awaitable<int> remove(environment& environment, const delete_arguments& arguments) {
+  co_await check_exists(environment.broker, arguments.kind, arguments.name);
   co_await environment.broker.erase(arguments.kind, arguments.name);
   tell(environment, {{"kind", arguments.kind}, {"name", arguments.name}, {"deleted", true}},
        fmt::format("deleted: {} {}", arguments.kind, arguments.name));

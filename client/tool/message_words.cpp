@@ -28,8 +28,9 @@ constexpr const char* publish_description = "Publish messages and wait for their
 
 constexpr const char* publish_epilogue =
     "A confirmed message is on flash, in every queue and topic that it was routed to.\n"
-    "Without --exchange the default exchange is meant: the key is a queue's name. Without --mandatory a\n"
-    "message that no binding matches is confirmed and gone.\n"
+    "Without --exchange the default exchange is meant: the key is a queue's name. A message that no queue or\n"
+    "topic takes is unroutable: it is stored nowhere and counts as failed. With --no-mandatory the broker\n"
+    "confirms such a message and discards it.\n"
     "With --producer the broker drops what it has already seen of that producer, so that a publish may\n"
     "be repeated after a failure; sequences go on behind the last that is on flash, or from\n"
     "--first-sequence.\n"
@@ -42,7 +43,7 @@ constexpr const char* publish_epilogue =
     "  tidegate publish --exchange load --size 100 --count 100000 --window 5000\n"
     "\n"
     "EXIT CODES\n"
-    "  0  all are confirmed     1  some are not, or came back: says how many and why     2  usage";
+    "  0  all are confirmed     1  some are not, or unroutable: says how many and why     2  usage";
 
 struct publish_options {
   publish_arguments arguments;
@@ -102,7 +103,9 @@ void add_publish(CLI::App& app, arguments& into) {
   command.add_option("--header", options->headers, "A header; may be repeated")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
-  command.add_flag("--mandatory", options->arguments.mandatory, "Count a message that no binding matches as failed");
+  command.add_flag(
+      "--mandatory,!--no-mandatory", options->arguments.mandatory,
+      "Count a message that no binding matches as failed, or let it be confirmed and discarded (mandatory)");
   command.add_option("--window", into.connect.publish_window, "Messages under way without a confirm")
       ->type_name("N")
       ->check(CLI::Range(1, 1'000'000))
@@ -127,7 +130,8 @@ constexpr const char* consume_epilogue =
     "With --reject requeue nothing is taken: messages go back to their places when the command ends, marked\n"
     "as redelivered; it sees --prefetch of them, or --count.\n"
     "With --count the last messages are acknowledged together at the end, so that the broker sends none\n"
-    "beyond the count; --auto-ack then means the same as without.\n"
+    "beyond the count; --auto-ack then means the same as without. Fewer than the count, because nothing came\n"
+    "for --idle-seconds or an interrupt ended it, is a failure and reported.\n"
     "\n"
     "EXAMPLES\n"
     "  tidegate consume work\n"
@@ -136,7 +140,7 @@ constexpr const char* consume_epilogue =
     "  tidegate consume work --reject requeue --count 5      look without taking\n"
     "\n"
     "EXIT CODES\n"
-    "  0  stopped as told or by interrupt     1  failed     2  usage";
+    "  0  stopped as told, or by an interrupt without --count     1  failed, or fewer than --count     2  usage";
 
 struct consume_options {
   consume_arguments arguments;
@@ -203,7 +207,8 @@ constexpr const char* tail_epilogue =
     "  tidegate tail readings --group audit --follow\n"
     "\n"
     "EXIT CODES\n"
-    "  0  all was shown, or an interrupt     1  failed, or a batch was passed over     2  usage";
+    "  0  all was shown, or an interrupt ended --follow without --count\n"
+    "  1  failed, or records were passed over, or an interrupt ended it before all was shown     2  usage";
 
 struct tail_options {
   tail_arguments arguments;

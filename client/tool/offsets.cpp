@@ -11,16 +11,28 @@ using client::awaitable;
 
 namespace {
 
-awaitable<void> move_group(environment& environment, const offsets_arguments& arguments, const found_topic& topic,
-                           std::uint32_t partition) {
-  const offset_t to = co_await offset_at(environment.broker, topic, partition, *arguments.set);
-  const auto range = co_await environment.broker.list_offset(topic.name, partition, client::timestamp_end, topic.id);
+// Where --set moves the group in this partition.
+awaitable<offset_t> target_in(environment& environment, const offsets_arguments& arguments, std::uint32_t partition) {
+  const offset_t to = co_await offset_at(environment.broker, arguments.topic, partition, *arguments.set);
+  const auto range = co_await environment.broker.list_offset(arguments.topic, partition, client::timestamp_end);
   if (to < range.log_start || to > range.high_watermark) {
     throw error_exception(
         {errc::out_of_range, fmt::format("offset {} of {} partition {} is outside of {} to {}", to, arguments.topic,
                                          partition, range.log_start, range.high_watermark)});
   }
-  co_await environment.broker.commit_offset(arguments.group, topic.name, partition, to, {}, topic.id);
+  co_return to;
+}
+
+// All partitions are checked before the first is moved, so that a refusal moves none.
+awaitable<void> move_group(environment& environment, const offsets_arguments& arguments,
+                           const std::vector<std::uint32_t>& partitions) {
+  std::vector<offset_t> targets;
+  for (const std::uint32_t partition : partitions) {
+    targets.push_back(co_await target_in(environment, arguments, partition));
+  }
+  for (std::size_t i = 0; i < partitions.size(); ++i) {
+    co_await environment.broker.commit_offset(arguments.group, arguments.topic, partitions[i], targets[i]);
+  }
 }
 
 awaitable<json::object> standing(environment& environment, const offsets_arguments& arguments, const found_topic& topic,
@@ -44,10 +56,10 @@ awaitable<json::object> standing(environment& environment, const offsets_argumen
 
 awaitable<int> show_offsets(environment& environment, const offsets_arguments& arguments) {
   json::array rows;
-  const found_topic topic = co_await find_topic(environment.broker, arguments.topic, arguments.partition);
-  for (const std::uint32_t partition : topic.partitions) {
-    if (arguments.set) co_await move_group(environment, arguments, topic, partition);
-    rows.push_back(co_await standing(environment, arguments, topic, partition));
+  const auto partitions = co_await partitions_of(environment.broker, arguments.topic, arguments.partition);
+  if (arguments.set) co_await move_group(environment, arguments, partitions);
+  for (const std::uint32_t partition : partitions) {
+    rows.push_back(co_await standing(environment, arguments, partition));
   }
   if (environment.json) {
     print_json(rows);

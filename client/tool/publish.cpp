@@ -6,6 +6,7 @@
 
 #include "client/tool/body_source.hpp"
 #include "client/tool/command.hpp"
+#include "client/tool/text.hpp"
 
 namespace tidegate::tool {
 
@@ -28,6 +29,7 @@ class publication {
   void settled(const client::confirmation& confirmation);
   int summarize() const;
   void tell_failures() const;
+  std::string why_unroutable() const;
   json::object summary() const;
 
   std::uint64_t unconfirmed() const { return sent_ - confirmed_ - refused_ - unroutable_; }
@@ -130,10 +132,16 @@ void publication::tell_failures() const {
   for (const auto& [reason, count] : reasons_) {
     remark(fmt::format("{} refused: {}: {}", count, name(reason.first), reason.second));
   }
-  if (unroutable_ > 0) remark(fmt::format("{} came back: no binding of the exchange matches", unroutable_));
+  if (unroutable_ > 0) remark(fmt::format("{} unroutable, stored nowhere: {}", unroutable_, why_unroutable()));
   if (unconfirmed() > 0) remark(fmt::format("{} without a confirm: they may or may not be stored", unconfirmed()));
   if (ending_) remark(*ending_);
   if (!all_sent_) remark("stopped before all was sent");
+}
+
+std::string publication::why_unroutable() const {
+  const std::string key = to_line(arguments_.routing_key);
+  if (arguments_.exchange.empty()) return fmt::format("no queue '{}'", key);
+  return fmt::format("no binding of exchange '{}' matches the key '{}'", to_line(arguments_.exchange), key);
 }
 
 int publication::summarize() const {

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <limits>
 
@@ -46,6 +47,8 @@ class reading {
   void show_batch(position& at, const batch_view& batch);
   void show(const position& at, const record_view& record);
   bool passed_over(const position& at, const batch_view& batch, std::string_view why);
+  void pass_gap(position& at, offset_t end);
+  bool was_cut_short() const;
   awaitable<void> commit(position& at);
   bool enough() const { return arguments_.count && shown_ >= *arguments_.count; }
 
@@ -83,7 +86,10 @@ awaitable<void> reading::follow(position& at) {
     if (arguments_.follow) request.max_wait = poll_time;
     const client::fetched fetched = co_await environment_.broker.fetch(request);
     if (out_of_range(at, fetched)) continue;
-    if (fetched.batches.empty() && !arguments_.follow) break;
+    if (fetched.batches.empty() && !arguments_.follow) {
+      pass_gap(at, at.end);
+      break;
+    }
     show_batches(at, fetched.batches);
     if (steady_clock::now() - at.committed_at >= commit_interval) co_await commit(at);
   }
@@ -119,8 +125,18 @@ bool reading::passed_over(const position& at, const batch_view& batch, std::stri
   return true;
 }
 
+// Offsets are dense: the broker passes over only what is damaged, or what retention has dropped meanwhile.
+void reading::pass_gap(position& at, offset_t end) {
+  if (end <= at.next) return;
+  remark(fmt::format("{} partition {}: offsets {} to {} are not shown: damaged or dropped, see tidegate list losses",
+                     arguments_.topic, at.partition, at.next, end - 1));
+  at.next = end;
+  complete_ = false;
+}
+
 void reading::show_batch(position& at, const batch_view& batch) {
   if (batch.last_offset < at.next) return;
+  pass_gap(at, std::min(batch.base_offset, at.end));
   const offset_t behind = batch.last_offset + 1;
   bool skipped = false;
   if (!crc_matches(batch)) skipped = passed_over(at, batch, "the batch is damaged, its CRC does not match");
@@ -161,6 +177,13 @@ awaitable<void> reading::read_to_ends() {
   for (position& at : positions_) co_await follow(at);
 }
 
+// An interrupt is how --follow is meant to end, unless a count was asked for.
+bool reading::was_cut_short() const {
+  if (!environment_.interruption.happened() || enough()) return false;
+  if (arguments_.follow) return arguments_.count.has_value();
+  return std::any_of(positions_.begin(), positions_.end(), [](const position& at) { return at.next < at.end; });
+}
+
 awaitable<int> reading::run() {
   topic_ = co_await find_topic(environment_.broker, arguments_.topic, arguments_.partition);
   for (const std::uint32_t partition : topic_.partitions) {
@@ -174,7 +197,8 @@ awaitable<int> reading::run() {
   }
   co_await tasks_.finish();
   for (position& at : positions_) co_await commit(at);
-  co_return complete_ ? exit_ok : exit_failure;
+  if (was_cut_short()) remark("interrupted before all was shown");
+  co_return complete_ && !was_cut_short() ? exit_ok : exit_failure;
 }
 
 }  // namespace

@@ -71,6 +71,51 @@ def test_looking_takes_nothing(tidegate):
     assert [(row["body"], row["redelivered"]) for row in again] == [("one", True)]
 
 
+def test_what_is_unroutable_may_be_let_go(tidegate):
+    published, = tidegate("publish", "--key", "nowhere", "--no-mandatory", "body")
+    assert (published["confirmed"], published["unroutable"]) == (1, 0)
+
+
+@pytest.mark.parametrize("words, shown", [(["consume", "work"], "1 of 2 messages: interrupted"),
+                                          (["tail", "readings", "--follow"], "interrupted before all was shown")],
+                         ids=["consume", "tail"])
+def test_an_interrupt_before_the_count_is_told(desk, broker, tidegate, words, shown):
+    tidegate("publish", "--exchange", "amq.topic", "--key", "sensors.a", "body")
+    reader = desk.start("reader", [processes.program("tidegate"), "--broker", broker.address, *words, "--count", 2])
+    reader.wait_output("body")
+    assert reader.terminate() == EXIT_FAILURE
+    assert shown in reader.output()
+
+
+def test_an_interrupt_is_how_a_reader_without_a_count_ends(desk, broker, tidegate):
+    tidegate("publish", "--exchange", "amq.topic", "--key", "sensors.a", "body")
+    reader = desk.start("reader", [processes.program("tidegate"), "--broker", broker.address, "tail", "readings",
+                                   "--follow"])
+    reader.wait_output("body")
+    assert reader.terminate() == 0
+
+
+def test_records_that_the_broker_passes_over_are_told(tidegate, broker):
+    tidegate("publish", "--exchange", "amq.topic", "--key", "sensors.a", "rotten-record")
+    broker.stop()
+    for file in broker.store.iterdir():
+        content = file.read_bytes()
+        file.write_bytes(content.replace(b"rotten-record", b"Rotten-record"))
+    broker.start()
+    result = tidegate("tail", "readings", code=EXIT_FAILURE)
+    assert result.stdout == "" and "offsets 0 to 0 are not shown: damaged or dropped" in result.stderr
+
+
+def test_a_group_is_moved_in_all_partitions_or_in_none(tidegate):
+    tidegate("publish", "--exchange", "amq.topic", "--key", "sensors.a", "--partition-key", "a", "body")  # partition 0
+    tidegate("offsets", "readings", "--group", "g", "--set", 1, code=EXIT_FAILURE)
+    assert {row["committed"] for row in tidegate("offsets", "readings", "--group", "g")[0]} == {None}
+
+
+def test_a_passive_declaration_tells_no_attribute_that_it_does_not_know(tidegate):
+    assert tidegate("declare", "exchange", "amq.topic", "--passive") == [{"kind": "exchange", "name": "amq.topic"}]
+
+
 def test_status_tells_the_state_and_the_counters(tidegate):
     tidegate("publish", "--key", "work", "--size", 100, "--count", 50)
     status, = tidegate("status")
@@ -113,7 +158,13 @@ def test_repeating_a_publish_cut_off_by_kills_stores_everything_once(desk, tideg
     (["tail", "nowhere"], "no topic 'nowhere'"),
     (["delete", "exchange", "amq.topic"], "built in"),
     (["publish", "--exchange", "nowhere", "body"], "no exchange 'nowhere'"),
-    (["publish", "--key", "nowhere", "--mandatory", "body"], "no binding"),
+    (["publish", "--key", "nowhere", "body"], "1 unroutable, stored nowhere: no queue 'nowhere'"),
+    (["publish", "--exchange", "amq.topic", "--key", "k", "--mandatory", "--size", 1, "--count", 2],
+     "2 unroutable, stored nowhere: no binding of exchange 'amq.topic' matches the key 'k'"),
+    (["delete", "exchange", "nowhere"], "no exchange 'nowhere'"),
+    (["delete", "queue", "nowhere"], "no queue 'nowhere'"),
+    (["delete", "topic", "nowhere"], "no topic 'nowhere'"),
+    (["consume", "work", "--count", 1, "--idle-seconds", 0.1], "0 of 1 messages: nothing more came in time"),
 ])
 def test_refusals_are_told(tidegate, words, said):
     result = tidegate(*words, code=EXIT_FAILURE)
