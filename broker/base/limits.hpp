@@ -60,6 +60,10 @@ constexpr std::size_t fetch_bytes_max = batch_bytes;
 // A producer's compressed batch, opened to look into it: what a batch of a megabyte may turn into.
 constexpr std::size_t opened_batch_bytes = 16 * mib;
 constexpr std::size_t fetches_waiting = 256;  // long polls of one connection
+// Rows of one page of a list, as JSON: what the broker gives with the place of the next page (< 1 KiB) in one frame,
+// and what our client asks for. One row always goes; the longest is a topic of 1,000 partitions, < 256 KiB.
+constexpr std::size_t listing_bytes_max = frame_bytes - 4 * kib;
+constexpr std::size_t listing_page_bytes = 64 * kib;
 
 // Answers that wait for a commit: of all connections for the next one (as many are with the writer), and publishes of
 // one connection that are not confirmed. A refusal takes ~200 bytes, so 2 x 8,192 of them fit an outbox.
@@ -85,6 +89,10 @@ constexpr std::uint32_t commits_per_second_max = 1'000;  // the clock counts mil
 // least, so that a topic's part, which is a quarter, is enough for one.
 constexpr std::uint64_t memory_bytes_max = 16 * mib;
 constexpr std::uint64_t memory_bytes_min = 4 * retention_bytes_min;
+
+// Rows of the loss ledger's table, ~100 bytes each. Those that the journal alone holds are in memory, too, ~250 bytes
+// each, and no more of them.
+constexpr std::size_t loss_rows = 10'000;
 
 // Producers whose last sequence is remembered; the longest silent one is forgotten first, after 7 days at the least
 // unless the number is reached.

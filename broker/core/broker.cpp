@@ -25,7 +25,10 @@ broker::broker(store::store& store, const clock& clock, broker_options options)
       pace_(options_.commit, clock, store.flash_bytes_before()),
       flash_bytes_kept_(store.flash_bytes_before()) {
   load();
-  if (const auto losses = store_.read().losses()) {
+  // Of the newest rows, so that a start reads no more of them than it may keep.
+  const store::loss_number newest = store_.found_books().losses.newest();
+  const store::loss_number before = newest - std::min<store::loss_number>(newest, limits::known_damage);
+  if (const auto losses = store_.read().losses(before, limits::known_damage)) {
     for (const auto& [number, lost] : *losses) {
       if (lost.reason != store::loss_reason::damaged) continue;
       known_damage_.emplace(std::pair(lost.stream, lost.end), lost.first);

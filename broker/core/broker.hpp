@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -87,7 +88,9 @@ struct lease_request {
   bool take_over = false;
 };
 
-// Listings, as values.
+// Listings, as values. Each is in an order of its own and given in pages: the rows behind a place, in that order, at
+// most so many. So what exists from the first page to the last is listed once, whatever comes and goes meanwhile.
+constexpr std::size_t all_rows = std::numeric_limits<std::size_t>::max();
 struct queue_row {
   const queue_definition* definition;
   std::uint64_t ready, ready_bytes, unsettled, consumers, bytes, discarded;
@@ -101,6 +104,11 @@ struct partition_row {
 struct topic_row {
   const topic_definition* definition;
   std::vector<partition_row> partitions;
+};
+struct group_place {
+  std::string topic;
+  std::uint32_t partition = 0;
+  std::string group;
 };
 struct group_row {
   std::string group, topic;
@@ -182,11 +190,13 @@ class broker {
   result<std::optional<store::cursor_state>> committed(std::string_view group, const topic_name& topic,
                                                        std::uint32_t partition) const;
 
-  std::vector<queue_row> list_queues() const;
-  std::vector<topic_row> list_topics() const;
-  std::vector<group_row> list_groups() const;
-  // The newest of the loss ledger. Error: damaged.
-  result<std::vector<loss_row>> list_losses() const;
+  // By name.
+  std::vector<queue_row> list_queues(std::string_view after = {}, std::size_t rows_max = all_rows) const;
+  std::vector<topic_row> list_topics(std::string_view after = {}, std::size_t rows_max = all_rows) const;
+  // By topic, partition and name.
+  std::vector<group_row> list_groups(const group_place& after = {}, std::size_t rows_max = all_rows) const;
+  // The loss ledger, by number. Error: damaged.
+  result<std::vector<loss_row>> list_losses(store::loss_number after = 0, std::size_t rows_max = all_rows) const;
   const counters& counts() const { return counters_; }
   const store::store& storage() const { return store_; }
   const clock& time() const { return clock_; }
@@ -234,6 +244,7 @@ class broker {
   };
 
   void load();
+  loss_row owned(store::loss_number number, const store::loss_record& record) const;
   void lose(std::string_view topic, stream_id stream, offset_range damaged);
   // The partition is about to be deleted: a loss record of what groups that read it had still to read.
   void lose_unread(const topic_definition& topic, std::uint32_t number, const partition& partition);

@@ -16,17 +16,17 @@ error no_queue(std::string_view name) {
 }
 
 // Of what no queue or topic of today holds.
-loss_row named_by_source(const store::loss_record& record) {
+loss_row named_by_source(store::loss_number number, const store::loss_record& record) {
   const std::string& source = record.source;
   switch (record.reason) {
-    case store::loss_reason::device: return {0, "device", source, 0, {}};
+    case store::loss_reason::device: return {number, "device", source, 0, record};
     case store::loss_reason::deleted: {
       const std::size_t slash = source.rfind('/');
       std::uint32_t partition = 0;
       std::from_chars(source.data() + std::min(slash + 1, source.size()), source.data() + source.size(), partition);
-      return {0, "topic", source.substr(0, slash), partition, {}};
+      return {number, "topic", source.substr(0, slash), partition, record};
     }
-    default: return {0, "store", source, 0, {}};
+    default: return {number, "store", source, 0, record};
   }
 }
 
@@ -268,35 +268,41 @@ result<std::optional<store::cursor_state>> broker::committed(std::string_view gr
   return std::optional(found->second);
 }
 
-result<std::vector<loss_row>> broker::list_losses() const {
-  const auto losses = store_.read().losses();
+// Whose it was. Neither queue nor topic: it has been deleted.
+loss_row broker::owned(store::loss_number number, const store::loss_record& record) const {
+  if (!record.source.empty()) return named_by_source(number, record);
+  if (const auto queue = queue_streams_.find(record.stream); queue != queue_streams_.end()) {
+    return {number, "queue", queue->second->definition().name, 0, record};
+  }
+  if (const auto found = partition_streams_.find(record.stream); found != partition_streams_.end()) {
+    const partition& partition = *found->second;
+    return {number, "topic", partition.owner->definition().name, partition.number, record};
+  }
+  return {number, {}, {}, 0, record};
+}
+
+result<std::vector<loss_row>> broker::list_losses(store::loss_number after, std::size_t rows_max) const {
+  const auto losses = store_.read().losses(after, rows_max);
   if (!losses) return losses.error();
-  std::map<stream_id, loss_row> owners;
-  for (const auto& [name, queue] : queues_) owners[queue->stream()] = {0, "queue", name, 0, {}};
-  for (const auto& [name, topic] : topics_) {
-    std::uint32_t number = 0;
-    for (const partition& partition : topic->partitions()) owners[partition.stream] = {0, "topic", name, number++, {}};
-  }
   std::vector<loss_row> rows;
-  for (const auto& [number, record] : *losses) {
-    loss_row row = record.source.empty() ? owners[record.stream] : named_by_source(record);
-    row.number = number;
-    row.record = record;
-    rows.push_back(std::move(row));
-  }
+  for (const auto& [number, record] : *losses) rows.push_back(owned(number, record));
   return rows;
 }
 
-std::vector<group_row> broker::list_groups() const {
+std::vector<group_row> broker::list_groups(const group_place& after, std::size_t rows_max) const {
   std::vector<group_row> rows;
-  for (const auto& [name, topic] : topics_) {
-    for (std::uint32_t number = 0; number < topic->partitions().size(); ++number) {
+  for (auto found = topics_.lower_bound(after.topic); found != topics_.end(); ++found) {
+    const auto& [name, topic] = *found;
+    const bool is_inside = name == after.topic;
+    for (std::uint32_t number = is_inside ? after.partition : 0; number < topic->partitions().size(); ++number) {
       const stream_id stream = topic->partitions()[number].stream;
       const std::string prefix = store::cursor_key(stream, "");
       const auto* const view = store_.read().find(stream);
       const offset_t end = view == nullptr ? 0 : view->end, log_start = view == nullptr ? 0 : view->log_start;
-      for (auto cursor = cursors_.lower_bound(prefix); cursor != cursors_.end() && cursor->first.starts_with(prefix);
-           ++cursor) {
+      const bool is_begun = is_inside && number == after.partition;
+      auto cursor = is_begun ? cursors_.upper_bound(prefix + after.group) : cursors_.lower_bound(prefix);
+      for (; cursor != cursors_.end() && cursor->first.starts_with(prefix); ++cursor) {
+        if (rows.size() >= rows_max) return rows;
         const offset_t at = cursor->second.offset, stands = std::max(at, log_start);
         rows.push_back({cursor->first.substr(prefix.size()), name, number, at, end - std::min(end, stands)});
       }

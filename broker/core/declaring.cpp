@@ -462,9 +462,10 @@ const topic* broker::find_topic(std::string_view name) const {
   return found == topics_.end() ? nullptr : found->second.get();
 }
 
-std::vector<queue_row> broker::list_queues() const {
+std::vector<queue_row> broker::list_queues(std::string_view after, std::size_t rows_max) const {
   std::vector<queue_row> rows;
-  for (const auto& [name, queue] : queues_) {
+  for (auto found = queues_.upper_bound(after); found != queues_.end() && rows.size() < rows_max; ++found) {
+    const auto& queue = found->second;
     const auto* const stream = store_.read().find(queue->stream());
     rows.push_back({&queue->definition(), queue->ready(), queue->ready_bytes(), queue->unsettled(),
                     queue->consumers().size(), stream == nullptr ? 0 : stream->bytes, queue->discarded(),
@@ -473,9 +474,10 @@ std::vector<queue_row> broker::list_queues() const {
   return rows;
 }
 
-std::vector<topic_row> broker::list_topics() const {
+std::vector<topic_row> broker::list_topics(std::string_view after, std::size_t rows_max) const {
   std::vector<topic_row> rows;
-  for (const auto& [name, topic] : topics_) {
+  for (auto found = topics_.upper_bound(after); found != topics_.end() && rows.size() < rows_max; ++found) {
+    const auto& topic = found->second;
     topic_row& row = rows.emplace_back(topic_row{&topic->definition(), {}});
     for (const partition& partition : topic->partitions()) {
       const auto* const stream = store_.read().find(partition.stream);

@@ -10,8 +10,11 @@ topic::topic(topic_definition definition) { replace(std::move(definition)); }
 void topic::replace(topic_definition definition) {
   definition_ = std::move(definition);
   while (partitions_.size() < definition_.partitions.size()) {
-    const stream_id stream = definition_.partitions[partitions_.size()];
-    partitions_.emplace_back().stream = stream;
+    const auto number = static_cast<std::uint32_t>(partitions_.size());
+    partition& added = partitions_.emplace_back();
+    added.stream = definition_.partitions[number];
+    added.owner = this;
+    added.number = number;
   }
 }
 

@@ -34,8 +34,12 @@ class bytes_on_their_way {
   std::uint64_t group_ = 0, open_ = 0, flying_ = 0;
 };
 
+class topic;
+
 struct partition {
   stream_id stream{};
+  const topic* owner = nullptr;
+  std::uint32_t number = 0;              // in its topic
   offset_t next = 0;                     // to append
   std::int64_t newest_timestamp_ms = 0;  // that was stamped: stamps go back only where the clock is corrected
   bytes_on_their_way on_their_way;
@@ -45,6 +49,8 @@ struct partition {
 class topic {
  public:
   explicit topic(topic_definition definition);
+  topic(const topic&) = delete;  // its partitions know it
+  topic& operator=(const topic&) = delete;
 
   const topic_definition& definition() const { return definition_; }
   void replace(topic_definition definition);

@@ -17,6 +17,9 @@ class losses {
   void found(loss_number number) { next_ = std::max(next_, number + 1); }
   void found(loss_number number, const loss_record& record, commit_number commit);
 
+  // The highest number that a row has had; 0 = none. Numbers rise by one.
+  loss_number newest() const { return next_ - 1; }
+
   // A new row, or more of the stream's newest one: for the same reason, adjoining, and not older than an hour.
   // `record` tells one drop; the store was so old when it happened.
   void note(const loss_record& record, milliseconds lifetime, commit_number commit);

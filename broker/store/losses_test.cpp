@@ -1,6 +1,8 @@
 // What the bounds take, and what the ledger says of it.
 #include <gmock/gmock.h>
 
+#include <limits>
+
 #include "broker/store/scratch_store.hpp"
 
 namespace tidegate::store {
@@ -232,6 +234,37 @@ TEST(losses, a_row_that_grows_late_is_told_though_the_table_has_it) {
   const auto told = all.take_changed();
   ASSERT_EQ(told.size(), 1u);
   EXPECT_EQ(told.begin()->second.records, 15u);
+}
+
+// Rows of the journal alone and rows of the table, with checkpoints between them.
+TEST(losses, pages_go_through_the_whole_ledger) {
+  scratch_store store({16 << 20, 128 * 1024});
+  constexpr loss_number rows_made = 3'000;
+  const auto walk = [&](std::size_t rows_max) {
+    loss_number last = 0;
+    for (auto page = store->read().losses(0, rows_max).value(); !page.empty();
+         page = store->read().losses(last, rows_max).value()) {
+      EXPECT_LE(page.size(), rows_max);
+      for (const auto& [number, row] : page) {
+        EXPECT_EQ(number, ++last);
+        EXPECT_EQ(row.first, 10 * number);
+      }
+    }
+    return last;
+  };
+  for (loss_number row = 1; row <= rows_made; ++row) {
+    store.open_group().lose({loss_reason::device, stream_id{}, "hall", 10 * row, 10 * row + 1, 1});
+    if (row % 20 == 0) store.commit();
+    if (row % 200 != 0) continue;
+    ASSERT_EQ(walk(150), row);
+  }
+  EXPECT_EQ(walk(1), rows_made);
+  store.reopen_killed();
+  EXPECT_EQ(walk(700), rows_made);
+  store.reopen_closed();
+  EXPECT_EQ(walk(700), rows_made);
+  EXPECT_THAT(store->read().losses(rows_made, 1).value(), IsEmpty());
+  EXPECT_THAT(store->read().losses(std::numeric_limits<loss_number>::max(), 1).value(), IsEmpty());
 }
 
 }  // namespace

@@ -52,7 +52,7 @@ struct store_overview {
   std::size_t exchanges = 0, queues = 0, topics = 0, bindings = 0;
   journal_overview journal;
   std::uint64_t loss_records = 0;     // in the table
-  std::vector<loss_overview> losses;  // of survey(): the newest, those of the journal included
+  std::vector<loss_overview> losses;  // of survey(): all, those of the journal included
 };
 
 // From what read_books() gave.

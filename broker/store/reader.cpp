@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "broker/base/limits.hpp"
 #include "broker/model/compression.hpp"
@@ -51,18 +52,23 @@ std::optional<offset_t> first_not_older(const batch_view& batch, offset_t from, 
 }  // namespace
 
 reader::reader(lmdb::env& env, const tables& tables, const books& books, const memory_streams* memory)
-    : env_(env), tables_(tables), memory_(memory), snapshot_(lmdb::txn(env, lmdb::access::read).number()) {
+    : env_(env),
+      tables_(tables),
+      memory_(memory),
+      snapshot_(lmdb::txn(env, lmdb::access::read).number()),
+      losses_since_(books.losses.dirty_since()) {
   for (const auto& [id, ledger] : books.streams) {
     streams_[id] = {ledger.kind,       ledger.log_start,        ledger.next,
                     ledger.rolled_end, ledger.first_chunk_last, ledger.newest_timestamp_ms,
                     ledger.bytes(),    ledger.dropped,          ledger.recent};
   }
-  apply(books.losses.fresh());
+  apply(books.losses.fresh(), books.last_commit);
 }
 
 void reader::apply(const commit_result& result) {
   for (const stream_update& update : result.streams) apply(update);
-  apply(result.losses);
+  apply(result.losses, result.commit);
+  forget_losses_before(result.losses_since);
   snapshot_ = result.snapshot;
 }
 
@@ -85,22 +91,39 @@ void reader::apply(const stream_update& update) {
   while (!view.recent.empty() && view.recent.front().last < gone) view.recent.pop_front();
 }
 
-void reader::apply(const std::map<loss_number, loss_record>& losses) {
-  for (const auto& [number, record] : losses) fresh_losses_[number] = record;
-  while (fresh_losses_.size() > losses_read_max) fresh_losses_.erase(fresh_losses_.begin());
+void reader::apply(const std::map<loss_number, loss_record>& losses, commit_number commit) {
+  for (const auto& [number, record] : losses) {
+    fresh_loss& fresh = fresh_losses_[number];
+    fresh = {record, fresh.since == 0 ? commit : fresh.since};
+  }
+  while (fresh_losses_.size() > limits::loss_rows) fresh_losses_.erase(fresh_losses_.begin());
 }
 
-result<std::map<loss_number, loss_record>> reader::losses() const {
-  auto found = fresh_losses_;
+// Those are in the table. Looks only where that moved, since commits are frequent and checkpoints are not.
+void reader::forget_losses_before(commit_number since) {
+  if (since == losses_since_) return;
+  losses_since_ = since;
+  std::erase_if(fresh_losses_, [&](const auto& fresh) { return since == 0 || fresh.second.since < since; });
+}
+
+result<std::map<loss_number, loss_record>> reader::losses(loss_number after, std::size_t rows_max) const {
+  std::map<loss_number, loss_record> found;
+  auto fresh = fresh_losses_.upper_bound(after);
+  for (; fresh != fresh_losses_.end() && found.size() < rows_max; ++fresh) {
+    found.emplace(fresh->first, fresh->second.record);
+  }
+  if (after == std::numeric_limits<loss_number>::max()) return found;
   const lmdb::txn txn(env_, lmdb::access::read);
   lmdb::cursor cursor(txn, tables_.loss);
   try {
-    for (auto row = cursor.last(); row && found.size() < losses_read_max; row = cursor.previous()) {
+    std::size_t rows = 0;
+    for (auto row = cursor.seek(loss_key(after + 1)); row && rows < rows_max; row = cursor.next(), ++rows) {
       found.try_emplace(number_of_loss_key(row->key), decode_loss(unsealed_or_fail(tables_.loss, *row)));
     }
   } catch (const storage_failure& damaged) {
     return error{errc::invalid, damaged.what()};
   }
+  while (found.size() > rows_max) found.erase(std::prev(found.end()));
   return found;
 }
 

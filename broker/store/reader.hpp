@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 
+#include "broker/base/limits.hpp"
 #include "broker/store/books.hpp"
 #include "broker/store/writer.hpp"
 
@@ -21,9 +22,6 @@ struct stream_view {
   drop_totals drops;
   std::deque<segment> recent;
 };
-
-// The loss ledger's newest rows, as many as a reader gives.
-constexpr std::size_t losses_read_max = 1'000;
 
 class memory_stream;
 class memory_streams;
@@ -51,12 +49,19 @@ class reader {
   // there is none. Reads the stream up to there.
   result<offset_t> find_time(stream_id stream, std::int64_t timestamp_ms) const;
 
-  // What was lost, the newest losses_read_max rows, oldest first. Error: a damaged row.
-  result<std::map<loss_number, loss_record>> losses() const;
+  // The loss ledger's rows above the number `after`, the lowest numbers of them, `rows_max` at most, as one read
+  // transaction finds them. Error: a damaged row among them.
+  result<std::map<loss_number, loss_record>> losses(loss_number after = 0,
+                                                    std::size_t rows_max = 2 * limits::loss_rows) const;
 
  private:
   void apply(const stream_update& update);
-  void apply(const std::map<loss_number, loss_record>& losses);
+  struct fresh_loss {
+    loss_record record;
+    commit_number since = 0;  // the first commit in whose blob it may stand without standing in the table
+  };
+  void apply(const std::map<loss_number, loss_record>& losses, commit_number commit);
+  void forget_losses_before(commit_number since);
   // One scan on its way.
   struct scanning {
     const lmdb::txn& txn;
@@ -80,7 +85,8 @@ class reader {
   const memory_streams* memory_;
   std::uint64_t snapshot_;  // LMDB's number of the last commit that this knows of
   std::map<stream_id, stream_view> streams_;
-  std::map<loss_number, loss_record> fresh_losses_;  // may be newer than the table
+  std::map<loss_number, fresh_loss> fresh_losses_;  // may be newer than the table
+  commit_number losses_since_;                      // as the last result has it
 };
 
 }  // namespace tidegate::store

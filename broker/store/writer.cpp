@@ -159,6 +159,7 @@ commit_result writer::result_now() {
     result.streams.back().dropped = true;
   }
   result.losses = changed_losses_;
+  result.losses_since = books_.losses.dirty_since();
   result.journal_bytes = books_.journal_bytes;
   result.bytes_written = bytes_written_;
   result.pages = pages_ = env_.pages();

@@ -4,6 +4,7 @@
 #include <boost/container/small_vector.hpp>
 #include <vector>
 
+#include "broker/base/limits.hpp"
 #include "broker/store/blob.hpp"
 #include "broker/store/books.hpp"
 #include "broker/store/chunk_rows.hpp"
@@ -34,7 +35,7 @@ constexpr double keep_below = 0.70;
 
 struct writer_options {
   std::uint64_t journal_bytes_max = 32ull << 20;  // replayed at start: that is what it costs
-  std::uint64_t loss_rows_max = 10'000;           // of the loss ledger; ~100 bytes each
+  std::uint64_t loss_rows_max = limits::loss_rows;
 };
 
 // How a stream stands after a commit.
@@ -59,6 +60,7 @@ struct commit_result {
   bool work_left = false;      // chunks to free remain: another commit is welcome, even an empty one
   std::vector<stream_update> streams;
   std::map<loss_number, loss_record> losses;  // new, or grown
+  commit_number losses_since = 0;             // the oldest commit in whose blob alone a loss stands; 0 = none
   std::uint64_t journal_bytes = 0;
   std::uint64_t bytes_written = 0;  // payload handed to LMDB; 0 = there was nothing to commit
   lmdb::page_use pages;

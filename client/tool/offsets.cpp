@@ -12,9 +12,10 @@ using client::awaitable;
 namespace {
 
 // Where --set moves the group in this partition.
-awaitable<offset_t> target_in(environment& environment, const offsets_arguments& arguments, std::uint32_t partition) {
-  const offset_t to = co_await offset_at(environment.broker, arguments.topic, partition, *arguments.set);
-  const auto range = co_await environment.broker.list_offset(arguments.topic, partition, client::timestamp_end);
+awaitable<offset_t> target_in(environment& environment, const offsets_arguments& arguments, const found_topic& topic,
+                              std::uint32_t partition) {
+  const offset_t to = co_await offset_at(environment.broker, topic, partition, *arguments.set);
+  const auto range = co_await environment.broker.list_offset(topic.name, partition, client::timestamp_end, topic.id);
   if (to < range.log_start || to > range.high_watermark) {
     throw error_exception(
         {errc::out_of_range, fmt::format("offset {} of {} partition {} is outside of {} to {}", to, arguments.topic,
@@ -24,14 +25,14 @@ awaitable<offset_t> target_in(environment& environment, const offsets_arguments&
 }
 
 // All partitions are checked before the first is moved, so that a refusal moves none.
-awaitable<void> move_group(environment& environment, const offsets_arguments& arguments,
-                           const std::vector<std::uint32_t>& partitions) {
+awaitable<void> move_group(environment& environment, const offsets_arguments& arguments, const found_topic& topic) {
   std::vector<offset_t> targets;
-  for (const std::uint32_t partition : partitions) {
-    targets.push_back(co_await target_in(environment, arguments, partition));
+  for (const std::uint32_t partition : topic.partitions) {
+    targets.push_back(co_await target_in(environment, arguments, topic, partition));
   }
-  for (std::size_t i = 0; i < partitions.size(); ++i) {
-    co_await environment.broker.commit_offset(arguments.group, arguments.topic, partitions[i], targets[i]);
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    co_await environment.broker.commit_offset(arguments.group, topic.name, topic.partitions[i], targets[i], {},
+                                              topic.id);
   }
 }
 
@@ -56,10 +57,10 @@ awaitable<json::object> standing(environment& environment, const offsets_argumen
 
 awaitable<int> show_offsets(environment& environment, const offsets_arguments& arguments) {
   json::array rows;
-  const auto partitions = co_await partitions_of(environment.broker, arguments.topic, arguments.partition);
-  if (arguments.set) co_await move_group(environment, arguments, partitions);
-  for (const std::uint32_t partition : partitions) {
-    rows.push_back(co_await standing(environment, arguments, partition));
+  const found_topic topic = co_await find_topic(environment.broker, arguments.topic, arguments.partition);
+  if (arguments.set) co_await move_group(environment, arguments, topic);
+  for (const std::uint32_t partition : topic.partitions) {
+    rows.push_back(co_await standing(environment, arguments, topic, partition));
   }
   if (environment.json) {
     print_json(rows);
