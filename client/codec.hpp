@@ -30,7 +30,8 @@ struct binding {
 void encode_bind(std::string& out, std::uint32_t correlation, const binding& binding);
 void encode_unbind(std::string& out, std::uint32_t correlation, const binding& binding);
 void encode_delete(std::string& out, std::uint32_t correlation, std::string_view kind, std::string_view name);
-void encode_list(std::string& out, std::uint32_t correlation, std::string_view kind);
+void encode_list(std::string& out, std::uint32_t correlation, std::string_view kind, std::string_view after,
+                 std::uint32_t max_bytes);
 
 void encode_publish(std::string& out, std::uint64_t id, const message_view& message, const publish_options& options);
 void encode_consume(std::string& out, std::uint32_t correlation, std::uint32_t consumer, std::string_view queue,
@@ -89,7 +90,7 @@ struct refusal {
 };
 struct listed {
   std::uint32_t correlation = 0;
-  std::string json;
+  listing_page page;
 };
 struct confirm {
   std::uint64_t id = 0;

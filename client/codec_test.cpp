@@ -88,7 +88,8 @@ TEST(codec, declares_binds_and_deletes) {
   EXPECT_EQ(encoded(encode_bind, 2, binding), "aa01130802120265781a05746f7069632201742a0123");
   EXPECT_EQ(encoded(encode_unbind, 2, binding), "b201130802120265781a05746f7069632201742a0123");
   EXPECT_EQ(encoded(encode_delete, 9, "queue", "q"), "ba010c0809120571756575651a0171");
-  EXPECT_EQ(encoded(encode_list, 10, "status"), "d2010a080a1206737461747573");
+  EXPECT_EQ(encoded(encode_list, 10, "status", "", 0), "d2010a080a1206737461747573");
+  EXPECT_EQ(encoded(encode_list, 10, "queues", "work", 65536), "d20114080a12067175657565731a04776f726b20808004");
 }
 
 TEST(codec, consumes_and_settles) {
@@ -151,7 +152,9 @@ TEST(codec, takes_answers) {
   EXPECT_EQ(batches.value.high_watermark, 9u);
   EXPECT_EQ(batches.value.batches, "b");
   EXPECT_EQ(decoded<done>("c20106080110021803").message_count, 3u);
-  EXPECT_EQ(decoded<listed>("da0106080212025b5d").json, "[]");
+  EXPECT_EQ(decoded<listed>("da0106080212025b5d").page.json, "[]");
+  EXPECT_EQ(decoded<listed>("da0106080212025b5d").page.next, "");
+  EXPECT_EQ(decoded<listed>("da0109080212025b5d1a0161").page.next, "a");
   EXPECT_EQ(decoded<returned>("8202020804").id, 4u);
   EXPECT_EQ(decoded<produced>("ca020408011009").base_offset, 9u);
   EXPECT_EQ(decoded<offset_answer>("ea02080803100118022003").value.high_watermark, 3u);

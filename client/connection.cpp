@@ -113,7 +113,9 @@ awaitable<> connection::erase(std::string_view kind, std::string_view name) {
   return requests::erase(state_->current, kind, name);
 }
 
-awaitable<std::string> connection::list(std::string_view kind) { return requests::list(state_->current, kind); }
+awaitable<listing_page> connection::list(std::string_view kind, std::string_view after) {
+  return requests::list(state_->current, kind, after);
+}
 
 awaitable<std::uint64_t> connection::send(const message_view& message, publish_options options) {
   return client::send(state_->current, message, options);

@@ -45,8 +45,10 @@ class connection {
   awaitable<> unbind(std::string_view exchange, std::string_view target_kind, std::string_view target,
                      std::string_view routing_key);
   awaitable<> erase(std::string_view kind, std::string_view name);
-  // JSON as link.proto's Listed has it.
-  awaitable<std::string> list(std::string_view kind);
+  // One page of the rows of that kind (link.proto, List), as the broker has them when it answers. `after` is the `next`
+  // of the page before; empty = from the start. A page takes about limits::listing_page_bytes. What exists from the
+  // first page to the last is listed once. Error: INVALID for another kind, or an `after` that no page of it gave.
+  awaitable<listing_page> list(std::string_view kind, std::string_view after = {});
 
   // Sends as soon as the window has room and returns the publish's id; its end is told to on_confirmation.
   awaitable<std::uint64_t> send(const message_view& message, publish_options options = {});

@@ -72,7 +72,7 @@ result<incoming> decode_error(const tg_frame& frame) {
 result<incoming> decode_listed(const tg_frame& frame) {
   tg_Listed message = {};
   if (!tg_frame_decode(&frame, tg_Listed_fields, &message)) return malformed("Listed");
-  return listed{message.correlation, text(message.json)};
+  return listed{message.correlation, {text(message.json), text(message.next)}};
 }
 
 result<incoming> decode_confirm(const tg_frame& frame) {

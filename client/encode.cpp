@@ -119,8 +119,11 @@ void encode_delete(std::string& out, std::uint32_t correlation, std::string_view
   append(out, TG_DELETE, tg_Delete_fields, message, kind.size() + name.size());
 }
 
-void encode_list(std::string& out, std::uint32_t correlation, std::string_view kind) {
-  append(out, TG_LIST, tg_List_fields, tg_List{.correlation = correlation, .kind = borrow(kind)}, kind.size());
+void encode_list(std::string& out, std::uint32_t correlation, std::string_view kind, std::string_view after,
+                 std::uint32_t max_bytes) {
+  const tg_List message{
+      .correlation = correlation, .kind = borrow(kind), .after = borrow(after), .max_bytes = max_bytes};
+  append(out, TG_LIST, tg_List_fields, message, kind.size() + after.size());
 }
 
 // The one message that a client sends by the hundred thousand a second. Field numbers as in link.proto; the order is

@@ -39,10 +39,11 @@ awaitable<> erase(held on, std::string_view kind, std::string_view name) {
       [&](std::string& out, std::uint32_t correlation) { codec::encode_delete(out, correlation, kind, name); });
 }
 
-awaitable<std::string> list(held on, std::string_view kind) {
-  auto listed = co_await on->ask<codec::listed>(
-      [&](std::string& out, std::uint32_t correlation) { codec::encode_list(out, correlation, kind); });
-  co_return std::move(listed.json);
+awaitable<listing_page> list(held on, std::string_view kind, std::string_view after) {
+  auto listed = co_await on->ask<codec::listed>([&](std::string& out, std::uint32_t correlation) {
+    codec::encode_list(out, correlation, kind, after, limits::listing_page_bytes);
+  });
+  co_return std::move(listed.page);
 }
 
 awaitable<offset_t> produce(held on, codec::place where, std::string_view batch) {

@@ -21,7 +21,7 @@ awaitable<declared_topic> declare_topic(held on, const topic_definition& topic, 
 awaitable<> bind(held on, codec::binding binding);
 awaitable<> unbind(held on, codec::binding binding);
 awaitable<> erase(held on, std::string_view kind, std::string_view name);
-awaitable<std::string> list(held on, std::string_view kind);
+awaitable<listing_page> list(held on, std::string_view kind, std::string_view after);
 awaitable<offset_t> produce(held on, codec::place where, std::string_view batch);
 awaitable<fetched> fetch(held on, const fetch_request& request);
 awaitable<listed_offset> list_offset(held on, codec::place where, std::int64_t timestamp_ms);

@@ -90,6 +90,12 @@ struct delivery {
   std::shared_ptr<const std::string> storage;
 };
 
+// One page of a list.
+struct listing_page {
+  std::string json;  // as link.proto's Listed has it
+  std::string next;  // asks for the next page; empty = this is the last
+};
+
 enum class outcome { ack, requeue, discard };
 
 struct fetch_request {

@@ -1,6 +1,7 @@
 """A peer on a raw socket that speaks frames of the link protocol, by name or as exact bytes."""
 
 import importlib
+import json
 import socket
 import subprocess
 import sys
@@ -41,9 +42,11 @@ class Ended(Exception):
 class Peer:
     """One connection. Keeps all that it sent and received, in `sent` and `received`."""
 
-    def __init__(self, port, link_pb2):
+    def __init__(self, port, link_pb2, accepted=None):
+        """`accepted`: the socket of a connection that a test's own listener took, instead of a new one to `port`."""
         self.link_pb2 = link_pb2
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=WAIT_SECONDS)
+        self.socket = accepted or socket.create_connection(("127.0.0.1", port), timeout=WAIT_SECONDS)
+        self.socket.settimeout(WAIT_SECONDS)
         self.sent, self.received = bytearray(), bytearray()
         self.at = 0  # what of `received` has been looked at
 
@@ -140,6 +143,17 @@ class Peer:
     def declare_queue(self, name):
         self.send("declare_queue", correlation=2, name=name)
         return self.expect("done", correlation=2)
+
+    def list(self, kind, max_bytes=0):
+        """The pages of a list, each as its rows."""
+        pages, after = [], b""
+        while not pages or after:
+            self.send("list", correlation=8, kind=kind, after=after, max_bytes=max_bytes)
+            listed = self.expect("listed", correlation=8)
+            pages.append(json.loads(listed.json))
+            after = listed.next
+            self.forget()
+        return pages
 
     def publish(self, identity, **fields):
         """Publishes and waits for the confirm."""

@@ -179,7 +179,7 @@ class daemon {
   }
 
   void wait_for_quiet() {
-    for (native::session* const session : front_end_.sessions()) {
+    for (const auto& [id, session] : front_end_.sessions()) {
       session->close();
       session->wake();
     }

@@ -160,7 +160,9 @@ void add_bind(CLI::App& app, arguments& into) {
               exit_codes);
   add_binding(bind, false, into);
   CLI::App& unbind = *app.add_subcommand("unbind", "Remove a binding; one that is not there is no failure");
-  unbind.footer(std::string("EXAMPLES\n"
+  unbind.footer(std::string("Its line says whether there was such a binding.\n"
+                            "\n"
+                            "EXAMPLES\n"
                             "  tidegate unbind readings queue alarms 'plant.*.alarm'\n") +
                 exit_codes);
   add_binding(unbind, true, into);
@@ -183,11 +185,18 @@ void add_delete(CLI::App& app, arguments& into) {
 
 void add_list(CLI::App& app, arguments& into) {
   CLI::App& list = *app.add_subcommand("list", "List what the broker has, as a table or with --json as an array");
-  list.footer(std::string("EXAMPLES\n"
-                          "  tidegate list queues\n"
-                          "  tidegate list topics --json\n"
-                          "  tidegate list losses\n") +
-              exit_codes);
+  list.footer(
+      std::string(
+          "Rows come in the order of their names or numbers, a page at a time: what exists from the beginning to\n"
+          "the end is listed once, whatever is declared or deleted meanwhile. A table's columns are as wide as\n"
+          "the pages so far need, so a later page may be wider. A list that ends early says so and fails; with\n"
+          "--json it is an array all the same.\n"
+          "\n"
+          "EXAMPLES\n"
+          "  tidegate list queues\n"
+          "  tidegate list topics --json\n"
+          "  tidegate list losses\n") +
+      exit_codes);
   const auto arguments = std::make_shared<list_arguments>();
   list.add_option("KIND", arguments->kind, "exchanges, bindings, queues, topics, groups, losses or connections")
       ->required()

@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "client/tool/command.hpp"
-#include "client/tool/rendering.hpp"
+#include "client/tool/listing.hpp"
 
 namespace tidegate::tool {
 
@@ -43,17 +45,40 @@ awaitable<int> declare(environment& environment, const declare_arguments& argume
   co_return exit_ok;
 }
 
+namespace {
+
+// The broker does not say whether there was one to remove: for it, repeating an unbind succeeds.
+awaitable<bool> is_bound(client::connection& broker, const binding_arguments& arguments) {
+  bool found = false;
+  const auto is_it = [&](const json::value& row) {
+    return row.at("exchange") == json::string(arguments.exchange) &&
+           row.at("target_kind") == json::string(arguments.target_kind) &&
+           row.at("target") == json::string(arguments.target) &&
+           row.at("routing_key") == json::string(arguments.routing_key);
+  };
+  const auto look = [&](const json::value& page) {
+    found = std::any_of(page.as_array().begin(), page.as_array().end(), is_it);
+    return !found;
+  };
+  co_await each_page(broker, "bindings", look);
+  co_return found;
+}
+
+}  // namespace
+
 awaitable<int> change_binding(environment& environment, const binding_arguments& arguments) {
   const auto& [remove, exchange, kind, target, key] = arguments;
+  const bool was_bound = remove && co_await is_bound(environment.broker, arguments);
   if (remove) {
     co_await environment.broker.unbind(exchange, kind, target, key);
   } else {
     co_await environment.broker.bind(exchange, kind, target, key);
   }
-  const std::string_view change = remove ? "unbound" : "bound";
+  const std::string_view change = !remove ? "bound" : was_bound ? "unbound" : "none";
   tell(environment,
        {{"change", change}, {"exchange", exchange}, {"target_kind", kind}, {"target", target}, {"routing_key", key}},
-       fmt::format("{}: {} -> {} {} by '{}'", change, exchange, kind, target, key));
+       fmt::format("{}: {} -> {} {} by '{}'", change == "none" ? "no such binding" : change, exchange, kind, target,
+                   key));
   co_return exit_ok;
 }
 
@@ -78,25 +103,6 @@ awaitable<int> remove(environment& environment, const delete_arguments& argument
   co_await environment.broker.erase(arguments.kind, arguments.name);
   tell(environment, {{"kind", arguments.kind}, {"name", arguments.name}, {"deleted", true}},
        fmt::format("deleted: {} {}", arguments.kind, arguments.name));
-  co_return exit_ok;
-}
-
-awaitable<int> list(environment& environment, const list_arguments& arguments) {
-  const std::string text = co_await environment.broker.list(arguments.kind);
-  if (environment.json) {
-    print_line(text);
-    co_return exit_ok;
-  }
-  boost::system::error_code malformed;
-  const json::value listed = json::parse(text, malformed);
-  if (malformed) throw error_exception({errc::invalid, "the broker's listing is not JSON: " + malformed.message()});
-  if (listed.is_object()) {
-    print(fields(listed.as_object()));
-  } else if (listed.is_array() && !listed.as_array().empty()) {
-    print(table(listed.as_array()));
-  } else {
-    remark(fmt::format("no {}", arguments.kind));
-  }
   co_return exit_ok;
 }
 

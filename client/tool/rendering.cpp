@@ -67,37 +67,6 @@ std::vector<json::object> rows_of(const json::value& item) {
   return rows;
 }
 
-struct column {
-  std::string name;
-  std::size_t width = 0;
-  bool numbers = true;
-};
-
-std::vector<column> columns_of(const std::vector<json::object>& rows) {
-  std::vector<column> columns;
-  for (const json::object& row : rows) {
-    for (const auto& member : row) {
-      auto found =
-          std::find_if(columns.begin(), columns.end(), [&](const column& c) { return c.name == member.key(); });
-      if (found == columns.end()) found = columns.insert(columns.end(), {member.key(), member.key().size()});
-      found->width = std::max(found->width, plain(member.value()).size());
-      found->numbers = found->numbers && (member.value().is_number() || member.value().is_null());
-    }
-  }
-  return columns;
-}
-
-void add_cell(std::string& line, const column& column, std::string_view text) {
-  if (!line.empty()) line += "  ";
-  line += column.numbers ? fmt::format("{:>{}}", text, column.width) : fmt::format("{:<{}}", text, column.width);
-}
-
-void end_line(std::string& out, std::string& line) {
-  line.erase(line.find_last_not_of(' ') + 1);
-  out += line + "\n";
-  line.clear();
-}
-
 std::string upper(std::string text) {
   for (char& c : text) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
   return text;
@@ -133,24 +102,48 @@ std::string message_line(const message_view& message, std::int64_t timestamp_ms)
   return line + " | " + to_line(message.body);
 }
 
-std::string table(const json::array& objects) {
+bool growing_table::widen(const std::vector<json::object>& rows) {
+  const std::size_t before = columns_.size();
+  for (const json::object& row : rows) {
+    for (const auto& member : row) {
+      auto found =
+          std::find_if(columns_.begin(), columns_.end(), [&](const column& c) { return c.name == member.key(); });
+      if (found == columns_.end()) found = columns_.insert(columns_.end(), {member.key(), member.key().size()});
+      found->width = std::max(found->width, plain(member.value()).size());
+      found->numbers = found->numbers && (member.value().is_number() || member.value().is_null());
+    }
+  }
+  return columns_.size() > before;
+}
+
+void growing_table::add_row(std::string& out, const std::function<std::string(const column&)>& cell) const {
+  std::string line;
+  for (const column& column : columns_) {
+    if (!line.empty()) line += "  ";
+    line += column.numbers ? fmt::format("{:>{}}", cell(column), column.width)
+                           : fmt::format("{:<{}}", cell(column), column.width);
+  }
+  line.erase(line.find_last_not_of(' ') + 1);
+  out += line + "\n";
+}
+
+std::string growing_table::add(const json::array& objects) {
   std::vector<json::object> rows;
   for (const json::value& item : objects) {
     for (json::object& row : rows_of(item)) rows.push_back(std::move(row));
   }
-  const std::vector<column> columns = columns_of(rows);
-  std::string out, line;
-  for (const column& column : columns) add_cell(line, column, upper(column.name));
-  end_line(out, line);
+  std::string out;
+  if (widen(rows)) add_row(out, [](const column& column) { return upper(column.name); });
   for (const json::object& row : rows) {
-    for (const column& column : columns) {
+    add_row(out, [&](const column& column) {
       const json::value* const value = row.if_contains(column.name);
-      add_cell(line, column, value == nullptr ? "" : plain(*value));
-    }
-    end_line(out, line);
+      return value == nullptr ? std::string() : plain(*value);
+    });
   }
   return out;
 }
+
+std::string table(const json::array& objects) { return growing_table().add(objects); }
 
 std::string fields(const json::object& object) {
   json::object row;

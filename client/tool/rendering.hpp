@@ -2,7 +2,9 @@
 #pragma once
 
 #include <boost/json.hpp>
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "broker/model/message.hpp"
 
@@ -18,6 +20,26 @@ std::string message_line(const message_view& message, std::int64_t timestamp_ms)
 // Objects as rows under their members' names, numbers to the right. A member that is an object spreads into columns
 // `member.part`; one that is an array of objects spreads into a row for each. The broker may add members as it likes.
 std::string table(const boost::json::array& objects);
+
+// The same for objects that come in pages: only widths are kept from one to the next. A page's columns are as wide as
+// it and the pages before need; the header comes again where a page brings a new column.
+class growing_table {
+ public:
+  // The page's lines, none for no objects.
+  std::string add(const boost::json::array& objects);
+
+ private:
+  struct column {
+    std::string name;
+    std::size_t width = 0;
+    bool numbers = true;
+  };
+  // True: there are new columns.
+  bool widen(const std::vector<boost::json::object>& rows);
+  void add_row(std::string& out, const std::function<std::string(const column&)>& cell) const;
+
+  std::vector<column> columns_;
+};
 
 // One object as aligned lines of name and value, spread in the same way.
 std::string fields(const boost::json::object& object);

@@ -91,5 +91,15 @@ TEST(rendering, shows_one_object_as_names_and_values) {
             "age          unknown\n");
 }
 
+TEST(rendering, tables_in_pages_widen_and_show_new_columns) {
+  growing_table table;
+  EXPECT_EQ(table.add(json::parse(R"([{"name":"a","ready":1}])").as_array()), "NAME  READY\na         1\n");
+  EXPECT_EQ(table.add({}), "");
+  EXPECT_EQ(table.add(json::parse(R"([{"name":"longer","ready":22}])").as_array()), "longer     22\n");
+  EXPECT_EQ(table.add(json::parse(R"([{"name":"b","ready":3}])").as_array()), "b           3\n");
+  EXPECT_EQ(table.add(json::parse(R"([{"name":"c","ready":4,"more":"x"}])").as_array()),
+            "NAME    READY  MORE\nc           4  x\n");
+}
+
 }  // namespace
 }  // namespace tidegate::tool

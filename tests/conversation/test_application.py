@@ -198,6 +198,50 @@ def test_discarded_is_gone_and_counted(talk, link_pb2):
     assert (rows["q"]["ready"], rows["q"]["unsettled"], rows["q"]["discarded"]) == (0, 0, 1)
 
 
+# ------------------------------------------------------------------------------------------------ lists
+
+def text(string):
+    return string.encode().hex()
+
+
+def test_a_list_comes_in_pages_exact_bytes(talk):
+    peer = talk()
+    peer.connect()
+    kind = f"12 09 {text('exchanges')}"
+    #               List: correlation 2, kind "exchanges", max_bytes 1
+    peer.send_bytes(f"d2 01 0f 08 02 {kind} 20 01")
+    #                 Listed: correlation 2, the first row however large, and the place of the next page
+    first = text('[{"name":"amq.direct","type":"direct"}]')
+    peer.expect_bytes(f"da 01 37 08 02 12 27 {first} 1a 0a {text('amq.direct')}")
+    #               the same after "amq.fanout"
+    peer.send_bytes(f"d2 01 1b 08 02 {kind} 1a 0a {text('amq.fanout')} 20 01")
+    #                 the last page: no next
+    last = text('[{"name":"amq.topic","type":"topic"}]')
+    peer.expect_bytes(f"da 01 29 08 02 12 25 {last}")
+
+
+def test_without_a_place_and_a_bound_the_first_page_comes_as_it_always_did(talk):
+    peer = talk()
+    peer.connect()
+    #               List: correlation 2, kind "queues"
+    peer.send_bytes(f"d2 01 0a 08 02 12 06 {text('queues')}")
+    listed = peer.expect("listed", correlation=2, next=b"")
+    assert [row["name"] for row in json.loads(listed.json)] == ["work"]
+
+
+@pytest.mark.parametrize("max_bytes", [0, 10_000])
+def test_pages_together_have_every_row_once(talk, max_bytes):
+    peer = talk()
+    peer.connect()
+    for number in range(300):
+        peer.declare_queue(f"q{number:03}")
+    pages = peer.list("queues", max_bytes)
+    assert len(pages) == 1 if max_bytes == 0 else len(pages) > 3
+    assert [row["name"] for page in pages for row in page] == [*(f"q{number:03}" for number in range(300)), "work"]
+
+
+# ------------------------------------------------------------------------------------------------ deliveries
+
 def test_prefetch_holds_deliveries_back(talk):
     peer = talk()
     peer.connect()

@@ -32,6 +32,7 @@ def peer(talk):
     ("delete", {"kind": "exchange", "name": "amq.topic"}, "NOT_ALLOWED", "built in"),
     ("delete", {"kind": "lake", "name": "work"}, "INVALID", "lake"),
     ("list", {"kind": "lakes"}, "INVALID", "lakes"),
+    ("list", {"kind": "losses", "after": b"first"}, "INVALID", "after"),
     ("consume", {"consumer": 1, "queue": "none"}, "NOT_FOUND", "no queue 'none'"),
     ("consume", {"consumer": 0, "queue": "work"}, "INVALID", "consumer"),
     ("cancel", {"consumer": 9}, "NOT_FOUND", "9"),

@@ -42,6 +42,15 @@ def test_what_is_declared_is_listed(tidegate):
     assert {"work"} == {row["name"] for row in tidegate("list", "queues")[0]}
 
 
+def test_unbinding_tells_whether_there_was_a_binding(tidegate):
+    binding = ["amq.topic", "queue", "work"]
+    assert tidegate("unbind", *binding, "sensors.typo")[0]["change"] == "none"
+    assert "no such binding" in tidegate("unbind", *binding, "sensors.typo", code=0).stdout
+    assert tidegate("unbind", *binding, "sensors.#")[0]["change"] == "unbound"
+    assert "unbound" in tidegate("unbind", "amq.topic", "topic", "readings", "sensors.#", code=0).stdout
+    assert tidegate("list", "bindings") == [[]]
+
+
 def test_what_is_published_is_consumed_and_stays_in_the_topic(tidegate):
     published, = tidegate("publish", "--exchange", "amq.topic", "--key", "sensors.a", "--header", "unit=C",
                           "--partition-key", "a", "21.5")

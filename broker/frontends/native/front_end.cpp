@@ -3,7 +3,7 @@
 namespace tidegate::native {
 
 void front_end::remove(session& session) {
-  sessions_.erase(&session);
+  sessions_.erase(session.id());
   std::erase_if(devices_, [&](const auto& device) { return device.second == &session; });
 }
 

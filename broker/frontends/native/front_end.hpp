@@ -2,7 +2,6 @@
 #pragma once
 
 #include <map>
-#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,9 +16,9 @@ class front_end {
 
   core::broker& broker() { return broker_; }
   const options& settings() const { return options_; }
-  void add(session& session) { sessions_.insert(&session); }
+  void add(session& session) { sessions_.emplace(session.id(), &session); }
   void remove(session& session);
-  const std::set<session*>& sessions() const { return sessions_; }
+  const std::map<core::session_id, session*>& sessions() const { return sessions_; }
   // Where a connection's bytes arrive. All share it: what is not taken at once has to be kept elsewhere.
   std::span<char> room() { return room_; }
   // A device that connects anew ends its older connection, which may be half open.
@@ -28,7 +27,7 @@ class front_end {
  private:
   core::broker& broker_;
   options options_;
-  std::set<session*> sessions_;
+  std::map<core::session_id, session*> sessions_;
   std::map<std::string, session*> devices_;
   std::vector<char> room_ = std::vector<char>(limits::receive_bytes);
 };

@@ -35,7 +35,7 @@ void add_definitions(conversation& frames) {
   add(frames, TG_UNBIND, tg_Bind_fields, tg_Bind{6, bytes_of("x"), bytes_of("topic"), bytes_of("log"), bytes_of("k")});
   add(frames, TG_DELETE, tg_Delete_fields, tg_Delete{7, bytes_of("queue"), bytes_of("works")});
   for (const char* const kind : {"exchanges", "bindings", "queues", "topics", "groups", "connections", "status"}) {
-    add(frames, TG_LIST, tg_List_fields, tg_List{8, bytes_of(kind)});
+    add(frames, TG_LIST, tg_List_fields, tg_List{8, bytes_of(kind), {}, 0});
   }
 }
 

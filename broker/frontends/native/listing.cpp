@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <boost/json.hpp>
+#include <charconv>
 
 #include "broker/frontends/native/pace_status.hpp"
 
@@ -11,83 +14,169 @@ namespace {
 
 namespace json = boost::json;
 
-json::array exchanges(const core::broker& broker) {
-  json::array out;
-  for (const auto& [name, exchange] : broker.routes().exchanges()) {
-    out.push_back({{"name", name}, {"type", tidegate::name(exchange.type)}});
-  }
-  return out;
+// The fewest bytes of JSON that a row takes.
+constexpr std::size_t queue_row_bytes_min = 150;
+constexpr std::size_t topic_row_bytes_min = 150;
+constexpr std::size_t group_row_bytes_min = 50;
+constexpr std::size_t loss_row_bytes_min = 150;
+
+// Of core: one more than a page can hold, so that the page knows whether it is the last.
+constexpr std::size_t rows_asked(std::size_t bytes_max, std::size_t row_bytes_min) {
+  return bytes_max / row_bytes_min + 2;
 }
 
-json::array bindings(const core::broker& broker) {
-  json::array out;
-  for (const auto& binding : broker.routes().bindings()) {
-    out.push_back({{"exchange", binding.exchange},
-                   {"target_kind", tidegate::name(binding.kind)},
-                   {"target", binding.target},
-                   {"routing_key", binding.routing_key}});
+error no_place() { return {errc::invalid, "'after' is no place of this list: pages give it as their next", "after"}; }
+
+// Places of several parts are joined by a zero byte. Names hold none, and a routing key is the last part.
+template <std::size_t Count>
+std::optional<std::array<std::string_view, Count>> parts_of(std::string_view place) {
+  std::array<std::string_view, Count> parts;
+  for (std::size_t i = 0; i + 1 < Count; ++i) {
+    const std::size_t end = place.find('\0');
+    if (end == std::string_view::npos) return std::nullopt;
+    parts[i] = place.substr(0, end);
+    place.remove_prefix(end + 1);
   }
-  return out;
+  parts[Count - 1] = place;
+  return parts;
 }
 
-json::array queues(const core::broker& broker) {
-  json::array out;
-  for (const auto& row : broker.list_queues()) {
-    const queue_definition& definition = *row.definition;
-    out.push_back({{"name", definition.name},
-                   {"ready", row.ready},
-                   {"ready_bytes", row.ready_bytes},
-                   {"unsettled", row.unsettled},
-                   {"consumers", row.consumers},
-                   {"bytes", row.bytes},
-                   {"discarded", row.discarded},
-                   {"dropped", row.drops.records},
-                   {"messages_max", definition.messages_max},
-                   {"bytes_max", definition.bytes_max},
-                   {"overflow", tidegate::name(definition.overflow)},
-                   {"durability", to_text(definition.durability)}});
-  }
-  return out;
+// Empty is 0: before all.
+std::optional<std::uint64_t> number_of(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const bool is_read = text.empty() || (failure == std::errc() && end == text.data() + text.size());
+  return is_read ? std::optional(number) : std::nullopt;
 }
 
-json::array topics(const core::broker& broker) {
-  json::array out;
-  for (const auto& row : broker.list_topics()) {
-    json::array partitions;
-    for (const auto& partition : row.partitions) {
-      partitions.push_back({{"partition", partitions.size()},
-                            {"log_start", partition.log_start},
-                            {"high_watermark", partition.high_watermark},
-                            {"bytes", partition.bytes},
-                            {"dropped", partition.drops.records},
-                            {"dropped_unread", partition.drops.unread}});
+// The rows that fit. `show` makes JSON of a row, `place` tells where it stands.
+template <class Row, class Show, class Place>
+listing_page fill(Row row, const Row end, std::size_t bytes_max, const Show& show, const Place& place) {
+  listing_page page{"[", {}};
+  for (Row last = row; row != end; last = row++) {
+    const std::string text = json::serialize(show(*row));
+    const bool is_first = page.json.size() == 1;
+    if (!is_first && page.json.size() + text.size() + 2 > bytes_max) {
+      page.next = place(*last);
+      break;
     }
-    out.push_back({{"name", row.definition->name},
-                   {"partitions", std::move(partitions)},
-                   {"retention_bytes", row.definition->retention_bytes},
-                   {"retention_ms", row.definition->retention_age.count()},
-                   {"retention_records", row.definition->retention_records},
-                   {"overflow", tidegate::name(row.definition->overflow)},
-                   {"protect", json::value_from(row.definition->protect)},
-                   {"durability", to_text(row.definition->durability)},
-                   {"uuid", row.definition->uuid}});
+    page.json.append(is_first ? "" : ",").append(text);
   }
-  return out;
+  page.json += ']';
+  return page;
 }
 
-json::array groups(const core::broker& broker) {
-  json::array out;
-  for (const auto& row : broker.list_groups()) {
-    out.push_back({{"group", row.group},
-                   {"topic", row.topic},
-                   {"partition", row.partition},
-                   {"offset", row.offset},
-                   {"lag", row.lag}});
-  }
-  return out;
+// The same of rows that core was asked for, `rows_max` of them: if all fit, there may still be more.
+template <class Row, class Show, class Place>
+listing_page fill(const std::vector<Row>& rows, std::size_t rows_max, std::size_t bytes_max, const Show& show,
+                  const Place& place) {
+  listing_page page = fill(rows.begin(), rows.end(), bytes_max, show, place);
+  if (page.next.empty() && rows.size() >= rows_max) page.next = place(rows.back());
+  return page;
 }
 
-json::object loss(const core::loss_row& row) {
+result<listing_page> exchanges(const core::broker& broker, std::string_view after, std::size_t bytes_max) {
+  const auto show = [](const auto& row) {
+    return json::object{{"name", row.first}, {"type", tidegate::name(row.second.type)}};
+  };
+  const auto& all = broker.routes().exchanges();
+  return fill(all.upper_bound(after), all.end(), bytes_max, show, [](const auto& row) { return row.first; });
+}
+
+std::string place_of(const binding_definition& binding) {
+  return fmt::format("{}{}{}{}{}{}{}", binding.exchange, '\0', tidegate::name(binding.kind), '\0', binding.target, '\0',
+                     binding.routing_key);
+}
+
+result<listing_page> bindings(const core::broker& broker, std::string_view after, std::size_t bytes_max) {
+  const auto show = [](const binding_definition& binding) {
+    return json::object{{"exchange", binding.exchange},
+                        {"target_kind", tidegate::name(binding.kind)},
+                        {"target", binding.target},
+                        {"routing_key", binding.routing_key}};
+  };
+  const auto& all = broker.routes().bindings();
+  if (after.empty()) return fill(all.begin(), all.end(), bytes_max, show, place_of);
+  const auto parts = parts_of<4>(after);
+  if (!parts) return no_place();
+  const auto& [exchange, kind_name, target, key] = *parts;
+  const auto kind = parse_target_kind(kind_name);
+  if (!kind) return no_place();
+  const binding_definition last{std::string(exchange), *kind, std::string(target), std::string(key)};
+  return fill(all.upper_bound(last), all.end(), bytes_max, show, place_of);
+}
+
+json::object show_queue(const core::queue_row& row) {
+  const queue_definition& definition = *row.definition;
+  return {{"name", definition.name},
+          {"ready", row.ready},
+          {"ready_bytes", row.ready_bytes},
+          {"unsettled", row.unsettled},
+          {"consumers", row.consumers},
+          {"bytes", row.bytes},
+          {"discarded", row.discarded},
+          {"dropped", row.drops.records},
+          {"messages_max", definition.messages_max},
+          {"bytes_max", definition.bytes_max},
+          {"overflow", tidegate::name(definition.overflow)},
+          {"durability", to_text(definition.durability)}};
+}
+
+result<listing_page> queues(const core::broker& broker, std::string_view after, std::size_t bytes_max) {
+  const std::size_t rows_max = rows_asked(bytes_max, queue_row_bytes_min);
+  return fill(broker.list_queues(after, rows_max), rows_max, bytes_max, show_queue,
+              [](const core::queue_row& row) { return row.definition->name; });
+}
+
+json::object show_topic(const core::topic_row& row) {
+  json::array partitions;
+  for (const auto& partition : row.partitions) {
+    partitions.push_back({{"partition", partitions.size()},
+                          {"log_start", partition.log_start},
+                          {"high_watermark", partition.high_watermark},
+                          {"bytes", partition.bytes},
+                          {"dropped", partition.drops.records},
+                          {"dropped_unread", partition.drops.unread}});
+  }
+  return {{"name", row.definition->name},
+          {"partitions", std::move(partitions)},
+          {"retention_bytes", row.definition->retention_bytes},
+          {"retention_ms", row.definition->retention_age.count()},
+          {"retention_records", row.definition->retention_records},
+          {"overflow", tidegate::name(row.definition->overflow)},
+          {"protect", json::value_from(row.definition->protect)},
+          {"durability", to_text(row.definition->durability)},
+          {"uuid", row.definition->uuid}};
+}
+
+result<listing_page> topics(const core::broker& broker, std::string_view after, std::size_t bytes_max) {
+  const std::size_t rows_max = rows_asked(bytes_max, topic_row_bytes_min);
+  return fill(broker.list_topics(after, rows_max), rows_max, bytes_max, show_topic,
+              [](const core::topic_row& row) { return row.definition->name; });
+}
+
+result<listing_page> groups(const core::broker& broker, std::string_view after, std::size_t bytes_max) {
+  const auto show = [](const core::group_row& row) {
+    return json::object{{"group", row.group},
+                        {"topic", row.topic},
+                        {"partition", row.partition},
+                        {"offset", row.offset},
+                        {"lag", row.lag}};
+  };
+  core::group_place last;
+  if (!after.empty()) {
+    const auto parts = parts_of<3>(after);
+    const auto partition = parts ? number_of((*parts)[1]) : std::nullopt;
+    if (!partition || *partition >= limits::partitions_per_topic) return no_place();
+    last = {std::string((*parts)[0]), static_cast<std::uint32_t>(*partition), std::string((*parts)[2])};
+  }
+  const std::size_t rows_max = rows_asked(bytes_max, group_row_bytes_min);
+  return fill(broker.list_groups(last, rows_max), rows_max, bytes_max, show, [](const core::group_row& row) {
+    return fmt::format("{}{}{}{}{}", row.topic, '\0', row.partition, '\0', row.group);
+  });
+}
+
+json::object show_loss(const core::loss_row& row) {
   const store::loss_record& record = row.record;
   return {{"number", row.number},
           {"reason", store::name(record.reason)},
@@ -104,24 +193,29 @@ json::object loss(const core::loss_row& row) {
           {"time_trusted", record.wall_trusted}};
 }
 
-result<json::array> losses(const core::broker& broker) {
-  const auto rows = broker.list_losses();
+result<listing_page> losses(const core::broker& broker, std::string_view after, std::size_t bytes_max) {
+  const auto last = number_of(after);
+  if (!last) return no_place();
+  const std::size_t rows_max = rows_asked(bytes_max, loss_row_bytes_min);
+  const auto rows = broker.list_losses(*last, rows_max);
   if (!rows) return rows.error();
-  json::array out;
-  for (const auto& row : *rows) out.push_back(loss(row));
-  return out;
+  return fill(*rows, rows_max, bytes_max, show_loss,
+              [](const core::loss_row& row) { return std::to_string(row.number); });
 }
 
-json::array connections(const front_end& front_end) {
-  json::array out;
-  for (const session* const session : front_end.sessions()) {
-    const role* const role = session->current_role();
-    out.push_back({{"id", static_cast<std::uint64_t>(session->id())},
-                   {"name", role == nullptr ? std::string() : role->name()},
-                   {"peer", session->peer()},
-                   {"kind", role == nullptr ? std::string_view("new") : role->kind()}});
-  }
-  return out;
+result<listing_page> connections(const front_end& front_end, std::string_view after, std::size_t bytes_max) {
+  const auto show = [](const auto& row) {
+    const role* const role = row.second->current_role();
+    return json::object{{"id", static_cast<std::uint64_t>(row.first)},
+                        {"name", role == nullptr ? std::string() : role->name()},
+                        {"peer", row.second->peer()},
+                        {"kind", role == nullptr ? std::string_view("new") : role->kind()}};
+  };
+  const auto last = number_of(after);
+  if (!last) return no_place();
+  const auto& all = front_end.sessions();
+  return fill(all.upper_bound(core::session_id{*last}), all.end(), bytes_max, show,
+              [](const auto& row) { return std::to_string(static_cast<std::uint64_t>(row.first)); });
 }
 
 // "topic: name" for names in `protect` that no group carries; the first few.
@@ -176,37 +270,22 @@ json::object status(front_end& front_end) {
 
 }  // namespace
 
-result<std::string> listing(std::string_view kind, front_end& front_end) {
+result<listing_page> listing(const listing_request& request, front_end& front_end) {
+  const auto& [kind, after, wanted] = request;
+  const std::size_t bytes_max = wanted == 0 ? limits::listing_bytes_max : std::min(wanted, limits::listing_bytes_max);
   const core::broker& broker = front_end.broker();
-  json::value out;
-  if (kind == "exchanges") {
-    out = exchanges(broker);
-  } else if (kind == "bindings") {
-    out = bindings(broker);
-  } else if (kind == "queues") {
-    out = queues(broker);
-  } else if (kind == "topics") {
-    out = topics(broker);
-  } else if (kind == "groups") {
-    out = groups(broker);
-  } else if (kind == "losses") {
-    auto rows = losses(broker);
-    if (!rows) return rows.error();
-    out = std::move(*rows);
-  } else if (kind == "connections") {
-    out = connections(front_end);
-  } else if (kind == "status") {
-    out = status(front_end);
-  } else {
-    return error{
-        errc::invalid,
-        fmt::format("'{}' is not exchanges, bindings, queues, topics, groups, losses, connections or status", kind),
-        "kind"};
-  }
-  std::string text = json::serialize(out);
-  if (text.size() <= limits::frame_bytes - limits::kib) return text;
-  return error{errc::too_large, fmt::format("the list of {} takes {} bytes, more than a frame of {}", kind, text.size(),
-                                            limits::frame_bytes)};
+  if (kind == "exchanges") return exchanges(broker, after, bytes_max);
+  if (kind == "bindings") return bindings(broker, after, bytes_max);
+  if (kind == "queues") return queues(broker, after, bytes_max);
+  if (kind == "topics") return topics(broker, after, bytes_max);
+  if (kind == "groups") return groups(broker, after, bytes_max);
+  if (kind == "losses") return losses(broker, after, bytes_max);
+  if (kind == "connections") return connections(front_end, after, bytes_max);
+  if (kind == "status") return listing_page{json::serialize(status(front_end)), {}};
+  return error{
+      errc::invalid,
+      fmt::format("'{}' is not exchanges, bindings, queues, topics, groups, losses, connections or status", kind),
+      "kind"};
 }
 
 }  // namespace tidegate::native

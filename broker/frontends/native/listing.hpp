@@ -1,4 +1,4 @@
-// What List answers, as JSON.
+// What List answers, as JSON: a page of rows at a time, made in work that the page's size bounds.
 #pragma once
 
 #include <string>
@@ -8,7 +8,19 @@
 
 namespace tidegate::native {
 
-// kind: exchanges | bindings | queues | topics | groups | connections | status
-result<std::string> listing(std::string_view kind, front_end& front_end);
+struct listing_request {
+  std::string_view kind;   // exchanges | bindings | queues | topics | groups | losses | connections | status
+  std::string_view after;  // `next` of the page before; empty = from the start
+  std::size_t bytes_max;   // of the JSON, but the first row always goes; 0 = limits::listing_bytes_max, and no more
+};
+
+struct listing_page {
+  std::string json;  // an array of objects, one a row; for status one object
+  std::string next;  // the place of the last row; empty = there are no more
+};
+
+// Rows come in the order of their names or numbers, so what comes and goes between pages moves no other row. Errors: no
+// such kind, or a place that is none of it.
+result<listing_page> listing(const listing_request& request, front_end& front_end);
 
 }  // namespace tidegate::native

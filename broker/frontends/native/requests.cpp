@@ -156,10 +156,10 @@ void application::remove(const tg_frame& frame) {
 void application::list(const tg_frame& frame) {
   tg_List list{};
   if (!tg_frame_decode(&frame, tg_List_fields, &list)) return session_.fail(does_not_decode("List"));
-  const auto json = listing(view_of(list.kind), session_.owner());
-  if (!json) return session_.refuse(list.correlation, json.error());
-  const tg_Listed listed{list.correlation, bytes_of(*json)};
-  append_frame(session_.outbox(), TG_LISTED, tg_Listed_fields, &listed, json->size());
+  const auto page = listing({view_of(list.kind), view_of(list.after), list.max_bytes}, session_.owner());
+  if (!page) return session_.refuse(list.correlation, page.error());
+  const tg_Listed listed{list.correlation, bytes_of(page->json), bytes_of(page->next)};
+  append_frame(session_.outbox(), TG_LISTED, tg_Listed_fields, &listed, page->json.size() + page->next.size());
   session_.wake();
 }
 

@@ -243,7 +243,7 @@ TEST_F(sessions, what_a_peer_says_comes_back_short_and_as_text) {
   peer peer(gateway_);
   peer.connect();
   const std::string name = "\xff\n" + std::string(500'000, 'n');
-  peer.send(TG_LIST, tg_List_fields, tg_List{4, bytes_of(name)}, name.size());
+  peer.send(TG_LIST, tg_List_fields, tg_List{4, bytes_of(name), {}, 0}, name.size());
   const auto answers = peer.take();
   ASSERT_EQ(answers.size(), 1u);
   const auto error = answers[0].as<tg_Error>(tg_Error_fields);
@@ -256,7 +256,7 @@ TEST_F(sessions, listings_show_who_is_connected) {
   peer device(gateway_), application(gateway_), fresh(gateway_);
   device.hello("\x01\xff");
   application.connect();
-  application.send(TG_LIST, tg_List_fields, tg_List{2, bytes_of("connections")}, 16);
+  application.send(TG_LIST, tg_List_fields, tg_List{2, bytes_of("connections"), {}, 0}, 16);
   const auto answers = application.answers();
   ASSERT_EQ(answers.size(), 1u);
   EXPECT_THAT(answers[0], HasSubstr(R"("kind":"device")"));
@@ -272,19 +272,19 @@ TEST_F(sessions, every_list_is_json_and_status_tells_the_truth) {
   peer peer(gateway_);
   peer.connect();
   for (const char* const kind : {"exchanges", "bindings", "queues", "topics", "groups", "connections"}) {
-    peer.send(TG_LIST, tg_List_fields, tg_List{2, bytes_of(kind)}, 16);
+    peer.send(TG_LIST, tg_List_fields, tg_List{2, bytes_of(kind), {}, 0}, 16);
     const auto answers = peer.answers();
     ASSERT_EQ(answers.size(), 1u);
     EXPECT_THAT(answers[0], testing::StartsWith("listed ["));
   }
-  peer.send(TG_LIST, tg_List_fields, tg_List{2, bytes_of("status")}, 16);
+  peer.send(TG_LIST, tg_List_fields, tg_List{2, bytes_of("status"), {}, 0}, 16);
   const std::string status = peer.answers()[0];
   EXPECT_THAT(status, HasSubstr(R"("state":"ready")"));
   EXPECT_THAT(status, HasSubstr(R"("commit_profile":"default","commit_linger_ms":0)"));
   // Nobody measures here.
   EXPECT_THAT(status, HasSubstr(R"("flash_bytes_since_start":null)"));
   EXPECT_THAT(status, HasSubstr(R"("flash_budget":"off")"));
-  peer.send(TG_LIST, tg_List_fields, tg_List{2, bytes_of("none")}, 16);
+  peer.send(TG_LIST, tg_List_fields, tg_List{2, bytes_of("none"), {}, 0}, 16);
   EXPECT_THAT(peer.answers(), ElementsAre("error 2 code 1 field kind"));
 }
 

@@ -9,6 +9,7 @@
 #include "client/tool/bench/company.hpp"
 #include "client/tool/bench/report.hpp"
 #include "client/tool/command.hpp"
+#include "client/tool/listing.hpp"
 
 namespace tidegate::tool {
 
@@ -59,7 +60,7 @@ class benchmark {
   awaitable<bool> prepare(const std::vector<placed_role>& roles);
   awaitable<void> watch(company& company, const gang& sources, const gang& sinks);
   awaitable<void> drain(company& company, const gang& sinks);
-  awaitable<std::optional<std::uint64_t>> held_in_queues();
+  awaitable<std::uint64_t> held_in_queues();
   awaitable<json::object> status();
   void add_broker_figures(const json::object& before, const json::object& after);
   void take_sample(company& company);
@@ -150,9 +151,9 @@ awaitable<void> benchmark::remove_all() {
 }
 
 awaitable<json::object> benchmark::status() {
-  const std::string text = co_await environment_.broker.list("status");
+  const client::listing_page page = co_await environment_.broker.list("status");
   boost::system::error_code malformed;
-  const json::value status = json::parse(text, malformed);
+  const json::value status = json::parse(page.json, malformed);
   co_return status.is_object() ? status.as_object() : json::object();
 }
 
@@ -255,18 +256,18 @@ awaitable<void> benchmark::watch(company& company, const gang& sources, const ga
   }
 }
 
-// Ready and unsettled messages in the run's queues; nothing if the broker cannot say.
-awaitable<std::optional<std::uint64_t>> benchmark::held_in_queues() {
-  const std::string text = co_await environment_.broker.list("queues");
-  boost::system::error_code malformed;
-  const json::value queues = json::parse(text, malformed);
-  if (malformed || !queues.is_array()) co_return std::nullopt;
+// Ready and unsettled messages in the run's queues.
+awaitable<std::uint64_t> benchmark::held_in_queues() {
   std::uint64_t held = 0;
-  for (const json::value& queue : queues.as_array()) {
-    const json::object& row = queue.as_object();
-    if (!row.at("name").as_string().starts_with(names_.prefix)) continue;
-    held += row.at("ready").to_number<std::uint64_t>() + row.at("unsettled").to_number<std::uint64_t>();
-  }
+  const auto add = [&](const json::value& queues) {
+    for (const json::value& queue : queues.as_array()) {
+      const json::object& row = queue.as_object();
+      if (!row.at("name").as_string().starts_with(names_.prefix)) continue;
+      held += row.at("ready").to_number<std::uint64_t>() + row.at("unsettled").to_number<std::uint64_t>();
+    }
+    return true;
+  };
+  co_await each_page(environment_.broker, "queues", add);
   co_return held;
 }
 
@@ -281,7 +282,7 @@ awaitable<void> benchmark::drain(company& company, const gang& sinks) {
     for (worker& worker : company.workers) delivered += worker.figures(0).count(tally::delivered);
     if (std::exchange(before, delivered) != delivered) moved = steady_clock::now();
     if (steady_clock::now() - moved > drain_patience) {
-      note(fmt::format("the queues hold {} messages and deliver nothing", held.value_or(0)));
+      note(fmt::format("the queues hold {} messages and deliver nothing", held));
       break;
     }
     co_await pause(drain_interval);

@@ -1,0 +1,17 @@
+// A list's pages, asked for one after the other.
+#pragma once
+
+#include <boost/json.hpp>
+#include <functional>
+#include <string_view>
+
+#include "client/connection.hpp"
+
+namespace tidegate::tool {
+
+// Calls `take` with each page, an array of objects (for status one object), until it returns false or there are no
+// more. Throws what the broker refuses, INVALID for what is no JSON.
+client::awaitable<void> each_page(client::connection& broker, std::string_view kind,
+                                  const std::function<bool(const boost::json::value&)>& take);
+
+}  // namespace tidegate::tool
