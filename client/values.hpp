@@ -59,7 +59,7 @@ struct queue_definition {
   std::string durability = {};     // "commit", "interval:<ms>" or "memory"; empty = as it is, "commit" if new
   std::uint64_t messages_max = 0;  // of what is ready; 0 = no bound, or as it is
   std::uint64_t bytes_max = 0;     // of what is ready: body, keys and headers; 0 = no bound, or as it is
-  std::string overflow = {};       // at a bound: "drop-oldest" or "reject"; empty = drop-oldest
+  std::string overflow = {};       // at a bound: "drop-oldest" or "reject"; empty = as it is, drop-oldest for a new one
 };
 
 struct topic_definition {
@@ -69,7 +69,7 @@ struct topic_definition {
   std::chrono::milliseconds retention_age{0};  // 0 = no bound by age
   std::string durability = {};                 // as of a queue
   std::uint64_t retention_records = 0;         // of each partition; 0 = no bound
-  std::string overflow = {};                   // at a bound: "drop-oldest" or "reject"; empty = drop-oldest
+  std::string overflow = {};                   // as of a queue
   std::vector<std::string> protect = {};       // groups whose unread records go last
 };
 

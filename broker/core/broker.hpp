@@ -67,7 +67,7 @@ struct queue_request {
   std::optional<tidegate::durability> durability = {};  // none = "commit", or as it is
   std::uint64_t messages_max = 0;                       // of what is ready; 0 = no bound, or as it is
   std::uint64_t bytes_max = 0;
-  tidegate::overflow overflow = tidegate::overflow::drop_oldest;
+  std::optional<tidegate::overflow> overflow = {};  // none = drop-oldest, or as it is
 };
 
 struct topic_request {
@@ -76,7 +76,7 @@ struct topic_request {
   std::uint64_t retention_bytes = 0;
   milliseconds retention_age{0};
   std::uint64_t retention_records = 0;
-  tidegate::overflow overflow = tidegate::overflow::drop_oldest;
+  std::optional<tidegate::overflow> overflow = {};  // none = drop-oldest, or as it is
   std::vector<std::string> protect = {};
   std::optional<tidegate::durability> durability = {};  // none = "commit", or as it is
 };

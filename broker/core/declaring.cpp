@@ -50,8 +50,8 @@ result<void> check_same(const queue_definition& is, const queue_request& wanted)
   if (wanted.bytes_max != 0 && wanted.bytes_max != is.bytes_max) {
     return differs("queue", is.name, "bytes_max", is.bytes_max, wanted.bytes_max);
   }
-  if (wanted.overflow != overflow::drop_oldest && wanted.overflow != is.overflow) {
-    return differs("queue", is.name, "overflow", name(is.overflow), name(wanted.overflow));
+  if (wanted.overflow.value_or(is.overflow) != is.overflow) {
+    return differs("queue", is.name, "overflow", name(is.overflow), name(*wanted.overflow));
   }
   return {};
 }
@@ -68,8 +68,8 @@ result<void> check_same(const topic_definition& is, const topic_request& wanted)
   if (wanted.retention_records != 0 && wanted.retention_records != is.retention_records) {
     return differs("topic", is.name, "retention_records", is.retention_records, wanted.retention_records);
   }
-  if (wanted.overflow != overflow::drop_oldest && wanted.overflow != is.overflow) {
-    return differs("topic", is.name, "overflow", name(is.overflow), name(wanted.overflow));
+  if (wanted.overflow.value_or(is.overflow) != is.overflow) {
+    return differs("topic", is.name, "overflow", name(is.overflow), name(*wanted.overflow));
   }
   if (!wanted.protect.empty() && wanted.protect != is.protect) {
     return error{errc::precondition, fmt::format("topic '{}' protects other groups", is.name), "protect"};
@@ -193,7 +193,7 @@ result<void> broker::declare_queue(const queue_request& request, const receipt& 
 void broker::create_queue(const queue_request& request) {
   const queue_definition definition{
       request.name,         store_.new_stream_id(), request.durability.value_or(durability{}),
-      request.messages_max, request.bytes_max,      request.overflow};
+      request.messages_max, request.bytes_max,      request.overflow.value_or(overflow::drop_oldest)};
   store_.open_group().change_stream({store::stream_change::what::create,
                                      definition.stream,
                                      store::stream_kind::queue,
@@ -210,9 +210,12 @@ result<void> broker::adopt_queue(const queue_request& request) {
   if (known == queues_.end()) return declare_queue(request, {});
   queue& queue = *known->second;
   const queue_definition& is = queue.definition();
-  const queue_definition wanted{
-      is.name,           is.stream,       request.durability.value_or(durability{}), request.messages_max,
-      request.bytes_max, request.overflow};
+  const queue_definition wanted{is.name,
+                                is.stream,
+                                request.durability.value_or(durability{}),
+                                request.messages_max,
+                                request.bytes_max,
+                                request.overflow.value_or(overflow::drop_oldest)};
   if (to_json(wanted) == to_json(is)) return {};
   if (const auto stays = check_stays("queue", is.name, is.durability, wanted.durability); !stays) return stays;
   define(catalog_queue, wanted.name, to_json(wanted));
@@ -281,7 +284,7 @@ void broker::create_topic(const topic_request& request) {
                         request.retention_age,
                         {},
                         request.retention_records,
-                        request.overflow,
+                        request.overflow.value_or(overflow::drop_oldest),
                         request.protect,
                         durability};
   auto created = std::make_unique<topic>(made);
@@ -316,10 +319,11 @@ result<void> broker::adopt_topic(const topic_request& request) {
         "partitions"};
   }
   const auto durability = request.durability.value_or(tidegate::durability{});
+  const auto overflow = request.overflow.value_or(tidegate::overflow::drop_oldest);
   const bool same = request.partitions <= wanted.partitions.size() &&
                     (request.retention_bytes == 0 || request.retention_bytes == wanted.retention_bytes) &&
                     request.retention_age == wanted.retention_age &&
-                    request.retention_records == wanted.retention_records && request.overflow == wanted.overflow &&
+                    request.retention_records == wanted.retention_records && overflow == wanted.overflow &&
                     request.protect == wanted.protect && durability == wanted.durability;
   if (same) return {};
   if (const auto stays = check_stays("topic", wanted.name, wanted.durability, durability); !stays) return stays;
@@ -327,7 +331,7 @@ result<void> broker::adopt_topic(const topic_request& request) {
   if (request.retention_bytes != 0) wanted.retention_bytes = request.retention_bytes;
   wanted.retention_age = request.retention_age;
   wanted.retention_records = request.retention_records;
-  wanted.overflow = request.overflow;
+  wanted.overflow = overflow;
   wanted.protect = request.protect;
   wanted.durability = durability;
   known->second->replace(wanted);

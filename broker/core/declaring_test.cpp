@@ -50,6 +50,19 @@ TEST_F(declaring, with_other_attributes_names_the_first) {
   EXPECT_TRUE(declare_topic({"log", 2, 5 << 20, std::chrono::hours(1)}));
 }
 
+TEST_F(declaring, the_overflow_that_is_asked_for_is_the_one_that_it_has) {
+  const auto declare_queue = [&](std::optional<overflow> overflow) {
+    return broker_->declare_queue({"work", {}, 9, 0, overflow}, broker_.next_receipt());
+  };
+  EXPECT_TRUE(declare_queue(overflow::reject));
+  EXPECT_TRUE(declare_queue(std::nullopt));
+  EXPECT_EQ(declare_queue(overflow::drop_oldest).error().field, "overflow");
+  EXPECT_TRUE(declare_topic({"log", 1, 0, {}, 9, overflow::reject}));
+  EXPECT_TRUE(declare_topic({"log"}));
+  EXPECT_EQ(declare_topic({"log", 1, 0, {}, 9, overflow::drop_oldest}).error().field, "overflow");
+  EXPECT_EQ(broker_->find_queue("work")->definition().overflow, overflow::reject);
+}
+
 TEST_F(declaring, names_and_numbers_have_bounds) {
   const auto receipt = broker_.next_receipt();
   for (const std::string& name : {std::string(), std::string(limits::name_bytes + 1, 'n'), std::string("a\nb"),

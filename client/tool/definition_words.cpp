@@ -29,7 +29,9 @@ void add_passive(CLI::App& command, declare_arguments& arguments) {
 }
 
 void add_overflow(CLI::App& command, std::string& overflow) {
-  command.add_option("--overflow", overflow, "At a bound: drop-oldest (the default; the loss ledger tells) or reject")
+  command
+      .add_option("--overflow", overflow,
+                  "At a bound: drop-oldest (a new one's default; the loss ledger tells) or reject")
       ->check(CLI::IsMember({"drop-oldest", "reject"}));
 }
 

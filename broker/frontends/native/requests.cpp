@@ -30,8 +30,12 @@ result<std::optional<durability>> durability_of(const tg_bytes& text) {
   return std::optional(*parsed);
 }
 
-result<overflow> overflow_of(const tg_bytes& text) {
-  return text.size == 0 ? overflow::drop_oldest : parse_overflow(view_of(text));
+// The same.
+result<std::optional<overflow>> overflow_of(const tg_bytes& text) {
+  if (text.size == 0) return std::optional<overflow>();
+  const auto parsed = parse_overflow(view_of(text));
+  if (!parsed) return parsed.error();
+  return std::optional(*parsed);
 }
 
 // One more than a topic may protect is enough to be refused.
