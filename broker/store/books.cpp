@@ -151,8 +151,7 @@ class journal_reader {
     const auto batch = read_batch(bytes);
     if (!batch) throw store_damaged("the store is damaged: " + batch.error().text);
     if (batch->base_offset != ledger->next) throw store_damaged("the store is damaged: a stream's journal has a gap");
-    ledger->add_segment({commit_, batch->base_offset, batch->last_offset, batch->newest_timestamp_ms, place.position,
-                         static_cast<std::uint32_t>(bytes.size()), place.part});
+    ledger->add_segment(segment_of(*batch, commit_, place));
   }
 
   void cursor(stream_id id, std::string_view group, const cursor_state& state) {

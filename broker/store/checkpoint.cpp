@@ -68,18 +68,7 @@ void writer::checkpoint_stream(lmdb::txn& txn, stream_id id, stream_ledger& ledg
 
 // `commit`: the last one whose blob the stream does not need.
 void writer::put_checkpoint(lmdb::txn& txn, stream_id id, stream_ledger& ledger, commit_number commit) {
-  put_row(txn, tables_.state, stream_key(id),
-          encode(checkpoint{ledger.kind,
-                            ledger.log_start,
-                            ledger.next,
-                            ledger.newest_timestamp_ms,
-                            ledger.chunk_bytes,
-                            commit,
-                            ledger.maybe_delivered_before,
-                            ledger.held_bytes,
-                            ledger.dropped,
-                            {ledger.age_marks.begin(), ledger.age_marks.end()},
-                            ledger.in_memory}));
+  put_row(txn, tables_.state, stream_key(id), encode(ledger.as_checkpoint(commit)));
   books_.dirty_streams.erase({ledger.dirty_since, id});
   ledger.dirty_since = 0;
   ledger.checkpointed = commit;

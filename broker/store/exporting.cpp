@@ -101,17 +101,8 @@ class exporter {
 
   void write_stream(const reader& reader, stream_id id, const stream_ledger& ledger) {
     if (step_) step_(fmt::format("stream {}", static_cast<std::uint32_t>(id)), archive_.bytes());
-    const checkpoint state{ledger.kind,
-                           ledger.log_start,
-                           ledger.next,
-                           ledger.newest_timestamp_ms,
-                           0,
-                           0,
-                           ledger.maybe_delivered_before,
-                           ledger.held_bytes,
-                           ledger.dropped,
-                           {ledger.age_marks.begin(), ledger.age_marks.end()},
-                           ledger.in_memory};
+    checkpoint state = ledger.as_checkpoint(0);
+    state.chunk_bytes = 0;  // the importer counts its own
     archive_.section(section_type::stream, encode(archived_stream{id, state}));
     ++counts_.streams;
     for (auto block = next_block(ledger, 0); block; block = next_block(ledger, *block + 1)) {

@@ -29,6 +29,41 @@ offset_t expired_before(const std::deque<age_mark>& marks, milliseconds age_max,
   return expired;
 }
 
+segment segment_of(const batch_view& batch, commit_number commit, blob_writer::place place) {
+  return {.commit = commit,
+          .first = batch.base_offset,
+          .last = batch.last_offset,
+          .newest_timestamp_ms = batch.newest_timestamp_ms,
+          .position = place.position,
+          .size = static_cast<std::uint32_t>(batch.bytes.size()),
+          .part = place.part};
+}
+
+stream_state stream_ledger::state() const {
+  return {.kind = kind,
+          .log_start = log_start,
+          .end = next,
+          .rolled_end = rolled_end,
+          .head_chunk = first_chunk_last,
+          .newest_timestamp_ms = newest_timestamp_ms,
+          .bytes = bytes(),
+          .drops = dropped};
+}
+
+checkpoint stream_ledger::as_checkpoint(commit_number commit) const {
+  return {.kind = kind,
+          .log_start = log_start,
+          .next_offset = next,
+          .newest_timestamp_ms = newest_timestamp_ms,
+          .chunk_bytes = chunk_bytes,
+          .commit = commit,
+          .maybe_delivered_before = maybe_delivered_before,
+          .held_bytes = held_bytes,
+          .dropped = dropped,
+          .age_marks = {age_marks.begin(), age_marks.end()},
+          .in_memory = in_memory};
+}
+
 void stream_ledger::add_segment(const segment& segment) {
   recent.push_back(segment);
   recent_bytes += segment.size;

@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 
+#include "broker/store/blob.hpp"
 #include "broker/store/format.hpp"
 #include "broker/store/group.hpp"
 #include "broker/store/offset_set.hpp"
@@ -27,12 +28,26 @@ struct segment {
   std::uint16_t part = 0;
 };
 
+segment segment_of(const batch_view& batch, commit_number commit, blob_writer::place place);
+
 // How far a log is at this age of the store, if the last note of it is a good while old; `held` is from its log start
 // to its end.
 std::optional<age_mark> due_mark(const std::deque<age_mark>& marks, offset_range held, milliseconds age_max,
                                  milliseconds lifetime);
 // Everything below it is older than `age_max`; 0 = nothing is known to be.
 offset_t expired_before(const std::deque<age_mark>& marks, milliseconds age_max, milliseconds lifetime);
+
+// How a stream stands as of a commit, as the writer tells and a reader knows it.
+struct stream_state {
+  stream_kind kind = stream_kind::queue;
+  offset_t log_start = 0;
+  offset_t end = 0;                    // one past the last durable offset
+  offset_t rolled_end = 0;             // everything below it is in chunks, or gone
+  std::optional<offset_t> head_chunk;  // last offset of the oldest one
+  std::int64_t newest_timestamp_ms = 0;
+  std::uint64_t bytes = 0;
+  drop_totals drops;  // since it was made
+};
 
 struct stream_ledger {
   stream_kind kind = stream_kind::queue;
@@ -68,6 +83,9 @@ struct stream_ledger {
   commit_number checkpointed = 0;
 
   std::uint64_t bytes() const { return chunk_bytes + recent_bytes; }
+  stream_state state() const;
+  // The stream's row; `commit` is the last one whose blob it does not need.
+  checkpoint as_checkpoint(commit_number commit) const;
   void add_segment(const segment& segment);
   void ack(offset_range range);
   // `appended` came and `acked` is gone; nothing held is no bytes.

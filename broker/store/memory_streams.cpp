@@ -15,20 +15,6 @@ stream_change row_of(stream_id id, const stream_view& view, offset_t reserved_en
   return row;
 }
 
-stream_update update_of(stream_id id, const stream_view& view) {
-  return {id,
-          view.kind,
-          view.log_start,
-          view.end,
-          view.rolled_end,
-          view.head_chunk,
-          view.newest_timestamp_ms,
-          view.bytes,
-          view.drops,
-          {},
-          false};
-}
-
 }  // namespace
 
 template <class Change>
@@ -71,7 +57,7 @@ std::vector<stream_update> memory_streams::apply(group& group) {
     const auto found = streams_.find(share.stream);
     if (found == streams_.end()) continue;  // deleted while this was on its way
     change(found->second.stream, [&](memory_stream& stream) { stream.take(share, lifetime_); });
-    updates.push_back(update_of(share.stream, found->second.stream.view()));
+    updates.emplace_back(share.stream, found->second.stream.view());
   }
   // What a queue dropped. The loss ledger would be written, so it does not know of what is not.
   for (const loss_record& lost : group.losses()) {
@@ -83,7 +69,7 @@ std::vector<stream_update> memory_streams::apply(group& group) {
   for (auto& [id, entry] : streams_) {
     const offset_t before = entry.stream.view().log_start;
     change(entry.stream, [&](memory_stream& stream) { stream.expire(lifetime_); });
-    if (entry.stream.view().log_start != before) updates.push_back(update_of(id, entry.stream.view()));
+    if (entry.stream.view().log_start != before) updates.emplace_back(id, entry.stream.view());
   }
   return updates;
 }

@@ -14,16 +14,16 @@ std::optional<stream_owner> owner_of(const catalog& catalog, stream_id stream) {
 }
 
 stream_overview overview_of(stream_id id, const stream_ledger& ledger, const catalog& catalog) {
-  return {id,
-          ledger.kind,
-          ledger.in_memory,
-          owner_of(catalog, id),
-          ledger.log_start,
-          ledger.next,
-          ledger.next - ledger.log_start - ledger.acked.size(),
-          ledger.deliveries.size(),
-          ledger.bytes(),
-          ledger.newest_timestamp_ms};
+  return {.stream = id,
+          .kind = ledger.kind,
+          .in_memory = ledger.in_memory,
+          .owner = owner_of(catalog, id),
+          .log_start = ledger.log_start,
+          .end = ledger.next,
+          .live = ledger.next - ledger.log_start - ledger.acked.size(),
+          .counted = ledger.deliveries.size(),
+          .bytes = ledger.bytes(),
+          .newest_timestamp_ms = ledger.newest_timestamp_ms};
 }
 
 // A group that stands before the log start can no longer read what is gone.

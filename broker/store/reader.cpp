@@ -58,9 +58,9 @@ reader::reader(lmdb::env& env, const tables& tables, const books& books, const m
       snapshot_(lmdb::txn(env, lmdb::access::read).number()),
       losses_since_(books.losses.dirty_since()) {
   for (const auto& [id, ledger] : books.streams) {
-    streams_[id] = {ledger.kind,       ledger.log_start,        ledger.next,
-                    ledger.rolled_end, ledger.first_chunk_last, ledger.newest_timestamp_ms,
-                    ledger.bytes(),    ledger.dropped,          ledger.recent};
+    stream_view& view = streams_[id];
+    static_cast<stream_state&>(view) = ledger.state();
+    view.recent = ledger.recent;
   }
   apply(books.losses.fresh(), books.last_commit);
 }
@@ -78,14 +78,7 @@ void reader::apply(const stream_update& update) {
     return;
   }
   stream_view& view = streams_[update.stream];
-  view.kind = update.kind;
-  view.log_start = update.log_start;
-  view.end = update.end;
-  view.rolled_end = update.rolled_end;
-  view.head_chunk = update.head_chunk;
-  view.newest_timestamp_ms = update.newest_timestamp_ms;
-  view.bytes = update.bytes;
-  view.drops = update.drops;
+  static_cast<stream_state&>(view) = update;
   view.recent.insert(view.recent.end(), update.added.begin(), update.added.end());
   const offset_t gone = std::max(view.rolled_end, view.log_start);
   while (!view.recent.empty() && view.recent.front().last < gone) view.recent.pop_front();

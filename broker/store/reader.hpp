@@ -11,16 +11,8 @@
 
 namespace tidegate::store {
 
-struct stream_view {
-  stream_kind kind = stream_kind::queue;
-  offset_t log_start = 0;
-  offset_t end = 0;  // one past the last durable offset
-  offset_t rolled_end = 0;
-  std::optional<offset_t> head_chunk;  // last offset of the oldest one
-  std::int64_t newest_timestamp_ms = 0;
-  std::uint64_t bytes = 0;
-  drop_totals drops;
-  std::deque<segment> recent;
+struct stream_view : stream_state {
+  std::deque<segment> recent;  // batches in the journal
 };
 
 class memory_stream;

@@ -177,24 +177,9 @@ void writer::tell_touched(commit_result& result) {
   result.streams.reserve(touched_.size() + dropped_now_.size());
   auto added = added_.cbegin();
   for (const stream_id id : touched_) {
-    stream_update& update = result.streams.emplace_back(update_of(id));
+    stream_update& update = result.streams.emplace_back(id, books_.streams.at(id).state());
     for (; added != added_.cend() && added->first == id; ++added) update.added.push_back(added->second);
   }
-}
-
-stream_update writer::update_of(stream_id id) const {
-  const stream_ledger& ledger = books_.streams.at(id);
-  return {id,
-          ledger.kind,
-          ledger.log_start,
-          ledger.next,
-          ledger.rolled_end,
-          ledger.first_chunk_last,
-          ledger.newest_timestamp_ms,
-          ledger.bytes(),
-          ledger.dropped,
-          {},
-          false};
 }
 
 void writer::change_stream(lmdb::txn& txn, const stream_change& change) {
@@ -319,10 +304,7 @@ void writer::journal_share(stream_share& share, stream_ledger& ledger, blob_writ
     const batch_view batch = read_batch(bytes).value();
     TIDEGATE_EXPECT(batch.base_offset == ledger.next);
     const auto place = blob.append(share.stream, bytes);
-    const segment segment{books_.last_commit, batch.base_offset,
-                          batch.last_offset,  batch.newest_timestamp_ms,
-                          place.position,     static_cast<std::uint32_t>(bytes.size()),
-                          place.part};
+    const segment segment = segment_of(batch, books_.last_commit, place);
     ledger.add_segment(segment);
     added_.emplace_back(share.stream, segment);
   }

@@ -38,17 +38,12 @@ struct writer_options {
   std::uint64_t loss_rows_max = limits::loss_rows;
 };
 
-// How a stream stands after a commit.
-struct stream_update {
+// How a stream stands after a commit, and what that brought.
+struct stream_update : stream_state {
+  stream_update() = default;
+  stream_update(stream_id stream, const stream_state& state) : stream_state(state), stream(stream) {}
+
   stream_id stream{};
-  stream_kind kind = stream_kind::queue;
-  offset_t log_start = 0;
-  offset_t end = 0;                    // one past the last durable offset
-  offset_t rolled_end = 0;             // everything below it is in chunks, or gone
-  std::optional<offset_t> head_chunk;  // last offset of the oldest one
-  std::int64_t newest_timestamp_ms = 0;
-  std::uint64_t bytes = 0;
-  drop_totals drops;  // since it was made
   boost::container::small_vector<segment, 1> added;
   bool dropped = false;
 };
@@ -140,7 +135,6 @@ class writer {
   commit_number oldest_needed() const;
   void touch(stream_id id);
   void tell_touched(commit_result& result);
-  stream_update update_of(stream_id id) const;
 
   lmdb::env& env_;
   tables tables_;
