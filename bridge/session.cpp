@@ -7,6 +7,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/uuid/random_generator.hpp>
 #include <boost/uuid/uuid_io.hpp>
+#include <typeinfo>
 
 #include "bridge/route.hpp"
 #include "broker/base/log.hpp"
@@ -22,10 +23,10 @@ constexpr milliseconds backoff_max{5'000};
 constexpr milliseconds watch_interval{1'000};
 constexpr int watches_per_look_around = 5;
 
-// Without the place in Asio's source that what() of a system_error adds.
+// What the client throws says more than its code. A system_error of Asio's own adds the place in its source to that.
 std::string reason_of(const std::exception& failure) {
-  const auto* const system = dynamic_cast<const boost::system::system_error*>(&failure);
-  return system != nullptr ? system->code().message() : failure.what();
+  if (typeid(failure) != typeid(boost::system::system_error)) return failure.what();
+  return static_cast<const boost::system::system_error&>(failure).code().message();
 }
 
 }  // namespace

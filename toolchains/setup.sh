@@ -26,6 +26,7 @@ tests_packages=(
   protobuf-compiler python3-protobuf  # conversation tests speak the wire schema from Python
   openjdk-17-jre-headless maven       # a real Kafka: Maven fetches it, Java runs it
   procps                              # what processes weigh
+  faketime                            # a broker whose clock is wrong
   valgrind                            # instructions a message costs
   clang-format                        # whether the sources are formatted
 )

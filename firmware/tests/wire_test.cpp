@@ -38,7 +38,8 @@ TEST(frame, has_key_length_and_body) {
 }
 
 TEST(frame, has_a_key_of_two_bytes_from_member_16_on) {
-  const tg_Done done = {.correlation = 1, .partitions = 0, .message_count = 0};
+  tg_Done done{};
+  done.correlation = 1;
   EXPECT_EQ(encode(TG_DONE, tg_Done_fields, done), (bytes{0xc2, 0x01, 2, 0x08, 1}));
 }
 

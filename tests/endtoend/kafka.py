@@ -85,9 +85,11 @@ class Kafka:
         """An orderly end. Kafka answers SIGTERM with 143 when it has closed its logs."""
         assert self.process.terminate(60) in (143, -15)
 
-    def create_topic(self, name, partitions):
+    def create_topic(self, name, partitions, *settings_of_it):
+        """`settings_of_it` are like "retention.ms=1000"."""
         self.tool("org.apache.kafka.tools.TopicCommand", "--bootstrap-server", self.brokers, "--create",
-                  "--topic", name, "--partitions", partitions, "--replication-factor", 1)
+                  "--topic", name, "--partitions", partitions, "--replication-factor", 1,
+                  *(word for setting in settings_of_it for word in ("--config", setting)))
 
     def records(self, topic, idle_seconds=5):
         """All records of a topic in each partition's order, as tidegate-kafka-dump prints them: dicts."""

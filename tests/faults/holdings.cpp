@@ -14,6 +14,7 @@ class silent_session final : public core::session_events {
   void settled(std::uint64_t, const error*) override {}
   void deliverable(core::consumer_id) override {}
   void changed(stream_id) override {}
+  void lease_lost(std::string_view) override {}
   void resumed() override {}
 };
 

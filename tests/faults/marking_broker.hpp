@@ -93,6 +93,7 @@ class marking_broker final : public core::session_events {
   void settled(std::uint64_t token, const error* refusal) override;
   void deliverable(core::consumer_id) override {}
   void changed(stream_id) override {}
+  void lease_lost(std::string_view) override {}
   void resumed() override {}
 
  private:
