@@ -1,5 +1,6 @@
-"""The bridge with a real Kafka and one broker, where a name alone would mislead it: a topic that is another one, a second
-bridge of the same name, a time that is years off. And the example configurations, as they are, to their purpose."""
+"""The bridge with a real Kafka and one broker, where a name alone would mislead it: a topic that is another one, a
+second bridge of the same name, a time that is years off. And the example configurations, as they are, to their
+purpose."""
 
 import glob
 import json
@@ -96,7 +97,8 @@ def test_a_second_bridge_of_the_name_waits_and_takes_up_the_work(desk, kafka, li
 
 
 def test_a_time_twenty_years_ahead_is_no_dead_letter(desk, kafka, link_pb2, tidegate):
-    """By a broker whose clock was wrong and trusted, and a Kafka that refuses what is an hour ahead, which is Kafka 4's default."""
+    """By a broker whose clock was wrong and trusted, and a Kafka that refuses what is an hour ahead, as Kafka 4 does by
+    default."""
     libraries = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
     assert libraries, "faketime is missing: toolchains/setup.sh tests installs it"
     kafka.create_topic("readings", 1, "message.timestamp.after.max.ms=3600000")
@@ -138,7 +140,8 @@ def test_the_examples_work_together_as_they_are(desk, kafka, link_pb2, tidegate)
     address, folder = f"127.0.0.1:{processes.free_port()}", desk.folder
     text = (processes.TOP / "broker/main/tidegate-broker.example.toml").read_text()
     config = folder / "broker.toml"
-    config.write_text(uncommented(text).replace("127.0.0.1:7420", address).replace("/var/lib/tidegate", f"{folder}/store")
+    config.write_text(uncommented(text).replace("127.0.0.1:7420", address)
+                      .replace("/var/lib/tidegate", f"{folder}/store")
                       .replace('# overflow = "drop-oldest"        # at the bound in bytes', 'overflow = "reject"  #'))
     broker = desk.make("broker", [processes.program("tidegate-broker"), "--config", config])
     broker.start()
