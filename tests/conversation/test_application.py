@@ -385,7 +385,7 @@ def test_offsets_by_time_and_committed_offsets(reader, talk, broker):
 def test_unknown_member_and_unknown_field_are_skipped(talk):
     peer = talk()
     peer.connect()
-    peer.send_bytes(wire.raw_frame(49, b"a Heartbeat of a later version") + wire.raw_frame(2000, b""))
+    peer.send_bytes(wire.raw_frame(60, b"a Heartbeat of a later version") + wire.raw_frame(2000, b""))
     known = peer.link_pb2.DeclareQueue(correlation=2, name="q").SerializeToString()
     unknown_field = wire.varint(900 * 8 + 2) + wire.varint(3) + b"new"
     peer.send_bytes(wire.raw_frame(19, known + unknown_field))
