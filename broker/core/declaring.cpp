@@ -12,12 +12,6 @@
 namespace tidegate::core {
 namespace {
 
-// First letter of a catalog key.
-constexpr char catalog_exchange = 'x';
-constexpr char catalog_queue = 'q';
-constexpr char catalog_topic = 't';
-constexpr char catalog_binding = 'b';
-
 std::string catalog_key(char kind, std::string_view name) { return std::string(1, kind).append(name); }
 
 // Both names and the key of a binding together may be longer than an LMDB key, so it goes by number.
@@ -106,15 +100,15 @@ void broker::load() {
   std::vector<std::pair<std::uint64_t, binding_definition>> bindings;
   for (const auto& [key, value] : store_.found().definitions) {
     switch (key.front()) {
-      case catalog_exchange: routing_.add_exchange(exchange_from_json(value)); break;
-      case catalog_queue: {
+      case store::catalog_exchange: routing_.add_exchange(exchange_from_json(value)); break;
+      case store::catalog_queue: {
         const queue_definition found = queue_from_json(value);
         auto made = std::make_unique<queue>(found, stream_in(books, found.stream, found.durability));
         queue_streams_[found.stream] = made.get();
         queues_.emplace(found.name, std::move(made));
         break;
       }
-      case catalog_topic: {
+      case store::catalog_topic: {
         auto made = std::make_unique<topic>(topic_from_json(value));
         for (partition& partition : made->partitions()) {
           const auto& ledger = stream_in(books, partition.stream, made->definition().durability);
@@ -128,7 +122,7 @@ void broker::load() {
         topics_.emplace(made->definition().name, std::move(made));
         break;
       }
-      case catalog_binding:
+      case store::catalog_binding:
         if (key.size() != 1 + sizeof(std::uint64_t)) throw store_damaged("the store is damaged: a binding's number");
         bindings.emplace_back(load_be<std::uint64_t>(key.data() + 1), binding_from_json(value));
         break;
@@ -165,7 +159,7 @@ result<void> broker::declare_exchange(std::string_view name, exchange_type type,
     if (routing_.exchanges().size() >= limits::definitions_count) return limit_reached("exchanges");
     if (const auto room = check_room(); !room) return room;
     const exchange_definition made{std::string(name), type};
-    define(catalog_exchange, name, to_json(made));
+    define(store::catalog_exchange, name, to_json(made));
     routing_.add_exchange(made);
   }
   await(answer, false);
@@ -199,7 +193,7 @@ void broker::create_queue(const queue_request& request) {
                                      store::stream_kind::queue,
                                      {},
                                      definition.durability.is_memory()});
-  define(catalog_queue, definition.name, to_json(definition));
+  define(store::catalog_queue, definition.name, to_json(definition));
   auto made = std::make_unique<queue>(definition);
   queue_streams_[definition.stream] = made.get();
   queues_.emplace(definition.name, std::move(made));
@@ -218,7 +212,7 @@ result<void> broker::adopt_queue(const queue_request& request) {
                                 request.overflow.value_or(overflow::drop_oldest)};
   if (to_json(wanted) == to_json(is)) return {};
   if (const auto stays = check_stays("queue", is.name, is.durability, wanted.durability); !stays) return stays;
-  define(catalog_queue, wanted.name, to_json(wanted));
+  define(store::catalog_queue, wanted.name, to_json(wanted));
   queue.redefine(wanted);
   note(milliseconds(0));
   return {};
@@ -301,7 +295,7 @@ void broker::grow_topic(topic& topic, std::size_t partitions) {
                                        limits_of(definition), definition.durability.is_memory()});
     definition.partitions.push_back(stream);
   }
-  define(catalog_topic, definition.name, to_json(definition));
+  define(store::catalog_topic, definition.name, to_json(definition));
   topic.replace(std::move(definition));
   for (partition& partition : topic.partitions()) partition_streams_[partition.stream] = &partition;
 }
@@ -375,7 +369,7 @@ result<void> broker::bind(const binding_definition& binding, const receipt& answ
     routing_.bind(binding, to_queue ? queue->second.get() : nullptr, to_queue ? nullptr : topic->second.get());
     const std::uint64_t id = next_binding_++;
     binding_ids_[binding] = id;
-    define(catalog_binding, binding_name(id), to_json(binding));
+    define(store::catalog_binding, binding_name(id), to_json(binding));
   }
   await(answer, false);
   note(milliseconds(0));
@@ -384,7 +378,7 @@ result<void> broker::bind(const binding_definition& binding, const receipt& answ
 
 result<void> broker::unbind(const binding_definition& binding, const receipt& answer) {
   if (routing_.unbind(binding)) {
-    store_.open_group().erase_definition(catalog_key(catalog_binding, binding_name(binding_ids_.at(binding))));
+    store_.open_group().erase_definition(catalog_key(store::catalog_binding, binding_name(binding_ids_.at(binding))));
     binding_ids_.erase(binding);
   }
   await(answer, false);
@@ -406,7 +400,7 @@ result<void> broker::remove_exchange(std::string_view name, const receipt& answe
   if (routing_.find_exchange(name) != nullptr) {
     remove_bindings([&](const auto& binding) { return binding.exchange == name; });
     routing_.remove_exchange(name);
-    store_.open_group().erase_definition(catalog_key(catalog_exchange, name));
+    store_.open_group().erase_definition(catalog_key(store::catalog_exchange, name));
   }
   await(answer, false);
   note(milliseconds(0));
@@ -423,7 +417,7 @@ result<void> broker::remove_queue(std::string_view name, const receipt& answer) 
     remove_bindings([&](const auto& binding) { return binding.kind == target_kind::queue && binding.target == name; });
     store_.open_group().change_stream(
         {store::stream_change::what::drop, queue.stream(), store::stream_kind::queue, {}});
-    store_.open_group().erase_definition(catalog_key(catalog_queue, name));
+    store_.open_group().erase_definition(catalog_key(store::catalog_queue, name));
     queue_streams_.erase(queue.stream());
     queues_.erase(found);
   }
@@ -448,7 +442,7 @@ result<void> broker::remove_topic(std::string_view name, const receipt& answer) 
     }
     const auto removed = std::move(found->second);
     topics_.erase(found);
-    store_.open_group().erase_definition(catalog_key(catalog_topic, name));
+    store_.open_group().erase_definition(catalog_key(store::catalog_topic, name));
     for (partition& partition : removed->partitions()) wake_watchers(partition);
   }
   await(answer, false);

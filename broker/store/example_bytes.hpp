@@ -18,6 +18,11 @@ inline std::string hex(std::string_view data) {
   return out;
 }
 
+inline std::string with_flipped_bit(std::string bytes, std::size_t bit) {
+  bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << bit % 8));
+  return bytes;
+}
+
 inline std::string one_reading() {
   message_view message;
   message.routing_key = "hall";

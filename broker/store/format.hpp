@@ -110,6 +110,12 @@ struct ack_block {
 std::string encode(const ack_block& block);
 ack_block decode_block(std::string_view value);
 
+// catalog table: one letter, then the name; of a binding its number, u64.
+constexpr char catalog_exchange = 'x';
+constexpr char catalog_queue = 'q';
+constexpr char catalog_topic = 't';
+constexpr char catalog_binding = 'b';
+
 // meta table: names.
 constexpr std::string_view meta_format = "format";            // u32, not sealed
 constexpr std::string_view meta_incarnation = "incarnation";  // UUID as text

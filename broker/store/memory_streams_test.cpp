@@ -3,10 +3,10 @@
 
 #include <fstream>
 #include <iterator>
-#include <sstream>
 
-#include "broker/store/importing.hpp"
-#include "broker/store/lived_store.hpp"
+#include "broker/base/log.hpp"
+#include "broker/store/new_file.hpp"
+#include "broker/store/scratch_store.hpp"
 
 namespace tidegate::store {
 namespace {
@@ -278,58 +278,6 @@ TEST_F(memory_streams_test, deleting_one_frees_its_memory_and_its_row) {
   EXPECT_EQ(store_->read().find(queue_), nullptr);
   store_.reopen_closed();
   EXPECT_EQ(store_->read().find(queue_), nullptr);
-}
-
-TEST_F(memory_streams_test, check_show_export_and_import_know_them) {
-  const queue_definition live{"live", queue_, durability::memory()};
-  store_.open_group().put_definition("qlive", to_json(live));
-  append_now(queue_, 5);
-  store_.commit();
-  for (const offset_t end : {block, 2 * block, offset_t{5}}) {
-    end == 5 ? store_.close() : store_.kill();
-    const inspection found = inspected(store_.path());
-    EXPECT_EQ(lines_of(found), "");
-    const stream_overview& seen = found.overview->streams.front();
-    EXPECT_TRUE(seen.in_memory);
-    EXPECT_EQ(seen.owner->name, "live");
-    EXPECT_EQ(seen.live, 0u);
-    std::stringstream archive;
-    {
-      offline_store from(store_.path());
-      export_archive(from, archive);
-    }
-    scratch_directory elsewhere;
-    new_store_place place(elsewhere.path() / "new");
-    EXPECT_EQ(lines_of(import_archive(archive, place, {}).found), "");
-    for (const auto& path : {store_.path(), elsewhere.path() / "new"}) {
-      offline_store made(path);
-      const stream_overview there = survey(made).streams.front();
-      EXPECT_TRUE(there.in_memory);
-      EXPECT_EQ(there.end, seen.end);
-      EXPECT_EQ(there.log_start, seen.end);
-    }
-    store_.open();
-    next_.clear();
-    append(queue_, "first");
-    store_->has_work_for_writer();
-    store_.commit();
-  }
-}
-
-TEST_F(memory_streams_test, check_tells_what_contradicts_them) {
-  store_.open_group().put_definition("qlive", to_json(queue_definition{"live", queue_}));
-  store_.commit();
-  store_.kill();
-  EXPECT_EQ(lines_of(inspected(store_.path())),
-            "damaged: queue live: is defined, and its stream 1 is kept in memory\n");
-  raw_file(store_.path())
-      .put_row(&tables::catalog, "qlive", to_json(queue_definition{"live", queue_, durability::memory()}));
-  EXPECT_EQ(lines_of(inspected(store_.path())), "");
-  checkpoint row;
-  row.in_memory = true;
-  row.next_offset = 3;
-  raw_file(store_.path()).put_row(&tables::state, stream_key(queue_), encode(row));
-  EXPECT_THAT(lines_of(inspected(store_.path())), testing::HasSubstr("its row tells of records"));
 }
 
 TEST_F(memory_streams_test, drops_are_counted_on_after_a_clean_stop) {

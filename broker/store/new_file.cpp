@@ -17,7 +17,6 @@
 #include "broker/base/limits.hpp"
 #include "broker/base/log.hpp"
 #include "broker/store/books.hpp"
-#include "broker/store/offline_store.hpp"
 #include "broker/store/rows.hpp"
 
 namespace tidegate::store {

@@ -8,6 +8,10 @@
 
 namespace tidegate::store {
 
+// The file in which LMDB keeps the store, and the one that a running broker holds locked.
+constexpr const char* store_file = "data.mdb";
+constexpr const char* owner_file = "owner.lock";
+
 // A file of ours, closed in the end, also when what comes behind it throws.
 struct descriptor {
   int number = -1;

@@ -4,7 +4,6 @@
 
 #include "broker/base/bytes.hpp"
 #include "broker/base/crc32c.hpp"
-#include "broker/store/catalog.hpp"
 #include "broker/store/format.hpp"
 
 namespace tidegate::store {
@@ -43,6 +42,20 @@ std::string chunk_row_name(std::string_view key) {
   const std::uint16_t piece = piece_of_chunk_key(key);
   return fmt::format("{}chunk of stream {} up to offset {}", piece == 0 ? "" : fmt::format("piece {} of the ", piece),
                      static_cast<std::uint32_t>(place.stream), place.last_offset);
+}
+
+std::string catalog_row_name(std::string_view key) {
+  if (key.empty()) return "a row without a key";
+  const std::string_view name = key.substr(1);
+  switch (key.front()) {
+    case catalog_exchange: return fmt::format("exchange {}", name);
+    case catalog_queue: return fmt::format("queue {}", name);
+    case catalog_topic: return fmt::format("topic {}", name);
+    case catalog_binding:
+      if (name.size() == sizeof(std::uint64_t)) return fmt::format("binding {}", load_be<std::uint64_t>(name.data()));
+      return "a binding";
+    default: return fmt::format("a row of kind {}", static_cast<int>(key.front()));
+  }
 }
 
 }  // namespace

@@ -13,7 +13,6 @@
 
 #include "broker/base/limits.hpp"
 #include "broker/base/log.hpp"
-#include "broker/store/offline_store.hpp"
 #include "broker/store/rows.hpp"
 
 namespace tidegate::store {
@@ -70,7 +69,7 @@ void store::lock_directory() {
     throw storage_failure(fmt::format("cannot make the store's directory {}: {}; check store.path and its permissions",
                                       options_.directory.string(), failure.message()));
   }
-  const std::string path = options_.directory / "owner.lock";
+  const std::string path = options_.directory / owner_file;
   lock_.number = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
   if (lock_.number < 0) {
     throw storage_failure(

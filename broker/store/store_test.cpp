@@ -12,7 +12,7 @@
 #include <fstream>
 #include <semaphore>
 
-#include "broker/store/offline_store.hpp"
+#include "broker/store/new_file.hpp"
 #include "broker/store/scratch_store.hpp"
 
 namespace tidegate::store {

@@ -9,7 +9,7 @@
 #include <fstream>
 #include <iostream>
 
-#include "broker/store/importing.hpp"
+#include "broker/store/offline/importing.hpp"
 #include "broker/store/store.hpp"
 #include "client/tool/output.hpp"
 #include "client/tool/store_command.hpp"
@@ -24,11 +24,11 @@ constexpr std::string_view standard_stream = "-";
 
 std::string partial_name(const std::string& file) { return file + ".partial"; }
 
-store::transfer_step steps_of(store::isolated_end& end, std::uint64_t total) {
+store::offline::transfer_step steps_of(store::offline::isolated_end& end, std::uint64_t total) {
   return [&end, total](std::string_view place, std::uint64_t bytes) { end.at(place, bytes, total); };
 }
 
-json::object to_json(const store::archive_counts& counts) {
+json::object to_json(const store::offline::archive_counts& counts) {
   return {{"streams", counts.streams}, {"batches", counts.batches}, {"rows", counts.rows}};
 }
 
@@ -46,12 +46,12 @@ void finish(std::ostream& out) {
 }
 
 // Under another name until it is whole and on the disk.
-store::archive_counts export_to_file(store::offline_store& store, const std::string& file,
-                                     const store::transfer_step& step) {
+store::offline::archive_counts export_to_file(store::offline::offline_store& store, const std::string& file,
+                                              const store::offline::transfer_step& step) {
   const std::string partial = partial_name(file);
   std::ofstream out(partial, std::ios::binary | std::ios::trunc);
   if (!out) throw storage_failure(fmt::format("cannot write {}: {}", partial, std::strerror(errno)));
-  const auto counts = store::export_archive(store, out, step);
+  const auto counts = store::offline::export_archive(store, out, step);
   finish(out);
   out.close();
   sync(partial);
@@ -59,14 +59,14 @@ store::archive_counts export_to_file(store::offline_store& store, const std::str
   return counts;
 }
 
-void export_into(store::isolated_end& end, const store_arguments& arguments) {
+void export_into(store::offline::isolated_end& end, const store_arguments& arguments) {
   end.at("its opening", 0, 0);
-  store::offline_store store(arguments.directory);
+  store::offline::offline_store store(arguments.directory);
   const auto pages = store.pages();
   const auto step = steps_of(end, pages.used_pages * pages.page_bytes);
-  store::archive_counts counts;
+  store::offline::archive_counts counts;
   if (arguments.file == standard_stream) {
-    counts = store::export_archive(store, std::cout, step);
+    counts = store::offline::export_archive(store, std::cout, step);
     finish(std::cout);
   } else {
     counts = export_to_file(store, arguments.file, step);
@@ -74,7 +74,8 @@ void export_into(store::isolated_end& end, const store_arguments& arguments) {
   end.send(json::serialize(to_json(counts)));
 }
 
-void import_into(store::isolated_end& end, const store_arguments& arguments, const store::new_store_place& place) {
+void import_into(store::offline::isolated_end& end, const store_arguments& arguments,
+                 const store::offline::new_store_place& place) {
   std::ifstream file;
   std::uint64_t total = 0;
   const bool is_file = arguments.file != standard_stream;
@@ -85,8 +86,8 @@ void import_into(store::isolated_end& end, const store_arguments& arguments, con
     total = std::filesystem::file_size(arguments.file, ignored);
     if (ignored) total = 0;
   }
-  const auto outcome = store::import_archive(is_file ? file : std::cin, place,
-                                             {arguments.bytes_max, arguments.keeps_incarnation}, steps_of(end, total));
+  const auto outcome = store::offline::import_archive(
+      is_file ? file : std::cin, place, {arguments.bytes_max, arguments.keeps_incarnation}, steps_of(end, total));
   json::object done = to_json(outcome.counts);
   done["bytes_max"] = outcome.found.pages.map_pages * outcome.found.pages.page_bytes;
   done["used_share"] = outcome.found.pages.used_share();
@@ -128,7 +129,7 @@ int export_store(const store_arguments& arguments, bool as_json) {
   }
   json::object done;
   const auto outcome = watch(
-      "exporting", [&](store::isolated_end& end) { export_into(end, arguments); },
+      "exporting", [&](store::offline::isolated_end& end) { export_into(end, arguments); },
       [&](std::string_view line) { done = json::parse(line).as_object(); });
   if (const std::string failure = failure_of(outcome); !failure.empty()) {
     if (is_file) std::filesystem::remove(partial_name(arguments.file));
@@ -151,10 +152,10 @@ int export_store(const store_arguments& arguments, bool as_json) {
 }
 
 int import_store(const store_arguments& arguments, bool as_json) {
-  store::new_store_place place(arguments.directory);
+  store::offline::new_store_place place(arguments.directory);
   json::object done;
   const auto outcome = watch(
-      "importing", [&](store::isolated_end& end) { import_into(end, arguments, place); },
+      "importing", [&](store::offline::isolated_end& end) { import_into(end, arguments, place); },
       [&](std::string_view line) { done = json::parse(line).as_object(); });
   if (!outcome.failure.empty()) {
     remark(outcome.crashed ? fmt::format("crashed behind {}: {}", outcome.place, outcome.failure) : outcome.failure);

@@ -14,23 +14,23 @@ constexpr int exit_inconsistent = 1;
 constexpr int exit_damaged = exit_not_checked;
 
 // Findings go at once, so that a crash behind them does not take them along.
-class sender final : public store::inspection_listener {
+class sender final : public store::offline::inspection_listener {
  public:
-  explicit sender(store::isolated_end& end) : end_(end) {}
+  explicit sender(store::offline::isolated_end& end) : end_(end) {}
   void at(std::string_view place, std::uint64_t done, std::uint64_t total) override { end_.at(place, done, total); }
-  void found(const store::finding& finding) override {
+  void found(const store::offline::finding& finding) override {
     end_.send(json::serialize(json::object{{"finding", to_json(finding)}}));
   }
 
  private:
-  store::isolated_end& end_;
+  store::offline::isolated_end& end_;
 };
 
-void inspect_into(store::isolated_end& end, const std::string& directory) {
+void inspect_into(store::offline::isolated_end& end, const std::string& directory) {
   end.at("its opening", 0, 0);
-  store::offline_store store(directory);
+  store::offline::offline_store store(directory);
   sender listener(end);
-  const store::inspection inspection = store::inspect(store, &listener);
+  const store::offline::inspection inspection = store::offline::inspect(store, &listener);
   end.send(json::serialize(json::object{{"report", to_json(inspection)}}));
 }
 
@@ -75,7 +75,7 @@ int check_store(const store_arguments& arguments, bool as_json) {
   json::array findings;
   json::object report{{"notes", 0}, {"inconsistencies", 0}, {"damages", 0}};
   const auto outcome = watch(
-      "checking", [&](store::isolated_end& end) { inspect_into(end, arguments.directory); },
+      "checking", [&](store::offline::isolated_end& end) { inspect_into(end, arguments.directory); },
       [&](std::string_view line) {
         const json::object said = json::parse(line).as_object();
         if (const auto* const found = said.if_contains("finding")) findings.push_back(*found);

@@ -42,14 +42,16 @@ class progress_line {
 
 }  // namespace
 
-store::isolated_outcome watch(std::string_view what, const std::function<void(store::isolated_end&)>& work,
-                              const std::function<void(std::string_view line)>& take) {
+store::offline::isolated_outcome watch(std::string_view what,
+                                       const std::function<void(store::offline::isolated_end&)>& work,
+                                       const std::function<void(std::string_view line)>& take) {
   log::set_level(log::level::warning);  // the store's own account of a start is not wanted here
   progress_line progress(what);
-  return store::run_isolated(work, {take, [&](std::string_view place, double share) { progress.show(place, share); }});
+  return store::offline::run_isolated(
+      work, {take, [&](std::string_view place, double share) { progress.show(place, share); }});
 }
 
-std::string failure_of(const store::isolated_outcome& outcome) {
+std::string failure_of(const store::offline::isolated_outcome& outcome) {
   if (!outcome.crashed) return outcome.failure;
   return fmt::format("the store is damaged: LMDB crashed behind {} ({}); tidegate store check tells more",
                      outcome.place.empty() ? "the beginning" : outcome.place, outcome.failure);

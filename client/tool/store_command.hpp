@@ -3,7 +3,7 @@
 
 #include <functional>
 
-#include "broker/store/isolation.hpp"
+#include "broker/store/offline/isolation.hpp"
 #include "client/tool/arguments.hpp"
 
 namespace tidegate::tool {
@@ -19,9 +19,10 @@ int export_store(const store_arguments& arguments, bool json);
 int import_store(const store_arguments& arguments, bool json);
 
 // Runs the work in a process of its own and shows, on a terminal, how far it is. `take` gets the lines it sends.
-store::isolated_outcome watch(std::string_view what, const std::function<void(store::isolated_end&)>& work,
-                              const std::function<void(std::string_view line)>& take);
+store::offline::isolated_outcome watch(std::string_view what,
+                                       const std::function<void(store::offline::isolated_end&)>& work,
+                                       const std::function<void(std::string_view line)>& take);
 // The outcome as one line for people; empty: it went well.
-std::string failure_of(const store::isolated_outcome& outcome);
+std::string failure_of(const store::offline::isolated_outcome& outcome);
 
 }  // namespace tidegate::tool

@@ -15,13 +15,13 @@ namespace {
 // A damaged row's name may be any bytes.
 std::string text_of(std::string_view bytes) { return is_utf8(bytes) ? std::string(bytes) : to_line(bytes); }
 
-void add_owner(json::object& to, const std::optional<store::stream_owner>& owner) {
+void add_owner(json::object& to, const std::optional<store::offline::stream_owner>& owner) {
   const bool is_partition = owner && owner->kind == target_kind::topic;
   to["name"] = owner ? json::value(text_of(owner->name)) : json::value();
   to["partition"] = is_partition ? json::value(owner->partition) : json::value();
 }
 
-json::object to_json(const store::stream_overview& stream) {
+json::object to_json(const store::offline::stream_overview& stream) {
   json::object row{{"stream", static_cast<std::uint32_t>(stream.stream)},
                    {"kind", stream.kind == store::stream_kind::queue ? "queue" : "log"}};
   add_owner(row, stream.owner);
@@ -35,7 +35,7 @@ json::object to_json(const store::stream_overview& stream) {
   return row;
 }
 
-json::object to_json(const store::cursor_overview& cursor) {
+json::object to_json(const store::offline::cursor_overview& cursor) {
   json::object row{{"group", text_of(cursor.group)}};
   add_owner(row, cursor.owner);
   row["committed"] = cursor.offset;
@@ -43,7 +43,7 @@ json::object to_json(const store::cursor_overview& cursor) {
   return row;
 }
 
-json::object to_json(const store::loss_overview& loss) {
+json::object to_json(const store::offline::loss_overview& loss) {
   const store::loss_record& record = loss.record;
   json::object row{{"loss", loss.number}, {"reason", store::name(record.reason)}, {"source", text_of(record.source)}};
   add_owner(row, loss.owner);
@@ -71,13 +71,13 @@ json::array to_array(const Rows& rows) {
   return all;
 }
 
-void add_identity(json::object& to, const store::store_identity& identity) {
+void add_identity(json::object& to, const store::offline::store_identity& identity) {
   to["format"] = store::format_version;
   to["incarnation"] = text_of(identity.incarnation);
   to["stopped_cleanly"] = identity.stopped_cleanly;
 }
 
-void add_overview(json::object& to, const store::store_overview& overview) {
+void add_overview(json::object& to, const store::offline::store_overview& overview) {
   to["exchanges"] = overview.exchanges;
   to["queues"] = overview.queues;
   to["topics"] = overview.topics;
@@ -117,16 +117,18 @@ std::string section(const json::object& report, std::string_view member) {
 
 }  // namespace
 
-json::object to_json(const store::finding& finding) {
-  return {{"severity", store::name(finding.level)}, {"where", text_of(finding.where)}, {"what", text_of(finding.what)}};
+json::object to_json(const store::offline::finding& finding) {
+  return {{"severity", store::offline::name(finding.level)},
+          {"where", text_of(finding.where)},
+          {"what", text_of(finding.what)}};
 }
 
-json::object to_json(const store::inspection& inspection) {
+json::object to_json(const store::offline::inspection& inspection) {
   json::object report;
   if (inspection.identity) add_identity(report, *inspection.identity);
   report["pages"] = to_json(inspection.pages);
   json::array tables;
-  for (const store::table_use& use : inspection.tables) {
+  for (const store::offline::table_use& use : inspection.tables) {
     tables.push_back(json::object{{"table", use.name}, {"rows", use.rows}, {"bytes", use.bytes}});
   }
   report["tables"] = std::move(tables);
@@ -137,8 +139,8 @@ json::object to_json(const store::inspection& inspection) {
   return report;
 }
 
-json::object to_json(const store::store_identity& identity, const store::lmdb::page_use& pages,
-                     const store::store_overview& overview) {
+json::object to_json(const store::offline::store_identity& identity, const store::lmdb::page_use& pages,
+                     const store::offline::store_overview& overview) {
   json::object report;
   add_identity(report, identity);
   report["pages"] = to_json(pages);

@@ -4,16 +4,16 @@
 #include <boost/json.hpp>
 #include <string>
 
-#include "broker/store/inspection.hpp"
+#include "broker/store/offline/inspection.hpp"
 
 namespace tidegate::tool {
 
-boost::json::object to_json(const store::finding& finding);
+boost::json::object to_json(const store::offline::finding& finding);
 // Without the findings themselves, which are told one by one.
-boost::json::object to_json(const store::inspection& inspection);
+boost::json::object to_json(const store::offline::inspection& inspection);
 // What a store says of itself, and all that it holds, without the numbers of single tables.
-boost::json::object to_json(const store::store_identity& identity, const store::lmdb::page_use& pages,
-                            const store::store_overview& overview);
+boost::json::object to_json(const store::offline::store_identity& identity, const store::lmdb::page_use& pages,
+                            const store::offline::store_overview& overview);
 
 // Both may lack what could not be read.
 std::string check_text(const boost::json::object& report);

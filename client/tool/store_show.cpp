@@ -10,11 +10,11 @@ int show_store(const store_arguments& arguments, bool as_json) {
   json::object report;
   const auto outcome = watch(
       "reading",
-      [&](store::isolated_end& end) {
+      [&](store::offline::isolated_end& end) {
         end.at("its opening", 0, 0);
-        store::offline_store store(arguments.directory);
+        store::offline::offline_store store(arguments.directory);
         end.at("the replay of the journal", 0, 0);
-        const auto overview = store::survey(store);
+        const auto overview = store::offline::survey(store);
         end.send(json::serialize(to_json(store.identity(), store.pages(), overview)));
       },
       [&](std::string_view line) { report = json::parse(line).as_object(); });

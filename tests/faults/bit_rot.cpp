@@ -11,7 +11,7 @@
 #include <iterator>
 
 #include "broker/base/log.hpp"
-#include "broker/store/offline_store.hpp"
+#include "broker/store/offline/offline_store.hpp"
 #include "tests/faults/contained.hpp"
 #include "tests/faults/image_file.hpp"
 #include "tests/faults/load_process.hpp"
@@ -50,7 +50,7 @@ struct rested {
 
 // LMDB shows rows where they lie, in its map; each page of it begins with the page's number.
 std::vector<std::size_t> find_keys(const std::filesystem::path& directory) {
-  store::offline_store store(directory);
+  store::offline::offline_store store(directory);
   const store::tables& tables = store.rows();
   const std::size_t page_bytes = store.pages().page_bytes;
   const store::lmdb::txn txn(store.env(), store::lmdb::access::read);

@@ -1,16 +1,16 @@
 // What goes into an archive comes out of it, and what is damaged on the way is seen.
-#include "broker/store/archive.hpp"
+#include "broker/store/offline/archive.hpp"
 
 #include <gmock/gmock.h>
 
 #include <sstream>
 
-#include "broker/store/archive_of_format_2.hpp"
-#include "broker/store/importing.hpp"
-#include "broker/store/lived_store.hpp"
-#include "broker/store/overview.hpp"
+#include "broker/store/offline/archive_of_format_2.hpp"
+#include "broker/store/offline/importing.hpp"
+#include "broker/store/offline/lived_store.hpp"
+#include "broker/store/offline/overview.hpp"
 
-namespace tidegate::store {
+namespace tidegate::store::offline {
 namespace {
 
 using testing::HasSubstr;
@@ -357,4 +357,4 @@ TEST(transfer, damage_in_the_old_store_ends_the_export) {
 }
 
 }  // namespace
-}  // namespace tidegate::store
+}  // namespace tidegate::store::offline

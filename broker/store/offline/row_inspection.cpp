@@ -1,4 +1,4 @@
-#include "broker/store/row_inspection.hpp"
+#include "broker/store/offline/row_inspection.hpp"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 #include "broker/store/blob.hpp"
 #include "broker/store/rows.hpp"
 
-namespace tidegate::store {
+namespace tidegate::store::offline {
 namespace {
 
 std::uint32_t number(stream_id stream) { return static_cast<std::uint32_t>(stream); }
@@ -178,4 +178,4 @@ void row_inspection::compare_blocks() {
   }
 }
 
-}  // namespace tidegate::store
+}  // namespace tidegate::store::offline

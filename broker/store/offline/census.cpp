@@ -1,11 +1,11 @@
-#include "broker/store/census.hpp"
+#include "broker/store/offline/census.hpp"
 
 #include <fmt/format.h>
 
 #include "broker/store/chunk.hpp"
 #include "broker/store/chunk_rows.hpp"
 
-namespace tidegate::store {
+namespace tidegate::store::offline {
 namespace {
 
 // Records of the batch that are alive. A compressed batch is a log's, and dense.
@@ -103,4 +103,4 @@ void stream_census::take_segments(const lmdb::txn& txn, const tables& tables,
   }
 }
 
-}  // namespace tidegate::store
+}  // namespace tidegate::store::offline

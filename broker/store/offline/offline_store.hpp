@@ -7,11 +7,7 @@
 
 #include "broker/store/books.hpp"
 
-namespace tidegate::store {
-
-// The file in which LMDB keeps the store, and the one that a running broker holds locked.
-constexpr const char* store_file = "data.mdb";
-constexpr const char* owner_file = "owner.lock";
+namespace tidegate::store::offline {
 
 // Keeps brokers away from a directory as long as it lives; where nobody has run a broker yet, it does nothing.
 class directory_lock {
@@ -53,4 +49,4 @@ class offline_store {
   tables tables_;
 };
 
-}  // namespace tidegate::store
+}  // namespace tidegate::store::offline

@@ -1,4 +1,4 @@
-#include "broker/store/isolation.hpp"
+#include "broker/store/offline/isolation.hpp"
 
 #include <gmock/gmock.h>
 #include <unistd.h>
@@ -6,9 +6,9 @@
 #include <csignal>
 #include <fstream>
 
-#include "broker/store/lived_store.hpp"
+#include "broker/store/offline/lived_store.hpp"
 
-namespace tidegate::store {
+namespace tidegate::store::offline {
 namespace {
 
 using testing::ElementsAre;
@@ -107,4 +107,4 @@ TEST(isolation, wild_pages_are_survived) {
 }
 
 }  // namespace
-}  // namespace tidegate::store
+}  // namespace tidegate::store::offline

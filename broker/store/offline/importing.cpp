@@ -1,4 +1,4 @@
-#include "broker/store/importing.hpp"
+#include "broker/store/offline/importing.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -16,7 +16,7 @@
 #include "broker/store/new_file.hpp"
 #include "broker/store/rows.hpp"
 
-namespace tidegate::store {
+namespace tidegate::store::offline {
 namespace {
 
 constexpr std::uint64_t commit_bytes = 4 << 20;
@@ -304,4 +304,4 @@ import_outcome import_archive(std::istream& in, const new_store_place& place, co
                   damage->where, damage->what));
 }
 
-}  // namespace tidegate::store
+}  // namespace tidegate::store::offline

@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "broker/store/catalog.hpp"
-#include "broker/store/offline_store.hpp"
+#include "broker/store/offline/catalog.hpp"
+#include "broker/store/offline/offline_store.hpp"
 #include "broker/store/reader.hpp"
 
-namespace tidegate::store {
+namespace tidegate::store::offline {
 
 struct stream_overview {
   stream_id stream{};
@@ -61,4 +61,4 @@ store_overview summarize(offline_store& store, const books& books, const content
 // Reads what a start reads, and changes nothing. Throws storage_failure where a start would fail.
 store_overview survey(offline_store& store);
 
-}  // namespace tidegate::store
+}  // namespace tidegate::store::offline

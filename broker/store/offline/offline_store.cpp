@@ -1,4 +1,4 @@
-#include "broker/store/offline_store.hpp"
+#include "broker/store/offline/offline_store.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -8,9 +8,10 @@
 #include <cerrno>
 #include <cstring>
 
+#include "broker/store/new_file.hpp"
 #include "broker/store/rows.hpp"
 
-namespace tidegate::store {
+namespace tidegate::store::offline {
 namespace {
 
 const std::filesystem::path& with_store(const std::filesystem::path& directory) {
@@ -81,4 +82,4 @@ store_identity offline_store::identity() {
   return {std::string(*incarnation), *clean == std::string_view("\x01", 1), next_stream_of(txn, tables_)};
 }
 
-}  // namespace tidegate::store
+}  // namespace tidegate::store::offline

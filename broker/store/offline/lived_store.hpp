@@ -4,10 +4,10 @@
 
 #include "broker/base/log.hpp"
 #include "broker/model/definitions.hpp"
-#include "broker/store/inspection.hpp"
+#include "broker/store/offline/inspection.hpp"
 #include "broker/store/scratch_store.hpp"
 
-namespace tidegate::store {
+namespace tidegate::store::offline {
 
 class lived_store {
  public:
@@ -91,4 +91,4 @@ inline std::string lines_of(const inspection& inspection) {
   return lines;
 }
 
-}  // namespace tidegate::store
+}  // namespace tidegate::store::offline

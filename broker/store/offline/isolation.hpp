@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace tidegate::store {
+namespace tidegate::store::offline {
 
 // The work's end of the line.
 class isolated_end {
@@ -36,4 +36,4 @@ struct isolated_outcome {
 // only. Not for processes with threads. Throws storage_failure when there can be no child.
 isolated_outcome run_isolated(const std::function<void(isolated_end&)>& work, const isolated_listener& listener);
 
-}  // namespace tidegate::store
+}  // namespace tidegate::store::offline

@@ -1,17 +1,11 @@
-#include "broker/store/catalog.hpp"
+#include "broker/store/offline/catalog.hpp"
 
 #include <fmt/format.h>
 
 #include "broker/base/bytes.hpp"
 
-namespace tidegate::store {
+namespace tidegate::store::offline {
 namespace {
-
-// The first letter of a row's key.
-constexpr char catalog_exchange = 'x';
-constexpr char catalog_queue = 'q';
-constexpr char catalog_topic = 't';
-constexpr char catalog_binding = 'b';
 
 // The broker's own: there without a definition.
 bool is_built_in(std::string_view exchange) { return exchange.empty() || exchange.starts_with("amq."); }
@@ -22,20 +16,6 @@ void check_key(std::string_view key, std::string_view name) {
 }
 
 }  // namespace
-
-std::string catalog_row_name(std::string_view key) {
-  if (key.empty()) return "a row without a key";
-  const std::string_view name = key.substr(1);
-  switch (key.front()) {
-    case catalog_exchange: return fmt::format("exchange {}", name);
-    case catalog_queue: return fmt::format("queue {}", name);
-    case catalog_topic: return fmt::format("topic {}", name);
-    case catalog_binding:
-      if (name.size() == sizeof(std::uint64_t)) return fmt::format("binding {}", load_be<std::uint64_t>(name.data()));
-      return "a binding";
-    default: return fmt::format("a row of kind {}", static_cast<int>(key.front()));
-  }
-}
 
 void catalog::own(stream_id stream, stream_owner owner) {
   const auto [found, is_new] = streams_.try_emplace(stream, std::move(owner));
@@ -91,4 +71,4 @@ std::vector<std::string> catalog::dangling() const {
   return found;
 }
 
-}  // namespace tidegate::store
+}  // namespace tidegate::store::offline

@@ -3,10 +3,10 @@
 
 #include <functional>
 
-#include "broker/store/archive.hpp"
-#include "broker/store/offline_store.hpp"
+#include "broker/store/offline/archive.hpp"
+#include "broker/store/offline/offline_store.hpp"
 
-namespace tidegate::store {
+namespace tidegate::store::offline {
 
 // What an archive held in the end; also the body of its `end` section.
 struct archive_counts {
@@ -51,4 +51,4 @@ archived_stream decode_stream(const archive_section& section, std::uint32_t form
 std::string encode(const archive_counts& counts);
 archive_counts decode_counts(const archive_section& section);
 
-}  // namespace tidegate::store
+}  // namespace tidegate::store::offline

@@ -5,10 +5,10 @@
 #include <filesystem>
 #include <optional>
 
-#include "broker/store/exporting.hpp"
-#include "broker/store/inspection.hpp"
+#include "broker/store/offline/exporting.hpp"
+#include "broker/store/offline/inspection.hpp"
 
-namespace tidegate::store {
+namespace tidegate::store::offline {
 
 // The directory of a store that is being made. Unless kept in the end, all of it goes again.
 class new_store_place {
@@ -45,4 +45,4 @@ struct import_outcome {
 import_outcome import_archive(std::istream& in, const new_store_place& place, const import_options& options = {},
                               const transfer_step& step = {});
 
-}  // namespace tidegate::store
+}  // namespace tidegate::store::offline

@@ -4,7 +4,7 @@
 
 #include <string_view>
 
-namespace tidegate::store {
+namespace tidegate::store::offline {
 
 constexpr std::string_view archive_of_format_2_hex =
     "5447413100000001480000004c000000020000000000100000000000000000000354474a32000000380eab630f000000000000000300000000"
@@ -28,4 +28,4 @@ constexpr std::string_view archive_of_format_2_hex =
     "00000004ffffffffffffffffffffffffffff0000000234000000010832312e35021c74672d726f7574696e672d6b6579003400020201083231"
     "2e36021c74672d726f7574696e672d6b657900d807240e45000000180000000000000002000000000000000200000000000000091e3a572d";
 
-}  // namespace tidegate::store
+}  // namespace tidegate::store::offline

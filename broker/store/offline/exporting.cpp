@@ -1,4 +1,4 @@
-#include "broker/store/exporting.hpp"
+#include "broker/store/offline/exporting.hpp"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 #include "broker/store/reader.hpp"
 #include "broker/store/rows.hpp"
 
-namespace tidegate::store {
+namespace tidegate::store::offline {
 namespace {
 
 // The first block at or behind this one of which something is known.
@@ -223,4 +223,4 @@ archive_counts decode_counts(const archive_section& section) {
   return counts;
 }
 
-}  // namespace tidegate::store
+}  // namespace tidegate::store::offline

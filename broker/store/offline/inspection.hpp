@@ -10,9 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include "broker/store/overview.hpp"
+#include "broker/store/offline/overview.hpp"
 
-namespace tidegate::store {
+namespace tidegate::store::offline {
 
 enum class severity {
   note,          // as it may be: what a start or the next commits tidy up
@@ -61,4 +61,4 @@ class inspection_listener {
 // `listener` may be null.
 inspection inspect(offline_store& store, inspection_listener* listener = nullptr);
 
-}  // namespace tidegate::store
+}  // namespace tidegate::store::offline

@@ -7,7 +7,7 @@
 
 #include "broker/store/books.hpp"
 
-namespace tidegate::store {
+namespace tidegate::store::offline {
 
 // Calls `complain` once for each thing that is wrong with a batch of one stream: its CRC, its records, its offsets.
 // `what` begins with a verb.
@@ -46,4 +46,4 @@ class stream_census {
 // The batch's own CRC, and its records one by one as far as they are not compressed.
 void check_batch(const batch_view& batch, const complaint& complain);
 
-}  // namespace tidegate::store
+}  // namespace tidegate::store::offline

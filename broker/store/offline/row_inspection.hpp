@@ -9,10 +9,10 @@
 #include <string_view>
 
 #include "broker/store/blob.hpp"
-#include "broker/store/catalog.hpp"
-#include "broker/store/inspection.hpp"
+#include "broker/store/offline/catalog.hpp"
+#include "broker/store/offline/inspection.hpp"
 
-namespace tidegate::store {
+namespace tidegate::store::offline {
 
 using finder = std::function<void(severity level, std::string where, std::string what)>;
 
@@ -44,4 +44,4 @@ class row_inspection {
   journal_sequence sequence_;
 };
 
-}  // namespace tidegate::store
+}  // namespace tidegate::store::offline

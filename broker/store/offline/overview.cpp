@@ -1,10 +1,10 @@
-#include "broker/store/overview.hpp"
+#include "broker/store/offline/overview.hpp"
 
 #include <algorithm>
 
 #include "broker/base/bytes.hpp"
 
-namespace tidegate::store {
+namespace tidegate::store::offline {
 namespace {
 
 std::optional<stream_owner> owner_of(const catalog& catalog, stream_id stream) {
@@ -73,4 +73,4 @@ store_overview survey(offline_store& store) {
   return seen;
 }
 
-}  // namespace tidegate::store
+}  // namespace tidegate::store::offline

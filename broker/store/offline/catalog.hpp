@@ -12,7 +12,7 @@
 #include "broker/model/definitions.hpp"
 #include "broker/store/format.hpp"
 
-namespace tidegate::store {
+namespace tidegate::store::offline {
 
 // Whose records a stream holds.
 struct stream_owner {
@@ -43,7 +43,4 @@ class catalog {
   std::vector<binding_definition> bindings_;
 };
 
-// A row's name for people: "queue work", "binding 3".
-std::string catalog_row_name(std::string_view key);
-
-}  // namespace tidegate::store
+}  // namespace tidegate::store::offline

@@ -1,15 +1,15 @@
-#include "broker/store/inspection.hpp"
+#include "broker/store/offline/inspection.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "broker/base/bytes.hpp"
-#include "broker/store/census.hpp"
-#include "broker/store/row_inspection.hpp"
+#include "broker/store/offline/census.hpp"
+#include "broker/store/offline/row_inspection.hpp"
 #include "broker/store/rows.hpp"
 
-namespace tidegate::store {
+namespace tidegate::store::offline {
 namespace {
 
 // What failures begin with; behind the name of a row it says nothing new.
@@ -193,4 +193,4 @@ std::string_view name(severity level) {
 
 inspection inspect(offline_store& store, inspection_listener* listener) { return inspector(store, listener).run(); }
 
-}  // namespace tidegate::store
+}  // namespace tidegate::store::offline

@@ -13,7 +13,7 @@
 #include <string>
 #include <string_view>
 
-namespace tidegate::store {
+namespace tidegate::store::offline {
 
 constexpr std::uint32_t archive_version = 1;
 
@@ -74,4 +74,4 @@ class archive_reader {
 
 [[noreturn]] void fail_archive(std::uint64_t at, std::string_view what);
 
-}  // namespace tidegate::store
+}  // namespace tidegate::store::offline

@@ -1,13 +1,13 @@
 // The check finds nothing in a store that has lived, however its life ended, and finds each kind of damage.
-#include "broker/store/inspection.hpp"
+#include "broker/store/offline/inspection.hpp"
 
 #include <gmock/gmock.h>
 
 #include <fstream>
 
-#include "broker/store/lived_store.hpp"
+#include "broker/store/offline/lived_store.hpp"
 
-namespace tidegate::store {
+namespace tidegate::store::offline {
 namespace {
 
 using testing::HasSubstr;
@@ -281,4 +281,4 @@ TEST(inspection, another_format_is_refused) {
 }
 
 }  // namespace
-}  // namespace tidegate::store
+}  // namespace tidegate::store::offline

@@ -1,4 +1,4 @@
-#include "broker/store/archive.hpp"
+#include "broker/store/offline/archive.hpp"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 #include "broker/base/crc32c.hpp"
 #include "broker/base/error.hpp"
 
-namespace tidegate::store {
+namespace tidegate::store::offline {
 namespace {
 
 constexpr std::uint32_t archive_magic = 0x54474131;  // "TGA1"
@@ -91,4 +91,4 @@ void archive_reader::finish() {
   if (in_.peek() != std::istream::traits_type::eof()) fail_archive(bytes_, "something follows its end");
 }
 
-}  // namespace tidegate::store
+}  // namespace tidegate::store::offline

@@ -1,4 +1,4 @@
-#include "broker/store/isolation.hpp"
+#include "broker/store/offline/isolation.hpp"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -17,7 +17,7 @@
 
 #include "broker/base/error.hpp"
 
-namespace tidegate::store {
+namespace tidegate::store::offline {
 namespace {
 
 constexpr int poll_ms = 250;
@@ -201,4 +201,4 @@ isolated_outcome run_isolated(const std::function<void(isolated_end&)>& work, co
   return outcome_of(child, *board);
 }
 
-}  // namespace tidegate::store
+}  // namespace tidegate::store::offline
