@@ -229,7 +229,7 @@ result<void> broker::append(const message_view& message, const route& route, cou
   for (topic* const topic : route.topics) {
     partition& partition = choose(*topic, message.key);
     const stamp stamp = next_stamp(*topic, partition, now);
-    store::group& group = group_of(topic->definition().durability, course);
+    store::commit_group& group = group_of(topic->definition().durability, course);
     if (stamp.corrected_ms) {
       const std::string in_error = std::to_string(*stamp.corrected_ms);
       message_view marked = stamped;
@@ -280,7 +280,7 @@ void broker::await(const receipt& answer, course course, milliseconds wait_max) 
 
 // What the group brings to a queue may be too much for it; the oldest goes with it. Of what a queue in memory is given,
 // the memory group has all, or the riding one what is behind that.
-void broker::keep_queue_bounds(store::group& group) {
+void broker::keep_queue_bounds(store::commit_group& group) {
   for (const store::stream_share& share : group.shares()) {
     const auto queue = queue_streams_.find(share.stream);
     const bool is_whole = &group != &store_.memory_group() || store_.is_free(share.stream, 0);
@@ -391,7 +391,7 @@ void broker::wake_watchers(partition& partition) {
 
 void broker::tick() {
   store_.watch();
-  store::group& group = store_.open_group();
+  store::commit_group& group = store_.open_group();
   // Where a bound was lowered. What is with the writer may still become void, and its offsets be given again.
   for (const auto& [name, queue] : queues_) {
     const bool is_whole = queue->is_in_memory() ? store_.is_free(queue->stream(), 0) : !store_.is_busy();

@@ -285,9 +285,9 @@ class broker {
                                   const durability& wanted);
   std::uint64_t retention_bytes_default(const durability& durability) const;
   course course_of(const message_view& message, const route& route, const std::optional<producer_ref>& producer);
-  store::group& group_of(const durability& durability, course course);
+  store::commit_group& group_of(const durability& durability, course course);
   // What happens to messages that are held already.
-  store::group& group_of(const queue& queue);
+  store::commit_group& group_of(const queue& queue);
   void note_settled(const queue& queue);
   result<void> promise_memory(const message_view& message, const route& route, course course);
   void apply_memory();
@@ -306,7 +306,7 @@ class broker {
   // Of a publish whose group may wait so long at most.
   void await(const receipt& answer, course course, milliseconds wait_max);
   void resume(bool was_held_back);
-  void keep_queue_bounds(store::group& group);
+  void keep_queue_bounds(store::commit_group& group);
   void submit();
   void settle_all(const std::vector<waiting>& receipts, const error* refusal);
   void refuse_appends(std::vector<waiting> receipts);

@@ -152,7 +152,7 @@ result<offset_t> broker::produce(const topic_name& topic, std::uint32_t number, 
     }
     (*partition)->on_their_way.add(group_number_, bytes.size());
   }
-  store::group& group = group_of(durability, course);
+  store::commit_group& group = group_of(durability, course);
   if (durability.is_memory() && !store_.promise_memory(group, bytes.size(), 1)) {
     ++counters_.refused_full;
     return memory_full_error();

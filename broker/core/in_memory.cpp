@@ -66,12 +66,14 @@ broker::course broker::course_of(const message_view& message, const route& route
   return is_free && !(producer && producers_.is_on_its_way(*producer)) ? course::at_once : course::riding;
 }
 
-store::group& broker::group_of(const durability& durability, course course) {
+store::commit_group& broker::group_of(const durability& durability, course course) {
   if (!durability.is_memory()) return store_.open_group();
   return course == course::at_once ? store_.memory_group() : store_.riding_group();
 }
 
-store::group& broker::group_of(const queue& queue) { return group_of(queue.definition().durability, course::at_once); }
+store::commit_group& broker::group_of(const queue& queue) {
+  return group_of(queue.definition().durability, course::at_once);
+}
 
 void broker::note_settled(const queue& queue) {
   if (queue.is_in_memory()) return wake(milliseconds(0));
@@ -83,14 +85,14 @@ result<void> broker::promise_memory(const message_view& message, const route& ro
   for (const queue* const queue : route.queues) targets += queue->is_in_memory() ? 1 : 0;
   for (const topic* const topic : route.topics) targets += topic->is_in_memory() ? 1 : 0;
   if (targets == 0) return {};
-  store::group& group = group_of(durability::memory(), course);
+  store::commit_group& group = group_of(durability::memory(), course);
   if (store_.promise_memory(group, targets * record_size_bound(message), targets)) return {};
   ++counters_.refused_full;
   return memory_full_error();
 }
 
 void broker::apply_memory() {
-  store::group& group = store_.memory_group();
+  store::commit_group& group = store_.memory_group();
   if (group.empty()) return;
   ++memory_turn_;
   group.set_time(timeline_.now());

@@ -27,7 +27,8 @@ result<sequence_check> producers::check(const producer_ref& producer, std::uint6
                "producer_epoch"};
 }
 
-void producers::advance(const producer_ref& producer, std::uint64_t sequence, store::group& group, bool is_written) {
+void producers::advance(const producer_ref& producer, std::uint64_t sequence, store::commit_group& group,
+                        bool is_written) {
   const auto [found, is_new] = entries_.try_emplace(std::string(producer.id));
   found->second.current = {producer.epoch, sequence, clock_.wall().count()};
   found->second.heard = clock_.monotonic();
@@ -69,7 +70,7 @@ std::uint64_t producers::durable_sequence(const producer_ref& producer) const {
   return found->second.durable->sequence;
 }
 
-void producers::expire(store::group& group) {
+void producers::expire(store::commit_group& group) {
   const milliseconds before = clock_.monotonic() - limits::producer_idle;
   std::erase_if(entries_, [&](const auto& item) {
     if (item.second.heard >= before) return false;

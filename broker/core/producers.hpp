@@ -9,8 +9,8 @@
 
 #include "broker/base/clock.hpp"
 #include "broker/base/error.hpp"
+#include "broker/store/commit_group.hpp"
 #include "broker/store/format.hpp"
-#include "broker/store/group.hpp"
 
 namespace tidegate::core {
 
@@ -34,7 +34,8 @@ class producers {
   result<sequence_check> check(const producer_ref& producer, std::uint64_t sequence) const;
   // Puts the sequence into the group with the message; forgets the longest silent producer when there are too many. If
   // the message is not written, neither is the sequence: a restart forgets both.
-  void advance(const producer_ref& producer, std::uint64_t sequence, store::group& group, bool is_written = true);
+  void advance(const producer_ref& producer, std::uint64_t sequence, store::commit_group& group,
+               bool is_written = true);
   // Something that it published waits for a commit.
   bool is_on_its_way(const producer_ref& producer) const;
   // A group's sequences are on flash.
@@ -44,7 +45,7 @@ class producers {
   // The last sequence in this epoch whose message is on flash, or in memory to stay there; 0 = none.
   std::uint64_t durable_sequence(const producer_ref& producer) const;
   // Forgets who was silent for limits::producer_idle of this process's time: the wall clock may jump by years.
-  void expire(store::group& group);
+  void expire(store::commit_group& group);
   std::size_t size() const { return entries_.size(); }
 
  private:

@@ -30,7 +30,7 @@ queue::queue(queue_definition definition, const store::stream_ledger& found)
       settled_before_(found.acked),
       counted_(found.deliveries) {}
 
-void queue::append(const message_view& message, std::int64_t timestamp_ms, store::group& group) {
+void queue::append(const message_view& message, std::int64_t timestamp_ms, store::commit_group& group) {
   const std::uint64_t bytes = content_bytes(message);
   group.append(stream(), next_++, timestamp_ms, message, bytes);
   coming_.push_back(static_cast<std::uint32_t>(bytes));
@@ -82,7 +82,7 @@ std::size_t queue::share_of(consumer& consumer) {
   return std::min({credit, room, part_});
 }
 
-result<pull_result> queue::pull(consumer& consumer, const store::reader& reader, store::group& group,
+result<pull_result> queue::pull(consumer& consumer, const store::reader& reader, store::commit_group& group,
                                 const delivery_taker& take) {
   consumer.told = false;
   if (!wants(consumer)) return pull_result{};
@@ -156,7 +156,7 @@ result<void> queue::pull_fresh(pulling& pull) {
 }
 
 // Over what the store did not give. That was settled before the start, or is lost with a part of the file.
-void queue::pass_to(offset_t end, store::group& group) {
+void queue::pass_to(offset_t end, store::commit_group& group) {
   while (cursor_ < end) {
     const auto settled = settled_before_.range_from(cursor_);
     const offset_t begin = settled ? std::min(settled->begin, end) : end;
@@ -166,7 +166,7 @@ void queue::pass_to(offset_t end, store::group& group) {
 }
 
 // A message that is held no longer.
-void queue::let_go(offset_t offset, std::uint64_t bytes, store::group& group) {
+void queue::let_go(offset_t offset, std::uint64_t bytes, store::commit_group& group) {
   --held_;
   held_bytes_ = held_ == 0 ? 0 : held_bytes_ - std::min(held_bytes_, bytes);
   group.ack(stream(), offset, bytes);
@@ -174,7 +174,7 @@ void queue::let_go(offset_t offset, std::uint64_t bytes, store::group& group) {
 
 // What fails its CRC or is missing never comes back: it is settled, so that the queue goes on, and the loss ledger says
 // so. How long it was can no longer be told.
-void queue::lose(offset_range damaged, store::group& group) {
+void queue::lose(offset_range damaged, store::commit_group& group) {
   if (damaged.begin > cursor_) pass_to(damaged.begin, group);  // what is missing before it is lost as well
   store::loss_record lost{store::loss_reason::damaged, stream(), {}, damaged.begin, damaged.end};
   for (offset_t offset = damaged.begin; offset < damaged.end; ++offset) {
@@ -207,23 +207,23 @@ queue::handled queue::take_back(consumer& consumer, offset_t offset) {
   return taken;
 }
 
-void queue::acknowledge(consumer& consumer, offset_t offset, store::group& group) {
+void queue::acknowledge(consumer& consumer, offset_t offset, store::commit_group& group) {
   let_go(offset, take_back(consumer, offset).bytes, group);
 }
 
-void queue::discard(consumer& consumer, offset_t offset, store::group& group) {
+void queue::discard(consumer& consumer, offset_t offset, store::commit_group& group) {
   ++discarded_;
   acknowledge(consumer, offset, group);
 }
 
-void queue::requeue(consumer& consumer, offset_t offset, store::group& group) {
+void queue::requeue(consumer& consumer, offset_t offset, store::commit_group& group) {
   const handled taken = take_back(consumer, offset);
   const handled back{taken.deliveries + 1, taken.bytes};
   returned_.emplace(offset, back);
   group.count_delivery(stream(), offset, back.deliveries);
 }
 
-void queue::remove_consumer(consumer& consumer, store::group& group) {
+void queue::remove_consumer(consumer& consumer, store::commit_group& group) {
   std::vector<offset_t> left;
   for (auto out = unsettled_.begin(); left.size() < consumer.unsettled; ++out) {
     TIDEGATE_EXPECT(out != unsettled_.end());
@@ -258,7 +258,7 @@ result<void> queue::check_room(std::uint64_t bytes) const {
                "queue"};
 }
 
-void queue::keep_bounds(const store::reader& reader, store::group& group) {
+void queue::keep_bounds(const store::reader& reader, store::commit_group& group) {
   if (definition_.overflow == overflow::reject || !is_over()) return;
   const bool counts = definition_.messages_max != 0 && ready() + coming_.size() > definition_.messages_max;
   store::loss_record lost;
@@ -272,7 +272,7 @@ void queue::keep_bounds(const store::reader& reader, store::group& group) {
 }
 
 // As they would be delivered: what came back, what was never out, and last what this very group brings.
-void queue::drop_oldest(const store::reader& reader, store::group& group, store::loss_record& lost) {
+void queue::drop_oldest(const store::reader& reader, store::commit_group& group, store::loss_record& lost) {
   const auto goes_on = [&] { return is_over() && lost.records < dropped_per_group; };
   const auto count = [&](offset_t offset, std::uint64_t bytes) {
     if (lost.records++ == 0) lost.first = offset;

@@ -61,29 +61,29 @@ class queue {
   std::uint64_t discarded() const { return discarded_; }
   const std::vector<consumer*>& consumers() const { return consumers_; }
   void add_consumer(consumer& consumer);
-  void remove_consumer(consumer& consumer, store::group& group);
+  void remove_consumer(consumer& consumer, store::commit_group& group);
 
   // It may take a message of so many bytes of content. Errors: it is longer than bytes_max; the queue is at a bound and
   // rejects.
   result<void> check_room(std::uint64_t bytes) const;
   offset_t next_offset() const { return next_; }
-  void append(const message_view& message, std::int64_t timestamp_ms, store::group& group);
+  void append(const message_view& message, std::int64_t timestamp_ms, store::commit_group& group);
   // Before the group goes: where the queue drops its oldest and is over a bound with what the group brings, what is
   // over goes with it, and into the loss ledger. A lowered bound can take some groups.
-  void keep_bounds(const store::reader& reader, store::group& group);
+  void keep_bounds(const store::reader& reader, store::commit_group& group);
   // What was to be appended is void; goes on at the durable end.
   void void_appends();
   // Everything below is durable.
   void advance(offset_t end);
 
   // Hands at most a fair share of what is ready to the consumer.
-  result<pull_result> pull(consumer& consumer, const store::reader& reader, store::group& group,
+  result<pull_result> pull(consumer& consumer, const store::reader& reader, store::commit_group& group,
                            const delivery_taker& take);
   bool is_unsettled(const consumer& consumer, offset_t offset) const;
   // The offset is one of the consumer's unsettled ones.
-  void acknowledge(consumer& consumer, offset_t offset, store::group& group);
-  void discard(consumer& consumer, offset_t offset, store::group& group);
-  void requeue(consumer& consumer, offset_t offset, store::group& group);
+  void acknowledge(consumer& consumer, offset_t offset, store::commit_group& group);
+  void discard(consumer& consumer, offset_t offset, store::commit_group& group);
+  void requeue(consumer& consumer, offset_t offset, store::commit_group& group);
   // May be given more.
   bool wants(const consumer& consumer) const;
 
@@ -92,7 +92,7 @@ class queue {
   struct pulling {
     consumer& to;
     const store::reader& reader;
-    store::group& group;
+    store::commit_group& group;
     const delivery_taker& take;
     std::size_t left;
     bool stopped = false;  // by the taker
@@ -107,13 +107,13 @@ class queue {
   void begin_round();
   std::size_t share_of(consumer& consumer);
   void deliver(pulling& pull, const record_view& record);
-  void let_go(offset_t offset, std::uint64_t bytes, store::group& group);
+  void let_go(offset_t offset, std::uint64_t bytes, store::commit_group& group);
   handled take_back(consumer& consumer, offset_t offset);
   bool is_over(std::uint64_t messages, std::uint64_t bytes) const;
   bool is_over() const;
-  void drop_oldest(const store::reader& reader, store::group& group, store::loss_record& lost);
-  void pass_to(offset_t end, store::group& group);
-  void lose(offset_range damaged, store::group& group);
+  void drop_oldest(const store::reader& reader, store::commit_group& group, store::loss_record& lost);
+  void pass_to(offset_t end, store::commit_group& group);
+  void lose(offset_range damaged, store::commit_group& group);
   result<void> pull_returned(pulling& pull);
   result<void> pull_fresh(pulling& pull);
 

@@ -151,7 +151,7 @@ TEST(full_map, publishers_who_do_not_listen_do_no_harm) {
 
 // However often the writer has to try.
 TEST(full_map, that_records_were_dropped_stays_known) {
-  group group;
+  commit_group group;
   group.append(stream_id{1}, 0, 0, {});
   EXPECT_FALSE(group.has_dropped_appends());
   for (int i = 0; i < 2; ++i) {

@@ -11,8 +11,8 @@
 #include <set>
 
 #include "broker/store/blob.hpp"
+#include "broker/store/commit_group.hpp"
 #include "broker/store/format.hpp"
-#include "broker/store/group.hpp"
 #include "broker/store/offset_set.hpp"
 
 namespace tidegate::store {

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "broker/model/record_batch.hpp"
-#include "broker/store/group.hpp"
+#include "broker/store/commit_group.hpp"
 #include "broker/store/ledger.hpp"
 #include "broker/store/reader.hpp"
 

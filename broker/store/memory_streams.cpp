@@ -49,7 +49,7 @@ void memory_streams::apply(const cursor_change& moved) {
   change(found->second.stream, [&](memory_stream& stream) { stream.set_cursor(moved.group, moved.state.offset); });
 }
 
-std::vector<stream_update> memory_streams::apply(group& group) {
+std::vector<stream_update> memory_streams::apply(commit_group& group) {
   promised_bytes_ -= group.promised_bytes();
   lifetime_ = std::max(lifetime_, group.time().lifetime);
   std::vector<stream_update> updates;
@@ -84,7 +84,7 @@ bool memory_streams::is_reserved(stream_id id, offset_t end) const {
   return found != streams_.end() && end <= found->second.reserved_end;
 }
 
-std::vector<stream_change> memory_streams::reservations_for(const group& group) {
+std::vector<stream_change> memory_streams::reservations_for(const commit_group& group) {
   std::vector<stream_change> rows;
   for (const stream_share& share : group.shares()) {
     const auto found = streams_.find(share.stream);
@@ -111,7 +111,7 @@ std::uint64_t memory_streams::excess_with(std::uint64_t wanted) const {
   return bytes - std::min(bytes, use_.bytes_max);
 }
 
-bool memory_streams::promise(group& group, std::uint64_t bytes, std::uint64_t batches) {
+bool memory_streams::promise(commit_group& group, std::uint64_t bytes, std::uint64_t batches) {
   const std::uint64_t wanted = bytes + batches * memory_stream::cost_of_batch(record_batch_header_bytes);
   if (const std::uint64_t excess = excess_with(wanted); excess > 0) {
     std::uint64_t yields = 0;

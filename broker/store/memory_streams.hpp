@@ -31,7 +31,7 @@ class memory_streams {
   void apply(const stream_change& change);
   void apply(const cursor_change& change);
   // A group's shares and expiry, and how the streams are then. What was promised to the group is used up or free.
-  std::vector<stream_update> apply(group& group);
+  std::vector<stream_update> apply(commit_group& group);
 
   // Null: it does not live here.
   const memory_stream* find(stream_id id) const;
@@ -40,14 +40,14 @@ class memory_streams {
   bool is_reserved(stream_id id, offset_t end) const;
   // Reservations that the file has to make so that the group's records, and many behind them, may be applied. Each is
   // asked for once.
-  std::vector<stream_change> reservations_for(const group& group);
+  std::vector<stream_change> reservations_for(const commit_group& group);
   // For a clean stop: rows that say how far the streams came.
   std::vector<stream_change> final_rows() const;
 
   // Promises the group so many bytes more, in so many batches at most. Logs give way for it, the largest first: those
   // that protect nobody or whose head has been read, then the others, never those that reject. False: that would not be
   // enough, and nothing was dropped.
-  bool promise(group& group, std::uint64_t bytes, std::uint64_t batches);
+  bool promise(commit_group& group, std::uint64_t bytes, std::uint64_t batches);
   const memory_use& use() const { return use_; }
 
  private:

@@ -33,7 +33,7 @@ class memory_streams_test : public testing::Test {
   // Where core would put it. False: there is no room.
   bool append(stream_id id, std::string_view body, bool rides = false) {
     const offset_t offset = next(id);
-    group& into = !rides && store_->is_free(id, offset + 1) ? store_->memory_group() : store_->riding_group();
+    commit_group& into = !rides && store_->is_free(id, offset + 1) ? store_->memory_group() : store_->riding_group();
     message_view message;
     message.body = body;
     if (!store_->promise_memory(into, record_size_bound(message), 1)) return false;
@@ -49,7 +49,7 @@ class memory_streams_test : public testing::Test {
   // As a producer's batch with so many records.
   void append_counted(stream_id id, std::uint32_t count) {
     const offset_t offset = next(id);
-    group& into = store_->is_free(id, offset + count) ? store_->memory_group() : store_->riding_group();
+    commit_group& into = store_->is_free(id, offset + count) ? store_->memory_group() : store_->riding_group();
     into.append_batch(id, scratch_store::opaque_batch(offset, count, "zzz", 0));
     next_[id] += count;
   }

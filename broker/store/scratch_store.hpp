@@ -80,7 +80,7 @@ class scratch_store {
 
   store* operator->() { return store_.get(); }
   store& get() { return *store_; }
-  group& open_group() { return store_->open_group(); }
+  commit_group& open_group() { return store_->open_group(); }
   const std::filesystem::path& path() const { return directory_.path(); }
   store_options store_options_now() const {
     return {directory_.path(),

@@ -29,8 +29,8 @@ constexpr std::string_view clean_yes("\x01", 1), clean_no("\0", 1);
 struct store::handover {
   std::mutex mutex;
   std::condition_variable wake;
-  std::unique_ptr<group> work;
-  std::unique_ptr<group> done;  // freed where it was filled: two threads at malloc wait for each other
+  std::unique_ptr<commit_group> work;
+  std::unique_ptr<commit_group> done;  // freed where it was filled: two threads at malloc wait for each other
   std::optional<commit_result> result;
   std::exception_ptr failure;
   bool stop = false;
@@ -222,13 +222,13 @@ bool store::is_free(stream_id stream, offset_t end) const {
   return !waits && memory_.is_reserved(stream, end);
 }
 
-void store::reserve_offsets(const group& group) {
+void store::reserve_offsets(const commit_group& group) {
   for (stream_change& row : memory_.reservations_for(group)) open_->change_stream(std::move(row));
 }
 
 std::uint64_t store::memory_bytes_on_their_way(stream_id stream) const {
   std::uint64_t bytes = 0;
-  for (const group* const group : {memory_group_.get(), riding_.get(), flying_.get()}) {
+  for (const commit_group* const group : {memory_group_.get(), riding_.get(), flying_.get()}) {
     const stream_share* const share = group == nullptr ? nullptr : group->find_appends(stream);
     if (share != nullptr) bytes += memory_stream::cost_of(*share);
   }
@@ -242,18 +242,18 @@ bool store::has_work_for_writer() {
 
 std::vector<stream_update> store::apply_memory() {
   reserve_offsets(*memory_group_);
-  return memory_.apply(*std::exchange(memory_group_, std::make_unique<group>()));
+  return memory_.apply(*std::exchange(memory_group_, std::make_unique<commit_group>()));
 }
 
 std::vector<stream_update> store::apply_riding() {
   TIDEGATE_EXPECT(!busy_);
-  return memory_.apply(*std::exchange(riding_, std::make_unique<group>()));
+  return memory_.apply(*std::exchange(riding_, std::make_unique<commit_group>()));
 }
 
 // What of the open group concerns streams in memory happens to them with its result.
 void store::keep_for_memory() {
   riding_->set_time(open_->time());
-  flying_ = std::exchange(riding_, std::make_unique<group>());
+  flying_ = std::exchange(riding_, std::make_unique<commit_group>());
   for (stream_change& change : open_->stream_changes()) {
     const bool is_new = change.change == stream_change::what::create && change.in_memory;
     if (!is_new && memory_.find(change.stream) == nullptr) continue;
@@ -273,7 +273,7 @@ void store::submit() {
   keep_for_memory();
   {
     const std::lock_guard guard(handover_->mutex);
-    handover_->work = std::exchange(open_, std::make_unique<group>());
+    handover_->work = std::exchange(open_, std::make_unique<commit_group>());
   }
   handover_->wake.notify_one();
 }
@@ -285,7 +285,7 @@ void store::step() {
 
 std::optional<commit_result> store::collect() {
   std::optional<commit_result> result;
-  std::unique_ptr<group> done;
+  std::unique_ptr<commit_group> done;
   {
     const std::lock_guard guard(handover_->mutex);
     if (handover_->failure) std::rethrow_exception(handover_->failure);

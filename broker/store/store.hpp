@@ -18,7 +18,7 @@
 
 #include "broker/base/clock.hpp"
 #include "broker/base/limits.hpp"
-#include "broker/store/group.hpp"
+#include "broker/store/commit_group.hpp"
 #include "broker/store/memory_streams.hpp"
 #include "broker/store/new_file.hpp"
 #include "broker/store/reader.hpp"
@@ -61,14 +61,14 @@ class store {
   std::uint64_t flash_bytes_before() const { return flash_bytes_before_; }
   void forget_found();
 
-  group& open_group() { return *open_; }
-  group& riding_group() { return *riding_; }
-  group& memory_group() { return *memory_group_; }
+  commit_group& open_group() { return *open_; }
+  commit_group& riding_group() { return *riding_; }
+  commit_group& memory_group() { return *memory_group_; }
   // Records of a stream in memory, up to this end, may go into the memory group: nothing before them waits for a
   // commit, and their offsets are reserved. Otherwise they ride.
   bool is_free(stream_id stream, offset_t end) const;
   // Keeps memory for records of the riding or the memory group. False: there is none.
-  bool promise_memory(group& group, std::uint64_t bytes, std::uint64_t batches) {
+  bool promise_memory(commit_group& group, std::uint64_t bytes, std::uint64_t batches) {
     return memory_.promise(group, bytes, batches);
   }
   // Of appends to a stream in memory that it does not show yet, as they will be counted there.
@@ -116,7 +116,7 @@ class store {
   void start_thread();
   void run();
   void find_memory_streams();
-  void reserve_offsets(const group& group);
+  void reserve_offsets(const commit_group& group);
   void keep_for_memory();
   void apply_flying(commit_result& result);
 
@@ -133,10 +133,10 @@ class store {
   memory_streams memory_;
   std::unique_ptr<writer> writer_;
   std::unique_ptr<reader> reader_;
-  std::unique_ptr<group> open_ = std::make_unique<group>(), riding_ = std::make_unique<group>(),
-                         memory_group_ = std::make_unique<group>();
+  std::unique_ptr<commit_group> open_ = std::make_unique<commit_group>(), riding_ = std::make_unique<commit_group>(),
+                                memory_group_ = std::make_unique<commit_group>();
   // What waits for the group with the writer.
-  std::unique_ptr<group> flying_;
+  std::unique_ptr<commit_group> flying_;
   std::vector<stream_change> flying_changes_;
   std::vector<cursor_change> flying_cursors_;
   bool busy_ = false;

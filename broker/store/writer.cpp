@@ -15,7 +15,7 @@ writer::writer(lmdb::env& env, const tables& tables, books books, writer_options
       pages_(env.pages()),
       snapshot_(lmdb::txn(env, lmdb::access::read).number()) {}
 
-commit_result writer::apply(group& group) {
+commit_result writer::apply(commit_group& group) {
   if (page_by_page_left_ > 0 && --page_by_page_left_ == 0) row_bytes_ = row_bytes;
   const bool has_room = pages_.used_share() <= store_none_above;
   try {
@@ -36,7 +36,7 @@ commit_result writer::apply(group& group) {
   }
 }
 
-commit_result writer::attempt_without_appends(group& group) {
+commit_result writer::attempt_without_appends(commit_group& group) {
   group.drop_appends();
   commit_result result = attempt(group);
   result.appends_stored = !group.has_dropped_appends();
@@ -102,7 +102,7 @@ void writer::checkpoint_streams_and_states(const std::vector<stream_change>& row
   txn.commit();
 }
 
-commit_result writer::attempt(group& group) {
+commit_result writer::attempt(commit_group& group) {
   touched_.clear();
   resized_.clear();
   added_.clear();
@@ -310,7 +310,7 @@ void writer::journal_share(stream_share& share, stream_ledger& ledger, blob_writ
   }
 }
 
-void writer::take_states(lmdb::txn& txn, const group& group, blob_writer& blob) {
+void writer::take_states(lmdb::txn& txn, const commit_group& group, blob_writer& blob) {
   const commit_number now = books_.last_commit;
   for (const cursor_change& change : group.cursors()) {
     const auto found = books_.streams.find(change.stream);

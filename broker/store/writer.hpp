@@ -1,4 +1,4 @@
-// Turns a group into one synced LMDB transaction. Plain functions on one thread; store.cpp gives it a thread.
+// Turns a commit_group into one synced LMDB transaction. Plain functions on one thread; store.cpp gives it a thread.
 #pragma once
 
 #include <boost/container/small_vector.hpp>
@@ -8,7 +8,7 @@
 #include "broker/store/blob.hpp"
 #include "broker/store/books.hpp"
 #include "broker/store/chunk_rows.hpp"
-#include "broker/store/group.hpp"
+#include "broker/store/commit_group.hpp"
 
 namespace tidegate::store {
 
@@ -66,7 +66,7 @@ class writer {
   writer(lmdb::env& env, const tables& tables, books books, writer_options options);
 
   // Throws storage_failure when the store cannot go on; nothing may be confirmed after that.
-  commit_result apply(group& group);
+  commit_result apply(commit_group& group);
   // Brings every stream and state into the tables, so that the next start has nothing to apply; `rows` are those of
   // streams in memory.
   void checkpoint_all(const std::vector<stream_change>& rows);
@@ -75,8 +75,8 @@ class writer {
   books& state() { return books_; }
 
  private:
-  commit_result attempt(group& group);
-  commit_result attempt_without_appends(group& group);
+  commit_result attempt(commit_group& group);
+  commit_result attempt_without_appends(commit_group& group);
   bool shorten_rows();
   bool work_left() const;
   std::uint64_t freed_bytes_max() const;
@@ -93,7 +93,7 @@ class writer {
   void admit(stream_share& share, stream_ledger& ledger);
   void take_marks(stream_share& share, stream_ledger& ledger, blob_writer& blob);
   void journal_share(stream_share& share, stream_ledger& ledger, blob_writer& blob);
-  void take_states(lmdb::txn& txn, const group& group, blob_writer& blob);
+  void take_states(lmdb::txn& txn, const commit_group& group, blob_writer& blob);
   void put_blob(lmdb::txn& txn, blob_writer& blob);
   void checkpoint_stream(lmdb::txn& txn, stream_id id, stream_ledger& ledger, const stream_share* share);
   void put_checkpoint(lmdb::txn& txn, stream_id id, stream_ledger& ledger, commit_number commit);

@@ -1,4 +1,5 @@
-// Everything that one commit will do: filled by core on the broker thread, then handed whole to the writer.
+// A commit_group: everything that one commit will do. Filled by core on the broker thread, then handed whole to the
+// writer.
 //
 // Offsets are given by core, dense per stream: there is one open group and at most one with the writer, so core always
 // knows the next one. If the writer cannot take appends (full map), core starts again from the durable end.
@@ -75,7 +76,7 @@ struct stream_change {
   drop_totals dropped = {};   // with reserve
 };
 
-class group {
+class commit_group {
  public:
   // Of a queue: `bytes` of content are held with it, and let go with its acknowledgement.
   void append(stream_id stream, offset_t offset, std::int64_t timestamp_ms, const message_view& message,

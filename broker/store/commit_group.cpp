@@ -1,4 +1,4 @@
-#include "broker/store/group.hpp"
+#include "broker/store/commit_group.hpp"
 
 #include <algorithm>
 
@@ -25,25 +25,25 @@ offset_t stream_share::end() const {
   return (open.empty() ? read_batch(batches.back()).value().last_offset : open.last_offset()) + 1;
 }
 
-stream_share& group::share_of(stream_id stream) {
+stream_share& commit_group::share_of(stream_id stream) {
   const auto [found, is_new] = share_index_.try_emplace(stream, shares_.size());
   if (is_new) shares_.emplace_back().stream = stream;
   return shares_[found->second];
 }
 
-const stream_share* group::find_appends(stream_id stream) const {
+const stream_share* commit_group::find_appends(stream_id stream) const {
   const auto found = share_index_.find(stream);
   const bool appends = found != share_index_.end() && shares_[found->second].appends();
   return appends ? &shares_[found->second] : nullptr;
 }
 
-void group::count(std::size_t bytes) {
+void commit_group::count(std::size_t bytes) {
   bytes_ += bytes + entry_overhead;
   ++operations_;
 }
 
-void group::append(stream_id stream, offset_t offset, std::int64_t timestamp_ms, const message_view& message,
-                   std::uint64_t bytes) {
+void commit_group::append(stream_id stream, offset_t offset, std::int64_t timestamp_ms, const message_view& message,
+                          std::uint64_t bytes) {
   stream_share& share = share_of(stream);
   share.appended_bytes += bytes;
   const bool fits = share.open.empty() || share.open.size() + record_size_bound(message) <= batch_bytes_max;
@@ -53,14 +53,14 @@ void group::append(stream_id stream, offset_t offset, std::int64_t timestamp_ms,
   count(share.open.size() - before);
 }
 
-void group::append_batch(stream_id stream, std::string batch) {
+void commit_group::append_batch(stream_id stream, std::string batch) {
   stream_share& share = share_of(stream);
   if (!share.open.empty()) share.batches.push_back(share.open.finish());
   count(batch.size());
   share.batches.push_back(std::move(batch));
 }
 
-void group::ack(stream_id stream, offset_t offset, std::uint64_t bytes) {
+void commit_group::ack(stream_id stream, offset_t offset, std::uint64_t bytes) {
   stream_share& share = share_of(stream);
   share.acked_bytes += bytes;
   auto& acked = share.acked;
@@ -73,57 +73,57 @@ void group::ack(stream_id stream, offset_t offset, std::uint64_t bytes) {
   bytes_ += entry_overhead;
 }
 
-void group::count_delivery(stream_id stream, offset_t offset, std::uint32_t deliveries) {
+void commit_group::count_delivery(stream_id stream, offset_t offset, std::uint32_t deliveries) {
   share_of(stream).deliveries.emplace_back(offset, deliveries);
   count(0);
 }
 
-void group::trim(stream_id stream, offset_t log_start) {
+void commit_group::trim(stream_id stream, offset_t log_start) {
   auto& trim_to = share_of(stream).trim_to;
   trim_to = std::max(trim_to.value_or(0), log_start);
   count(0);
 }
 
-void group::set_cursor(stream_id stream, std::string_view group, cursor_state state) {
+void commit_group::set_cursor(stream_id stream, std::string_view group, cursor_state state) {
   count(group.size() + state.metadata.size());
   cursors_.push_back({stream, std::string(group), std::move(state)});
 }
 
-void group::set_producer(std::string_view producer, const producer_state& state) {
+void commit_group::set_producer(std::string_view producer, const producer_state& state) {
   producers_[std::string(producer)] = state;
   count(producer.size());
 }
 
-void group::erase_producer(std::string_view producer) {
+void commit_group::erase_producer(std::string_view producer) {
   producers_[std::string(producer)] = std::nullopt;
   count(producer.size());
 }
 
-void group::put_definition(std::string key, std::string value) {
+void commit_group::put_definition(std::string key, std::string value) {
   count(key.size() + value.size());
   definitions_.push_back({std::move(key), std::move(value)});
 }
 
-void group::erase_definition(std::string key) {
+void commit_group::erase_definition(std::string key) {
   count(key.size());
   definitions_.push_back({std::move(key), std::nullopt});
 }
 
-void group::change_stream(stream_change change) {
+void commit_group::change_stream(stream_change change) {
   stream_changes_.push_back(std::move(change));
   count(0);
 }
 
-void group::lose(loss_record record) {
+void commit_group::lose(loss_record record) {
   count(record.source.size());
   losses_.push_back(std::move(record));
 }
 
-bool group::appends() const {
+bool commit_group::appends() const {
   return std::any_of(shares_.begin(), shares_.end(), [](const stream_share& share) { return share.appends(); });
 }
 
-void group::drop_appends() {
+void commit_group::drop_appends() {
   has_dropped_appends_ = has_dropped_appends_ || appends();
   for (stream_share& share : shares_) {
     share.batches.clear();
