@@ -61,7 +61,7 @@ class section {
     with(key, [&](const toml::node& node) {
       const auto* value = node.as_string();
       const auto time = value == nullptr ? std::nullopt : parse_duration(value->get());
-      if (!time) wrong(key, "a time such as \"500ms\", \"10s\", \"2m\" or \"7d\"", node);
+      if (!time) wrong(key, "a time such as \"500ms\", \"10s\", \"2m\", \"1h\" or \"7d\"", node);
       into = *time;
     });
   }
@@ -91,6 +91,7 @@ class section {
     if (unit == "ms") return milliseconds(number);
     if (unit == "s") return std::chrono::seconds(number);
     if (unit == "m") return std::chrono::minutes(number);
+    if (unit == "h") return std::chrono::hours(number);
     if (unit == "d") return std::chrono::hours(24 * number);
     return std::nullopt;
   }

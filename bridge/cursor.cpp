@@ -8,7 +8,10 @@
 namespace tidegate::bridge {
 namespace {
 
-constexpr std::string_view version = "2";
+constexpr std::string_view version = "2", version_without_topic = "1";
+
+// Behind the broker's incarnation, before the count of times that its store was set back.
+constexpr char life_mark = '+';
 
 error malformed(std::string_view what) { return {errc::invalid, fmt::format("cursor metadata: {}", what), "metadata"}; }
 
@@ -48,11 +51,14 @@ std::string encode_metadata(const cursor& cursor) {
 result<cursor> decode_cursor(offset_t offset, std::string_view metadata) {
   cursor read;
   read.offset = offset;
-  if (take_until(metadata, ' ') != version) return malformed("not of version 2");
+  const std::string_view written = take_until(metadata, ' ');
+  if (written != version && written != version_without_topic) return malformed("not of version 1 or 2");
   read.incarnation = take_until(metadata, ' ');
   if (read.incarnation.empty()) return malformed("no incarnation");
-  read.topic_id = take_until(metadata, ' ');
-  if (read.topic_id.empty()) return malformed("no topic id");
+  if (written == version) {
+    read.topic_id = take_until(metadata, ' ');
+    if (read.topic_id.empty()) return malformed("no topic id");
+  }
   const auto sent_before = parse<offset_t>(take_until(metadata, ' '));
   if (!sent_before || *sent_before < offset) return malformed("its range does not follow its offset");
   read.sent_before = *sent_before;
@@ -62,6 +68,19 @@ result<cursor> decode_cursor(offset_t offset, std::string_view metadata) {
     read.look_from.push_back(*where);
   }
   return read;
+}
+
+bool is_same_store(std::string_view sent_as, std::string_view incarnation) {
+  return sent_as.starts_with(incarnation) &&
+         (sent_as.size() == incarnation.size() || sent_as[incarnation.size()] == life_mark);
+}
+
+std::string next_life(const std::string& incarnation, std::string_view sent_as) {
+  std::uint32_t lives = 0;
+  if (sent_as.size() > incarnation.size()) {
+    std::from_chars(sent_as.data() + incarnation.size() + 1, sent_as.data() + sent_as.size(), lives);
+  }
+  return fmt::format("{}{}{}", incarnation, life_mark, lives + 1);
 }
 
 }  // namespace tidegate::bridge

@@ -11,6 +11,7 @@
 //
 // Metadata is text, at most limits::metadata_bytes:
 //   2 <incarnation> <topic id> <sent_before> <partition>:<offset>,<partition>:<offset>,...
+// Version 1, which is read as well, had no topic id.
 #pragma once
 
 #include <string>
@@ -23,13 +24,19 @@ namespace tidegate::bridge {
 
 struct cursor {
   std::string incarnation;  // as it is sent with the records
-  std::string topic_id;
+  std::string topic_id;     // empty: not known
   offset_t offset = 0;
   offset_t sent_before = 0;  // = offset: nothing is open
   std::vector<destination> look_from;
   bool open() const { return sent_before > offset; }
   friend bool operator==(const cursor&, const cursor&) = default;
 };
+
+// A store that was set back to an older state gives out offsets again. What is forwarded then is sent as another log:
+// the broker's incarnation with a count behind it.
+std::string next_life(const std::string& incarnation, std::string_view sent_as);
+// Whether `sent_as` is the incarnation, or a later life of it.
+bool is_same_store(std::string_view sent_as, std::string_view incarnation);
 
 std::string encode_metadata(const cursor& cursor);
 

@@ -33,8 +33,13 @@ TEST(cursor, of_the_most_destinations_fits_the_metadata) {
   EXPECT_LE(encode_metadata(full).size(), limits::metadata_bytes);
 }
 
+TEST(cursor, of_version_1_has_no_topic) {
+  const cursor found = decode_cursor(7, std::string("1 ") + incarnation + " 107 0:55").value();
+  EXPECT_EQ(found, (cursor{incarnation, "", 7, 107, {{0, 55}}}));
+}
+
 TEST(cursor, refuses_what_it_did_not_write) {
-  for (const char* garbage : {"", "2", "1 x t 5 0:1", "3 x t 5 0:1", "2  t 5 0:1", "2 x  5 0:1", "2 x t",
+  for (const char* garbage : {"", "2", "1 x t 5 0:1", "0 x 5 0:1", "3 x t 5 0:1", "2  t 5 0:1", "2 x  5 0:1", "2 x t",
                               "2 x t 5x 0:1", "2 x t 4 0:1", "2 x t 9 0", "2 x t 9 0:", "2 x t 9 :1", "2 x t 9 -1:4",
                               "2 x t 9 0:-4", "2 x t 9 0:1,,1:2", "2 x t 99999999999999999999 0:1", "\0\xff\x80"}) {
     EXPECT_FALSE(decode_cursor(5, garbage)) << garbage;

@@ -1,9 +1,6 @@
 #include "bridge/forwarder.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <charconv>
 
 #include "bridge/failpoint.hpp"
 #include "broker/base/log.hpp"
@@ -16,20 +13,8 @@ constexpr milliseconds refused_time_pause{10'000};
 
 std::size_t size_of(const record_view& record) { return record.key.size() + record.body.size(); }
 
-// Behind the broker's incarnation, before the count of times that its store was set back.
-constexpr char life_mark = '+';
-
-bool is_same_store(std::string_view sent_as, std::string_view incarnation) {
-  return sent_as.starts_with(incarnation) &&
-         (sent_as.size() == incarnation.size() || sent_as[incarnation.size()] == life_mark);
-}
-
-std::string next_life(const std::string& incarnation, std::string_view sent_as) {
-  std::uint32_t lives = 0;
-  if (sent_as.size() > incarnation.size()) {
-    std::from_chars(sent_as.data() + incarnation.size() + 1, sent_as.data() + sent_as.size(), lives);
-  }
-  return fmt::format("{}{}{}", incarnation, life_mark, lives + 1);
+bool is_same(const std::optional<stored_cursor>& found, const cursor& known) {
+  return found && found->offset == known.offset && found->metadata == encode_metadata(known);
 }
 
 }  // namespace
@@ -40,26 +25,27 @@ forwarder::forwarder(forwarder_settings settings, source& source, sink& sink, co
 // ------------------------------------------------------------------------------------------------- from the source
 
 void forwarder::source_up(const identity& log) {
-  // Where the connection came back to the log we know, what is in memory is at least as new as the stored cursor.
-  if (loaded_ && known_ != log) leave_log();
+  if (is_known_ && known_ != log) leave_log();
+  loaded_ = loaded_ && log_;  // a source that was up all the time has no other cursor
   log_ = log;
   gone_ = false;
 }
 
 void forwarder::source_gone() {
-  if (loaded_) leave_log();
+  if (is_known_) leave_log();
   source_lost();
   gone_ = true;
 }
 
 void forwarder::leave_log() {
-  loaded_ = false;
+  is_known_ = loaded_ = false;
   note_lost({confirmed_, high_watermark_});
   if (high_watermark_ > confirmed_) {
     log::error("route {} {}/{}: the log is another one now; offsets {} to {} of the old one were not forwarded",
                settings_.route, settings_.topic, settings_.partition, confirmed_, high_watermark_ - 1);
   }
   rewind();
+  suspects_before_ = 0;
 }
 
 void forwarder::note_lost(offset_range range) {
@@ -81,10 +67,33 @@ void forwarder::loaded(const std::optional<stored_cursor>& stored) {
   loading_ = false;
   if (!log_) return;
   loaded_ = true;
-  known_ = *log_;
-  sent_as_ = known_.incarnation;
+  if (!is_known_) {
+    is_known_ = true;
+    known_ = *log_;
+    sent_as_ = known_.incarnation;
+    adopt(stored);
+    return rewind();
+  }
+  // What is in memory is at least as new, and what is under way at the sink goes on.
+  if (asked_ && is_same(stored, *asked_)) {
+    stored_ = *asked_;
+    has_stored_ = true;
+  }
+  if (has_stored_ ? is_same(stored, stored_) : !stored || stored->offset == stored_.offset) return;
+  needs_fresh_sink_ = sink_open_;
+  if (is_set_back(stored)) return begin_next_life(0);
+  log::warning("route {} {}/{}: its cursor was moved by somebody else, from {} to {}", settings_.route, settings_.topic,
+               settings_.partition, stored_.offset, stored ? stored->offset : 0);
   adopt(stored);
   rewind();
+}
+
+// An older state of our own cursor than the one that the broker said is on flash.
+bool forwarder::is_set_back(const std::optional<stored_cursor>& found) const {
+  if (!has_stored_) return false;
+  if (!found) return true;
+  const auto read = decode_cursor(found->offset, found->metadata);
+  return read && read->offset < stored_.offset;
 }
 
 void forwarder::adopt(const std::optional<stored_cursor>& stored) {
@@ -97,13 +106,15 @@ void forwarder::adopt(const std::optional<stored_cursor>& stored) {
                  stored->offset, read.error().text);
     start_at(stored->offset);
     placed_by_hand_ = true;
-  } else if (read->topic_id != known_.topic_id || !is_same_store(read->incarnation, known_.incarnation)) {
+  } else if ((!read->topic_id.empty() && read->topic_id != known_.topic_id) ||
+             !is_same_store(read->incarnation, known_.incarnation)) {
     log::warning("route {} {}/{}: the log is new (incarnation {}, topic {}), starts at its start", settings_.route,
                  settings_.topic, settings_.partition, known_.incarnation, known_.topic_id);
   } else {
     sent_as_ = read->incarnation;
     start_at(read->offset);
     stored_ = *read;
+    stored_.topic_id = known_.topic_id;
     look_from_ = read->look_from;
     began_at_start_ = false;
   }
@@ -115,12 +126,16 @@ void forwarder::start_at(offset_t offset) {
   look_from_.clear();
   began_at_start_ = offset == 0;
   placed_by_hand_ = false;
+  has_stored_ = false;
+  asked_.reset();
   suspects_before_ = 0;
 }
 
 void forwarder::stored() {
   if (!storing_) return;
   stored_ = *std::exchange(storing_, std::nullopt);
+  has_stored_ = true;
+  placed_by_hand_ = false;
   if (stored_.open()) failpoint::pass("after_intent");
 }
 
@@ -129,7 +144,7 @@ void forwarder::fetched(std::uint64_t ticket, fetch_answer answer) {
   fetching_.reset();
   high_watermark_ = answer.high_watermark;
   if (answer.out_of_range) return skip_lost(answer);
-  began_at_start_ = false;
+  began_at_start_ = placed_by_hand_ = false;
   has_pending_ = !answer.batches.empty();
   pending_ = record_stream(std::move(answer.batches));
 }
@@ -138,7 +153,7 @@ void forwarder::watermark(offset_t high_watermark) { high_watermark_ = std::max(
 
 // Retention passed us, or the log ends before our cursor. The broker said where it can be read.
 void forwarder::skip_lost(const fetch_answer& answer) {
-  if (next_send_ > answer.high_watermark) return start_anew(answer.log_start, answer.high_watermark);
+  if (next_send_ > answer.high_watermark) return leave_overtaken_position(answer.log_start, answer.high_watermark);
   const offset_t to = std::max(next_send_, answer.log_start);
   if (to > next_send_ && !began_at_start_) {
     note_lost({next_send_, to});
@@ -150,24 +165,28 @@ void forwarder::skip_lost(const fetch_answer& answer) {
 }
 
 // Only who was put there by hand stands beyond the end of a log that is what it was: it goes on from its end. Else the
-// store was restored from an older copy: it gives out offsets again that the centre has seen, so all that it holds is
-// forwarded as another log. Reports that are still to come would be taken for the new one's: they are waited for.
-void forwarder::start_anew(offset_t log_start, offset_t end) {
+// store was restored from an older copy.
+void forwarder::leave_overtaken_position(offset_t log_start, offset_t end) {
   fetch_not_before_ = clock_.monotonic() + unusable_answer_pause;
-  if (window_.unsettled() > 0) return;
-  if (placed_by_hand_) {
-    log::warning("route {} {}/{}: was put at offset {}, behind the log's end; goes on from there, {}", settings_.route,
-                 settings_.topic, settings_.partition, next_send_, end);
-    start_at(end);
-  } else {
-    sent_as_ = next_life(known_.incarnation, sent_as_);
-    log::error(
-        "route {} {}/{}: the log ends at {}, before the cursor {}: the store was set back to an older state; all "
-        "that it holds is forwarded anew, as incarnation {}",
-        settings_.route, settings_.topic, settings_.partition, end, next_send_, sent_as_);
-    start_at(log_start);
-    began_at_start_ = true;
+  if (!placed_by_hand_) {
+    needs_fresh_sink_ = sink_open_;
+    return begin_next_life(log_start);
   }
+  log::warning("route {} {}/{}: was put at offset {}, behind the log's end; goes on from there, {}", settings_.route,
+               settings_.topic, settings_.partition, next_send_, end);
+  start_at(end);
+  rewind();
+}
+
+// The store gives out offsets again that the centre has seen, so all that it holds is forwarded as another log.
+void forwarder::begin_next_life(offset_t log_start) {
+  sent_as_ = next_life(known_.incarnation, sent_as_);
+  log::error(
+      "route {} {}/{}: the store was set back to an older state, from before offset {}; all that it holds is "
+      "forwarded anew, as incarnation {}",
+      settings_.route, settings_.topic, settings_.partition, confirmed_, sent_as_);
+  start_at(log_start);
+  began_at_start_ = true;
   rewind();
 }
 
@@ -193,7 +212,7 @@ void forwarder::sink_up(pace pace) {
 }
 
 void forwarder::sink_lost() {
-  sink_open_ = false;
+  sink_open_ = needs_fresh_sink_ = false;
   rewind();
 }
 
@@ -214,7 +233,7 @@ void forwarder::rewind() {
 }
 
 void forwarder::request_recovery() {
-  if (!sink_open_ || recovered_ || recovering_) return;
+  if (!sink_open_ || needs_fresh_sink_ || recovered_ || recovering_) return;
   recovering_ = ++ticket_;
   const offset_range range{confirmed_, std::max(confirmed_, stored_.sent_before)};
   sink_.recover(ticket_, {sent_identity(), settings_.topic, settings_.partition, range,
@@ -448,7 +467,7 @@ void forwarder::store_cursor() {
   if (!stopping_) next.sent_before = recovered_ ? confirmed_ + settings_.intent_records : stored_.sent_before;
   next.sent_before = std::max(next.sent_before, confirmed_);
   if (confirmed_ > stored_.offset) failpoint::pass("before_cursor");
-  storing_ = next;
+  storing_ = asked_ = next;
   stored_at_ = clock_.monotonic();
   source_.store_cursor(next.offset, encode_metadata(next));
 }

@@ -57,6 +57,7 @@ class forwarder {
 
   // From the source. `source_up` after every connect; `source_lost` when the connection has ended. With another log
   // than before, what was not forwarded of the old one is counted as lost, and the new one is forwarded from its start.
+  // The cursor is read each time: meanwhile another bridge may have had the lease, or the store may have been set back.
   void source_up(const identity& log);
   void source_lost();
   // The log is gone, and the new one of its name has fewer partitions.
@@ -82,6 +83,9 @@ class forwarder {
   bool finished() const;
   // Records wait for the sink's confirmation.
   bool in_flight() const { return window_.unsettled() > 0; }
+  // What was sent belongs to a position that is left: its reports must not come any more. Until sink_lost() nothing is
+  // sent.
+  bool needs_fresh_sink() const { return needs_fresh_sink_; }
   // All that was in flight at the last sink_lost() has been dealt with.
   bool past_suspects() const { return confirmed_ >= suspects_before_; }
   // In words, for people.
@@ -94,9 +98,11 @@ class forwarder {
 
  private:
   void adopt(const std::optional<stored_cursor>& stored);
+  bool is_set_back(const std::optional<stored_cursor>& found) const;
   void leave_log();
   void note_lost(offset_range range);
-  void start_anew(offset_t log_start, offset_t end);
+  void leave_overtaken_position(offset_t log_start, offset_t end);
+  void begin_next_life(offset_t log_start);
   void start_at(offset_t offset);
   identity sent_identity() const { return {known_.gateway, sent_as_, known_.topic_id}; }
   void rewind();
@@ -125,7 +131,8 @@ class forwarder {
   record_times times_;
 
   std::optional<identity> log_;  // while the source is up
-  identity known_;               // the log that the offsets below belong to
+  identity known_;               // the log that the offsets below belong to, where one is known
+  bool is_known_ = false;
   // What the records say of their incarnation. A store that was restored from an older copy gives offsets a second
   // time: then the broker's incarnation with a count behind it, so that the centre does not take new records for old
   // ones.
@@ -144,6 +151,9 @@ class forwarder {
   // The stored cursor, and the one that is being stored.
   cursor stored_;
   std::optional<cursor> storing_;
+  std::optional<cursor> asked_;  // was asked for last; it may be stored though no answer came
+  bool has_stored_ = false;      // something since the cursor was adopted
+  bool needs_fresh_sink_ = false;
   milliseconds stored_at_{0};
 
   // Fetching.

@@ -13,54 +13,7 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-const identity log_a{"gateway", "incarnation-a", "topic-id"};
-const identity log_b{"gateway", "incarnation-b", "topic-id"};
-
-struct forwarder_test : testing::Test {
-  std::vector<std::string> log;
-  scripted_source source{log};
-  scripted_sink sink{log};
-  manual_clock clock;
-  forwarder forward{{"route", "topic", 0, 100, milliseconds(1'000)}, source, sink, clock};
-
-  void start(std::optional<stored_cursor> stored = std::nullopt, recovery found = {{}, {{0, 50}}}) {
-    forward.source_up(log_a);
-    forward.pump();
-    forward.loaded(stored);
-    forward.sink_up(pace::normal);
-    forward.pump();
-    recover(std::move(found));
-  }
-  void recover(recovery found) {
-    forward.recovered(sink.recoveries.back().ticket, std::move(found));
-    forward.pump();
-  }
-  void fetched(offset_range range, offset_t high_watermark) {
-    forward.fetched(source.fetches.back().ticket, {false, 0, high_watermark, batch_of(range)});
-    forward.pump();
-  }
-  void out_of_range(offset_t log_start, offset_t high_watermark) {
-    forward.fetched(source.fetches.back().ticket, {true, log_start, high_watermark, {}});
-    forward.pump();
-  }
-  void stored() {
-    forward.stored();
-    forward.pump();
-  }
-  void confirm(offset_range range, std::int64_t first_destination) {
-    for (offset_t offset = range.begin; offset < range.end; ++offset)
-      forward.confirmed(offset, {0, first_destination++});
-    forward.pump();
-  }
-  void pass(milliseconds time) {
-    clock.advance(time);
-    forward.pump();
-  }
-  cursor last_stored() const {
-    return decode_cursor(source.stores.back().offset, source.stores.back().metadata).value();
-  }
-  stored_cursor last_stored_raw() const { return {source.stores.back().offset, source.stores.back().metadata}; }
-};
+struct forwarder_test : testing::Test, driven_forwarder {};
 
 TEST_F(forwarder_test, stores_the_intent_before_it_sends) {
   start();
@@ -168,121 +121,6 @@ TEST_F(forwarder_test, keeps_looking_from_the_first_record_found_until_the_curso
   EXPECT_THAT(sink.recoveries.back().request.from, ElementsAre(destination{0, 90}, destination{1, 33}));
 }
 
-TEST_F(forwarder_test, starts_a_new_incarnation_at_its_start) {
-  start(stored_cursor{10, encode_metadata({"incarnation-b", "topic-id", 10, 110, {{0, 70}}})});
-  EXPECT_EQ(source.fetches.back().from, 0u);
-  EXPECT_TRUE(sink.recoveries.back().request.range.empty());
-  EXPECT_EQ(forward.counters().lost_records, 0u);
-}
-
-TEST_F(forwarder_test, reads_its_cursor_anew_when_the_broker_comes_back_with_another_log) {
-  start();
-  fetched({0, 3}, 3);
-  forward.source_lost();
-  forward.source_up(log_a);
-  forward.pump();
-  EXPECT_EQ(source.loads, 1);
-  forward.source_lost();
-  forward.source_up(log_b);
-  forward.pump();
-  EXPECT_EQ(source.loads, 2);
-}
-
-TEST_F(forwarder_test, starts_where_it_was_put_by_hand) {
-  start(stored_cursor{42, ""});
-  EXPECT_EQ(source.fetches.back().from, 42u);
-}
-
-TEST_F(forwarder_test, counts_what_retention_took) {
-  start(stored_cursor{10, encode_metadata({"incarnation-a", "topic-id", 10, 10, {{0, 70}}})});
-  out_of_range(25, 30);
-  EXPECT_EQ(forward.counters().lost_records, 15u);
-  EXPECT_THAT(forward.counters().lost_ranges, ElementsAre(offset_range{10, 25}));
-  EXPECT_EQ(source.fetches.back().from, 25u);
-  EXPECT_EQ(forward.lag_records(), 5u);
-}
-
-TEST_F(forwarder_test, does_not_count_what_was_gone_before_it_began) {
-  start();
-  out_of_range(25, 30);
-  EXPECT_EQ(forward.counters().lost_records, 0u);
-  EXPECT_EQ(source.fetches.back().from, 25u);
-}
-
-TEST_F(forwarder_test, remembers_only_the_newest_lost_ranges) {
-  start(stored_cursor{10, encode_metadata({"incarnation-a", "topic-id", 10, 10, {{0, 70}}})});
-  for (offset_t start = 20; start < 1'000; start += 10) out_of_range(start, 2'000);
-  EXPECT_EQ(forward.counters().lost_ranges.size(), lost_ranges_kept);
-  EXPECT_EQ(forward.counters().lost_ranges.back(), (offset_range{980, 990}));
-  EXPECT_EQ(forward.counters().lost_records, 980u);
-}
-
-TEST_F(forwarder_test, forwards_another_topic_of_the_name_from_its_start_and_counts_what_the_old_one_lost) {
-  start(stored_cursor{10, encode_metadata({"incarnation-a", "topic-id", 10, 10, {{0, 70}}})});
-  fetched({10, 14}, 20);
-  stored();
-  confirm({10, 12}, 70);
-  forward.source_lost();
-  forward.source_up({"gateway", "incarnation-a", "another-topic-id"});
-  forward.pump();
-  EXPECT_EQ(source.loads, 2);
-  forward.loaded(std::nullopt);
-  forward.pump();
-  EXPECT_EQ(source.fetches.back().from, 0u);
-  EXPECT_EQ(forward.counters().lost_records, 8u);
-  EXPECT_THAT(forward.counters().lost_ranges, ElementsAre(offset_range{12, 20}));
-  recover({{}, {{0, 74}}});
-  fetched({0, 1}, 1);
-  EXPECT_EQ(last_stored(), (cursor{"incarnation-a", "another-topic-id", 0, 100, {{0, 74}}}));
-}
-
-// The centre would take the offsets that are given out again for records that it has.
-TEST_F(forwarder_test, forwards_all_as_another_log_when_the_store_was_set_back) {
-  start(stored_cursor{10, encode_metadata({"incarnation-a", "topic-id", 10, 10, {{0, 70}}})});
-  out_of_range(2, 7);
-  pass(milliseconds(1'000));
-  EXPECT_EQ(source.fetches.back().from, 2u);
-  EXPECT_EQ(sink.recoveries.back().request.source.incarnation, "incarnation-a+1");
-  recover({{}, {{0, 80}}});
-  fetched({2, 7}, 7);
-  stored();
-  EXPECT_EQ(sink.sent, (std::vector<offset_t>{2, 3, 4, 5, 6}));
-  EXPECT_EQ(sink.senders.back(), (identity{"gateway", "incarnation-a+1", "topic-id"}));
-  EXPECT_EQ(forward.counters().lost_records, 0u);
-  // A restart goes on as that log, and a second time set back it is a third one.
-  forwarder again{{"route", "topic", 0, 100, milliseconds(1'000)}, source, sink, clock};
-  again.source_up(log_a);
-  again.loaded(stored_cursor{5, encode_metadata({"incarnation-a+1", "topic-id", 5, 5, {}})});
-  again.sink_up(pace::normal);
-  again.pump();
-  EXPECT_EQ(source.fetches.back().from, 5u);
-  EXPECT_EQ(sink.recoveries.back().request.source.incarnation, "incarnation-a+1");
-  again.fetched(source.fetches.back().ticket, {true, 0, 4, {}});
-  again.pump();
-  EXPECT_EQ(sink.recoveries.back().request.source.incarnation, "incarnation-a+2");
-}
-
-TEST_F(forwarder_test, takes_no_report_of_the_old_log_for_one_of_the_log_that_was_set_back) {
-  start();
-  fetched({0, 3}, 3);
-  stored();
-  out_of_range(0, 1);
-  pass(milliseconds(1'000));
-  EXPECT_EQ(sink.recoveries.size(), 1u);  // three are under way: it waits
-  confirm({0, 3}, 50);
-  out_of_range(0, 1);
-  EXPECT_EQ(sink.recoveries.back().request.source.incarnation, "incarnation-a+1");
-}
-
-TEST_F(forwarder_test, goes_on_from_the_end_when_it_was_put_behind_it_by_hand) {
-  start(stored_cursor{10, "by hand"});
-  out_of_range(0, 7);
-  pass(milliseconds(1'000));
-  EXPECT_EQ(source.fetches.back().from, 7u);
-  EXPECT_EQ(sink.recoveries.back().request.source.incarnation, "incarnation-a");
-  EXPECT_EQ(forward.counters().lost_records, 0u);
-}
-
 TEST_F(forwarder_test, sends_again_from_the_cursor_when_the_sink_was_lost) {
   start();
   fetched({0, 4}, 4);
@@ -318,11 +156,11 @@ TEST_F(forwarder_test, goes_on_within_the_intent_when_the_broker_comes_back) {
   start();
   fetched({0, 2}, 2);
   stored();
+  const stored_cursor found = last_stored_raw();
   forward.source_lost();
   confirm({0, 2}, 50);
-  forward.source_up(log_a);
-  forward.pump();
-  EXPECT_EQ(source.loads, 1);
+  come_back(found);
+  EXPECT_FALSE(forward.needs_fresh_sink());
   EXPECT_EQ(source.fetches.back().from, 2u);
   pass(milliseconds(1'000));
   EXPECT_EQ(last_stored().offset, 2u);
@@ -332,8 +170,7 @@ TEST_F(forwarder_test, stores_again_what_was_being_stored_when_the_broker_went) 
   start();
   fetched({0, 2}, 2);
   forward.source_lost();
-  forward.source_up(log_a);
-  forward.pump();
+  come_back(std::nullopt);
   EXPECT_THAT(log, ElementsAre("store 0", "store 0"));
   stored();
   EXPECT_THAT(sink.sent, ElementsAre(0, 1));
@@ -370,9 +207,9 @@ TEST_F(forwarder_test, asks_again_for_a_dead_letter_when_the_broker_comes_back) 
   start();
   fetched({0, 1}, 1);
   stored();
+  const stored_cursor found = last_stored_raw();
   forward.source_lost();
-  forward.source_up(log_a);
-  forward.pump();
+  come_back(found);
   EXPECT_THAT(source.dead_letters, ElementsAre("0 body 0: too large", "0 body 0: too large"));
 }
 

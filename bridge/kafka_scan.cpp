@@ -59,7 +59,10 @@ std::vector<header> headers_of(const rd_kafka_message_t& message) {
 }
 
 bool is_ours(const provenance& from, const recovery_request& request) {
-  return from.source == request.source && from.topic == request.topic && from.partition == request.partition &&
+  identity source = from.source;
+  // A bridge of before topics had ids sent it: it is of the log that the cursor is of.
+  if (source.topic_id.empty()) source.topic_id = request.source.topic_id;
+  return source == request.source && from.topic == request.topic && from.partition == request.partition &&
          from.offset >= request.range.begin && from.offset < request.range.end;
 }
 

@@ -26,8 +26,9 @@ std::optional<provenance> read_provenance(const std::vector<header>& headers) {
   const std::string_view* incarnation = find(headers, header_incarnation);
   const std::string_view* topic = find(headers, header_topic);
   const std::string_view* topic_id = find(headers, header_topic_id);
-  if (gateway == nullptr || incarnation == nullptr || topic == nullptr || topic_id == nullptr) return std::nullopt;
-  provenance from{{std::string(*gateway), std::string(*incarnation), std::string(*topic_id)}, std::string(*topic)};
+  if (gateway == nullptr || incarnation == nullptr || topic == nullptr) return std::nullopt;
+  provenance from{{std::string(*gateway), std::string(*incarnation), std::string(topic_id == nullptr ? "" : *topic_id)},
+                  std::string(*topic)};
   if (!parse(find(headers, header_partition), from.partition)) return std::nullopt;
   if (!parse(find(headers, header_offset), from.offset)) return std::nullopt;
   return from;

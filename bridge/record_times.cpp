@@ -1,35 +1,39 @@
 #include "bridge/record_times.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace tidegate::bridge {
 
+// What times are compared with: now, or the next best, a time that the destination took.
+std::optional<std::int64_t> record_times::reference_ms() const {
+  if (clock_.is_wall_trusted()) return clock_.wall().count();
+  if (accepted_ms_ != 0) return accepted_ms_;
+  return std::nullopt;
+}
+
 bool record_times::is_off(std::int64_t timestamp_ms) const {
-  if (clock_.is_wall_trusted()) {
-    const std::int64_t now = clock_.wall().count();
-    if (timestamp_ms > now + bounds_.ahead_max.count() || timestamp_ms < now - bounds_.behind_max.count()) return true;
-    // What was refused for being ahead may be right by now.
-    if (refused_from_ && timestamp_ms >= *refused_from_ && timestamp_ms > now) return true;
-  } else if (refused_from_ && timestamp_ms >= *refused_from_) {
-    return true;
-  }
-  return refused_to_ && timestamp_ms <= *refused_to_;
+  if (refused_ms_ == timestamp_ms) return true;
+  const auto reference = reference_ms();
+  if (!reference) return false;
+  const std::int64_t ahead = timestamp_ms - *reference;
+  if (ahead > ahead_max_ms_ || -ahead > behind_max_ms_) return true;
+  const bool knows_now = clock_.is_wall_trusted();
+  return knows_now && (ahead > bounds_.ahead_max.count() || -ahead > bounds_.behind_max.count());
 }
 
 std::optional<std::int64_t> record_times::corrected(std::int64_t timestamp_ms) const {
   if (!is_off(timestamp_ms)) return std::nullopt;
-  // The next best of a right clock is a time that the destination took.
-  const bool knows_now = clock_.is_wall_trusted() || accepted_ms_ == 0;
-  return knows_now ? clock_.wall().count() : accepted_ms_;
+  return reference_ms().value_or(clock_.wall().count());
 }
 
+// The destination's bound lies below what it refused, nobody says how far. A tenth less each time finds it in a few
+// refusals, however many records of a backlog are beyond it.
 void record_times::refused(std::int64_t timestamp_ms) {
-  const std::int64_t right = accepted_ms_ != 0 ? accepted_ms_ : clock_.wall().count();
-  if (timestamp_ms >= right) {
-    refused_from_ = std::min(refused_from_.value_or(timestamp_ms), timestamp_ms);
-  } else {
-    refused_to_ = std::max(refused_to_.value_or(timestamp_ms), timestamp_ms);
-  }
+  refused_ms_ = timestamp_ms;
+  const std::int64_t ahead = timestamp_ms - reference_ms().value_or(clock_.wall().count());
+  std::int64_t& bound = ahead > 0 ? ahead_max_ms_ : behind_max_ms_;
+  bound = std::min(bound, std::abs(ahead) / 10 * 9);
 }
 
 }  // namespace tidegate::bridge

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string_view>
 
@@ -28,17 +29,22 @@ class record_times {
   // only what the destination refused says which times are off.
   std::optional<std::int64_t> corrected(std::int64_t timestamp_ms) const;
   // The destination took a record of this time, or would not have it for its time.
-  void accepted(std::int64_t timestamp_ms) { accepted_ms_ = timestamp_ms; }
+  void accepted(std::int64_t timestamp_ms) {
+    accepted_ms_ = timestamp_ms;
+    refused_ms_.reset();
+  }
   void refused(std::int64_t timestamp_ms);
 
  private:
+  std::optional<std::int64_t> reference_ms() const;
   bool is_off(std::int64_t timestamp_ms) const;
 
   const time_bounds bounds_;
   const clock& clock_;
   std::int64_t accepted_ms_ = 0;
-  // From these on, and up to these, times were refused.
-  std::optional<std::int64_t> refused_from_, refused_to_;
+  std::optional<std::int64_t> refused_ms_;  // the last one, until another is taken
+  // Learned from refusals: so far ahead and behind is too far.
+  std::int64_t ahead_max_ms_ = std::numeric_limits<std::int64_t>::max(), behind_max_ms_ = ahead_max_ms_;
 };
 
 }  // namespace tidegate::bridge

@@ -44,7 +44,7 @@ TEST_F(record_times_test, what_was_refused_is_corrected_to_what_was_taken) {
   times.refused(in_error);
   EXPECT_EQ(times.corrected(in_error), good);
   EXPECT_EQ(times.corrected(in_error + 1), good);
-  EXPECT_EQ(times.corrected(in_error - 1), std::nullopt);
+  EXPECT_EQ(times.corrected(good + 3'600'000), std::nullopt);
   times.refused(10'000);
   EXPECT_EQ(times.corrected(9'999), good);
   EXPECT_EQ(times.corrected(good), std::nullopt);
@@ -55,7 +55,24 @@ TEST_F(record_times_test, a_refusal_for_being_ahead_ends_when_the_time_has_come)
   times.refused(soon);  // a destination that is stricter than our bounds
   EXPECT_EQ(times.corrected(soon), now());
   clock.advance(minutes(20));
+  times.accepted(now());
   EXPECT_EQ(times.corrected(soon), std::nullopt);
+}
+
+// A destination that takes what is a day old at most, after three days without a link.
+TEST_F(record_times_test, a_strict_bound_behind_is_found_in_a_few_refusals) {
+  times.accepted(now(-hours(80)));
+  int refusals = 0;
+  for (milliseconds age = hours(72); age >= hours(0); age -= minutes(1)) {
+    const std::int64_t time = times.corrected(now(-age)).value_or(now(-age));
+    if (time >= now(-hours(24))) continue;
+    ++refusals;
+    times.refused(now(-age));
+    ASSERT_EQ(times.corrected(now(-age)), now());
+  }
+  EXPECT_GT(refusals, 0);
+  EXPECT_LT(refusals, 20);
+  EXPECT_EQ(times.corrected(now(-hours(12))), std::nullopt);
 }
 
 }  // namespace

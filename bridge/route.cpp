@@ -52,6 +52,10 @@ void route::source_lost() {
 void route::source_missing(const std::string& reason) {
   if (last_error_ != reason) log::warning("route {}: {}", settings_.name, reason);
   last_error_ = reason;
+  // Where another bridge does this work, nothing of ours may still arrive.
+  if (stage_ == stage::waiting) return;
+  close_sink();
+  stage_ = stage::waiting;
 }
 
 // The sink has one queue for all: the first to be asked takes turns.
@@ -59,6 +63,10 @@ void route::pump() {
   const std::size_t count = lanes_.size();
   for (std::size_t i = 0; i < count; ++i) lanes_[(first_ + i) % count].forward->pump();
   if (count > 0) first_ = (first_ + 1) % count;
+  const auto needs_fresh_sink = [](const lane& each) { return each.forward->needs_fresh_sink(); };
+  if (stage_ != stage::open || std::none_of(lanes_.begin(), lanes_.end(), needs_fresh_sink)) return;
+  close_sink();
+  open_sink();
 }
 
 // -------------------------------------------------------------------------------------------------------- the sink

@@ -10,9 +10,6 @@ namespace {
 
 using testing::ElementsAre;
 
-const identity log_a{"gateway", "incarnation-a", "topic-id"};
-const identity log_b{"gateway", "incarnation-b", "topic-id"};
-
 struct route_test : testing::Test {
   std::vector<std::string> log;
   manual_clock clock;
@@ -176,6 +173,31 @@ TEST_F(route_test, opens_its_sink_anew_for_a_new_log) {
   EXPECT_EQ(sink->opens.size(), 2u);
   route.confirmed(0, 0, {0, 0});
   EXPECT_EQ(route.status().partitions[0].counters.confirmed_records, 0u);
+}
+
+// Another bridge has the lease: nothing of ours may arrive while it works.
+TEST_F(route_test, closes_its_sink_while_it_may_not_work) {
+  run(2);
+  route.source_lost();
+  route.source_missing("'bridge/r' is held by another");
+  route.source_missing("'bridge/r' is held by another");
+  EXPECT_EQ(sink->closes, 1);
+  EXPECT_EQ(route.status().state, "waiting for the broker");
+  EXPECT_EQ(route.status().last_error, "'bridge/r' is held by another");
+  route.tick();
+  EXPECT_EQ(sink->opens.size(), 1u);
+  route.source_up(log_a, 1);
+  EXPECT_EQ(sink->opens.size(), 2u);
+}
+
+TEST_F(route_test, opens_another_sink_where_a_cursor_was_moved) {
+  run(2);
+  route.source_lost();
+  route.source_up(log_a, 1);
+  route.at(0).loaded(stored_cursor{90, encode_metadata({"incarnation-a", "topic-id", 90, 90, {}})});
+  route.pump();
+  EXPECT_EQ(sink->closes, 1);
+  EXPECT_EQ(sink->opens.size(), 2u);
 }
 
 TEST_F(route_test, keeps_its_sink_when_the_broker_comes_back) {

@@ -1,10 +1,11 @@
-// For tests: a source and a sink that do nothing but write down what they are asked, and a forwarder's fixed settings.
+// For tests: a source and a sink that do nothing but write down what they are asked, and a forwarder between them.
 #pragma once
 
 #include <deque>
 #include <string>
 #include <vector>
 
+#include "bridge/forwarder.hpp"
 #include "bridge/record_times.hpp"
 #include "bridge/sink.hpp"
 #include "bridge/source.hpp"
@@ -98,5 +99,69 @@ inline std::string batch_of(offset_range range, std::int64_t timestamp_ms = 1'00
   }
   return builder.finish();
 }
+
+inline const identity log_a{"gateway", "incarnation-a", "topic-id"};
+inline const identity log_b{"gateway", "incarnation-b", "topic-id"};
+
+// A forwarder between the two, driven in small verbs.
+struct driven_forwarder {
+  std::vector<std::string> log;
+  scripted_source source{log};
+  scripted_sink sink{log};
+  manual_clock clock;
+  forwarder forward{{"route", "topic", 0, 100, milliseconds(1'000)}, source, sink, clock};
+
+  void start(std::optional<stored_cursor> stored = std::nullopt, recovery found = {{}, {{0, 50}}}) {
+    forward.source_up(log_a);
+    forward.pump();
+    forward.loaded(stored);
+    forward.sink_up(pace::normal);
+    forward.pump();
+    recover(std::move(found));
+  }
+  void recover(recovery found) {
+    forward.recovered(sink.recoveries.back().ticket, std::move(found));
+    forward.pump();
+  }
+  void fetched(offset_range range, offset_t high_watermark) {
+    forward.fetched(source.fetches.back().ticket, {false, 0, high_watermark, batch_of(range)});
+    forward.pump();
+  }
+  void out_of_range(offset_t log_start, offset_t high_watermark) {
+    forward.fetched(source.fetches.back().ticket, {true, log_start, high_watermark, {}});
+    forward.pump();
+  }
+  void stored() {
+    forward.stored();
+    forward.pump();
+  }
+  void confirm(offset_range range, std::int64_t first_destination) {
+    for (offset_t offset = range.begin; offset < range.end; ++offset)
+      forward.confirmed(offset, {0, first_destination++});
+    forward.pump();
+  }
+  void pass(milliseconds time) {
+    clock.advance(time);
+    forward.pump();
+  }
+  cursor last_stored() const {
+    return decode_cursor(source.stores.back().offset, source.stores.back().metadata).value();
+  }
+  // The sink that was asked for.
+  void renew_sink() {
+    TIDEGATE_EXPECT(forward.needs_fresh_sink());
+    forward.sink_lost();
+    forward.sink_up(pace::normal);
+    forward.pump();
+  }
+  // The broker comes back, and has this cursor.
+  void come_back(const std::optional<stored_cursor>& found) {
+    forward.source_up(log_a);
+    forward.pump();
+    forward.loaded(found);
+    forward.pump();
+  }
+  stored_cursor last_stored_raw() const { return {source.stores.back().offset, source.stores.back().metadata}; }
+};
 
 }  // namespace tidegate::bridge
