@@ -82,6 +82,11 @@ result<std::string> from_lz4(std::string_view in, std::size_t bytes_max) {
 
 result<std::string> from_zstd(std::string_view in, std::size_t bytes_max) {
   const std::unique_ptr<ZSTD_DCtx, std::size_t (*)(ZSTD_DCtx*)> context(ZSTD_createDCtx(), ZSTD_freeDCtx);
+  // A frame may ask for a window far larger than what it turns into.
+  constexpr int window_log_max = 24;
+  if (!context || ZSTD_isError(ZSTD_DCtx_setParameter(context.get(), ZSTD_d_windowLogMax, window_log_max)) != 0) {
+    return malformed(codec::zstd);
+  }
   ZSTD_inBuffer from{in.data(), in.size(), 0};
   bool is_over = false;
   return gathered(bytes_max, [&](char* to, std::size_t room) -> result<std::size_t> {
