@@ -1,9 +1,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <limits>
 
+#include "broker/base/limits.hpp"
+#include "broker/model/compression.hpp"
 #include "broker/model/record_batch.hpp"
 #include "client/tool/command.hpp"
 #include "client/tool/partitions.hpp"
@@ -20,8 +21,6 @@ namespace {
 // Long polls end by themselves now and then, far inside the request's own timeout.
 constexpr std::chrono::seconds poll_time{10};
 constexpr std::chrono::seconds commit_interval{1};
-
-constexpr std::array<std::string_view, 8> codecs{"none", "gzip", "snappy", "lz4", "zstd", "5", "6", "7"};
 
 class reading {
  public:
@@ -140,12 +139,9 @@ void reading::show_batch(position& at, const batch_view& batch) {
   const offset_t behind = batch.last_offset + 1;
   bool skipped = false;
   if (!crc_matches(batch)) skipped = passed_over(at, batch, "the batch is damaged, its CRC does not match");
-  if (!skipped && batch.compressed()) {
-    skipped = passed_over(
-        at, batch,
-        fmt::format("the batch is compressed with {}, which this tool does not decode", codecs[batch.attributes & 7]));
-  }
-  record_reader reader(batch);
+  const auto records = skipped ? std::string() : decompress(batch, limits::opened_batch_bytes);
+  if (!records) skipped = passed_over(at, batch, records.error().text);
+  record_reader reader(records ? opened(batch, *records) : batch);
   record_view record;
   while (!skipped && !enough() && reader.next(record)) {
     if (record.offset < at.next || record.offset >= at.end) continue;
