@@ -248,8 +248,12 @@ class broker {
   void lose(std::string_view topic, stream_id stream, offset_range damaged);
   // The partition is about to be deleted: a loss record of what groups that read it had still to read.
   void lose_unread(const topic_definition& topic, std::uint32_t number, const partition& partition);
-  // By the slowest group of a protected name; none: no group of the name has committed an offset there.
-  std::optional<offset_t> read_by(const partition& partition, std::string_view name) const;
+  // The slowest group that a protected name stands for; none: none of them has committed an offset there.
+  struct group_offset {
+    std::string_view group;
+    offset_t offset = 0;
+  };
+  std::optional<group_offset> slowest_of(const partition& partition, std::string_view name) const;
   // In words: which protected group the partition keeps what it holds for; empty: for none.
   std::string kept_for(const topic_definition& topic, const partition& partition) const;
   void tell_unmatched_protect(const topic& topic) const;

@@ -9,20 +9,23 @@
 
 namespace tidegate::core {
 
-std::optional<offset_t> broker::read_by(const partition& partition, std::string_view name) const {
-  return store::lowest_committed(cursors_, store::cursor_key(partition.stream, ""), name,
-                                 [](const store::cursor_state& state) { return state.offset; });
+std::optional<broker::group_offset> broker::slowest_of(const partition& partition, std::string_view name) const {
+  const std::string prefix = store::cursor_key(partition.stream, "");
+  const auto found =
+      store::slowest_group(cursors_, prefix, name, [](const store::cursor_state& state) { return state.offset; });
+  if (found == cursors_.end()) return std::nullopt;
+  return group_offset{std::string_view(found->first).substr(prefix.size()), found->second.offset};
 }
 
 std::string broker::kept_for(const topic_definition& topic, const partition& partition) const {
   std::string slowest;
   offset_t lowest = partition.next;
   for (const std::string& name : topic.protect) {
-    const auto at = read_by(partition, name);
-    if (!at) return fmt::format("for group '{0}' or '{0}/...', which has committed no offset yet", name);
-    if (*at >= lowest) continue;
-    lowest = *at;
-    slowest = fmt::format("for protected group '{}', which stands at offset {}", name, *at);
+    const auto found = slowest_of(partition, name);
+    if (!found) return fmt::format("for group '{0}' or '{0}/...', which has committed no offset yet", name);
+    if (found->offset >= lowest) continue;
+    lowest = found->offset;
+    slowest = fmt::format("for protected group '{}', which stands at offset {}", found->group, found->offset);
   }
   return slowest;
 }
@@ -30,7 +33,7 @@ std::string broker::kept_for(const topic_definition& topic, const partition& par
 std::vector<std::string> broker::unmatched_protect(const topic& topic) const {
   std::vector<std::string> unmatched;
   for (const std::string& name : topic.definition().protect) {
-    const auto is_carried = [&](const partition& partition) { return read_by(partition, name).has_value(); };
+    const auto is_carried = [&](const partition& partition) { return slowest_of(partition, name).has_value(); };
     if (std::none_of(topic.partitions().begin(), topic.partitions().end(), is_carried)) unmatched.push_back(name);
   }
   return unmatched;
@@ -69,7 +72,7 @@ offset_t broker::unread_from(const topic_definition& topic, const partition& par
     unread = std::min(unread, at->second.offset);
   }
   for (const std::string& name : topic.protect) {
-    if (!read_by(partition, name)) unread = log_start;
+    if (!slowest_of(partition, name)) unread = log_start;
   }
   return std::max(unread, log_start);
 }
@@ -85,6 +88,9 @@ void broker::lose_unread(const topic_definition& topic, std::uint32_t number, co
                           unread.end,
                           unread.size()};
   lost.unread = lost.records;
+  const auto* const stream = store_.read().find(partition.stream);
+  const std::uint64_t held = stream == nullptr ? 0 : stream->end - stream->log_start;
+  if (held > 0) lost.bytes = stream->bytes / held * lost.records;  // about
   store_.open_group().lose(std::move(lost));
 }
 

@@ -133,7 +133,7 @@ TEST_F(topic_identity, the_slowest_group_under_a_protected_name_counts_also_afte
   while (broker_.try_publish("amq.topic", "k", body)) broker_.commit();
   EXPECT_LE(broker_->range("log", 0)->log_start, 10u);
   EXPECT_THAT(broker_.try_publish("amq.topic", "k", body).error().text,
-              HasSubstr("'bridge', which stands at offset 10"));
+              HasSubstr("'bridge/slow', which stands at offset 10"));
 }
 
 TEST_F(topic_identity, a_protected_name_that_no_group_carries_is_named) {

@@ -41,6 +41,7 @@ void losses::note(const loss_record& record, milliseconds lifetime, commit_numbe
   }
   set_dirty(open.number, open.record, commit);
   changed_[open.number] = open.record;
+  if (record.reason == loss_reason::deleted) close(record.stream);
 }
 
 std::map<loss_number, loss_record> losses::take_changed() { return std::exchange(changed_, {}); }

@@ -24,10 +24,13 @@ class losses {
   // `record` tells one drop; the store was so old when it happened.
   void note(const loss_record& record, milliseconds lifetime, commit_number commit);
 
+  // The stream is dropped: none of its rows grows any more.
+  void close(stream_id stream) { open_.erase(stream); }
+
   // Rows that changed since this was asked last.
   std::map<loss_number, loss_record> take_changed();
 
-  // The oldest commit in whose blob alone something stands; 0 = none.
+  // The oldest commit that holds a row which is not in the table yet; 0 = none.
   commit_number dirty_since() const { return dirty_since_; }
   // Into the table: what only the blobs up to that commit hold. Erases the oldest rows above `rows_max`.
   void put(lmdb::txn& txn, lmdb::table table, commit_number through, std::uint64_t rows_max);

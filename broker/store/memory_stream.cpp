@@ -221,8 +221,8 @@ offset_t memory_stream::head_end() const { return batches_.empty() ? view_.end :
 offset_t memory_stream::read_by_protected() const {
   offset_t read = limits_.protect.empty() ? view_.log_start : view_.end;
   for (const std::string& group : limits_.protect) {
-    const auto committed = lowest_committed(cursors_, {}, group, [](offset_t offset) { return offset; });
-    read = std::min(read, committed.value_or(0));
+    const auto slowest = slowest_group(cursors_, {}, group, [](offset_t offset) { return offset; });
+    read = std::min(read, slowest == cursors_.end() ? offset_t{0} : slowest->second);
   }
   return std::max(read, view_.log_start);
 }

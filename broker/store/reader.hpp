@@ -38,7 +38,7 @@ class reader {
   result<void> scan(stream_id stream, offset_t from, const batch_taker& take, const damage_taker& damage) const;
 
   // The first durable offset whose timestamp is not below `timestamp_ms`, whatever the order of the times; the end if
-  // there is none. Reads the stream up to there.
+  // there is none. Reads the stream from its start to that offset.
   result<offset_t> find_time(stream_id stream, std::int64_t timestamp_ms) const;
 
   // The loss ledger's rows above the number `after`, the lowest numbers of them, `rows_max` at most, as one read

@@ -136,9 +136,10 @@ offset_t writer::read_by_protected(const lmdb::txn& txn, stream_id id, const str
 
 // Rows of the table count where nothing newer is in the journal.
 offset_t writer::read_by(const lmdb::txn& txn, stream_id id, const std::string& name) const {
-  const auto newer = lowest_committed(books_.dirty_cursors, cursor_key(id, ""), name,
-                                      [](const auto& entry) { return entry.state.offset; });
-  std::optional<offset_t> lowest = newer;
+  std::optional<offset_t> lowest;
+  const auto newer = slowest_group(books_.dirty_cursors, cursor_key(id, ""), name,
+                                   [](const auto& entry) { return entry.state.offset; });
+  if (newer != books_.dirty_cursors.end()) lowest = newer->second.state.offset;
   const auto take = [&](const lmdb::entry& row) {
     if (books_.dirty_cursors.contains(std::string(row.key))) return;
     const offset_t offset = decode_cursor(unsealed_or_fail(tables_.state, row)).offset;

@@ -212,6 +212,7 @@ void writer::change_stream(lmdb::txn& txn, const stream_change& change) {
       books_.streams_to_free.erase(change.stream);
       books_.dropped.insert(change.stream);
       erase_cursors(txn, change.stream);
+      books_.losses.close(change.stream);
       std::erase(touched_, change.stream);
       dropped_now_.push_back(change.stream);
       return;

@@ -55,7 +55,7 @@ struct commit_result {
   bool work_left = false;      // chunks to free remain: another commit is welcome, even an empty one
   std::vector<stream_update> streams;
   std::map<loss_number, loss_record> losses;  // new, or grown
-  commit_number losses_since = 0;             // the oldest commit in whose blob alone a loss stands; 0 = none
+  commit_number losses_since = 0;             // oldest commit with a row that is not in the table; 0 = none
   std::uint64_t journal_bytes = 0;
   std::uint64_t bytes_written = 0;  // payload handed to LMDB; 0 = there was nothing to commit
   lmdb::page_use pages;

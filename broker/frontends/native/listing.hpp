@@ -20,7 +20,7 @@ struct listing_page {
 };
 
 // Rows come in the order of their names or numbers, so what comes and goes between pages moves no other row. Errors: no
-// such kind, or a place that is none of it.
+// such kind, or a place that is not of that list.
 result<listing_page> listing(const listing_request& request, front_end& front_end);
 
 }  // namespace tidegate::native
