@@ -1,6 +1,7 @@
 #include "bridge/record_stream.hpp"
 
-#include <fmt/format.h>
+#include "broker/base/limits.hpp"
+#include "broker/model/compression.hpp"
 
 namespace tidegate::bridge {
 
@@ -38,12 +39,18 @@ bool record_stream::open_batch() {
   record_.offset = batch_.base_offset;
   if (!crc_matches(batch_)) {
     unreadable_ = {{batch_.base_offset, batch_.last_offset + 1}, "its checksum is wrong"};
-  } else if (batch_.compressed()) {
-    unreadable_ = {{batch_.base_offset, batch_.last_offset + 1},
-                   fmt::format("it is compressed (codec {})", batch_.attributes & 7)};
-  } else {
-    reader_.emplace(batch_);
+    return true;
   }
+  if (batch_.compressed()) {
+    auto records = decompress(batch_, limits::opened_batch_bytes);
+    if (!records) {
+      unreadable_ = {{batch_.base_offset, batch_.last_offset + 1}, records.error().text};
+      return true;
+    }
+    decompressed_ = std::make_unique<const std::string>(std::move(*records));
+    batch_ = opened(batch_, *decompressed_);
+  }
+  reader_.emplace(batch_);
   return true;
 }
 

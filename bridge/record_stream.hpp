@@ -23,7 +23,7 @@ class record_stream {
   // The record that is next; null at the end, and while there is an unreadable range to be taken.
   const record_view* front();
   void pop();
-  // A batch that was passed over because its checksum is wrong or it is compressed.
+  // A batch that was passed over because its checksum is wrong or it does not decode.
   std::optional<unreadable_range> take_unreadable();
   bool at_end();
 
@@ -33,6 +33,7 @@ class record_stream {
 
   // On the heap, so that moving the stream does not move the bytes.
   std::unique_ptr<const std::string> bytes_;
+  std::unique_ptr<const std::string> decompressed_;  // of the present batch, where it is compressed
   std::string_view rest_;
   std::optional<record_reader> reader_;
   batch_view batch_;
