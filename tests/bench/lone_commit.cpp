@@ -20,10 +20,12 @@
 
 #include "broker/base/log.hpp"
 #include "broker/store/store.hpp"
+#include "tests/bench/workplace.hpp"
 
 namespace {
 
 namespace store = tidegate::store;
+using tidegate::bench::workplace;
 using steady = std::chrono::steady_clock;
 
 constexpr std::uint64_t store_bytes = 256 << 20;
@@ -54,22 +56,6 @@ class disk {
 
  private:
   std::string path_;
-};
-
-class workplace {
- public:
-  explicit workplace(const std::filesystem::path& base) {
-    std::string name = (std::filesystem::absolute(base) / "lone-commit-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make " + name);
-    path_ = name;
-  }
-  workplace(const workplace&) = delete;
-  workplace& operator=(const workplace&) = delete;
-  ~workplace() { std::filesystem::remove_all(path_); }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
 };
 
 // One way to make a message durable.
@@ -219,7 +205,7 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   tidegate::log::set_level(tidegate::log::level::error);
   try {
-    const workplace place(directory);
+    const workplace place(directory, "lone-commit");
     std::vector<row> rows;
     rows.push_back({"store, new", std::make_unique<in_lmdb>(place.path() / "new", false)});
     rows.push_back({"store, has lived", std::make_unique<in_lmdb>(place.path() / "lived", true)});

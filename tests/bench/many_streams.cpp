@@ -20,10 +20,12 @@
 
 #include "broker/base/log.hpp"
 #include "broker/store/store.hpp"
+#include "tests/bench/workplace.hpp"
 
 namespace {
 
 namespace store = tidegate::store;
+using tidegate::bench::workplace;
 using steady = std::chrono::steady_clock;
 
 constexpr std::uint64_t store_bytes = 256 << 20;
@@ -74,23 +76,6 @@ throttle slow_disk() {
 void slow(bool on) {
   if (const throttle set = slow_disk(); set != nullptr) set(on ? 1 : 0);
 }
-
-// A directory that is gone in the end.
-class workplace {
- public:
-  explicit workplace(const std::filesystem::path& base) {
-    std::string name = (std::filesystem::absolute(base) / "many-streams-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make " + name);
-    path_ = name;
-  }
-  workplace(const workplace&) = delete;
-  workplace& operator=(const workplace&) = delete;
-  ~workplace() { std::filesystem::remove_all(path_); }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 class load {
  public:
@@ -164,7 +149,7 @@ class raw_file {
 };
 
 void measure(const settings& settings, row& row) {
-  const workplace place(settings.directory);
+  const workplace place(settings.directory, "many-streams");
   const std::size_t payload = row.messages * settings.body_bytes;
   const std::size_t commits = std::max<std::size_t>(20, static_cast<std::size_t>(settings.megabytes * 1e6) / payload);
   slow(false);
