@@ -1,11 +1,8 @@
 #include "bridge/record_stream.hpp"
 
 #include <gtest/gtest.h>
-#include <zstd.h>
 
-#include "broker/base/bytes.hpp"
-#include "broker/base/crc32c.hpp"
-#include "broker/model/compression.hpp"
+#include "broker/model/compressed_batch.hpp"
 
 namespace tidegate::bridge {
 namespace {
@@ -51,18 +48,6 @@ TEST(record_stream, tells_a_damaged_batch_and_goes_on_behind_it) {
   EXPECT_FALSE(stream.at_end());
   EXPECT_EQ(stream.take_unreadable()->range, (offset_range{3, 5}));
   EXPECT_EQ(offsets_of(stream), (std::vector<offset_t>{5}));
-}
-
-// As a producer sends it that compresses.
-std::string zstd_compressed(std::string batch) {
-  const std::string_view records = std::string_view(batch).substr(record_batch_header_bytes);
-  std::string packed(ZSTD_compressBound(records.size()), '\0');
-  packed.resize(ZSTD_compress(packed.data(), packed.size(), records.data(), records.size(), 1));
-  batch.replace(record_batch_header_bytes, std::string::npos, packed);
-  store_be<std::uint32_t>(batch.data() + 8, static_cast<std::uint32_t>(batch.size() - 12));
-  store_be<std::uint16_t>(batch.data() + 21, static_cast<std::uint16_t>(codec::zstd));
-  store_be<std::uint32_t>(batch.data() + 17, crc32c(std::string_view(batch).substr(21)));
-  return batch;
 }
 
 TEST(record_stream, opens_compressed_batches) {

@@ -2,14 +2,11 @@
 #include "broker/store/reader.hpp"
 
 #include <gmock/gmock.h>
-#include <zstd.h>
 
 #include <algorithm>
 #include <random>
 
-#include "broker/base/bytes.hpp"
-#include "broker/base/crc32c.hpp"
-#include "broker/model/compression.hpp"
+#include "broker/model/compressed_batch.hpp"
 #include "broker/store/scratch_store.hpp"
 
 namespace tidegate::store {
@@ -155,18 +152,6 @@ TEST(reader, find_time_is_exact) {
       ASSERT_EQ(*found, found_by_scan(store, id, wanted)) << round << " " << wanted;
     }
   }
-}
-
-// The same batch as a producer sends it that compresses.
-std::string zstd_compressed(std::string batch) {
-  const std::string_view records = std::string_view(batch).substr(record_batch_header_bytes);
-  std::string packed(ZSTD_compressBound(records.size()), '\0');
-  packed.resize(ZSTD_compress(packed.data(), packed.size(), records.data(), records.size(), 1));
-  batch.replace(record_batch_header_bytes, std::string::npos, packed);
-  store_be<std::uint32_t>(batch.data() + 8, static_cast<std::uint32_t>(batch.size() - 12));
-  store_be<std::uint16_t>(batch.data() + 21, static_cast<std::uint16_t>(codec::zstd));
-  store_be<std::uint32_t>(batch.data() + 17, crc32c(std::string_view(batch).substr(21)));
-  return batch;
 }
 
 // Producers' own times in any order, compressed or not, against a plain list; in chunks, in the journal, and over a
