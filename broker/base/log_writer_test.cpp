@@ -66,8 +66,8 @@ class writers : public testing::Test {
     }
     ::fcntl(ends_[1], F_SETFL, flags);
   }
-  // Lines that differ, more than the pipe and the writer's memory hold. The writer's thread stands at the first when the
-  // others come, so there is one gap, however busy the machine is.
+  // Lines that differ, more than the pipe and the writer's memory hold. The writer's thread stands at the first when
+  // the others come, so there is one gap, however busy the machine is.
   void overflow(writer& writer) {
     fill_pipe();
     writer.put(level::info, "line 0 x");

@@ -185,7 +185,7 @@ result<void> broker::check_overflow(const topic& topic, const partition& partiti
   const std::uint64_t coming = bound.durability.is_memory() ? store_.memory_bytes_on_their_way(partition.stream)
                                                             : partition.on_their_way.sum(group_number_);
   const std::uint64_t held = (stream == nullptr ? 0 : stream->bytes) + coming;
-  const bool fits = held + bytes + store::roll_up_bytes <= bound.retention_bytes;
+  const bool fits = held + bytes + store::roll_up_growth_bytes_max <= bound.retention_bytes;
   const bool is_counted =
       bound.retention_records == 0 || partition.next - log_start + records <= bound.retention_records;
   if (fits && is_counted) return {};

@@ -18,7 +18,7 @@ constexpr std::uint64_t store_bytes_min = 64ull << 20;
 // LMDB on 32-bit systems maps the file into an address space that has room for little more.
 constexpr std::uint64_t store_bytes_max_32_bit = 1ull << 30;
 constexpr std::uint64_t store_bytes_limit = sizeof(void*) == 4 ? store_bytes_max_32_bit : 1ull << 44;
-constexpr std::uint64_t journal_bytes_min = 1ull << 20;
+constexpr std::uint64_t journal_bytes_min = 4ull << 20;
 constexpr std::uint64_t memory_bytes_limit = sizeof(void*) == 4 ? 1ull << 30 : 1ull << 40;
 constexpr std::uint64_t budget_bytes_min = 1ull << 20;
 constexpr std::uint64_t budget_bytes_limit = 1ull << 44;

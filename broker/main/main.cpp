@@ -29,6 +29,7 @@ constexpr const char* footer =
     "  /etc/tidegate/broker.toml   configuration, unless --config says otherwise;\n"
     "                              tidegate-broker.example.toml lists every key with its default\n"
     "  <store.path>/data.mdb       the store, of store.bytes_max bytes from the first start on\n"
+    "  <store.path>/journal.ring   its journal, of store.journal_bytes_max bytes\n"
     "\n"
     "Exit codes:\n"
     "  0  stopped when asked, or the configuration is good\n"

@@ -6,6 +6,8 @@
 #include "broker/base/log.hpp"
 #include "broker/store/blob.hpp"
 #include "broker/store/chunk.hpp"
+#include "broker/store/chunk_rows.hpp"
+#include "broker/store/fields.hpp"
 #include "broker/store/rows.hpp"
 
 namespace tidegate::store {
@@ -51,7 +53,7 @@ class state_reader {
     switch (key.front()) {
       case state_stream: {
         const checkpoint checkpoint = decode_checkpoint(value);
-        books_.last_commit = std::max(books_.last_commit, checkpoint.commit);
+        newest_commit_ = std::max(newest_commit_, checkpoint.commit);
         books_.streams[stream_of_key(key)] = ledger_of(checkpoint);
         return;
       }
@@ -65,6 +67,9 @@ class state_reader {
       default: throw store_damaged("the store is damaged: a state row of unknown kind");
     }
   }
+
+  // The newest commit that a row names.
+  commit_number newest_commit() const { return newest_commit_; }
 
   void finish() {
     for (const auto& [key, value] : blocks_) {
@@ -80,19 +85,24 @@ class state_reader {
  private:
   books& books_;
   contents* contents_;
+  commit_number newest_commit_ = 0;
   std::vector<std::pair<std::string_view, std::string_view>> blocks_;
 };
 
-// Applies the journal, oldest first. What a checkpoint already has is skipped.
+void erase_cursors(contents& contents, stream_id id) {
+  const std::string prefix = cursor_key(id, "");
+  std::erase_if(contents.cursors, [&](const auto& cursor) { return cursor.first.starts_with(prefix); });
+}
+
+// Applies the journal, oldest first. What a checkpoint already has is skipped, and so is what concerns a stream that is
+// dropped later in the journal: its row, and with it its checkpoint, may be gone already.
 class journal_reader {
  public:
+  void skip(stream_id id) { dropped_later_.insert(id); }
+
   journal_reader(books& books, contents* contents) : books_(books), contents_(contents) {
-    visitor_.head = [this](const blob_head& head) {
-      sequence_.take(key_, head);
-      books_.time = head.time;
-    };
-    visitor_.append = [this](stream_id id, std::string_view batch, blob_writer::place place) {
-      append(id, batch, place);
+    visitor_.append = [this](stream_id id, std::string_view batch, std::uint32_t position) {
+      append(id, batch, position);
     };
     visitor_.acked = [this](stream_id id, offset_range range) {
       if (auto* ledger = newer(id)) ledger->ack(range);
@@ -106,74 +116,100 @@ class journal_reader {
     visitor_.held = [this](stream_id id, std::uint64_t bytes) {
       if (auto* ledger = newer(id)) ledger->held_bytes = bytes;
     };
-    visitor_.cursor = [this](stream_id id, std::string_view group, cursor_state cursor) {
-      this->cursor(id, group, cursor);
+    visitor_.fact = [this](std::string_view name, std::optional<std::string_view> value) { fact(name, value); };
+    visitor_.created = [this](stream_id id, stream_kind kind, bool in_memory) {
+      books_.next_stream = std::max(books_.next_stream, static_cast<std::uint32_t>(id) + 1);
+      if (!dropped_later_.contains(id)) add_stream(books_, id, kind, in_memory, head_.commit);
     };
-    visitor_.producer = [this](std::string_view name, std::optional<producer_state> state) { producer(name, state); };
+    visitor_.dropped = [this](stream_id id) {
+      drop_stream(books_, id, head_.commit);
+      if (contents_ != nullptr) erase_cursors(*contents_, id);
+    };
+    visitor_.reserved = [this](stream_id id, offset_t end, const drop_totals& dropped) {
+      if (auto* ledger = newer(id)) reserve_offsets(*ledger, end, dropped);
+    };
     visitor_.age_marked = [this](stream_id id, const age_mark& mark) {
       if (auto* ledger = newer(id)) ledger->age_marks.push_back(mark);
     };
     visitor_.lost = [this](loss_number number, const loss_record& record, const drop_totals& totals) {
-      books_.losses.found(number, record, commit_);
+      books_.losses.found(number, record, head_.commit);
       if (auto* ledger = newer(record.stream)) ledger->dropped = totals;
     };
   }
 
-  void read(std::string_view key, std::string_view blob) {
-    key_ = key;
-    commit_ = commit_of_journal_key(key);
-    if (books_.journal_head == 0) books_.journal_head = commit_;
-    books_.last_commit = std::max(books_.last_commit, commit_);
-    books_.journal_bytes += blob.size();
+  void read(std::string_view blob, const blob_head& head) {
+    head_ = head;
+    if (head.time.lifetime >= books_.time.lifetime) books_.time = head.time;
+    books_.last_commit = head.commit;
     visit_blob(blob, visitor_);
-  }
-
-  void finish() const {
-    const std::string text = sequence_.complaint();
-    if (!text.empty()) throw store_damaged("the store is damaged: " + text);
-    if (books_.last_commit == sequence_.last_commit()) return;
-    throw store_damaged(
-        fmt::format("the store is damaged: the journal ends with commit {}, and a stream was written in {}",
-                    sequence_.last_commit(), books_.last_commit));
   }
 
  private:
   stream_ledger* newer(stream_id id) {
     const auto found = books_.streams.find(id);
-    if (found == books_.streams.end() || commit_ <= found->second.checkpointed) return nullptr;
-    mark_dirty(books_, id, found->second, commit_);
+    const bool is_known = found != books_.streams.end() && !dropped_later_.contains(id);
+    if (!is_known || head_.commit <= found->second.checkpointed) return nullptr;
+    mark_dirty(books_, id, found->second, head_.commit);
     return &found->second;
   }
 
-  void append(stream_id id, std::string_view bytes, blob_writer::place place) {
+  void append(stream_id id, std::string_view bytes, std::uint32_t position) {
     auto* const ledger = newer(id);
     if (ledger == nullptr) return;
     const auto batch = read_batch(bytes);
     if (!batch) throw store_damaged("the store is damaged: " + batch.error().text);
     if (batch->base_offset != ledger->next) throw store_damaged("the store is damaged: a stream's journal has a gap");
-    ledger->add_segment(segment_of(*batch, commit_, place));
+    ledger->add_segment(segment_of(*batch, head_.commit, head_.position + position));
   }
 
-  void cursor(stream_id id, std::string_view group, const cursor_state& state) {
-    if (!books_.streams.contains(id)) return;
-    std::string key = cursor_key(id, group);
-    if (contents_ != nullptr) contents_->cursors[key] = state;
-    set_cursor(books_, std::move(key), state, commit_);
+  void fact(std::string_view name, std::optional<std::string_view> value) {
+    const bool is_of_stream = space_of(name) == fact_space::committed_offset;
+    if (is_of_stream && name.size() < stream_key_bytes) throw store_damaged("the store is damaged: a fact's name");
+    if (is_of_stream && !books_.streams.contains(stream_of_key(name))) return;
+    if (contents_ != nullptr) note(name, value);
+    set_fact(books_, name, value ? std::optional(std::string(*value)) : std::nullopt, head_.commit);
   }
 
-  void producer(std::string_view name, const std::optional<producer_state>& state) {
-    if (contents_ != nullptr && state) contents_->producers[std::string(name)] = *state;
-    if (contents_ != nullptr && !state) contents_->producers.erase(std::string(name));
-    set_producer(books_, name, state, commit_);
+  void note(std::string_view name, std::optional<std::string_view> value) {
+    const std::string key(name.substr(1));
+    switch (space_of(name)) {
+      case fact_space::committed_offset:
+        if (value) contents_->cursors[std::string(name)] = decode_cursor(*value);
+        if (!value) contents_->cursors.erase(std::string(name));
+        return;
+      case fact_space::producer:
+        if (value) contents_->producers[key] = decode_producer(*value);
+        if (!value) contents_->producers.erase(key);
+        return;
+      case fact_space::definition:
+        if (value) contents_->definitions[key] = *value;
+        if (!value) contents_->definitions.erase(key);
+        return;
+      case fact_space::store: return;
+    }
+    throw store_damaged("the store is damaged: a fact of unknown kind");
   }
 
   books& books_;
   contents* contents_;
   blob_visitor visitor_;
-  journal_sequence sequence_;
-  std::string_view key_;  // of the blob that is read
-  commit_number commit_ = 0;
+  blob_head head_;
+  std::set<stream_id> dropped_later_;
 };
+
+// A log gives up chunks at once, and they are freed later.
+void give_up_left_overs(const lmdb::txn& txn, const tables& tables, stream_id id, stream_ledger& ledger) {
+  if (ledger.kind != stream_kind::log) return;
+  chunk_cursor chunks(txn, tables.chunk);
+  chunks.seek(id, 0);
+  while (const auto last = chunks.last_offset_in(id)) {
+    ledger.first_chunk_last = last;
+    if (*last >= ledger.log_start) return;
+    const std::uint64_t bytes = chunks.bytes();
+    chunks.next();
+    ledger.give_up_chunk(bytes, chunks.last_offset_in(id));
+  }
+}
 
 // One look a stream, however many chunks it has. Where freeing was cut short by the end of a process there are chunks
 // below a log start, and of streams that are no more.
@@ -189,15 +225,21 @@ void find_chunks(const lmdb::txn& txn, const tables& tables, books& books) {
     const auto stream = books.streams.find(place.stream);
     if (stream != books.streams.end()) {
       stream->second.first_chunk_last = place.last_offset;
-      if (place.last_offset < stream->second.log_start) books.streams_to_free.insert(place.stream);
+      if (place.last_offset < stream->second.log_start) {
+        books.streams_to_free.insert(place.stream);
+        give_up_left_overs(txn, tables, place.stream, stream->second);
+      }
     } else if (is_in_place(place, row->value)) {
-      books.dropped.insert(place.stream);
+      books.orphans.insert(place.stream);
     } else {  // another stream's, under a damaged key: its readers tell that it is missing
       log::error("the store is damaged: {} belongs elsewhere", row_name("chunk", row->key));
     }
     row = cursor.seek(chunk_key(place.stream, ~offset_t{0}, ~std::uint16_t{0}));
   }
-  for (auto& [id, ledger] : books.streams) ledger.set_first_chunk(ledger.first_chunk_last);
+  for (auto& [id, ledger] : books.streams) {
+    const bool has_none = !ledger.first_chunk_last && ledger.given_up_bytes == 0;
+    if (has_none) ledger.set_first_chunk(std::nullopt);
+  }
 }
 
 // A damaged number must not be gone on from. That it is damaged is told to those who read the ledger.
@@ -229,8 +271,8 @@ tables open_tables(lmdb::env& env) {
         "the file in the store's directory is another program's LMDB file; set store.path to a "
         "directory of its own");
   }
-  const tables tables{env.open_table(txn, "journal"), env.open_table(txn, "chunk"), env.open_table(txn, "state"),
-                      env.open_table(txn, "catalog"), env.open_table(txn, "loss"),  env.open_table(txn, "meta")};
+  const tables tables{env.open_table(txn, "chunk"), env.open_table(txn, "state"), env.open_table(txn, "catalog"),
+                      env.open_table(txn, "loss"), env.open_table(txn, "meta")};
   txn.commit();
   return tables;
 }
@@ -250,6 +292,48 @@ void check_format(const lmdb::txn& txn, const tables& tables, const std::filesys
                                                : "use the version that wrote it, or start with an empty directory"));
 }
 
+void check_pair(const ring& journal, const journal_row& row, const std::filesystem::path& directory) {
+  const bool is_other = journal.id() != row.ring;
+  if (!is_other && (journal.generation() == row.generation || journal.generation() == row.generation + 1)) return;
+  throw store_damaged(fmt::format("the store is damaged: {} and {} in {} {}; put back the two that belong together",
+                                  store_file, journal_file, directory.string(),
+                                  is_other ? "are of two different stores"
+                                           : fmt::format("are of one store at different times (start {} and start {})",
+                                                         row.generation, journal.generation())));
+}
+
+std::string encode(const journal_row& row) {
+  std::string value(row.ring.data(), row.ring.size());
+  append_be(value, row.generation);
+  append_be(value, row.head.commit);
+  append_be(value, row.head.position);
+  append_be(value, row.head.crc);
+  append_be(value, row.in_tables);
+  append_time(value, row.time);
+  return value;
+}
+
+journal_row decode_journal_row(std::string_view value) {
+  byte_reader reader(value);
+  journal_row row;
+  const std::string_view ring = reader.take(row.ring.size());
+  std::copy(ring.begin(), ring.end(), row.ring.begin());
+  row.generation = reader.be<std::uint64_t>();
+  row.head.commit = reader.be<commit_number>();
+  row.head.position = reader.be<ring_position>();
+  row.head.crc = reader.be<std::uint32_t>();
+  row.in_tables = reader.be<commit_number>();
+  row.time = take_time(reader);
+  check_whole(reader, "the journal's row");
+  return row;
+}
+
+journal_row journal_row_of(const lmdb::txn& txn, const tables& tables) {
+  const auto found = get_row(txn, tables.meta, meta_journal);
+  if (!found) throw store_damaged("the store is damaged: its meta table lacks the journal's row");
+  return decode_journal_row(*found);
+}
+
 std::uint32_t next_stream_of(const lmdb::txn& txn, const tables& tables) {
   const auto found = get_row(txn, tables.meta, meta_next_stream);
   if (!found) return 1;
@@ -264,11 +348,18 @@ std::uint64_t flash_bytes_of(const lmdb::txn& txn, const tables& tables) {
   return reader.be<std::uint64_t>();
 }
 
-void put_flash_bytes(lmdb::txn& txn, const tables& tables, std::uint64_t bytes) {
+std::string encode_flash_bytes(std::uint64_t bytes) {
   std::string value;
   append_be(value, bytes);
-  put_row(txn, tables.meta, meta_flash_bytes, std::move(value));
+  return value;
 }
+
+namespace {
+
+// Of one chunk at least, which may be alone on its page.
+constexpr std::uint64_t pledge_overhead_bytes = 4'096;
+
+}  // namespace
 
 void mark_dirty(books& books, stream_id id, stream_ledger& ledger, commit_number commit) {
   if (ledger.dirty_since != 0) return;
@@ -276,16 +367,48 @@ void mark_dirty(books& books, stream_id id, stream_ledger& ledger, commit_number
   books.dirty_streams.emplace(commit, id);
 }
 
-void set_cursor(books& books, std::string key, cursor_state state, commit_number commit) {
-  auto& entry = books.dirty_cursors[std::move(key)];
-  entry = {std::move(state), entry.since == 0 ? commit : entry.since};
-  if (books.states_since == 0) books.states_since = commit;
+void set_fact(books& books, std::string_view name, std::optional<std::string> value, commit_number commit) {
+  dirty_fact& fact = books.dirty_facts[std::string(name)];
+  fact = {std::move(value), fact.since == 0 ? commit : fact.since};
+  if (books.facts_since == 0) books.facts_since = commit;
 }
 
-void set_producer(books& books, std::string_view name, std::optional<producer_state> state, commit_number commit) {
-  auto& entry = books.dirty_producers[std::string(name)];
-  entry = {state, entry.since == 0 ? commit : entry.since};
-  if (books.states_since == 0) books.states_since = commit;
+void add_stream(books& books, stream_id id, stream_kind kind, bool in_memory, commit_number commit) {
+  books.next_stream = std::max(books.next_stream, static_cast<std::uint32_t>(id) + 1);
+  const auto [stream, is_new] = books.streams.try_emplace(id);
+  if (!is_new) return;
+  stream->second.kind = kind;
+  stream->second.in_memory = in_memory;
+  mark_dirty(books, id, stream->second, commit);
+}
+
+void drop_stream(books& books, stream_id id, commit_number commit) {
+  const auto found = books.streams.find(id);
+  if (found == books.streams.end()) return;
+  books.dirty_streams.erase({found->second.dirty_since, id});
+  books.pledged_bytes -= found->second.pledged_bytes;
+  books.streams.erase(found);
+  for (auto* const set : {&books.due, &books.streams_to_free, &books.streams_to_thin, &books.over_bound}) {
+    set->erase(id);
+  }
+  books.dropped.emplace(id, commit);
+  books.losses.close(id);
+  const std::string prefix = cursor_key(id, "");
+  auto cursor = books.dirty_facts.lower_bound(prefix);
+  while (cursor != books.dirty_facts.end() && cursor->first.starts_with(prefix)) {
+    cursor = books.dirty_facts.erase(cursor);
+  }
+}
+
+void reserve_offsets(stream_ledger& ledger, offset_t end, const drop_totals& dropped) {
+  ledger.log_start = ledger.next = ledger.rolled_end = end;
+  ledger.dropped = dropped;
+}
+
+void count_pledge(books& books, stream_ledger& ledger) {
+  const std::uint64_t pledge = ledger.recent.empty() ? 0 : ledger.recent_bytes + pledge_overhead_bytes;
+  books.pledged_bytes += pledge - ledger.pledged_bytes;
+  ledger.pledged_bytes = pledge;
 }
 
 void suspect_deliveries(books& books) {
@@ -297,42 +420,43 @@ void suspect_deliveries(books& books) {
   }
 }
 
-books read_books(lmdb::env& env, const tables& tables, contents* contents) {
+books read_books(lmdb::env& env, const tables& tables, ring& journal, contents* contents) {
   books books;
   const lmdb::txn txn(env, lmdb::access::read);
   each_row(txn, tables.meta, [&](const lmdb::entry& row) {
     if (row.key != meta_format) unsealed_or_fail(tables.meta, row);
   });
+  const journal_row row = journal_row_of(txn, tables);
+  books.last_commit = row.head.commit;
+  books.time = row.time;
+  books.next_stream = books.next_stream_stored = next_stream_of(txn, tables);
   if (contents != nullptr) {
-    each_row(txn, tables.catalog, [&](const lmdb::entry& row) {
-      contents->definitions.emplace_back(row.key, unsealed_or_fail(tables.catalog, row));
+    each_row(txn, tables.catalog, [&](const lmdb::entry& entry) {
+      contents->definitions.emplace(entry.key, unsealed_or_fail(tables.catalog, entry));
     });
   }
   state_reader state(books, contents);
   each_row(txn, tables.state,
-           [&](const lmdb::entry& row) { state.read(row.key, unsealed_or_fail(tables.state, row)); });
+           [&](const lmdb::entry& entry) { state.read(entry.key, unsealed_or_fail(tables.state, entry)); });
   state.finish();
   find_newest_loss(txn, tables, books);
-  journal_reader journal(books, contents);
-  lmdb::read_ahead ahead;
-  each_row(txn, tables.journal, [&](const lmdb::entry& row) {
-    ahead.touch(row.value);
-    journal.read(row.key, row.value);
+  journal_reader reader(books, contents);
+  std::vector<std::string_view> blobs;
+  journal.read(row.head, std::max(row.in_tables, state.newest_commit()), [&](std::string_view blob, const blob_head&) {
+    blobs.push_back(blob);
+    for (const stream_id id : streams_dropped_in(blob)) reader.skip(id);
   });
-  journal.finish();
+  for (const std::string_view blob : blobs) reader.read(blob, read_blob_head(blob));
   find_chunks(txn, tables, books);
+  for (auto& [id, ledger] : books.streams) count_pledge(books, ledger);
   return books;
 }
 
-result<std::optional<batch_view>> segment_batch(const lmdb::txn& txn, const tables& tables, const segment& segment) {
-  const auto blob = txn.get(tables.journal, journal_key(segment.commit, segment.part));
-  if (!blob) return std::optional<batch_view>();
-  if (segment.position <= blob->size()) {
-    const auto batch = read_batch(blob->substr(segment.position));
-    if (batch && batch->bytes.size() == segment.size && batch->base_offset == segment.first &&
-        batch->last_offset == segment.last) {
-      return std::optional<batch_view>(*batch);
-    }
+result<batch_view> segment_batch(const ring& journal, const segment& segment) {
+  const auto batch = read_batch(journal.at(segment.position, segment.size));
+  if (batch && batch->bytes.size() == segment.size && batch->base_offset == segment.first &&
+      batch->last_offset == segment.last) {
+    return *batch;
   }
   return error{errc::invalid,
                fmt::format("the store is damaged: commit {} of the journal lost a batch", segment.commit)};

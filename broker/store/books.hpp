@@ -1,4 +1,4 @@
-// The writer's whole knowledge, read from the file at start and after an aborted transaction.
+// The writer's whole knowledge, read from the files at start and after an aborted transaction.
 #pragma once
 
 #include <filesystem>
@@ -11,46 +11,61 @@
 #include "broker/store/ledger.hpp"
 #include "broker/store/lmdb.hpp"
 #include "broker/store/losses.hpp"
+#include "broker/store/ring.hpp"
 
 namespace tidegate::store {
 
 struct tables {
-  lmdb::table journal, chunk, state, catalog, loss, meta;
+  lmdb::table chunk, state, catalog, loss, meta;
 };
 
 // Creates what is missing. Throws storage_failure when the file is another program's.
 tables open_tables(lmdb::env& env);
 
-// Something in the state table that is newer in the journal.
-template <class State>
-struct dirty_entry {
-  State state;
+// A fact that is newer in the journal than in its table.
+struct dirty_fact {
+  std::optional<std::string> value;  // none: it is gone
   commit_number since = 0;
 };
 
 struct books {
   std::map<stream_id, stream_ledger> streams;
   std::set<std::pair<commit_number, stream_id>> dirty_streams;  // by dirty_since
-  // By state table key. Only what differs from the table; an erased producer has no value.
-  std::map<std::string, dirty_entry<cursor_state>> dirty_cursors;
-  std::unordered_map<std::string, dirty_entry<std::optional<producer_state>>> dirty_producers;
-  commit_number states_since = 0;       // the oldest of these two; 0 = none
-  std::set<stream_id> streams_to_free;  // chunks below the log start remain
-  std::set<stream_id> streams_to_thin;  // queues with much that is acknowledged behind an unsettled message
-  std::set<stream_id> dropped;          // chunks of deleted streams remain
+  std::map<std::string, dirty_fact> dirty_facts;                // by name
+  commit_number facts_since = 0;                                // the oldest of them; 0 = none
+  std::map<stream_id, commit_number> dropped;  // by that commit; they may still have rows in the state table
+  std::set<stream_id> due;                     // much of them is in the journal
+  std::set<stream_id> streams_to_free;         // chunks below the log start remain
+  std::set<stream_id> streams_to_thin;         // queues with much that is acknowledged behind an unsettled message
+  std::set<stream_id> orphans;                 // chunks of deleted streams remain
+  std::set<stream_id> over_bound;              // logs that a roll-up brought over their bound
   store::losses losses;
   commit_time time;  // of the last commit
   commit_number last_commit = 0;
-  commit_number journal_head = 0;  // oldest blob's commit; 0 = no journal
-  std::uint64_t journal_bytes = 0;
+  std::uint32_t next_stream = 1;         // no stream had this id or a higher one
+  std::uint32_t next_stream_stored = 1;  // as the meta table has it
+  std::uint64_t pledged_bytes = 0;       // room in the tables for what is in the journal alone
 };
 
 // What core needs to begin with, besides the streams.
 struct contents {
-  std::vector<std::pair<std::string, std::string>> definitions;  // catalog, in key order
-  std::map<std::string, cursor_state> cursors;                   // by state table key
+  std::map<std::string, std::string> definitions;  // by catalog key
+  std::map<std::string, cursor_state> cursors;     // by state table key
   std::unordered_map<std::string, producer_state> producers;
 };
+
+// What the tables say of the journal: which ring it is, and what of it they lack.
+struct journal_row {
+  ring_id ring{};
+  std::uint64_t generation = 0;
+  ring_place head;              // the ring's, when this was written
+  commit_number in_tables = 0;  // the last commit then
+  commit_time time;             // of that one
+};
+std::string encode(const journal_row& row);
+journal_row decode_journal_row(std::string_view value);
+// Throws store_damaged where there is none.
+journal_row journal_row_of(const lmdb::txn& txn, const tables& tables);
 
 // Of a key of the state table that is about one.
 stream_id stream_of_key(std::string_view key);
@@ -59,25 +74,34 @@ stream_id stream_of_key(std::string_view key);
 // text.
 void check_format(const lmdb::txn& txn, const tables& tables, const std::filesystem::path& directory);
 
-// No stream had this id or a higher one.
+// No stream had this id or a higher one, as the tables know.
 std::uint32_t next_stream_of(const lmdb::txn& txn, const tables& tables);
 
 // Written to flash since the store was made, at the last note of it; 0 = none yet.
 std::uint64_t flash_bytes_of(const lmdb::txn& txn, const tables& tables);
-void put_flash_bytes(lmdb::txn& txn, const tables& tables, std::uint64_t bytes);
+std::string encode_flash_bytes(std::uint64_t bytes);
+
+// Throws store_damaged where ring and tables are not of one store, or one of them is older than the other.
+void check_pair(const ring& journal, const journal_row& row, const std::filesystem::path& directory);
 
 // Checkpoints first, then the journal on top. Throws storage_failure on anything that does not decode.
-books read_books(lmdb::env& env, const tables& tables, contents* contents = nullptr);
+books read_books(lmdb::env& env, const tables& tables, ring& journal, contents* contents = nullptr);
 
 void mark_dirty(books& books, stream_id id, stream_ledger& ledger, commit_number commit);
-void set_cursor(books& books, std::string key, cursor_state state, commit_number commit);
-void set_producer(books& books, std::string_view name, std::optional<producer_state> state, commit_number commit);
+void set_fact(books& books, std::string_view name, std::optional<std::string> value, commit_number commit);
+// A new stream; one that is there already stays as it is.
+void add_stream(books& books, stream_id id, stream_kind kind, bool in_memory, commit_number commit);
+void drop_stream(books& books, stream_id id, commit_number commit);
+// Of one in memory; its row is that of an empty one.
+void reserve_offsets(stream_ledger& ledger, offset_t end, const drop_totals& dropped);
+// After each change of what the journal has of the stream.
+void count_pledge(books& books, stream_ledger& ledger);
 
 // After an unclean stop: each queue's messages so far may have been delivered, and its checkpoint does not say so yet.
 void suspect_deliveries(books& books);
 
-// The segment's batch in the journal; none where the blob is gone. Its CRC is for the caller to check. Error: another
-// batch, or nothing that is one, is in its place.
-result<std::optional<batch_view>> segment_batch(const lmdb::txn& txn, const tables& tables, const segment& segment);
+// The segment's batch in the journal. Its CRC is for the caller to check. Error: another batch, or nothing that is one,
+// is in its place.
+result<batch_view> segment_batch(const ring& journal, const segment& segment);
 
 }  // namespace tidegate::store

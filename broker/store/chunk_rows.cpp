@@ -59,6 +59,16 @@ chunk_cursor::erased chunk_cursor::erase() {
   return gone;
 }
 
+std::size_t chunk_cursor::bytes() const {
+  std::size_t sum = 0;
+  lmdb::cursor rows(txn_, chunks_);
+  const auto here = place();
+  for (auto row = rows.seek(row_->key); row && place_of_chunk_key(row->key) == here; row = rows.next()) {
+    sum += row->value.size();
+  }
+  return sum;
+}
+
 std::optional<chunk_place> chunk_cursor::place() const {
   if (!row_) return std::nullopt;
   return place_of_chunk_key(row_->key);

@@ -39,6 +39,8 @@ class chunk_cursor {
   std::optional<offset_t> last_offset_in(stream_id stream) const;
   // Views last until the transaction changes something, or the cursor goes on.
   std::string_view chunk();
+  // Of all its pieces.
+  std::size_t bytes() const;
   // Asks the kernel for this row and those of its stream that come next, about `bytes` in all: they are read soon.
   // Returns the last offset of the last one's chunk.
   offset_t ask_ahead(std::size_t bytes) const;

@@ -24,6 +24,24 @@ milliseconds take_ms(byte_reader& reader) {
   return milliseconds(static_cast<std::int64_t>(reader.be<std::uint64_t>()));
 }
 
+void append_time(std::string& out, const commit_time& time) {
+  append_be(out, static_cast<std::uint16_t>(time.wall_trusted ? 1 : 0));
+  append_ms(out, time.lifetime);
+  append_ms(out, time.wall);
+  append_be(out, time.boot);
+  append_ms(out, time.boot_elapsed);
+}
+
+commit_time take_time(byte_reader& reader) {
+  commit_time time;
+  time.wall_trusted = (reader.be<std::uint16_t>() & 1) != 0;
+  time.lifetime = take_ms(reader);
+  time.wall = take_ms(reader);
+  time.boot = reader.be<std::uint64_t>();
+  time.boot_elapsed = take_ms(reader);
+  return time;
+}
+
 void append_cursor(std::string& out, const cursor_state& cursor) {
   append_be(out, cursor.offset);
   append_sized(out, cursor.metadata);

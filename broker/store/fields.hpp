@@ -16,6 +16,10 @@ void append_sized(std::string& out, std::string_view bytes);
 std::string_view take_sized(byte_reader& reader);
 void append_ms(std::string& out, milliseconds time);
 milliseconds take_ms(byte_reader& reader);
+// flags u16 (1: the wall time is trusted), lifetime ms u64, wall ms u64, boot u64, boot elapsed ms u64
+constexpr std::size_t time_bytes = 34;
+void append_time(std::string& out, const commit_time& time);
+commit_time take_time(byte_reader& reader);
 void append_cursor(std::string& out, const cursor_state& cursor);
 cursor_state take_cursor(byte_reader& reader);
 void append_producer(std::string& out, const producer_state& producer);

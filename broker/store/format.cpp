@@ -5,21 +5,6 @@
 
 namespace tidegate::store {
 
-std::string journal_key(commit_number commit, std::uint16_t part) {
-  std::string key;
-  append_be(key, commit);
-  append_be(key, part);
-  return key;
-}
-
-commit_number commit_of_journal_key(std::string_view key) {
-  byte_reader reader(key);
-  const auto commit = reader.be<commit_number>();
-  reader.take(2);
-  check_whole(reader, "a journal key");
-  return commit;
-}
-
 std::string chunk_key(stream_id stream, offset_t last_offset, std::uint16_t piece) {
   std::string key;
   append_stream(key, stream);

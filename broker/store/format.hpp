@@ -15,7 +15,7 @@
 namespace tidegate::store {
 
 // Raised when a reader of the older kind would go wrong; checked at open.
-constexpr std::uint32_t format_version = 4;
+constexpr std::uint32_t format_version = 5;
 // Archives of stores from this format on can be imported.
 constexpr std::uint32_t archived_format_min = 2;
 
@@ -25,10 +25,9 @@ constexpr std::uint32_t archived_format_min = 2;
 constexpr std::size_t row_bytes_on_a_page = 4'080;  // with LMDB's page header exactly 4 KiB
 constexpr std::size_t row_bytes = std::size_t{4} * row_bytes_on_a_page;
 
-constexpr std::size_t chunk_bytes_max = row_bytes;     // a longer batch has a chunk of its own, in several rows
-constexpr std::size_t roll_up_bytes = 64 * 1024;       // in the journal, of one stream
-constexpr std::size_t roll_up_bytes_max = 128 * 1024;  // the same where a commit has moved much already
-constexpr std::size_t direct_share_bytes = 32 * 1024;  // of one stream in one commit: goes straight to chunks
+constexpr std::size_t chunk_bytes_max = row_bytes;  // a longer batch has a chunk of its own, in several rows
+// By so much at most a log grows when it moves from the journal into chunks: their headers, longer varints.
+constexpr std::uint64_t roll_up_growth_bytes_max = 64 * 1024;
 constexpr std::uint64_t offsets_per_block = 1'024;
 
 enum class stream_kind : std::uint8_t { queue = 1, log = 2 };
@@ -46,8 +45,6 @@ struct commit_time {
 };
 
 // Keys. Numbers are big-endian, so LMDB's byte order is theirs.
-std::string journal_key(commit_number commit, std::uint16_t part);
-commit_number commit_of_journal_key(std::string_view key);
 struct chunk_place {
   stream_id stream;
   offset_t last_offset;
@@ -119,6 +116,7 @@ constexpr char catalog_binding = 'b';
 // meta table: names.
 constexpr std::string_view meta_format = "format";            // u32, not sealed
 constexpr std::string_view meta_incarnation = "incarnation";  // UUID as text
+constexpr std::string_view meta_journal = "journal";          // which ring it is, and what of it is needed
 constexpr std::string_view meta_clean = "clean";              // u8: 1 after close(), 0 while open
 constexpr std::string_view meta_flash_bytes = "flash_bytes";  // u64, written since the store was made, by and by
 constexpr std::string_view meta_next_stream = "next_stream";  // u32, stream ids are never used again

@@ -10,9 +10,6 @@ namespace tidegate::store {
 namespace {
 
 TEST(format, keys_in_exact_bytes) {
-  EXPECT_EQ(hex(journal_key(7, 1)),
-            "0000000000000007"
-            "0001");
   EXPECT_EQ(hex(chunk_key(stream_id{1}, 258, 3)),
             "00000001"
             "0000000000000102"
@@ -33,7 +30,6 @@ TEST(format, keys_in_exact_bytes) {
             "6162");
   EXPECT_EQ(hex(loss_key(258)), "0000000000000102");
   EXPECT_EQ(number_of_loss_key(loss_key(258)), 258u);
-  EXPECT_EQ(commit_of_journal_key(journal_key(7, 1)), 7u);
   EXPECT_EQ(place_of_chunk_key(chunk_key(stream_id{1}, 258, 3)), (chunk_place{stream_id{1}, 258}));
   EXPECT_EQ(piece_of_chunk_key(chunk_key(stream_id{1}, 258, 3)), 3u);
 }

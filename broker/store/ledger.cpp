@@ -29,14 +29,13 @@ offset_t expired_before(const std::deque<age_mark>& marks, milliseconds age_max,
   return expired;
 }
 
-segment segment_of(const batch_view& batch, commit_number commit, blob_writer::place place) {
+segment segment_of(const batch_view& batch, commit_number commit, ring_position position) {
   return {.commit = commit,
           .first = batch.base_offset,
           .last = batch.last_offset,
           .newest_timestamp_ms = batch.newest_timestamp_ms,
-          .position = place.position,
-          .size = static_cast<std::uint32_t>(batch.bytes.size()),
-          .part = place.part};
+          .position = position,
+          .size = static_cast<std::uint32_t>(batch.bytes.size())};
 }
 
 stream_state stream_ledger::state() const {
@@ -62,6 +61,24 @@ checkpoint stream_ledger::as_checkpoint(commit_number commit) const {
           .dropped = dropped,
           .age_marks = {age_marks.begin(), age_marks.end()},
           .in_memory = in_memory};
+}
+
+void stream_ledger::give_up_chunk(std::uint64_t bytes, std::optional<offset_t> next_last) {
+  given_up_bytes += std::min(bytes, kept_chunk_bytes());
+  given_up_end = first_chunk_last.value() + 1;
+  first_chunk_last = next_last;
+}
+
+void stream_ledger::chunk_gone(offset_t last, std::uint64_t bytes) {
+  chunk_bytes -= std::min(bytes, chunk_bytes);
+  if (last < given_up_end) given_up_bytes -= std::min(bytes, given_up_bytes);
+}
+
+void stream_ledger::set_first_chunk(std::optional<offset_t> last) {
+  if (!last) chunk_bytes = given_up_bytes = 0;
+  if (last && *last < given_up_end) return;  // what was not given up comes behind it
+  first_chunk_last = last;
+  given_up_bytes = 0;
 }
 
 void stream_ledger::add_segment(const segment& segment) {

@@ -23,12 +23,11 @@ struct segment {
   offset_t first = 0;
   offset_t last = 0;
   std::int64_t newest_timestamp_ms = 0;
-  std::uint32_t position = 0;  // within the blob
+  ring_position position = 0;  // while its commit is made: from the blob's beginning
   std::uint32_t size = 0;
-  std::uint16_t part = 0;
 };
 
-segment segment_of(const batch_view& batch, commit_number commit, blob_writer::place place);
+segment segment_of(const batch_view& batch, commit_number commit, ring_position position);
 
 // How far a log is at this age of the store, if the last note of it is a good while old; `held` is from its log start
 // to its end.
@@ -64,12 +63,16 @@ struct stream_ledger {
   offset_t maybe_delivered_before = 0;
   drop_totals dropped;
   std::deque<age_mark> age_marks;            // oldest first
-  std::optional<offset_t> first_chunk_last;  // last offset of the oldest chunk; none = no chunk
-  // Where a file lost chunks, their bytes are counted until the last one has gone.
-  void set_first_chunk(std::optional<offset_t> last) {
-    first_chunk_last = last;
-    if (!last) chunk_bytes = 0;
-  }
+  std::optional<offset_t> first_chunk_last;  // last offset of the oldest chunk that was not given up; none = no chunk
+  // Of a log: chunks that were given up for its bound and are still in the table, which is brought up to date later.
+  // They end before given_up_end.
+  std::uint64_t given_up_bytes = 0;
+  offset_t given_up_end = 0;
+  void give_up_chunk(std::uint64_t bytes, std::optional<offset_t> next_last);
+  // One has left the table.
+  void chunk_gone(offset_t last, std::uint64_t bytes);
+  // The oldest one in the table. Where a file lost chunks, their bytes are counted until the last one has gone.
+  void set_first_chunk(std::optional<offset_t> last);
 
   // Queues only: what is acknowledged at or above log_start, and how often requeued messages were delivered.
   offset_set acked;
@@ -82,7 +85,11 @@ struct stream_ledger {
   commit_number dirty_since = 0;  // oldest commit that the checkpoint lacks; 0 = none
   commit_number checkpointed = 0;
 
-  std::uint64_t bytes() const { return chunk_bytes + recent_bytes; }
+  std::uint64_t pledged_bytes = 0;  // as the books count it: room in the tables for what is in the journal
+
+  // Of the chunks that were not given up.
+  std::uint64_t kept_chunk_bytes() const { return chunk_bytes - given_up_bytes; }
+  std::uint64_t bytes() const { return kept_chunk_bytes() + recent_bytes; }
   stream_state state() const;
   // The stream's row; `commit` is the last one whose blob it does not need.
   checkpoint as_checkpoint(commit_number commit) const;

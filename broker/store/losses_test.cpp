@@ -115,35 +115,26 @@ TEST(losses, what_a_device_lost_is_a_row_of_its_own) {
 
 // Chunks are longer than the batches they are made of, so a log at its bound loses its head when its journal is rolled
 // up; by then the commit's blob is finished.
-TEST(losses, a_loss_behind_a_finished_blob_is_in_the_next_part_of_its_commit) {
+// A chunk can be a little longer than the batches it was made of.
+TEST(losses, what_a_roll_up_brings_over_the_bound_goes_with_the_next_commit) {
+  constexpr std::uint64_t bound = 3 * 15'000;
   scratch_store store({8 << 20, 80 * 1024});
-  const stream_id log = store.make_log({3 * 15'000}), other = store.make_queue();
+  const stream_id log = store.make_log({bound}), other = store.make_queue();
   store.commit();
   for (int i = 0; i < 3; ++i) {
     store.append_opaque(log, 1, std::string(15'000 - record_batch_header_bytes, 'z'));
-    store.commit();
+    store.commit_until_idle();
   }
-  EXPECT_EQ(store.view(log).log_start, 0u);
   while (store.view(log).log_start == 0) {
     store.append(other, std::string(2'000, 'o'));
-    store.commit();
+    store.commit_until_idle();
+    EXPECT_LE(store.view(log).bytes, bound);
   }
-  EXPECT_EQ(losses_of(store).size(), 1u);
-  store.kill();
-  const auto blobs = raw_file(store.path()).rows(&tables::journal);
-  ASSERT_GE(blobs.size(), 2u);
-  const auto last = blobs.rbegin(), before = std::next(last);
-  EXPECT_EQ(load_be<std::uint16_t>(last->first.data() + 8), 1u);
-  EXPECT_EQ(commit_of_journal_key(before->first), commit_of_journal_key(last->first));
-  EXPECT_EQ(load_be<std::uint16_t>(before->second.data() + 22), 2u);
-  EXPECT_EQ(load_be<std::uint16_t>(last->second.data() + 22), 0u);
-  store.open();
-  EXPECT_EQ(losses_of(store).size(), 1u);
-  EXPECT_EQ(store.view(log).drops.records, 1u);
-  // Without that part nobody would know of the loss.
-  store.kill();
-  raw_file(store.path()).erase(&tables::journal, last->first);
-  EXPECT_THROW(store.open(), storage_failure);
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(losses_of(store).size(), 1u);
+    EXPECT_EQ(store.view(log).drops.records, 1u);
+    store.reopen_killed();
+  }
 }
 
 TEST(losses, unread_is_what_a_protected_group_had_not_read) {

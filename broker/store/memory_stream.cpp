@@ -12,7 +12,7 @@ namespace {
 // Small batches become such ones as soon as so much of them has come, so that their headers do not take more room than
 // their records. Not at once: a reader at the end would be given old records with each new one.
 constexpr std::size_t packed_batch_bytes = 16 * 1024;
-constexpr std::uint64_t loose_bytes_max = roll_up_bytes;
+constexpr std::uint64_t loose_bytes_max = 64 * 1024;
 
 // What malloc adds to a piece of memory, about; and a map's node to what it holds.
 constexpr std::uint64_t malloc_bytes = 16, node_bytes = 32 + malloc_bytes;

@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <fstream>
+#include <iterator>
 #include <vector>
 
 #include "broker/base/bytes.hpp"
@@ -29,11 +31,6 @@ storage_failure failed(std::string_view what, const std::filesystem::path& path)
       fmt::format("cannot {} {}: {}{}", what, path.string(), std::strerror(errno), lmdb::advice(errno)));
 }
 
-void rename_file(const std::filesystem::path& from, const std::filesystem::path& to) {
-  if (::rename(from.c_str(), to.c_str()) != 0) throw failed("rename", from);
-  sync_directory(to.parent_path());
-}
-
 void check_free_room(const std::filesystem::path& file, std::uint64_t missing, std::string_view advice) {
   struct statvfs disk {};
   if (::statvfs(file.c_str(), &disk) != 0) return;
@@ -43,7 +40,7 @@ void check_free_room(const std::filesystem::path& file, std::uint64_t missing, s
                                     file.string(), missing / limits::mib, free_bytes / limits::mib, advice));
 }
 
-void put_identity(const std::filesystem::path& directory, std::uint64_t bytes_max) {
+void put_identity(const std::filesystem::path& directory, std::uint64_t bytes_max, const ring_id& journal) {
   lmdb::env env(directory, bytes_max);
   const tables tables = open_tables(env);
   lmdb::txn txn(env, lmdb::access::write);
@@ -52,6 +49,9 @@ void put_identity(const std::filesystem::path& directory, std::uint64_t bytes_ma
   txn.put(tables.meta, meta_format, version);
   put_row(txn, tables.meta, meta_incarnation, new_incarnation());
   put_row(txn, tables.meta, meta_clean, std::string(1, '\x01'));
+  journal_row row;
+  row.ring = journal;
+  put_row(txn, tables.meta, meta_journal, encode(row));
   txn.commit();
 }
 
@@ -66,6 +66,21 @@ descriptor::~descriptor() {
 void sync_directory(const std::filesystem::path& directory) {
   const descriptor opened(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (opened.number < 0 || ::fsync(opened.number) != 0) throw failed("sync", directory);
+}
+
+void rename_file(const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) throw failed("rename", from);
+  sync_directory(to.parent_path());
+}
+
+void put_format_file(const std::filesystem::path& directory) {
+  const std::filesystem::path file = directory / format_file;
+  const std::string wanted = fmt::format("{}\n", format_version);
+  std::ifstream there(file);
+  if (std::string(std::istreambuf_iterator<char>(there), {}) == wanted) return;
+  const std::filesystem::path unfinished = directory / "format.new";
+  if (!(std::ofstream(unfinished) << wanted << std::flush)) throw failed("write", unfinished);
+  rename_file(unfinished, file);
 }
 
 std::error_code make_directory(const std::filesystem::path& directory) {
@@ -107,7 +122,7 @@ void fill_with_zeros(const std::filesystem::path& file, std::uint64_t bytes_max,
   ::posix_fadvise(opened.number, 0, 0, POSIX_FADV_DONTNEED);
 }
 
-void make_store(const std::filesystem::path& directory, std::uint64_t bytes_max) {
+void make_store(const std::filesystem::path& directory, std::uint64_t bytes_max, std::uint64_t journal_bytes) {
   const std::filesystem::path unfinished = directory / "unfinished";
   std::error_code failure;
   std::filesystem::remove_all(unfinished, failure);
@@ -117,7 +132,8 @@ void make_store(const std::filesystem::path& directory, std::uint64_t bytes_max)
                     "permissions",
                     directory.string(), failure.message()));
   }
-  put_identity(unfinished, bytes_max);
+  const ring_id journal = new_ring_id();
+  put_identity(unfinished, bytes_max, journal);
   const std::uint64_t line = std::max<std::uint64_t>(bytes_max / 10, 64 * limits::mib);
   std::uint64_t next_line = line;
   const auto tell = [&](std::uint64_t bytes) {
@@ -128,16 +144,19 @@ void make_store(const std::filesystem::path& directory, std::uint64_t bytes_max)
   };
   try {
     fill_with_zeros(unfinished / store_file, bytes_max, "make room or lower store.bytes_max", tell);
+    ring::make(unfinished / journal_file, journal_bytes, journal, {});
   } catch (const storage_failure&) {
     std::filesystem::remove_all(unfinished, failure);  // the room it took is of no use
     throw;
   }
+  // The store is there when its own file is.
+  rename_file(unfinished / journal_file, directory / journal_file);
   rename_file(unfinished / store_file, directory / store_file);
   std::filesystem::remove_all(unfinished, failure);
 }
 
 std::string set_aside(const std::filesystem::path& directory) {
-  const std::string prefix = std::string(store_file) + ".damaged-";
+  const std::string damaged = ".damaged-", prefix = store_file + damaged;
   std::size_t there = 0;
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {
     if (entry.path().filename().string().starts_with(prefix)) ++there;
@@ -148,10 +167,14 @@ std::string set_aside(const std::filesystem::path& directory) {
                     "them, move them away, and start again",
                     directory.string(), there));
   }
-  std::string name = prefix + fmt::format("{:%Y%m%dT%H%M%SZ}", fmt::gmtime(std::time(nullptr)));
-  while (std::filesystem::exists(directory / name)) name += "-";
-  rename_file(directory / store_file, directory / name);
-  return name;
+  std::string time = fmt::format("{:%Y%m%dT%H%M%SZ}", fmt::gmtime(std::time(nullptr)));
+  while (std::filesystem::exists(directory / (prefix + time))) time += "-";
+  // Without its journal the store's file is as damaged as before, if the process ends in between.
+  if (std::filesystem::exists(directory / journal_file)) {
+    rename_file(directory / journal_file, directory / (journal_file + damaged + time));
+  }
+  rename_file(directory / store_file, directory / (prefix + time));
+  return prefix + time;
 }
 
 }  // namespace tidegate::store

@@ -8,8 +8,11 @@
 
 namespace tidegate::store {
 
-// The file in which LMDB keeps the store, and the one that a running broker holds locked.
+// The file in which LMDB keeps the store, the journal's ring beside it, and the file that a running broker holds
+// locked.
 constexpr const char* store_file = "data.mdb";
+constexpr const char* journal_file = "journal.ring";
+constexpr const char* next_journal_file = "journal.ring.new";  // one of another length, about to take its place
 constexpr const char* owner_file = "owner.lock";
 
 // A file of ours, closed in the end, also when what comes behind it throws.
@@ -37,12 +40,19 @@ void fill_with_zeros(const std::filesystem::path& file, std::uint64_t bytes_max,
 // A UUID as text.
 std::string new_incarnation();
 
-// An empty store of that size. It is made under another name and then renamed, so that an end in between, also of the
-// power, leaves no file that is none.
-void make_store(const std::filesystem::path& directory, std::uint64_t bytes_max);
+// A plain file that says the format, for scripts that are not to know LMDB.
+constexpr const char* format_file = "format";
+void put_format_file(const std::filesystem::path& directory);
 
-// Renames the store's file to one with the time in its name, and returns that. Throws storage_failure when several lie
-// there already: they take as much room each.
+// Synced, the directory with it. Throws storage_failure.
+void rename_file(const std::filesystem::path& from, const std::filesystem::path& to);
+
+// An empty store, its file and its journal of that size. It is made under another name and then renamed, so that an end
+// in between, also of the power, leaves no file that is none.
+void make_store(const std::filesystem::path& directory, std::uint64_t bytes_max, std::uint64_t journal_bytes);
+
+// Renames the store's file to one with the time in its name, and returns that; its journal goes with it. Throws
+// storage_failure when several lie there already: they take as much room each.
 std::string set_aside(const std::filesystem::path& directory);
 
 }  // namespace tidegate::store

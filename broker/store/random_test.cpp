@@ -73,7 +73,7 @@ class random_life {
   void commit();
   void take_log_starts();
   void reopen();
-  void check_file();
+  void check_file(bool is_closed);
   void check_found();
   void check(stream_id id, const modelled_stream& stream, bool exactly);
   void check_all();
@@ -317,7 +317,7 @@ void random_life::check_all() {
 }
 
 // With nobody looking: each stream's chunks are in order and sum up to what its checkpoint says.
-void random_life::check_file() {
+void random_life::check_file(bool is_closed) {
   raw_file file(store_.path());
   std::map<stream_id, std::uint64_t> sums;
   std::map<std::string, std::string> chunks;
@@ -336,13 +336,16 @@ void random_life::check_file() {
   for (const auto& [key, value] : file.rows(&tables::state)) {
     if (key[0] == state_producer) continue;
     const auto id = static_cast<stream_id>(load_be<std::uint32_t>(key.data() + 1));
-    ASSERT_TRUE(model_.streams.contains(id)) << key[0];
+    // Before a clean stop the tables lag behind the journal.
+    ASSERT_TRUE(!is_closed || model_.streams.contains(id)) << key[0];
     if (key[0] != state_stream) continue;
     rows.insert(id);
     ASSERT_EQ(decode_checkpoint(unsealed({key, value}).value()).chunk_bytes, sums[id])
         << static_cast<std::uint32_t>(id);
   }
-  ASSERT_EQ(rows.size(), model_.streams.size());
+  if (is_closed) {
+    ASSERT_EQ(rows.size(), model_.streams.size());
+  }
 }
 
 void random_life::check_found() {
@@ -378,7 +381,7 @@ void random_life::reopen() {
   model_ = durable_;
   if (killed) store_.kill();
   if (!killed) store_.close();
-  check_file();
+  check_file(!killed);
   store_.open();
   ASSERT_EQ(store_->stopped_cleanly(), !killed);
   for (auto& [id, stream] : model_.streams) {

@@ -51,9 +51,11 @@ std::optional<offset_t> first_not_older(const batch_view& batch, offset_t from, 
 
 }  // namespace
 
-reader::reader(lmdb::env& env, const tables& tables, const books& books, const memory_streams* memory)
+reader::reader(lmdb::env& env, const tables& tables, const ring& journal, const books& books,
+               const memory_streams* memory)
     : env_(env),
       tables_(tables),
+      journal_(journal),
       memory_(memory),
       snapshot_(lmdb::txn(env, lmdb::access::read).number()),
       losses_since_(books.losses.dirty_since()) {
@@ -152,9 +154,7 @@ result<void> reader::scan(stream_id stream, offset_t from, const batch_taker& ta
                                           [](const auto& held, offset_t offset) { return held.last < offset; });
     const bool in_journal = segment != view->recent.end() && scan.position >= view->recent.front().first;
     const offset_t before = scan.position;
-    // A chunk that ended within a segment is newer than the last result: more of the segment is in chunks, or dead.
-    const bool is_rolled = in_journal && segment->first < scan.position && scan.position > start;
-    const auto go_on = in_journal ? scan_segment(scan, *segment, is_rolled) : scan_chunk(scan);
+    const auto go_on = in_journal ? scan_segment(scan, *segment) : scan_chunk(scan);
     if (!go_on) return go_on.error();
     if (!*go_on) return {};
     if (scan.position > before) continue;
@@ -165,19 +165,13 @@ result<void> reader::scan(stream_id stream, offset_t from, const batch_taker& ta
   return {};
 }
 
-// A segment may have been rolled up since the last result came: then its records are in a chunk.
-result<bool> reader::scan_segment(scanning& scan, const segment& segment, bool is_rolled) const {
-  const auto batch = segment_batch(scan.txn, tables_, segment);
+// Also where it has been rolled up since the last result: its place in the ring stays until the next one is known.
+result<bool> reader::scan_segment(scanning& scan, const segment& segment) const {
+  const auto batch = segment_batch(journal_, segment);
   if (!batch) return scan.skip(segment.last, batch.error());
-  if (!*batch || is_rolled) {
-    const offset_t before = scan.position;
-    auto go_on = scan_chunk(scan);
-    if (go_on && *go_on && scan.position == before) scan.position = segment.last + 1;
-    return go_on;
-  }
-  if (!crc_matches(**batch)) return scan.skip(segment.last, damaged(scan.stream, scan.position));
+  if (!crc_matches(*batch)) return scan.skip(segment.last, damaged(scan.stream, scan.position));
   scan.position = segment.last + 1;
-  return scan.take(**batch);
+  return scan.take(*batch);
 }
 
 // By a commit whose result has not come yet: it moved the log start in the stream's checkpoint as well, or it dropped
@@ -206,8 +200,11 @@ result<bool> reader::pass_gap(scanning& scan, offset_t end) const {
   return true;
 }
 
-// The chunk may be newer than the last result, and then hold newer records as well.
+// The chunk may be newer than the last result, and then hold what the view still has in the journal: that is read
+// there.
 result<bool> reader::scan_chunk(scanning& scan) const {
+  const stream_view& view = *find(scan.stream);
+  const offset_t end = view.recent.empty() ? view.end : view.recent.front().first;
   chunk_cursor chunks(scan.txn, tables_.chunk);
   chunks.seek(scan.stream, scan.position);
   const auto chunk_end = chunks.last_offset_in(scan.stream);
@@ -215,7 +212,6 @@ result<bool> reader::scan_chunk(scanning& scan) const {
   if (!chunk_end || *chunk_end < scan.position) return true;
   const chunk_place place{scan.stream, *chunk_end};
   if (!scan.asked_to || *scan.asked_to < place.last_offset) scan.asked_to = chunks.ask_ahead(read_ahead_bytes);
-  const offset_t end = find(scan.stream)->end;
   const auto batches = read_chunk(place, chunks.chunk());
   if (!batches) return scan.skip(std::min(place.last_offset, end - 1), batches.error());
   for (auto next = batches->begin(); next != batches->end();) {
@@ -223,7 +219,7 @@ result<bool> reader::scan_chunk(scanning& scan) const {
     // The chunk's own CRC-32C is good for where batches begin; where one ends is under the batch's.
     const offset_t behind = next == batches->end() ? place.last_offset + 1 : next->base_offset;
     if (behind <= scan.position) continue;
-    if (batch.base_offset >= end) return false;
+    if (batch.base_offset >= end) return pass_gap(scan, end);
     if (auto passed = pass_gap(scan, batch.base_offset); !passed) return passed;
     if (!crc_matches(batch)) {
       const offset_t last = std::min(behind, end) - 1;
@@ -235,7 +231,7 @@ result<bool> reader::scan_chunk(scanning& scan) const {
     scan.has_given = true;
     if (!scan.take(batch)) return false;
   }
-  scan.position = place.last_offset + 1;
+  scan.position = std::min(place.last_offset + 1, end);
   return true;
 }
 

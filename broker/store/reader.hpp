@@ -20,8 +20,9 @@ class memory_streams;
 
 class reader {
  public:
-  // `memory` may be null: then streams in memory are empty. It lives longer than the reader.
-  reader(lmdb::env& env, const tables& tables, const books& books, const memory_streams* memory = nullptr);
+  // `memory` may be null: then streams in memory are empty. It lives longer than the reader, as `journal` does.
+  reader(lmdb::env& env, const tables& tables, const ring& journal, const books& books,
+         const memory_streams* memory = nullptr);
 
   void apply(const commit_result& result);
   const stream_view* find(stream_id stream) const;
@@ -70,10 +71,11 @@ class reader {
   result<bool> scan_chunk(scanning& scan) const;
   bool was_dropped(const scanning& scan, offset_t end) const;
   result<bool> pass_gap(scanning& scan, offset_t end) const;
-  result<bool> scan_segment(scanning& scan, const segment& segment, bool is_rolled) const;
+  result<bool> scan_segment(scanning& scan, const segment& segment) const;
 
   lmdb::env& env_;
   tables tables_;
+  const ring& journal_;
   const memory_streams* memory_;
   std::uint64_t snapshot_;  // LMDB's number of the last commit that this knows of
   std::map<stream_id, stream_view> streams_;

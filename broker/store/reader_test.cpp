@@ -88,7 +88,7 @@ TEST(reader, is_right_while_the_writer_trims) {
   EXPECT_EQ(store.bodies(log).begin()->first, 250u);
 }
 
-// The chunk that a reader meets ends within a batch that it still finds in the journal: the rest of it is dead by now.
+// Chunks that a reader meets are newer than what it knows, and lack what is dead by now.
 TEST(reader, is_right_while_the_writer_thins_a_queue) {
   scratch_store store({16 << 20, 1 << 20});
   const stream_id queue = store.make_queue();
@@ -103,10 +103,11 @@ TEST(reader, is_right_while_the_writer_thins_a_queue) {
   store->submit();
   store->step();
   const auto found = store.bodies(queue, 1);
-  EXPECT_EQ(found.begin()->first, 20u);
-  EXPECT_EQ(found.rbegin()->first, 24u);
+  for (offset_t offset = 20; offset < 25; ++offset) EXPECT_TRUE(found.contains(offset)) << offset;
   ASSERT_TRUE(store->collect());
+  store.commit_until_idle();
   EXPECT_LT(store.view(queue).bytes, 70'000u);
+  EXPECT_EQ(store.bodies(queue, 1).begin()->first, 20u);
 }
 
 offset_t found_by_scan(scratch_store& store, stream_id id, std::int64_t timestamp_ms) {

@@ -141,8 +141,8 @@ TEST(roll_up, streams_due_together_are_moved_by_and_by) {
     longest = std::max(longest, result.bytes_written);
     journal = std::max(journal, result.journal_bytes);
   }
-  EXPECT_LT(longest, rolled_up_bytes_per_commit + 64 * 1024 + 64 * 2'200);
-  EXPECT_LT(journal, 64 * roll_up_bytes_max);
+  EXPECT_LT(longest, step_bounds{}.moved_bytes + 256 * 1024 + 64 * 2'200);
+  EXPECT_LT(journal, std::uint64_t{8} << 20);
   for (const stream_id queue : queues) EXPECT_EQ(scratch.bodies(queue).size(), 100u);
 }
 

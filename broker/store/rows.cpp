@@ -30,12 +30,6 @@ std::string state_row_name(std::string_view key) {
   return "a state row of unknown kind";
 }
 
-std::string journal_row_name(std::string_view key) {
-  if (key.size() != journal_key(0, 0).size()) return "a blob without a number";
-  return fmt::format("part {} of commit {}", load_be<std::uint16_t>(key.data() + 8),
-                     load_be<std::uint64_t>(key.data()));
-}
-
 std::string chunk_row_name(std::string_view key) {
   if (key.size() != chunk_key({}, 0).size()) return "a chunk without a place";
   const chunk_place place = place_of_chunk_key(key);
@@ -61,7 +55,6 @@ std::string catalog_row_name(std::string_view key) {
 }  // namespace
 
 std::string row_name(std::string_view table, std::string_view key) {
-  if (table == "journal") return journal_row_name(key);
   if (table == "chunk") return chunk_row_name(key);
   if (table == "state") return state_row_name(key);
   if (table == "catalog") return "definition of " + catalog_row_name(key);

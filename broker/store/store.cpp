@@ -11,6 +11,7 @@
 #include <mutex>
 #include <thread>
 
+#include "broker/base/bytes.hpp"
 #include "broker/base/limits.hpp"
 #include "broker/base/log.hpp"
 #include "broker/store/rows.hpp"
@@ -47,9 +48,15 @@ store::store(store_options options)
         fmt::format("the store in {} has no free page left: raise store.bytes_max", options_.directory.string()));
   }
   log::info("store {}: {} streams, replayed {} KiB of journal, {}", options_.directory.string(),
-            found_books_.streams.size(), found_books_.journal_bytes / limits::kib,
+            found_books_.streams.size(), journal_->used() / limits::kib,
             stopped_cleanly_ ? "stopped cleanly" : "not stopped cleanly");
-  writer_ = std::make_unique<writer>(*env_, tables_, found_books_, options_.writer);
+  if (incomplete_commit_ != 0) {
+    log::warning(
+        "store {}: commit {} is not whole in the journal and was left out: the power went while it was written, and "
+        "nobody was told that it is there; or the end of {} was damaged since",
+        options_.directory.string(), incomplete_commit_, journal_file);
+  }
+  writer_ = std::make_unique<writer>(*env_, tables_, *journal_, found_books_, options_.writer);
   if (options_.own_thread) start_thread();
 }
 
@@ -100,7 +107,9 @@ void store::open_or_start_anew() {
 
 void store::open_file() {
   const std::filesystem::path file = options_.directory / store_file;
-  if (!std::filesystem::exists(file)) make_store(options_.directory, options_.bytes_max);
+  if (!std::filesystem::exists(file)) {
+    make_store(options_.directory, options_.bytes_max, options_.writer.journal_bytes_max);
+  }
   env_ = std::make_unique<lmdb::env>(options_.directory, options_.bytes_max);
   env_->clear_stale_readers();
   {
@@ -108,17 +117,94 @@ void store::open_file() {
     const lmdb::txn reading(*env_, lmdb::access::read);
   }
   tables_ = open_tables(*env_);
-  read_identity();
+  check_format(lmdb::txn(*env_, lmdb::access::read), tables_, options_.directory);
+  put_format_file(options_.directory);
+  open_journal();
+  begin_start();
   fill_with_zeros(file, options_.bytes_max, "make room or lower store.bytes_max", {});  // store.bytes_max was raised
-  found_books_ = read_books(*env_, tables_, &found_);
+  found_books_ = read_books(*env_, tables_, *journal_, &found_);
+  incomplete_commit_ = journal_->incomplete();
+  fit_journal();
+  const auto flash_bytes = found_books_.dirty_facts.find(fact_name(fact_space::store, meta_flash_bytes));
+  if (flash_bytes != found_books_.dirty_facts.end() && flash_bytes->second.value) {
+    flash_bytes_before_ = load_be<std::uint64_t>(flash_bytes->second.value->data());
+  }
+  next_stream_ = found_books_.next_stream;
   if (!stopped_cleanly_) suspect_deliveries(found_books_);
   find_memory_streams();
-  reader_ = std::make_unique<reader>(*env_, tables_, found_books_, &memory_);
+  reader_ = std::make_unique<reader>(*env_, tables_, *journal_, found_books_, &memory_);
   pages_ = env_->pages();
+}
+
+// One that was to take the place of another when the last process ended may still lie beside it.
+void store::open_journal() {
+  const std::filesystem::path file = options_.directory / journal_file, next = options_.directory / next_journal_file;
+  const journal_row row = journal_row_of(lmdb::txn(*env_, lmdb::access::read), tables_);
+  if (std::filesystem::exists(next)) {
+    const bool is_named = is_ring_of(next, row.ring);
+    if (is_named) rename_file(next, file);
+    if (!is_named) std::filesystem::remove(next);
+  }
+  journal_ = std::make_unique<ring>(file, ring::access::write);
+  check_pair(*journal_, row, options_.directory);
+}
+
+// Both files count the starts, so that one of them which comes from another time is told.
+void store::begin_start() {
+  lmdb::txn txn(*env_, lmdb::access::write);
+  const auto incarnation = get_row(txn, tables_.meta, meta_incarnation), clean = get_row(txn, tables_.meta, meta_clean);
+  if (!incarnation || !clean) throw store_damaged("the store is damaged: its meta table lacks a row");
+  incarnation_ = *incarnation;
+  stopped_cleanly_ = *clean == clean_yes;
+  flash_bytes_before_ = flash_bytes_of(txn, tables_);
+  journal_row row = journal_row_of(txn, tables_);
+  ++row.generation;
+  journal_->begin_generation(row.generation);
+  put_row(txn, tables_.meta, meta_journal, encode(row));
+  put_row(txn, tables_.meta, meta_clean, std::string(clean_no));
+  txn.commit();
+}
+
+// As long as the configuration says.
+void store::fit_journal() {
+  const std::uint64_t wanted = ring::bytes_when_made(options_.directory, options_.writer.journal_bytes_max);
+  if (journal_->file_bytes() == wanted) return;
+  try {
+    replace_journal(wanted);
+  } catch (const lmdb::map_full&) {
+    log::warning("store {}: no room to empty the journal, so it keeps its {} KiB; store.journal_bytes_max asks for {}",
+                 options_.directory.string(), journal_->file_bytes() / limits::kib, wanted / limits::kib);
+  }
+  found_ = {};
+  found_books_ = read_books(*env_, tables_, *journal_, &found_);
+}
+
+// Everything goes into the tables; then they name the new ring, and then it gets its name. A start finishes what was
+// cut short.
+void store::replace_journal(std::uint64_t bytes) {
+  writer emptying(*env_, tables_, *journal_, found_books_, options_.writer);
+  emptying.checkpoint_all({});
+  const ring_id id = new_ring_id();
+  const std::filesystem::path next = options_.directory / next_journal_file;
+  ring::make(next, bytes, id, {});
+  sync_directory(options_.directory);
+  {
+    lmdb::txn txn(*env_, lmdb::access::write);
+    journal_row row = journal_row_of(txn, tables_);
+    row.ring = id;
+    row.generation = 0;
+    row.head = {row.in_tables, 0, 0};
+    put_row(txn, tables_.meta, meta_journal, encode(row));
+    txn.commit();
+  }
+  rename_file(next, options_.directory / journal_file);
+  journal_ = std::make_unique<ring>(options_.directory / journal_file, ring::access::write);
+  log::info("store {}: the journal is {} KiB long from now on", options_.directory.string(), bytes / limits::kib);
 }
 
 // Nothing is deleted. What it was worth nobody knows: the loss record names the file.
 void store::start_anew(const store_damaged& damaged) {
+  journal_.reset();
   env_.reset();
   found_ = {};
   const std::string name = set_aside(options_.directory);
@@ -128,19 +214,6 @@ void store::start_anew(const store_damaged& damaged) {
   open_->lose({loss_reason::damaged, stream_id{}, name});
 }
 
-void store::read_identity() {
-  lmdb::txn txn(*env_, lmdb::access::write);
-  check_format(txn, tables_, options_.directory);
-  const auto incarnation = get_row(txn, tables_.meta, meta_incarnation), clean = get_row(txn, tables_.meta, meta_clean);
-  if (!incarnation || !clean) throw store_damaged("the store is damaged: its meta table lacks a row");
-  incarnation_ = *incarnation;
-  stopped_cleanly_ = *clean == clean_yes;
-  next_stream_ = next_stream_of(txn, tables_);
-  flash_bytes_before_ = flash_bytes_of(txn, tables_);
-  put_row(txn, tables_.meta, meta_clean, std::string(clean_no));
-  txn.commit();
-}
-
 void store::watch() {
   watch_readers();
   watch_file();
@@ -148,12 +221,13 @@ void store::watch() {
 
 // The open file serves on: whoever still gets messages out of it loses less than by an end at once.
 void store::watch_file() {
-  const bool is_in_place = env_->is_at(options_.directory / store_file);
+  const bool has_tables = env_->is_at(options_.directory / store_file);
+  const bool is_in_place = has_tables && journal_->is_at(options_.directory / journal_file);
   if (is_in_place_ && !is_in_place) {
     log::error(
         "store {}: {} was removed or replaced while it is in use; the broker goes on with the open file, and what is "
         "in it is lost when the broker ends: let consumers and the bridge empty it, then restart the broker",
-        options_.directory.string(), store_file);
+        options_.directory.string(), has_tables ? journal_file : store_file);
   }
   is_in_place_ = is_in_place;
 }
@@ -314,17 +388,14 @@ void store::apply_flying(commit_result& result) {
 
 bool store::is_full() const { return pages_.used_share() > full_above_; }
 
-stream_id store::new_stream_id() { return static_cast<stream_id>(next_stream_++); }
-
 void store::close(std::optional<std::uint64_t> flash_bytes) {
   TIDEGATE_EXPECT(!busy_);
   try {
     writer_->checkpoint_all(memory_.final_rows());
     lmdb::txn txn(*env_, lmdb::access::write);
     put_row(txn, tables_.meta, meta_clean, std::string(clean_yes));
-    if (flash_bytes) put_flash_bytes(txn, tables_, *flash_bytes);
+    if (flash_bytes) put_row(txn, tables_.meta, meta_flash_bytes, encode_flash_bytes(*flash_bytes));
     txn.commit();
-    writer_->empty_journal();
     watch_file();
   } catch (const lmdb::map_full&) {
     log::warning(

@@ -56,6 +56,8 @@ class store {
   const contents& found() const { return found_; }
   const books& found_books() const { return found_books_; }
   bool stopped_cleanly() const { return stopped_cleanly_; }
+  // The journal ended with a commit that is not whole; 0 = it did not.
+  commit_number incomplete_commit() const { return incomplete_commit_; }
   std::string_view incarnation() const { return incarnation_; }
   // Written to flash since the store was made, as earlier processes noted it in groups and in close().
   std::uint64_t flash_bytes_before() const { return flash_bytes_before_; }
@@ -99,7 +101,7 @@ class store {
   void watch();
   std::optional<lmdb::foreign_reader> stuck_reader() const { return stuck_reader_; }
   const lmdb::page_use& pages() const { return pages_; }
-  stream_id new_stream_id();
+  stream_id new_stream_id() { return static_cast<stream_id>(next_stream_++); }
 
   // After the last result: everything into the tables, and a note that nothing was left in the air.
   void close(std::optional<std::uint64_t> flash_bytes = {});
@@ -110,7 +112,10 @@ class store {
   void open_or_start_anew();
   void open_file();
   void start_anew(const store_damaged& damaged);
-  void read_identity();
+  void open_journal();
+  void begin_start();
+  void fit_journal();
+  void replace_journal(std::uint64_t bytes);
   void watch_readers();
   void watch_file();
   void start_thread();
@@ -123,10 +128,12 @@ class store {
   store_options options_;
   descriptor lock_;
   std::unique_ptr<lmdb::env> env_;
+  std::unique_ptr<ring> journal_;
   tables tables_{};
   contents found_;
   books found_books_;
   bool stopped_cleanly_ = false;
+  commit_number incomplete_commit_ = 0;
   std::string incarnation_;
   std::uint64_t flash_bytes_before_ = 0;
   std::uint32_t next_stream_ = 1;
@@ -142,7 +149,7 @@ class store {
   bool busy_ = false;
   lmdb::page_use pages_;
   std::optional<lmdb::foreign_reader> seen_reader_, stuck_reader_;
-  bool is_in_place_ = true;  // the file, in its directory
+  bool is_in_place_ = true;  // the files, in their directory
   double full_above_ = refuse_above;
   std::size_t submitted_bytes_ = 0;
   std::function<void()> notice_;

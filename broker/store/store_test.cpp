@@ -121,9 +121,9 @@ TEST(store_open, a_failed_opening_lets_go_of_the_directory) {
   std::string version;
   append_be(version, format_version - 1);
   raw_file(store.path()).put(&tables::meta, meta_format, version);
-  EXPECT_THAT(failure_of(in(store.path())), AllOf(HasSubstr("has format 3"), HasSubstr("reads format 4"),
+  EXPECT_THAT(failure_of(in(store.path())), AllOf(HasSubstr("has format 4"), HasSubstr("reads format 5"),
                                                   HasSubstr("store export"), HasSubstr("store import")));
-  EXPECT_THAT(failure_of(setting_aside(store)), HasSubstr("has format 3"));
+  EXPECT_THAT(failure_of(setting_aside(store)), HasSubstr("has format 4"));
   version.clear();
   append_be(version, format_version);
   raw_file(store.path()).put(&tables::meta, meta_format, version);
@@ -170,7 +170,7 @@ TEST(store_open, a_flipped_byte_in_any_row_is_told) {
   store.commit();
   store.kill();
   std::mt19937 random(1);
-  for (const auto table : {&tables::state, &tables::catalog, &tables::meta, &tables::journal}) {
+  for (const auto table : {&tables::state, &tables::catalog, &tables::meta}) {
     for (const auto& [key, value] : raw_file(store.path()).rows(table)) {
       std::string damaged = value;
       const std::size_t at = random() % damaged.size();
@@ -194,12 +194,120 @@ std::vector<std::string> names_in(const std::filesystem::path& directory) {
   return names;
 }
 
+// A store with something that only its journal has.
+std::unique_ptr<scratch_store> used_store(const std::string& body) {
+  auto store = std::make_unique<scratch_store>();
+  const stream_id queue = store->make_queue();
+  store->append(queue, body);
+  store->commit();
+  store->kill();
+  return store;
+}
+
+void put_back(const std::filesystem::path& from, const std::filesystem::path& to) {
+  std::filesystem::copy_file(from, to, std::filesystem::copy_options::overwrite_existing);
+}
+
+TEST(store_open, the_journal_of_another_store_is_refused) {
+  const auto one = used_store("one"), two = used_store("two");
+  put_back(two->path() / journal_file, one->path() / journal_file);
+  EXPECT_THAT(failure_of(in(one->path())), AllOf(HasSubstr("are of two different stores"), HasSubstr("put back")));
+}
+
+TEST(store_open, a_file_of_another_time_is_refused) {
+  for (const char* const old : {store_file, journal_file}) {
+    const auto store = used_store("early");
+    put_back(store->path() / old, store->path() / "old");
+    for (int i = 0; i < 3; ++i) store->open(), store->kill();
+    put_back(store->path() / "old", store->path() / old);
+    EXPECT_THAT(failure_of(in(store->path())), HasSubstr("at different times (start")) << old;
+  }
+}
+
+// A start was cut short between the two files.
+TEST(store_open, the_journal_may_be_a_start_ahead) {
+  const auto store = used_store("kept");
+  {
+    ring journal(store->path() / journal_file, ring::access::write);
+    journal.begin_generation(journal.generation() + 1);
+  }
+  for (int i = 0; i < 2; ++i) {
+    store->open();
+    EXPECT_THAT(store->bodies(stream_id{1}), ElementsAre(Pair(0, "kept")));
+    store->kill();
+  }
+}
+
+TEST(store_open, a_missing_journal_is_told) {
+  const auto store = used_store("gone");
+  std::filesystem::remove(store->path() / journal_file);
+  EXPECT_THAT(failure_of(in(store->path())), AllOf(HasSubstr("journal.ring is missing"), HasSubstr("put it back")));
+}
+
+TEST(store_open, a_journal_grows_and_shrinks_with_the_configuration) {
+  scratch_store store;
+  const stream_id queue = store.make_queue();
+  std::map<offset_t, std::string> kept;
+  for (const std::uint64_t kib : {256, 1'024, 64, 300}) {
+    kept[store.append(queue, fmt::format("{} KiB", kib))] = fmt::format("{} KiB", kib);
+    store.commit();
+    store.set_journal_bytes_max(kib * 1'024);
+    store.reopen_killed();
+    EXPECT_EQ(std::filesystem::file_size(store.path() / journal_file), kib * 1'024 / 4'096 * 4'096);
+    EXPECT_EQ(store.bodies(queue), kept);
+  }
+}
+
+TEST(store_open, a_change_of_journals_that_was_cut_short_is_finished) {
+  const auto store = used_store("kept");
+  const std::filesystem::path next = store->path() / next_journal_file;
+  // Before the tables name it: it is nobody's.
+  ring::make(next, 128 * 1'024, new_ring_id(), {});
+  store->open();
+  EXPECT_FALSE(std::filesystem::exists(next));
+  EXPECT_THAT(store->bodies(stream_id{1}), ElementsAre(Pair(0, "kept")));
+  // And after it.
+  store->set_journal_bytes_max(128 * 1'024);
+  put_back(store->path() / journal_file, store->path() / "before");
+  store->reopen_killed();
+  store->kill();
+  std::filesystem::rename(store->path() / journal_file, next);
+  std::filesystem::rename(store->path() / "before", store->path() / journal_file);
+  store->open();
+  EXPECT_FALSE(std::filesystem::exists(next));
+  EXPECT_THAT(store->bodies(stream_id{1}), ElementsAre(Pair(0, "kept")));
+}
+
+TEST(store_open, a_last_commit_that_is_not_whole_is_left_out_and_told) {
+  const auto store = used_store("whole");
+  store->open();
+  EXPECT_EQ(store->get().incomplete_commit(), 0u);
+  store->append(stream_id{1}, std::string(2'000, 'x'));
+  store->commit();
+  store->kill();
+  {
+    std::fstream file(store->path() / journal_file, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(8'192 + 4'096 + 600);
+    file.put('y');
+  }
+  store->open();
+  EXPECT_EQ(store->get().incomplete_commit(), 2u);
+  EXPECT_THAT(store->bodies(stream_id{1}), ElementsAre(Pair(0, "whole")));
+}
+
+TEST(store_open, the_format_is_told_to_those_who_do_not_know_lmdb) {
+  scratch_store store;
+  std::ifstream file(store.path() / format_file);
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), "5\n");
+}
+
 TEST(store_open, what_cannot_be_used_stops_a_start_and_stays_as_it_is) {
   scratch_store store;
   store.kill();
   overwrite(store.path() / store_file, std::string(8'192, 'x'));
   EXPECT_THAT(failure_of(in(store.path())), AllOf(HasSubstr("store check"), HasSubstr("set-aside")));
-  EXPECT_THAT(names_in(store.path()), testing::UnorderedElementsAre("data.mdb", "lock.mdb", "owner.lock"));
+  EXPECT_THAT(names_in(store.path()),
+              testing::UnorderedElementsAre("data.mdb", "journal.ring", "lock.mdb", "owner.lock", "format"));
 }
 
 TEST(store_open, what_cannot_be_used_is_set_aside_on_request) {
@@ -231,7 +339,8 @@ TEST(store_open, a_file_that_was_not_finished_is_made_anew) {
   std::ofstream(directory.path() / "unfinished" / store_file) << "half";
   const store store(in(directory.path()));
   EXPECT_TRUE(store.found().definitions.empty());
-  EXPECT_THAT(names_in(directory.path()), testing::UnorderedElementsAre("data.mdb", "lock.mdb", "owner.lock"));
+  EXPECT_THAT(names_in(directory.path()),
+              testing::UnorderedElementsAre("data.mdb", "journal.ring", "lock.mdb", "owner.lock", "format"));
   EXPECT_EQ(std::filesystem::file_size(directory.path() / store_file), in(directory.path()).bytes_max);
 }
 

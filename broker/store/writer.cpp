@@ -1,46 +1,84 @@
 #include "broker/store/writer.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "broker/base/bytes.hpp"
+#include "broker/base/log.hpp"
+#include "broker/store/retention.hpp"
 #include "broker/store/rows.hpp"
 
 namespace tidegate::store {
+namespace {
 
-writer::writer(lmdb::env& env, const tables& tables, books books, writer_options options)
+// Of one stream, in the journal: then it moves into chunks. Many small commits take a block of the ring each, and room
+// in memory.
+constexpr std::uint64_t due_bytes = 1 << 20;
+constexpr std::size_t due_batches = 1'024;
+
+// A longer commit goes into the tables at once and leaves only its head in the ring: written once, and synced thrice.
+constexpr std::size_t blob_bytes_in_ring = 512 * 1024;
+
+// What is free already is taken out of the tables with the next step or, when so much was written since the last one,
+// in one of its own.
+constexpr std::uint64_t bytes_between_steps = 1 << 20;
+
+// Freed by one step at the most, while rows are single pages, and while there is no room for records. LMDB notes the
+// freed pages' numbers in one value: 509 fit a page. One chunk, and the pages of the tables, come on top.
+constexpr std::uint64_t freed_bytes_page_by_page = 800 * 1024;
+constexpr std::uint64_t freed_bytes_without_room = 256 * 1024;
+
+constexpr std::uint64_t relieved_bytes_max = 4ull << 20;
+
+}  // namespace
+
+writer::writer(lmdb::env& env, const tables& tables, ring& journal, books books, writer_options options)
     : env_(env),
       tables_(tables),
+      journal_(journal),
       books_(std::move(books)),
       options_(options),
       pages_(env.pages()),
-      snapshot_(lmdb::txn(env, lmdb::access::read).number()) {}
+      snapshot_(lmdb::txn(env, lmdb::access::read).number()) {
+  for (auto& [id, ledger] : books_.streams) note_due(id, ledger);
+}
 
 commit_result writer::apply(commit_group& group) {
   if (page_by_page_left_ > 0 && --page_by_page_left_ == 0) row_bytes_ = row_bytes;
-  const bool has_room = pages_.used_share() <= store_none_above;
-  try {
-    return has_room || !group.appends() ? attempt(group) : attempt_without_appends(group);
-  } catch (const lmdb::map_full&) {
-    read_books_again();
-  }
-  // Much may be free, page by page.
-  if (shorten_rows() && has_room) return apply(group);
-  is_lean_ = true;
-  try {
-    commit_result result = attempt_without_appends(group);
-    is_lean_ = false;
-    return result;
-  } catch (const lmdb::map_full&) {
-    throw storage_failure(
-        "the store's map is full to the last page, even for acknowledgements: raise store.bytes_max and start again");
+  journal_.release();
+  bool is_refused = group.appends() && !has_room_for(group);
+  if (is_refused) group.drop_appends();
+  while (true) {
+    try {
+      commit_result result = attempt(group);
+      result.appends_stored = !is_refused;
+      return result;
+    } catch (const lmdb::map_full&) {
+      read_books_again();
+    }
+    // Much may be free, page by page. Only a commit that goes into the tables at once comes here.
+    if (shorten_rows()) continue;
+    if (!group.appends()) {
+      throw storage_failure(
+          "the store's map is full to the last page, even for acknowledgements: raise store.bytes_max and start again");
+    }
+    group.drop_appends();
+    is_refused = true;
   }
 }
 
-commit_result writer::attempt_without_appends(commit_group& group) {
-  group.drop_appends();
-  commit_result result = attempt(group);
-  result.appends_stored = !group.has_dropped_appends();
-  return result;
+// A blob in the ring is a promise: there has to be room in the tables for all that only the ring has.
+bool writer::has_room_for(const commit_group& group) const {
+  lmdb::page_use with_it = pages();
+  with_it.used_pages += group.bytes() / with_it.page_bytes;
+  if (with_it.used_share() > store_none_above) return false;
+  return journal_.has_room(std::min(group.bytes() + blob_overhead_bytes_max, journal_.blob_bytes_max()));
+}
+
+lmdb::page_use writer::pages() const {
+  lmdb::page_use pages = pages_;
+  pages.used_pages += (books_.pledged_bytes + pages.page_bytes - 1) / pages.page_bytes;
+  return pages;
 }
 
 // False: they were short already.
@@ -49,10 +87,11 @@ bool writer::shorten_rows() {
   return std::exchange(row_bytes_, row_bytes_on_a_page) != row_bytes_on_a_page;
 }
 
-// After an aborted transaction, which leaves ours ahead of the file. What is in memory only is kept.
+// After an aborted transaction, which leaves ours ahead of the files. What is in memory only is kept.
 void writer::read_books_again() {
-  const auto before = std::exchange(books_, read_books(env_, tables_)).streams;
+  const auto before = std::exchange(books_, read_books(env_, tables_, journal_)).streams;
   for (auto& [id, ledger] : books_.streams) {
+    note_due(id, ledger);
     const auto known = before.find(id);
     if (known == before.end()) continue;
     ledger.limits = known->second.limits;
@@ -62,278 +101,316 @@ void writer::read_books_again() {
   }
 }
 
-void writer::checkpoint_all(const std::vector<stream_change>& rows) {
-  try {
-    checkpoint_streams_and_states(rows);
-  } catch (const lmdb::map_full&) {
-    read_books_again();
-    shorten_rows();
-    checkpoint_streams_and_states(rows);
-  }
-}
-
-void writer::empty_journal() {
-  try {
-    for (commit_number before = 0; before < books_.journal_head && books_.journal_head < books_.last_commit;) {
-      before = books_.journal_head;
-      freed_bytes_ = 0;
-      lmdb::txn txn(env_, lmdb::access::write);
-      trim_journal(txn);
-      txn.commit();
-    }
-  } catch (const lmdb::map_full&) {
-    read_books_again();
-    if (shorten_rows()) empty_journal();
-  }
-}
-
-void writer::checkpoint_streams_and_states(const std::vector<stream_change>& rows) {
-  freed_bytes_ = 0;
-  lmdb::txn txn(env_, lmdb::access::write);
-  blob_writer blob(++books_.last_commit, books_.time, row_bytes_);
-  put_blob(txn, blob);
-  for (auto& [id, ledger] : books_.streams) {
-    if (ledger.dirty_since != 0) checkpoint_stream(txn, id, ledger, nullptr);
-  }
-  checkpoint_states(txn, books_.last_commit);
-  for (const stream_change& row : rows) change_stream(txn, row);
-  put_chunk_bytes(txn);
-  put_late_losses(txn, blob);
-  txn.commit();
-}
-
 commit_result writer::attempt(commit_group& group) {
-  touched_.clear();
-  resized_.clear();
-  added_.clear();
-  dropped_now_.clear();
-  changed_losses_.clear();
-  bytes_written_ = freed_bytes_ = rolled_up_bytes_ = 0;
+  bytes_written_ = 0;
   if (group.time().lifetime >= books_.time.lifetime) books_.time = group.time();
-  lmdb::txn txn(env_, lmdb::access::write);
-  blob_writer blob(++books_.last_commit, books_.time, row_bytes_);
-  for (const definition_change& change : group.definitions()) {
-    if (change.value) put_row(txn, tables_.catalog, change.key, *change.value);
-    if (!change.value) txn.erase(tables_.catalog, change.key);
-  }
-  for (const stream_change& change : group.stream_changes()) change_stream(txn, change);
-  // All before the shares: one that goes straight to chunks makes its stream deaf to this blob at the next start.
-  for (const loss_record& record : group.losses()) note_loss(record);
-  if (group.expires()) expire(txn, blob);
-  relieve(txn, blob);
-  take_states(txn, group, blob);
-  for (stream_share& share : group.shares()) take_share(txn, share, blob);
-  if (!group.has_operations() && touched_.empty() && !work_left()) {
-    // Retention by age looks every few seconds and mostly finds nothing: that must not cost flash.
+  commit now(env_, books_);
+  const bool is_written = make(group, now);
+  now.end_reading();
+  if (is_written) {
+    write(now);
+  } else {
     --books_.last_commit;
-    return result_now();
   }
-  if (group.flash_bytes() && !is_lean_) put_flash_bytes(txn, tables_, *group.flash_bytes());
-  put_losses(blob);
-  put_blob(txn, blob);
-  // Either has the first turn at what may be freed.
-  const bool chunks_first = row_bytes_ != row_bytes && books_.last_commit % 2 == 0;
-  if (chunks_first) free_chunks(txn);
-  bound_journal(txn);
-  if (!chunks_first) free_chunks(txn);
-  put_chunk_bytes(txn);
-  put_late_losses(txn, blob);
-  const std::uint64_t snapshot = txn.number();
-  txn.commit();
-  snapshot_ = snapshot;
-  return result_now();
+  keep_up(now, !group.has_operations());
+  return result_of(now, is_written);
 }
 
-bool writer::work_left() const {
-  return !books_.streams_to_free.empty() || !books_.streams_to_thin.empty() || !books_.dropped.empty();
-}
-
-commit_result writer::result_now() {
-  commit_result result;
-  result.commit = books_.last_commit;
-  result.snapshot = snapshot_;
-  result.work_left = work_left();
-  tell_touched(result);
-  for (const stream_id id : dropped_now_) {
-    result.streams.emplace_back().stream = id;
-    result.streams.back().dropped = true;
+// In memory and in the blob. False: it came to nothing. Retention by age looks every few seconds and mostly finds
+// nothing: that must not cost flash.
+bool writer::make(commit_group& group, commit& now) {
+  for (const definition_change& change : group.definitions()) {
+    const std::string name = fact_name(fact_space::definition, change.key);
+    now.blob().fact(name, change.value);
+    set_fact(books_, name, change.value, now.number());
   }
-  result.losses = changed_losses_;
-  result.losses_since = books_.losses.dirty_since();
-  result.journal_bytes = books_.journal_bytes;
-  result.bytes_written = bytes_written_;
-  result.pages = pages_ = env_.pages();
-  return result;
-}
-
-void writer::touch(stream_id id) {
-  if (touched_.empty() || touched_.back() != id) touched_.push_back(id);
-}
-
-void writer::tell_touched(commit_result& result) {
-  std::sort(touched_.begin(), touched_.end());
-  touched_.erase(std::unique(touched_.begin(), touched_.end()), touched_.end());
-  std::stable_sort(added_.begin(), added_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  result.streams.reserve(touched_.size() + dropped_now_.size());
-  auto added = added_.cbegin();
-  for (const stream_id id : touched_) {
-    stream_update& update = result.streams.emplace_back(id, books_.streams.at(id).state());
-    for (; added != added_.cend() && added->first == id; ++added) update.added.push_back(added->second);
+  for (const stream_change& change : group.stream_changes()) change_stream(change, now);
+  for (const loss_record& record : group.losses()) now.lose(record);
+  retention retention(tables_, books_, now);
+  if (group.expires()) retention.expire();
+  retention.keep_over_bound();
+  retention.relieve(pages(), relieved_bytes_max);
+  take_facts(group, now);
+  for (stream_share& share : group.shares()) take_share(share, now);
+  if (!group.has_operations() && now.is_empty()) return false;
+  if (group.flash_bytes()) {
+    std::string value = encode_flash_bytes(*group.flash_bytes());
+    const std::string name = fact_name(fact_space::store, meta_flash_bytes);
+    now.blob().fact(name, value);
+    set_fact(books_, name, std::move(value), now.number());
   }
+  now.tell_losses();
+  return true;
 }
 
-void writer::change_stream(lmdb::txn& txn, const stream_change& change) {
+void writer::change_stream(const stream_change& change, commit& now) {
+  const auto found = books_.streams.find(change.stream);
+  const bool is_there = found != books_.streams.end();
   switch (change.change) {
-    case stream_change::what::create: {
-      stream_ledger& ledger = books_.streams[change.stream];
-      ledger.kind = change.kind;
-      ledger.limits = change.limits;
-      keep_stream_id(txn, change.stream);
-      if (change.in_memory) return reserve_offsets(txn, change);
-      touch(change.stream);
-      // This commit's blob may hold its first records already.
-      return put_checkpoint(txn, change.stream, ledger, books_.last_commit - 1);
-    }
-    case stream_change::what::reserve:
-      if (books_.streams.contains(change.stream)) reserve_offsets(txn, change);
-      return;
-    case stream_change::what::limit: {
-      const auto found = books_.streams.find(change.stream);
-      if (found != books_.streams.end()) found->second.limits = change.limits;
+    case stream_change::what::create:
+      now.blob().created(change.stream, change.kind, change.in_memory);
+      add_stream(books_, change.stream, change.kind, change.in_memory, now.number());
+      books_.streams.at(change.stream).limits = change.limits;
+      now.touch(change.stream);
+      if (!change.in_memory) return;
+      [[fallthrough]];
+    case stream_change::what::reserve: {
+      const auto stream = books_.streams.find(change.stream);
+      if (stream == books_.streams.end()) return;
+      now.blob().reserved(change.stream, change.reserved_end, change.dropped);
+      reserve_offsets(stream->second, change.reserved_end, change.dropped);
+      mark_dirty(books_, change.stream, stream->second, now.number());
+      now.touch(change.stream);
       return;
     }
-    case stream_change::what::drop: {
-      const auto found = books_.streams.find(change.stream);
-      if (found == books_.streams.end()) return;
-      books_.dirty_streams.erase({found->second.dirty_since, change.stream});
-      for (const auto block : found->second.stored_blocks) txn.erase(tables_.state, block_key(change.stream, block));
-      txn.erase(tables_.state, stream_key(change.stream));
-      books_.streams.erase(found);
-      books_.streams_to_free.erase(change.stream);
-      books_.dropped.insert(change.stream);
-      erase_cursors(txn, change.stream);
-      books_.losses.close(change.stream);
-      std::erase(touched_, change.stream);
-      dropped_now_.push_back(change.stream);
+    case stream_change::what::limit:
+      if (is_there) found->second.limits = change.limits;
       return;
-    }
+    case stream_change::what::drop:
+      if (!is_there) return;
+      now.blob().dropped(change.stream);
+      now.dropped(change.stream);
+      if (found->second.chunk_bytes > 0) books_.orphans.insert(change.stream);
+      drop_stream(books_, change.stream, now.number());
+      return;
   }
 }
 
-// Of a stream in memory; its row is that of an empty one.
-void writer::reserve_offsets(lmdb::txn& txn, const stream_change& change) {
-  stream_ledger& ledger = books_.streams.at(change.stream);
-  ledger.in_memory = true;
-  ledger.log_start = ledger.next = ledger.rolled_end = change.reserved_end;
-  ledger.dropped = change.dropped;
-  put_checkpoint(txn, change.stream, ledger, books_.last_commit);
+void writer::take_facts(const commit_group& group, commit& now) {
+  for (const cursor_change& change : group.cursors()) {
+    const auto found = books_.streams.find(change.stream);
+    if (found == books_.streams.end()) continue;
+    const std::string name = cursor_key(change.stream, change.group);
+    std::string value = encode(change.state);
+    now.blob().fact(name, value);
+    set_fact(books_, name, std::move(value), now.number());
+    if (found->second.limits.overflow == overflow::reject) {
+      retention(tables_, books_, now).let_go_of_read(change.stream, found->second);
+    }
+  }
+  for (const auto& [producer, state] : group.producers()) {
+    const std::string name = producer_key(producer);
+    std::optional<std::string> value;
+    if (state) value = encode(*state);
+    now.blob().fact(name, value);
+    set_fact(books_, name, std::move(value), now.number());
+  }
 }
 
-// Ids may be taken in one order and used in another.
-void writer::keep_stream_id(lmdb::txn& txn, stream_id id) {
-  std::string next;
-  append_be(next, std::max(next_stream_of(txn, tables_), static_cast<std::uint32_t>(id) + 1));
-  put_row(txn, tables_.meta, meta_next_stream, std::move(next));
-}
-
-void writer::take_share(lmdb::txn& txn, stream_share& share, blob_writer& blob) {
+void writer::take_share(stream_share& share, commit& now) {
   const auto found = books_.streams.find(share.stream);
   if (found == books_.streams.end()) return;  // deleted while this was on its way
   stream_ledger& ledger = found->second;
-  touch(share.stream);
+  now.touch(share.stream);
   if (!share.open.empty()) share.batches.push_back(share.open.finish());
-  const std::size_t incoming = share.append_bytes();
-  mark_dirty(books_, share.stream, ledger, books_.last_commit);
-  mark_age(share.stream, ledger, blob);
-  keep_limits(txn, share.stream, ledger, incoming, blob);
-  if (goes_to_chunks(ledger, share, incoming)) {
-    rolled_up_bytes_ += ledger.recent_bytes;
-    admit(share, ledger);
-    keep_count(txn, share.stream, ledger);
-    take_marks(share, ledger, blob);
-    return checkpoint_stream(txn, share.stream, ledger, &share);
-  }
-  journal_share(share, ledger, blob);
+  mark_dirty(books_, share.stream, ledger, now.number());
+  retention retention(tables_, books_, now);
+  retention.mark_age(share.stream, ledger);
+  retention.keep_bytes(share.stream, ledger, share.append_bytes());
+  journal_share(share, ledger, now);
   const offset_t before = ledger.log_start;
-  keep_count(txn, share.stream, ledger);
-  tell_trim(share.stream, ledger, before, blob);
-  take_marks(share, ledger, blob);
+  retention.keep_count(share.stream, ledger);
+  now.tell_trim(share.stream, ledger, before);
+  take_marks(share, ledger, now);
 }
 
-// Streams that fill alike are due alike: what this commit moves on top of its own is bounded, and who comes later in it
-// waits for one of the next.
-bool writer::goes_to_chunks(const stream_ledger& ledger, const stream_share& share, std::size_t incoming) const {
-  // Without room what is in the journal stays there: moving it takes pages, and acknowledgements need them.
-  if (is_lean_) return false;
-  const std::uint64_t bytes = ledger.recent_bytes + incoming;
-  const bool is_due = bytes >= roll_up_bytes && rolled_up_bytes_ < rolled_up_bytes_per_commit;
-  const bool fits_blobs = std::all_of(share.batches.begin(), share.batches.end(), [&](const std::string& batch) {
-    return batch.size() + blob_overhead_bytes_max <= row_bytes_;
-  });
-  return is_due || bytes >= roll_up_bytes_max || incoming >= direct_share_bytes || !fits_blobs;
-}
-
-// Takes note of records that go straight to chunks.
-void writer::admit(stream_share& share, stream_ledger& ledger) {
+void writer::journal_share(stream_share& share, stream_ledger& ledger, commit& now) {
   for (const std::string& bytes : share.batches) {
     const batch_view batch = read_batch(bytes).value();
     TIDEGATE_EXPECT(batch.base_offset == ledger.next);
-    ledger.next = batch.last_offset + 1;
-    ledger.newest_timestamp_ms = std::max(ledger.newest_timestamp_ms, batch.newest_timestamp_ms);
+    const segment segment = segment_of(batch, now.number(), now.blob().append(share.stream, bytes));
+    ledger.add_segment(segment);
+    now.added(share.stream, segment);
   }
 }
 
 // Behind the share's records: a queue may be purged in the commit that fills it.
-void writer::take_marks(stream_share& share, stream_ledger& ledger, blob_writer& blob) {
-  blob.acked(share.stream, share.acked);
+void writer::take_marks(stream_share& share, stream_ledger& ledger, commit& now) {
+  now.blob().acked(share.stream, share.acked);
   for (const offset_range& range : share.acked) ledger.ack(range);
-  blob.deliveries(share.stream, share.deliveries);
+  now.blob().deliveries(share.stream, share.deliveries);
   for (const auto& [offset, count] : share.deliveries) ledger.set_deliveries(offset, count);
   if (share.trim_to) {
-    blob.trimmed(share.stream, *share.trim_to);
+    now.blob().trimmed(share.stream, *share.trim_to);
     ledger.trim_to(*share.trim_to);
   }
   if (share.appended_bytes != share.acked_bytes) {
     ledger.count_bytes(share.appended_bytes, share.acked_bytes);
-    blob.held(share.stream, ledger.held_bytes);
+    now.blob().held(share.stream, ledger.held_bytes);
   }
-  free_dead_chunks_later(share.stream, ledger);
+  free_dead_chunks_later(books_, share.stream, ledger);
 }
 
-void writer::journal_share(stream_share& share, stream_ledger& ledger, blob_writer& blob) {
-  for (const std::string& bytes : share.batches) {
-    const batch_view batch = read_batch(bytes).value();
-    TIDEGATE_EXPECT(batch.base_offset == ledger.next);
-    const auto place = blob.append(share.stream, bytes);
-    const segment segment = segment_of(batch, books_.last_commit, place);
-    ledger.add_segment(segment);
-    added_.emplace_back(share.stream, segment);
+void writer::write(commit& now) {
+  const std::size_t size = now.blob().size();
+  const bool is_long = size > std::min(blob_bytes_in_ring, journal_.blob_bytes_max());
+  if (is_long || !journal_.has_room(size)) return write_through_tables(now);
+  journal_.append(now.blob().bytes());
+  now.placed(journal_.position_of_last());
+  bytes_written_ += journal_.bytes_of_last();
+  for (const stream_id id : now.touched()) note_due(id, books_.streams.at(id));
+}
+
+// Its records go into chunks, in a transaction of the tables. What the ring then gets, all else that the commit says,
+// counts only if the transaction is there. If that is too long as well, all goes into the tables.
+void writer::write_through_tables(commit& now) {
+  table_step step(env_, tables_, books_, journal_, bounds());
+  std::set<stream_id> appended_to;
+  for (const auto& [id, segment] : now.added_batches()) appended_to.insert(id);
+  for (const stream_id id : appended_to) step.roll_up(id, &now.blob());
+  std::string& blob = now.blob().bytes();
+  const std::string whole = blob;
+  now.blob().leave_records_to_tables();
+  if (!journal_.has_room(blob.size())) {
+    blob = whole;
+    step.put_all(options_.loss_rows_max, &now.blob());
+    now.blob().leave_all_to_tables();
+  }
+  if (!journal_.has_room(blob.size())) {
+    throw storage_failure(
+        "the journal is full, and the store's map has no room to empty it: raise store.bytes_max and start again");
+  }
+  bool is_appended = false;
+  try {
+    step.commit(journal_.generation(), [&] {
+      journal_.append(blob);
+      is_appended = true;
+    });
+  } catch (const lmdb::map_full&) {
+    if (is_appended) journal_.take_back();
+    throw;
+  }
+  bytes_written_ += journal_.bytes_of_last();
+  take_note_of(step, now);
+}
+
+void writer::note_due(stream_id id, stream_ledger& ledger) {
+  count_pledge(books_, ledger);
+  const bool is_due =
+      ledger.recent_bytes >= std::min(due_bytes, journal_.capacity() / 8) || ledger.recent.size() >= due_batches;
+  if (is_due) books_.due.insert(id);
+}
+
+bool writer::has_chunks_to_free() const {
+  return !books_.streams_to_free.empty() || !books_.streams_to_thin.empty() || !books_.orphans.empty();
+}
+
+bool writer::work_left() const { return has_chunks_to_free() || !books_.over_bound.empty(); }
+
+step_bounds writer::bounds() const {
+  step_bounds bounds;
+  bounds.row_bytes = row_bytes_;
+  if (row_bytes_ != row_bytes) bounds.freed_bytes = freed_bytes_page_by_page;
+  return bounds;
+}
+
+bool writer::is_step_due(bool is_idle) const {
+  if (!books_.due.empty() || journal_.used() > journal_.capacity() / 8 * 3) return true;
+  if (!has_chunks_to_free()) return false;
+  return is_idle || bytes_since_step_ >= bytes_between_steps || pages().used_share() > keep_below;
+}
+
+// From three eighths of the ring on, what needs the older half of the journal moves into the tables, a megabyte's worth
+// a commit, so that what changes all the time is not written there at every one. From half of it on the commit waits:
+// then the longest blob has its place, whatever is left of the lap.
+void writer::keep_up(commit& now, bool is_idle) {
+  bytes_since_step_ += bytes_written_;
+  for (bool only_frees = false; is_step_due(is_idle) || only_frees;) {
+    const std::uint64_t used = journal_.used();
+    try {
+      step(now, only_frees);
+    } catch (const lmdb::map_full&) {
+      read_books_again();
+      if (shorten_rows()) continue;
+      // What is free comes back to LMDB with the next transaction: the next commit tries again.
+      if (only_frees) return;
+      only_frees = has_chunks_to_free();
+      if (only_frees) continue;
+      return;
+    }
+    const bool is_pressed = journal_.used() > journal_.capacity() / 2;
+    if (only_frees || !is_pressed || journal_.used() == used) return;
   }
 }
 
-void writer::take_states(lmdb::txn& txn, const commit_group& group, blob_writer& blob) {
-  const commit_number now = books_.last_commit;
-  for (const cursor_change& change : group.cursors()) {
-    const auto found = books_.streams.find(change.stream);
-    if (found == books_.streams.end()) continue;
-    blob.cursor(change.stream, change.group, change.state);
-    set_cursor(books_, cursor_key(change.stream, change.group), change.state, now);
-    if (found->second.limits.overflow == overflow::reject) let_go_of_read(txn, change.stream, found->second, blob);
+void writer::step(commit& now, bool only_frees) {
+  step_bounds within = bounds();
+  if (only_frees) within.freed_bytes = freed_bytes_without_room;
+  table_step step(env_, tables_, books_, journal_, within);
+  step.erase_dropped();
+  if (only_frees) {
+    step.free_chunks();
+  } else {
+    step.roll_up_due();
+    const commit_number first = journal_.head().commit, last = books_.last_commit;
+    if (journal_.used() > journal_.capacity() / 8 * 3) {
+      const commit_number through = first + (last - first + 1) / 2;
+      step.put_facts(through);
+      step.put_losses(through, options_.loss_rows_max);
+      step.roll_up_through(through);
+    }
+    step.free_chunks();
   }
-  for (const auto& [name, state] : group.producers()) {
-    if (state) blob.producer(name, *state);
-    if (!state) blob.producer_erased(name);
-    set_producer(books_, name, state, now);
-  }
+  step.commit(journal_.generation());
+  take_note_of(step, now);
 }
 
-void writer::put_blob(lmdb::txn& txn, blob_writer& blob) {
-  for (const auto& [number, bytes] : blob.finish()) {
-    txn.append(tables_.journal, journal_key(books_.last_commit, number), bytes);
-    books_.journal_bytes += bytes.size();
-    bytes_written_ += bytes.size();
+void writer::take_note_of(const table_step& step, commit& now) {
+  for (const stream_id id : step.touched()) {
+    if (books_.streams.contains(id)) now.touch(id);
   }
-  if (books_.journal_head == 0) books_.journal_head = books_.last_commit;
+  bytes_written_ += step.written();
+  bytes_since_step_ = 0;
+  snapshot_ = step.number();
+  pages_ = env_.pages();
+}
+
+void writer::checkpoint_all(const std::vector<stream_change>& rows) {
+  for (const stream_change& row : rows) {
+    stream_ledger& ledger = books_.streams.at(row.stream);
+    reserve_offsets(ledger, row.reserved_end, row.dropped);
+    mark_dirty(books_, row.stream, ledger, books_.last_commit);
+  }
+  try {
+    table_step step(env_, tables_, books_, journal_, bounds());
+    step.put_all(options_.loss_rows_max);
+    step.commit(journal_.generation());
+  } catch (const lmdb::map_full&) {
+    read_books_again();
+    if (!shorten_rows()) throw;
+    return checkpoint_all(rows);
+  }
+  journal_.release();
+}
+
+commit_result writer::result_of(commit& now, bool is_written) {
+  commit_result result;
+  result.commit = books_.last_commit;
+  result.snapshot = snapshot_;
+  result.work_left = work_left();
+  auto batches = now.added_batches();
+  std::stable_sort(batches.begin(), batches.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  const auto touched = now.touched();
+  result.streams.reserve(touched.size() + now.dropped_streams().size());
+  auto added = batches.cbegin();
+  for (const stream_id id : touched) {
+    const stream_ledger& ledger = books_.streams.at(id);
+    if (ledger.in_memory) continue;  // memory_streams knows better
+    stream_update& update = result.streams.emplace_back(id, ledger.state());
+    while (added != batches.cend() && added->first < id) ++added;
+    for (; added != batches.cend() && added->first == id; ++added) update.added.push_back(added->second);
+  }
+  for (const stream_id id : now.dropped_streams()) {
+    result.streams.emplace_back().stream = id;
+    result.streams.back().dropped = true;
+  }
+  result.losses = now.losses();
+  result.losses_since = books_.losses.dirty_since();
+  result.journal_bytes = journal_.used();
+  result.bytes_written = is_written || bytes_written_ > 0 ? std::max<std::uint64_t>(bytes_written_, 1) : 0;
+  pages_ = env_.pages();  // another process's reading may have ended, and freed what it pinned
+  result.pages = pages();
+  return result;
 }
 
 }  // namespace tidegate::store

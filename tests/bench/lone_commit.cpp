@@ -1,6 +1,6 @@
-// What a durable commit of one small message costs in time and in bytes that reach the device: today's, by the store
-// alone and without its thread, beside a journal that would be a ring of its own, a preallocated file into which a
-// commit is one aligned write and one sync. In turns in one run, on a new store and on one that has lived.
+// What a durable commit of one small message costs in time and in bytes that reach the device: by the store alone and
+// without its thread, on a new store and on one that has lived, beside the least that a disk can do, one aligned write
+// into a preallocated file and one sync. In turns in one run.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -29,7 +29,7 @@ using tidegate::bench::workplace;
 using steady = std::chrono::steady_clock;
 
 constexpr std::uint64_t store_bytes = 256 << 20;
-constexpr std::uint64_t ring_bytes = 32 << 20;
+constexpr std::uint64_t raw_bytes = 32 << 20;
 constexpr std::size_t block_bytes = 4'096;
 constexpr std::size_t body_bytes = 100;
 constexpr std::size_t turn = 20;                          // commits of one way before the next has its turn
@@ -65,10 +65,10 @@ class way {
   virtual void commit() = 0;
 };
 
-class in_lmdb final : public way {
+class in_store final : public way {
  public:
   // `lives`: queues that took turns and were emptied, every second one, so that free pages lie scattered.
-  in_lmdb(const std::filesystem::path& directory, bool lives) : store_({directory, store_bytes, {}, false}) {
+  in_store(const std::filesystem::path& directory, bool lives) : store_({directory, store_bytes, {}, false}) {
     log_ = make(store::stream_kind::log);
     if (lives) scatter();
     commit();
@@ -122,24 +122,24 @@ class in_lmdb final : public way {
   stream log_;
 };
 
-class in_ring final : public way {
+class raw_write final : public way {
  public:
-  in_ring(const std::filesystem::path& file, int flags, std::size_t blocks)
+  raw_write(const std::filesystem::path& file, int flags, std::size_t blocks)
       : syncs_itself_((flags & O_DSYNC) == 0), block_(blocks * block_bytes, 'x') {
     file_ = ::open(file.c_str(), O_CREAT | O_RDWR | O_CLOEXEC | flags, 0600);
     const std::string zeros(1 << 20, '\0');
-    for (std::uint64_t at = 0; at < ring_bytes; at += zeros.size())
+    for (std::uint64_t at = 0; at < raw_bytes; at += zeros.size())
       if (file_ < 0 || ::pwrite(file_, zeros.data(), zeros.size(), static_cast<off_t>(at)) < 0)
         throw std::runtime_error("cannot fill " + file.string());
     ::fsync(file_);
   }
-  in_ring(const in_ring&) = delete;
-  in_ring& operator=(const in_ring&) = delete;
-  ~in_ring() override { ::close(file_); }
+  raw_write(const raw_write&) = delete;
+  raw_write& operator=(const raw_write&) = delete;
+  ~raw_write() override { ::close(file_); }
   void commit() override {
     if (::pwrite(file_, block_.data(), block_.size(), static_cast<off_t>(at_)) < 0) throw std::runtime_error("write");
     if (syncs_itself_ && ::fdatasync(file_) != 0) throw std::runtime_error("sync");
-    at_ = (at_ + block_.size()) % ring_bytes;
+    at_ = (at_ + block_.size()) % raw_bytes;
   }
 
  private:
@@ -196,8 +196,7 @@ int main(int argc, char** argv) {
   std::filesystem::path directory = ".";
   std::size_t commits = 2'000;
   bool json = false;
-  CLI::App app("What a durable commit of one 100-byte message costs: in LMDB, and in a ring of its own.",
-               "lone_commit");
+  CLI::App app("What a durable commit of one 100-byte message costs, beside one write and one sync.", "lone_commit");
   app.add_option("--directory", directory, "On the disk to be measured: two stores of 256 MiB are made in it")
       ->capture_default_str();
   app.add_option("--commits", commits, "Of each way")->capture_default_str();
@@ -207,11 +206,12 @@ int main(int argc, char** argv) {
   try {
     const workplace place(directory, "lone-commit");
     std::vector<row> rows;
-    rows.push_back({"store, new", std::make_unique<in_lmdb>(place.path() / "new", false)});
-    rows.push_back({"store, has lived", std::make_unique<in_lmdb>(place.path() / "lived", true)});
-    rows.push_back({"ring, 4 KiB + fdatasync", std::make_unique<in_ring>(place.path() / "ring", 0, 1)});
-    rows.push_back({"ring, 4 KiB, O_DSYNC", std::make_unique<in_ring>(place.path() / "ring-dsync", O_DSYNC, 1)});
-    rows.push_back({"ring, 16 KiB + fdatasync", std::make_unique<in_ring>(place.path() / "ring-16", 0, 4)});
+    rows.push_back({"store, new", std::make_unique<in_store>(place.path() / "new", false)});
+    rows.push_back({"store, has lived", std::make_unique<in_store>(place.path() / "lived", true)});
+    rows.push_back({"one write of 4 KiB, fdatasync", std::make_unique<raw_write>(place.path() / "raw", 0, 1)});
+    rows.push_back(
+        {"one write of 4 KiB, O_DSYNC", std::make_unique<raw_write>(place.path() / "raw-dsync", O_DSYNC, 1)});
+    rows.push_back({"one write of 16 KiB, fdatasync", std::make_unique<raw_write>(place.path() / "raw-16", 0, 4)});
     measure(rows, commits, disk(directory));
     print(rows, json);
     return 0;

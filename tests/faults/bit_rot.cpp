@@ -1,6 +1,6 @@
-// bit_rot: one bit of a store's file turns while nobody looks. The next broker may refuse, stop or be right; it may not
-// hand out anything that was never put in, nor lack anything without a word. Every other bit is one of a row's key:
-// they are a small part of the file, and the one in which a row becomes another's.
+// bit_rot: one bit of a store's files turns while nobody looks. The next broker may refuse, stop or be right; it may
+// not hand out anything that was never put in, nor lack anything without a word. Every third bit is one of a row's key:
+// they are a small part of the file, and the one in which a row becomes another's. Another third is in the journal.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -44,7 +44,8 @@ constexpr std::array names{"harmless", "refused", "reported", "stopped", "missin
 // A store at rest, with what it promised.
 struct rested {
   std::string bytes;
-  std::vector<std::size_t> keys;  // where in the file there is a byte of one
+  std::string journal;
+  std::vector<std::size_t> keys;  // where in the tables' file there is a byte of one
   history told;
 };
 
@@ -55,7 +56,7 @@ std::vector<std::size_t> find_keys(const std::filesystem::path& directory) {
   const std::size_t page_bytes = store.pages().page_bytes;
   const store::lmdb::txn txn(store.env(), store::lmdb::access::read);
   std::vector<std::size_t> found;
-  for (const auto table : {tables.journal, tables.chunk, tables.state, tables.catalog, tables.loss, tables.meta}) {
+  for (const auto table : {tables.chunk, tables.state, tables.catalog, tables.loss, tables.meta}) {
     store::lmdb::cursor cursor(txn, table);
     for (auto row = cursor.first(); row; row = cursor.next()) {
       const std::size_t in_page = reinterpret_cast<std::uintptr_t>(row->key.data()) % page_bytes;
@@ -75,20 +76,28 @@ rested rest(const std::string& workload, std::uint64_t seed, bool closed) {
                                      "--seed",     std::to_string(seed)};
   if (closed) arguments.emplace_back("--close");
   if (load_process(arguments, {}).wait().code != 0) throw std::runtime_error("the workload did not run to its end");
-  std::ifstream file(place.path() / "store" / "data.mdb", std::ios::binary);
-  return {std::string(std::istreambuf_iterator<char>(file), {}), find_keys(place.path() / "store"),
+  const auto content = [&](const char* name) {
+    std::ifstream file(place.path() / "store" / name, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  return {content(store::store_file), content(store::journal_file), find_keys(place.path() / "store"),
           read_marks(place.path() / "marks")};
 }
 
-// In a key, or in a page that was ever written: the others are zeros that nobody reads.
-std::size_t choose_byte(const rested& store, bool in_key, draw& draw) {
-  if (in_key) return draw.one_of(store.keys);
-  const std::string& bytes = store.bytes;
+enum class spot { page, key, journal };
+
+// In a page that was ever written: the others are zeros that nobody reads.
+std::size_t choose_byte(const std::string& bytes, draw& draw) {
   while (true) {
     const std::size_t page = draw.below(bytes.size() / page_bytes) * page_bytes;
     const bool is_used = bytes.find_first_not_of('\0', page) < page + page_bytes;
     if (is_used) return page + draw.below(page_bytes);
   }
+}
+
+std::size_t choose_byte(const rested& store, spot spot, draw& draw) {
+  if (spot == spot::key) return draw.one_of(store.keys);
+  return choose_byte(spot == spot::page ? store.bytes : store.journal, draw);
 }
 
 outcome outcome_of(const verdict& verdict) {
@@ -98,7 +107,7 @@ outcome outcome_of(const verdict& verdict) {
       verdict.violations, [&](const violation& one) { return std::ranges::find(gaps, one.broken) != gaps.end(); });
   if (!is_gap) return outcome::wrong;
   if (!verdict.refused.empty()) return outcome::refused;
-  if (verdict.has_broken(promise::readable)) return outcome::reported;
+  if (verdict.has_broken(promise::readable) || verdict.has_incomplete_commit) return outcome::reported;
   return verdict.violations.empty() ? outcome::harmless : outcome::missing;
 }
 
@@ -120,8 +129,9 @@ class flipping {
   explicit flipping(const settings& settings)
       : settings_(settings),
         stores_{rest("mixed", settings.seed, true), rest("churn", settings.seed, true),
-                rest("definitions", settings.seed, false)},
-        file_(place_.path(), stores_[0].bytes.size()),
+                rest("definitions", settings.seed, false), rest("mixed", settings.seed, false)},
+        file_(place_.path(), store::store_file, stores_[0].bytes.size()),
+        journal_file_(place_.path(), store::journal_file, stores_[0].journal.size()),
         report_("bit_rot", settings.json) {}
 
   int run() {
@@ -137,6 +147,9 @@ class flipping {
     report_.add("faults", faults);
     for (std::size_t i = 0; i < names.size(); ++i) report_.add(names[i], counts_[i]);
     for (std::size_t i = 0; i < names.size(); ++i) report_.add(fmt::format("keys_{}", names[i]), counts_in_keys_[i]);
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      report_.add(fmt::format("journal_{}", names[i]), counts_in_journal_[i]);
+    }
     report_.require_enough(confirmed, faults, settings_.only != 0 ? 1 : settings_.flips);
     report_.print();
     const bool is_good = counts_[static_cast<std::size_t>(outcome::wrong)] == 0 &&
@@ -147,38 +160,45 @@ class flipping {
  private:
   void turn(std::uint64_t flip) {
     draw draw(settings_.seed * 1'000'003 + flip);
-    const rested& store = stores_[flip % stores_.size()];
-    const bool in_key = flip % 2 == 1;
-    const std::size_t at = choose_byte(store, in_key, draw);
+    const rested& store = stores_[flip / 3 % stores_.size()];
+    const auto where = static_cast<spot>(flip % 3);
+    const bool in_key = where == spot::key, in_journal = where == spot::journal;
+    const std::size_t at = choose_byte(store, where, draw);
     const auto bit = static_cast<unsigned>(draw.below(8));
-    const std::string turned(1, static_cast<char>(store.bytes[at] ^ (1 << bit)));
-    const event write{event::what::write, false, at, turned};
-    file_.set(store.bytes, {{&write, 0, 1}});
+    const std::string& bytes = in_journal ? store.journal : store.bytes;
+    const std::string turned(1, static_cast<char>(bytes[at] ^ (1 << bit)));
+    const event write{event::what::write, store_part::tables, false, at, turned};
+    const std::vector<piece> turn{{&write, 0, 1}};
+    file_.set(store.bytes, in_journal ? std::vector<piece>{} : turn);
+    journal_file_.set(store.journal, in_journal ? turn : std::vector<piece>{});
     const auto judged = run_contained([&] { return judge_flipped(file_, store.told); }, judge_seconds_max);
     const outcome seen = judged.is_over ? static_cast<outcome>(judged.text[0] - '0') : outcome::stopped;
     ++counts_.at(static_cast<std::size_t>(seen));
     if (in_key) ++counts_in_keys_.at(static_cast<std::size_t>(seen));
+    if (in_journal) ++counts_in_journal_.at(static_cast<std::size_t>(seen));
     const bool is_noticed = seen == outcome::harmless || seen == outcome::refused || seen == outcome::reported;
     if (is_noticed && settings_.only == 0) return;
-    report_.add_failure(fmt::format("flip {} of seed {}, bit {} of byte {} (page {}{}): {}: {}", flip + 1,
-                                    settings_.seed, bit, at, at / page_bytes, in_key ? ", in a key" : "",
-                                    names[static_cast<std::size_t>(seen)],
-                                    judged.is_over ? judged.text.substr(1) : judged.text));
+    report_.add_failure(fmt::format(
+        "flip {} of seed {}, bit {} of byte {} (page {}{}): {}: {}", flip + 1, settings_.seed, bit, at, at / page_bytes,
+        in_key       ? ", in a key"
+        : in_journal ? ", in the journal"
+                     : "",
+        names[static_cast<std::size_t>(seen)], judged.is_over ? judged.text.substr(1) : judged.text));
   }
 
   settings settings_;
-  std::array<rested, 3> stores_;
+  std::array<rested, 4> stores_;
   scratch_place place_;
-  image_file file_;
+  image_file file_, journal_file_;
   report report_;
-  std::array<std::uint64_t, names.size()> counts_{}, counts_in_keys_{};
+  std::array<std::uint64_t, names.size()> counts_{}, counts_in_keys_{}, counts_in_journal_{};
 };
 
 }  // namespace
 
 int main(int argc, char** argv) {
   settings settings;
-  CLI::App app("One bit of a store's file turns.", "bit_rot");
+  CLI::App app("One bit of a store's files turns.", "bit_rot");
   app.add_option("--flips", settings.flips, "One after the other, each in a fresh copy")->capture_default_str();
   app.add_option("--seed", settings.seed, "Of workloads and bits")->capture_default_str();
   app.add_option("--only", settings.only, "This one alone, as a failure names it");

@@ -14,6 +14,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "broker/store/ring.hpp"
 #include "tests/faults/contained.hpp"
 #include "tests/faults/image_file.hpp"
 #include "tests/faults/report.hpp"
@@ -71,8 +72,12 @@ class child {
         options_(options),
         cuts_(cuts),
         notes_(notes),
-        disk_(options.ignores_syncs),
-        file_(directory, small_store{}.bytes_max) {}
+        tables_(store_part::tables, options.ignores == ignored_syncs::all || options.ignores == ignored_syncs::tables),
+        journal_(store_part::journal,
+                 options.ignores == ignored_syncs::all || options.ignores == ignored_syncs::journal),
+        tables_file_(directory, store::store_file, small_store{}.bytes_max),
+        journal_file_(directory, store::journal_file,
+                      store::ring::bytes_when_made(directory, small_store{}.journal_bytes_max)) {}
 
   void judge_from(std::uint64_t first, std::uint64_t end) {
     for (std::uint64_t image = first; image < end; ++image) {
@@ -89,7 +94,8 @@ class child {
     for (; at_ < place; ++at_) {
       const event& next = recording_.events()[at_];
       if (next.kind == event::what::mark) told_.apply(next.bytes);
-      disk_.apply(next);
+      tables_.apply(next);
+      journal_.apply(next);
     }
   }
 
@@ -97,35 +103,44 @@ class child {
     const std::size_t place = cuts_.place(image);
     advance_to(place);
     draw draw = cuts_.chance(image);
-    const auto kind = draw.one_of(std::vector{cut_kind::all, cut_kind::all, cut_kind::synced, cut_kind::subset,
-                                              cut_kind::subset, cut_kind::subset, cut_kind::torn, cut_kind::torn});
-    file_.set(disk_.synced(), disk_.pieces(kind, &recording_.events()[place], draw));
+    // The kernel writes the one file back before the other, or after it.
+    const auto draw_kind = [&] {
+      return draw.one_of(std::vector{cut_kind::all, cut_kind::all, cut_kind::synced, cut_kind::subset, cut_kind::subset,
+                                     cut_kind::subset, cut_kind::torn, cut_kind::torn});
+    };
+    const cut_kind tables_kind = draw_kind(), journal_kind = draw_kind();
+    const event* const in_flight = &recording_.events()[place];
+    tables_file_.set(tables_.synced(), tables_.pieces(tables_kind, in_flight, draw));
+    journal_file_.set(journal_.synced(), journal_.pieces(journal_kind, in_flight, draw));
     small_store store;
-    store.directory = file_.directory();
+    store.directory = tables_file_.directory();
     const verdict verdict = judge(store, told_, image % goes_on_every == 0);
     if (verdict.refused.empty()) ++notes_.opened;
     if (verdict.is_good()) return;
     if (!told_.is_opened()) {
-      if (notes_.refused_when_new++ == 0) notes_.note(describe(image, place, kind, verdict));
+      if (notes_.refused_when_new++ == 0) notes_.note(describe(image, place, tables_kind, journal_kind, verdict));
       return;
     }
     ++(verdict.has_broken(promise::kept) ? notes_.lost : notes_.damaged);
-    notes_.note(describe(image, place, kind, verdict));
+    notes_.note(describe(image, place, tables_kind, journal_kind, verdict));
   }
 
-  std::string describe(std::uint64_t image, std::size_t place, cut_kind kind, const verdict& verdict) const {
-    return fmt::format("image {} of {} with seed {}, cut before event {}, {} on the disk{}: {}", image + 1,
-                       options_.images, options_.seed, place, kind_names[static_cast<std::size_t>(kind)],
-                       told_.is_opened() ? "" : ", new store", verdict.text());
+  std::string describe(std::uint64_t image, std::size_t place, cut_kind tables, cut_kind journal,
+                       const verdict& verdict) const {
+    return fmt::format(
+        "image {} of {} with seed {}, cut before event {}, of the tables {}, of the journal {} on the "
+        "disk{}: {}",
+        image + 1, options_.images, options_.seed, place, kind_names[static_cast<std::size_t>(tables)],
+        kind_names[static_cast<std::size_t>(journal)], told_.is_opened() ? "" : ", new store", verdict.text());
   }
 
   const recording& recording_;
   const image_options& options_;
   const cuts& cuts_;
   child_notes& notes_;
-  disk disk_;
+  disk tables_, journal_;
   history told_;
-  image_file file_;
+  image_file tables_file_, journal_file_;
   std::size_t at_ = 0;
 };
 
@@ -180,7 +195,7 @@ class share {
     contain_this_process();
     // A store that finds itself impossible says so and aborts: the notes say the same, with the image's number.
     const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
-    if (options_.ignores_syncs) ::dup2(nowhere, STDERR_FILENO);
+    if (options_.ignores != ignored_syncs::none) ::dup2(nowhere, STDERR_FILENO);
     int code = 1;
     try {
       child(recording_, options_, cuts_, *notes_, place_.path()).judge_from(first, end_);

@@ -11,11 +11,15 @@
 
 namespace tidegate::faults {
 
+// Of which file the syncs wait for nothing, for the controls: of the tables, then the ring is freed before what was in
+// it is anywhere else; of the journal, then commits are confirmed too early.
+enum class ignored_syncs { none, tables, journal, all };
+
 struct image_options {
   std::uint64_t images = 500;
   std::uint64_t seed = 1;
   std::uint64_t only = 0;  // this image alone, from 1; 0 = all
-  bool ignores_syncs = false;
+  ignored_syncs ignores = ignored_syncs::none;
   unsigned jobs = 2;
 };
 

@@ -43,6 +43,7 @@ void disk::put_oldest(std::size_t count) {
 }
 
 void disk::apply(const event& event) {
+  if (event.part != part_) return;
   switch (event.kind) {
     case event::what::name:
     case event::what::mark: return;
@@ -62,7 +63,8 @@ std::vector<piece> disk::pieces(cut_kind kind, const event* in_flight, draw& dra
   std::vector<piece> chosen;
   if (kind == cut_kind::synced) return chosen;
   std::deque<const event*> candidates = pending_;
-  if (in_flight != nullptr && in_flight->kind == event::what::write && kind != cut_kind::all) {
+  if (in_flight != nullptr && in_flight->part == part_ && in_flight->kind == event::what::write &&
+      kind != cut_kind::all) {
     candidates.push_back(in_flight);
   }
   const unsigned kept_percent = draw.one_of(std::vector<unsigned>{10, 50, 90});

@@ -1,7 +1,7 @@
-// What a disk may hold of a store's file when the power goes: what was synced, and of the writes since then any
-// sectors.
+// What a disk may hold of one of a store's files when the power goes: what was synced, and of the writes since then any
+// sectors. What of two files is there has nothing to do with each other: a sync is one file's.
 //
-//   fdatasync          all writes so far are on the disk
+//   fdatasync          all writes so far to the file are on the disk
 //   a write by O_DSYNC is on the disk when it returns; writes before it may still not be
 //   any other write    some of its sectors of 512 bytes may be, in any order with others
 #pragma once
@@ -38,8 +38,9 @@ class disk {
  public:
   // `ignores_syncs`: as a program that never waits for the disk, for the control. The kernel then writes back what is
   // some hundreds of writes old.
-  explicit disk(bool ignores_syncs) : ignores_syncs_(ignores_syncs) {}
+  disk(store_part part, bool ignores_syncs) : part_(part), ignores_syncs_(ignores_syncs) {}
 
+  // Nothing happens where it is the other file's.
   void apply(const event& event);
   // What is on the disk for certain.
   std::string_view synced() const { return synced_; }
@@ -50,6 +51,7 @@ class disk {
   void put(const event& event);
   void put_oldest(std::size_t count);
 
+  store_part part_;
   bool ignores_syncs_;
   std::string synced_;
   std::deque<const event*> pending_;

@@ -9,13 +9,13 @@ namespace tidegate::faults {
 namespace {
 
 event write_of(std::uint64_t offset, std::string_view bytes, bool synced = false) {
-  return {event::what::write, synced, offset, bytes};
+  return {event::what::write, store_part::tables, synced, offset, bytes};
 }
-const event sync{event::what::sync, false, 0, {}};
+const event sync{event::what::sync, store_part::tables, false, 0, {}};
 
 TEST(Disk, HoldsForCertainWhatWasSynced) {
   const event first = write_of(0, "aaaa"), second = write_of(2, "bb");
-  disk disk(false);
+  disk disk(store_part::tables, false);
   draw draw(1);
   disk.apply(first);
   disk.apply(second);
@@ -28,7 +28,7 @@ TEST(Disk, HoldsForCertainWhatWasSynced) {
 
 TEST(Disk, TakesASyncedWriteAtOnceAndNothingElseWithIt) {
   const event data = write_of(4, "data"), meta = write_of(0, "meta", true);
-  disk disk(false);
+  disk disk(store_part::tables, false);
   disk.apply(data);
   disk.apply(meta);
   EXPECT_EQ(disk.synced(), "meta");
@@ -36,7 +36,7 @@ TEST(Disk, TakesASyncedWriteAtOnceAndNothingElseWithIt) {
 
 TEST(Disk, LosesAnyOfTheWritesSinceTheLastSync) {
   const event first = write_of(0, "a"), second = write_of(1, "b");
-  disk disk(false);
+  disk disk(store_part::tables, false);
   disk.apply(first);
   disk.apply(second);
   std::set<std::vector<std::uint64_t>> seen;
@@ -52,7 +52,7 @@ TEST(Disk, LosesAnyOfTheWritesSinceTheLastSync) {
 TEST(Disk, TearsWritesAtSectors) {
   const std::string bytes(2'000, 'x');
   const event write = write_of(100, bytes);
-  disk disk(false);
+  disk disk(store_part::tables, false);
   disk.apply(write);
   bool is_torn = false;
   for (std::uint64_t seed = 0; seed < 100; ++seed) {
@@ -70,7 +70,7 @@ TEST(Disk, TearsWritesAtSectors) {
 
 TEST(Disk, KnowsNoSyncInTheControl) {
   const event data = write_of(4, "data"), meta = write_of(0, "meta", true);
-  disk disk(true);
+  disk disk(store_part::tables, true);
   draw draw(1);
   disk.apply(data);
   disk.apply(sync);

@@ -24,9 +24,9 @@ void copy_changes(char* to, std::string_view from) {
 
 }  // namespace
 
-image_file::image_file(std::filesystem::path directory, std::size_t bytes_max)
+image_file::image_file(std::filesystem::path directory, const char* name, std::size_t bytes_max)
     : directory_(std::move(directory)), bytes_max_(bytes_max) {
-  file_ = ::open((directory_ / "data.mdb").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+  file_ = ::open((directory_ / name).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
   resize(bytes_max_);
   void* const map = ::mmap(nullptr, bytes_max_, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0);
   if (map == MAP_FAILED) throw std::runtime_error("cannot map an image");

@@ -1,5 +1,5 @@
-// A store's directory whose file is set to one crash image after the other. Only pages that differ from the last one
-// are copied, so an image costs no copy of the file.
+// A file of a store's directory that is set to one crash image after the other. Only pages that differ from the last
+// one are copied, so an image costs no copy of the file.
 #pragma once
 
 #include <filesystem>
@@ -14,7 +14,7 @@ class image_file {
  public:
   // In this directory, which is someone else's to remove: a process with an image may not survive it. `bytes_max`: of
   // any image.
-  image_file(std::filesystem::path directory, std::size_t bytes_max);
+  image_file(std::filesystem::path directory, const char* name, std::size_t bytes_max);
   image_file(const image_file&) = delete;
   image_file& operator=(const image_file&) = delete;
   ~image_file();

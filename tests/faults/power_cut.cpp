@@ -21,7 +21,7 @@ using namespace tidegate;
 using namespace tidegate::faults;
 
 struct settings {
-  image_options images{2'000, 1, 0, false, 2};
+  image_options images{2'000, 1, 0, ignored_syncs::none, 2};
   std::string workload = "all";
   std::uint64_t rounds = 250;
   std::string keep;
@@ -86,7 +86,10 @@ int main(int argc, char** argv) {
   app.add_option("--only", settings.images.only, "This image of the workload alone, as a failure names it");
   app.add_option("--jobs", settings.images.jobs, "Processes")->capture_default_str();
   app.add_option("--keep", settings.keep, "Directory in which the recordings stay");
-  app.add_flag("--nosync-control", settings.images.ignores_syncs, "As if no sync had waited: must fail");
+  const std::map<std::string, ignored_syncs> controls{
+      {"tables", ignored_syncs::tables}, {"journal", ignored_syncs::journal}, {"all", ignored_syncs::all}};
+  app.add_option("--nosync-control", settings.images.ignores, "As if no sync of these had waited: must fail")
+      ->transform(CLI::CheckedTransformer(controls));
   app.add_flag("--json", settings.json, "Print one JSON object");
   CLI11_PARSE(app, argc, argv);
   tidegate::log::set_level(tidegate::log::level::error);

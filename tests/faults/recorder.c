@@ -1,15 +1,15 @@
-// Preloaded into a program that keeps a store (LD_PRELOAD): stands between it and the file that all is about, data.mdb.
-// It does two things, each when its variable is set:
+// Preloaded into a program that keeps a store (LD_PRELOAD): stands between it and the files that all is about, data.mdb
+// and journal.ring. It does two things, each when its variable is set:
 //
-//   TIDEGATE_RECORDING=FILE       writes down, in order, all that reaches the file, and the program's marks
-//   (fault_mark) TIDEGATE_FAILING_CALL=N       the N-th call (from 1) on the file fails, once, in the way of
+//   TIDEGATE_RECORDING=FILE       writes down, in order, all that reaches the files, and the program's marks
+//   (fault_mark) TIDEGATE_FAILING_CALL=N       the N-th call (from 1) on the files fails, once, in the way of
 //   TIDEGATE_FAILURE=EIO|ENOSPC|EINTR|SHORT; a short write stores half. Calls before and after go through.
 //   TIDEGATE_CALLS=FILE           gets a line when the failure is applied, and one at the end with the number of calls
 //
 // A recording is a sequence of events in the machine's own byte order, as recording.hpp reads them:
 //
-//   kind u8: w write, s sync of the whole file, t size set, m mark | synced u8: by O_DSYNC | offset u64 | length u32 |
-//   length bytes
+//   kind u8: w write, s sync of the whole file, t size set, m mark | file u8: 0 data.mdb, 1 journal.ring |
+//   synced u8: by O_DSYNC | offset u64 | length u32 | length bytes
 //
 // For programs with one thread that writes.
 #define _GNU_SOURCE
@@ -66,9 +66,9 @@ __attribute__((destructor)) static void end(void) {
   if (recording != NULL) fclose(recording);
 }
 
-static void record(char kind, bool synced, uint64_t offset, const void* bytes, size_t size) {
+static void record(char kind, int file, bool synced, uint64_t offset, const void* bytes, size_t size) {
   if (recording == NULL) return;
-  const uint8_t head[2] = {(uint8_t)kind, synced};
+  const uint8_t head[3] = {(uint8_t)kind, (uint8_t)file, synced};
   const uint32_t length = (uint32_t)size;
   fwrite(head, 1, sizeof head, recording);
   fwrite(&offset, 1, sizeof offset, recording);
@@ -76,17 +76,24 @@ static void record(char kind, bool synced, uint64_t offset, const void* bytes, s
   fwrite(bytes, 1, size, recording);
 }
 
-void fault_mark(const char* text, size_t size) { record('m', false, 0, text, size); }
+void fault_mark(const char* text, size_t size) { record('m', 0, false, 0, text, size); }
 
-// Asks the kernel each time: descriptors come and go without us.
-static bool is_store(int fd) {
+static bool ends_with(const char* path, size_t length, const char* name) {
+  const size_t tail = strlen(name);
+  return length >= tail && memcmp(path + length - tail, name, tail) == 0;
+}
+
+// Which of the files it is; below 0: none. Asks the kernel each time: descriptors come and go without us.
+static int file_of(int fd) {
   char link[64], path[4096];
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
   const ssize_t length = readlink(link, path, sizeof path);
-  static const char name[] = "/data.mdb";
-  const ssize_t tail = (ssize_t)sizeof name - 1;
-  return length >= tail && memcmp(path + length - tail, name, (size_t)tail) == 0;
+  if (length < 0) return -1;
+  if (ends_with(path, (size_t)length, "/data.mdb")) return 0;
+  return ends_with(path, (size_t)length, "/journal.ring") ? 1 : -1;
 }
+
+static bool is_store(int fd) { return file_of(fd) >= 0; }
 
 static bool is_synced(int fd) { return (fcntl(fd, F_GETFL) & (O_DSYNC | O_SYNC)) != 0; }
 
@@ -113,7 +120,7 @@ static ssize_t store_at(int fd, const char* bytes, size_t size, off_t at) {
     size /= 2;
   }
   const ssize_t written = write_at(fd, bytes, size, at);
-  if (written > 0) record('w', is_synced(fd), (uint64_t)at, bytes, (size_t)written);
+  if (written > 0) record('w', file_of(fd), is_synced(fd), (uint64_t)at, bytes, (size_t)written);
   return written;
 }
 
@@ -172,7 +179,7 @@ static int synced(int fd, int (*behind)(int)) {
     return -1;
   }
   const int code = behind(fd);
-  if (code == 0) record('s', false, 0, NULL, 0);
+  if (code == 0) record('s', file_of(fd), false, 0, NULL, 0);
   return code;
 }
 
@@ -190,7 +197,7 @@ int fsync(int fd) {
 int msync(void* address, size_t size, int flags) {
   BEHIND(int, "msync", void*, size_t, int);
   const int code = behind(address, size, flags);
-  if (code == 0) record('s', false, 0, NULL, 0);
+  if (code == 0) record('s', 0, false, 0, NULL, 0);
   return code;
 }
 
@@ -202,7 +209,7 @@ int ftruncate(int fd, off_t size) {
     return -1;
   }
   const int code = behind(fd, size);
-  if (code == 0) record('t', false, (uint64_t)size, NULL, 0);
+  if (code == 0) record('t', file_of(fd), false, (uint64_t)size, NULL, 0);
   return code;
 }
 
@@ -212,15 +219,13 @@ int ftruncate64(int fd, off64_t size) { return ftruncate(fd, (off_t)size); }
 int rename(const char* from, const char* to) {
   BEHIND(int, "rename", const char*, const char*);
   const int code = behind(from, to);
-  static const char name[] = "/data.mdb";
-  const size_t length = strlen(to), tail = sizeof name - 1;
-  if (code == 0 && length >= tail && strcmp(to + length - tail, name) == 0) record('n', true, 0, NULL, 0);
+  if (code == 0 && ends_with(to, strlen(to), "/data.mdb")) record('n', 0, true, 0, NULL, 0);
   return code;
 }
 
 static void record_size(int fd) {
   struct stat stat;
-  if (fstat(fd, &stat) == 0) record('t', false, (uint64_t)stat.st_size, NULL, 0);
+  if (fstat(fd, &stat) == 0) record('t', file_of(fd), false, (uint64_t)stat.st_size, NULL, 0);
 }
 
 int fallocate(int fd, int mode, off_t at, off_t size) {

@@ -8,7 +8,7 @@
 namespace tidegate::faults {
 namespace {
 
-constexpr std::size_t head_bytes = 14;
+constexpr std::size_t head_bytes = 15;
 
 event::what kind_of(char letter) {
   switch (letter) {
@@ -30,10 +30,11 @@ recording::recording(const std::filesystem::path& file) {
   for (std::string_view rest = content_; rest.size() >= head_bytes;) {
     event next;
     next.kind = kind_of(rest[0]);
-    next.synced = rest[1] != 0;
+    next.part = static_cast<store_part>(rest[1]);
+    next.synced = rest[2] != 0;
     std::uint32_t length = 0;
-    std::memcpy(&next.offset, rest.data() + 2, sizeof next.offset);
-    std::memcpy(&length, rest.data() + 10, sizeof length);
+    std::memcpy(&next.offset, rest.data() + 3, sizeof next.offset);
+    std::memcpy(&length, rest.data() + 11, sizeof length);
     if (rest.size() - head_bytes < length) break;  // the program was killed while it wrote
     next.bytes = rest.substr(head_bytes, length);
     events_.push_back(next);

@@ -1,4 +1,4 @@
-// What the recorder wrote down while a workload ran: all that reached the store's file, in order, and the workload's
+// What the recorder wrote down while a workload ran: all that reached the store's files, in order, and the workload's
 // marks between.
 #pragma once
 
@@ -10,8 +10,11 @@
 
 namespace tidegate::faults {
 
+enum class store_part : std::uint8_t { tables, journal };  // data.mdb, journal.ring
+
 struct event {
   enum class what { write, sync, size, name, mark } kind = what::write;
+  store_part part = store_part::tables;
   bool synced = false;       // the write was through to the disk when its call returned
   std::uint64_t offset = 0;  // of the write; the new size
   std::string_view bytes;    // of the write; the mark's text

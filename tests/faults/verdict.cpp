@@ -99,6 +99,7 @@ verdict judge(const small_store& store, const history& told, bool goes_on) {
     count at_end;
     {
       opened_store opened(store);
+      verdict.has_incomplete_commit = opened.store.incomplete_commit() != 0;
       verdict.violations = check(told, read_holdings(opened.broker, publishers_of(told)));
       tell_damage(opened, verdict);
       if (!goes_on || !verdict.violations.empty()) return verdict;

@@ -13,6 +13,7 @@ namespace tidegate::faults {
 struct verdict {
   std::string refused;  // why it does not open, or cannot go on
   std::vector<violation> violations;
+  bool has_incomplete_commit = false;  // the journal ended with one, and the start said so
   bool is_good() const { return refused.empty() && violations.empty(); }
   bool has_broken(promise promise) const;
   // The first thing that is wrong, for people.

@@ -55,11 +55,11 @@ archive_reader::archive_reader(std::istream& in) : in_(in) {
     throw storage_failure("this is no archive of a store: tidegate store export writes one");
   }
   const auto version = load_be<std::uint32_t>(head.data() + sizeof archive_magic);
-  if (version == archive_version) return;
+  if (version >= archive_version_min && version <= archive_version) return;
   throw storage_failure(
-      fmt::format("the archive has version {}, this program reads version {}: use the version that "
+      fmt::format("the archive has version {}, this program reads versions {} to {}: use the version that "
                   "wrote it",
-                  version, archive_version));
+                  version, archive_version_min, archive_version));
 }
 
 std::string archive_reader::take(std::size_t size) {

@@ -15,7 +15,8 @@
 
 namespace tidegate::store::offline {
 
-constexpr std::uint32_t archive_version = 1;
+constexpr std::uint32_t archive_version = 2;
+constexpr std::uint32_t archive_version_min = 1;  // it can be read
 
 // Longer than any section needs to be; what a damaged length can make a reader allocate.
 constexpr std::size_t archive_section_bytes_max = 4 << 20;

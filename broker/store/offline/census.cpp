@@ -62,9 +62,7 @@ void stream_census::take_chunk_row(const lmdb::txn& txn, lmdb::table chunks, con
 
 void stream_census::take_chunk(chunk_place place, std::string_view chunk, const complaint& complain) {
   stream_count& count = counts_[place.stream];
-  const stream_ledger* const ledger = ledger_of(place.stream);
   ++count.chunks;
-  if (ledger != nullptr && place.last_offset < ledger->log_start) ++count.stale_chunks;
   const auto batches = read_chunk(place, chunk);
   if (!batches) return complain(batches.error().text);
   for (const batch_view& batch : *batches) take_batch(place.stream, batch, complain);
@@ -88,17 +86,13 @@ void stream_census::take_batch(stream_id stream, const batch_view& batch, const 
   count.live += live_in(batch, *ledger);
 }
 
-void stream_census::take_segments(const lmdb::txn& txn, const tables& tables,
-                                  const std::function<complaint(stream_id)>& complain) {
+void stream_census::take_segments(const ring& journal, const std::function<complaint(stream_id)>& complain) {
   if (books_ == nullptr) return;
   for (const auto& [id, ledger] : books_->streams) {
     for (const segment& segment : ledger.recent) {
-      const auto batch = segment_batch(txn, tables, segment);
-      if (batch && *batch) {
-        take_batch(id, **batch, complain(id));
-      } else {
-        complain(id)(batch ? "lost a blob of its journal" : batch.error().text);
-      }
+      const auto batch = segment_batch(journal, segment);
+      if (batch) take_batch(id, *batch, complain(id));
+      if (!batch) complain(id)(batch.error().text);
     }
   }
 }

@@ -16,9 +16,8 @@ using complaint = std::function<void(const std::string& what)>;
 struct stream_count {
   std::uint64_t chunk_bytes = 0;
   std::uint64_t chunks = 0;
-  std::uint64_t stale_chunks = 0;  // wholly below the log start
-  std::uint64_t live = 0;          // records at or above the log start that are not acknowledged
-  offset_t behind = 0;             // one past the last offset seen
+  std::uint64_t live = 0;  // records at or above the log start that are not acknowledged
+  offset_t behind = 0;     // one past the last offset seen
 };
 
 class stream_census {
@@ -29,7 +28,7 @@ class stream_census {
   // In key order.
   void take_chunk_row(const lmdb::txn& txn, lmdb::table chunks, const lmdb::entry& row, const complaint& complain);
   // What the journal still holds of the streams, after the chunks.
-  void take_segments(const lmdb::txn& txn, const tables& tables, const std::function<complaint(stream_id)>& complain);
+  void take_segments(const ring& journal, const std::function<complaint(stream_id)>& complain);
   const std::map<stream_id, stream_count>& counts() const { return counts_; }
 
  private:

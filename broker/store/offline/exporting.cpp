@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "broker/base/bytes.hpp"
-#include "broker/store/blob.hpp"
+#include "broker/store/fields.hpp"
 #include "broker/store/reader.hpp"
 #include "broker/store/rows.hpp"
 
@@ -49,13 +49,12 @@ class exporter {
       : store_(store), archive_(out), step_(step) {}
 
   archive_counts run() {
-    books_ = read_books(store_.env(), store_.rows(), &contents_);
+    books_ = store_.read_books(&contents_);
     const auto pages = store_.pages();
-    archive_.section(section_type::header,
-                     encode(archive_header{format_version, pages.map_pages * pages.page_bytes, books_.last_commit,
-                                           blob_writer(books_.last_commit, books_.time).finish().front().bytes}));
+    archive_.section(section_type::header, encode(archive_header{format_version, pages.map_pages * pages.page_bytes,
+                                                                 books_.last_commit, books_.time}));
     write_rows();
-    const reader reader(store_.env(), store_.rows(), books_);
+    const reader reader(store_.env(), store_.rows(), store_.journal(), books_);
     for (const auto& [id, ledger] : books_.streams) write_stream(reader, id, ledger);
     archive_.section(section_type::end, encode(counts_));
     return counts_;
@@ -67,19 +66,33 @@ class exporter {
     ++counts_.rows;
   }
 
-  // The rows of whole tables go as they are, without their seals: their content is the same on every machine.
-  void write_table(lmdb::table table, section_type type) {
-    const lmdb::txn txn(store_.env(), lmdb::access::read);
-    lmdb::cursor cursor(txn, table);
-    for (auto found = cursor.first(); found; found = cursor.next()) {
-      if (type == section_type::meta && found->key == meta_format) continue;
-      row(type, encode(archived_row{std::string(found->key), std::string(unsealed_or_fail(table, *found))}));
+  // What is newer in the journal counts, which does not travel. Rows go without their seals: their content is the same
+  // on every machine.
+  void write_meta() {
+    std::map<std::string, std::string> rows;
+    {
+      const lmdb::txn txn(store_.env(), lmdb::access::read);
+      const lmdb::table table = store_.rows().meta;
+      lmdb::cursor cursor(txn, table);
+      for (auto found = cursor.first(); found; found = cursor.next()) {
+        if (found->key == meta_format || found->key == meta_journal) continue;
+        rows.emplace(found->key, unsealed_or_fail(table, *found));
+      }
     }
+    std::string next;
+    append_be(next, books_.next_stream);
+    rows[std::string(meta_next_stream)] = next;
+    for (const auto& [name, fact] : books_.dirty_facts) {
+      if (space_of(name) == fact_space::store && fact.value) rows[name.substr(1)] = *fact.value;
+    }
+    for (const auto& [key, value] : rows) row(section_type::meta, encode(archived_row{key, value}));
   }
 
   void write_rows() {
-    write_table(store_.rows().meta, section_type::meta);
-    write_table(store_.rows().catalog, section_type::definition);
+    write_meta();
+    for (const auto& [key, definition] : contents_.definitions) {
+      row(section_type::definition, encode(archived_row{key, definition}));
+    }
     write_losses();
     const std::map<std::string, producer_state> producers(contents_.producers.begin(), contents_.producers.end());
     for (const auto& [name, state] : producers) row(section_type::producer, encode(archived_row{name, encode(state)}));
@@ -133,6 +146,8 @@ class exporter {
   archive_counts counts_;
 };
 
+constexpr std::uint32_t format_with_ring = 5;
+
 // Without the seal, which stood here too, and with `held bytes`, which did not.
 std::string from_format_2(std::string_view state) {
   constexpr std::size_t held_bytes_at = 49, seal_bytes = 4;
@@ -156,16 +171,23 @@ std::string encode(const archive_header& header) {
   append_be(body, header.format);
   append_be(body, header.map_bytes);
   append_be(body, header.last_commit);
-  return body.append(header.last_blob);
+  append_time(body, header.time);
+  return body;
 }
 
 archive_header decode_header(const archive_section& section) {
   byte_reader reader(section.body);
   archive_header header;
   header.format = reader.be<std::uint32_t>();
+  if (header.format < archived_format_min || header.format > format_version) return header;  // who knows its shape
   header.map_bytes = reader.be<std::uint64_t>();
   header.last_commit = reader.be<std::uint64_t>();
-  header.last_blob = reader.rest();
+  if (header.format < format_with_ring) {
+    // The last commit's blob without its entries; the time stood at its end.
+    constexpr std::size_t blob_bytes = 56;
+    reader.take(blob_bytes - time_bytes);
+  }
+  header.time = take_time(reader);
   check_whole(reader, section);
   return header;
 }

@@ -28,7 +28,7 @@ struct archive_header {
   std::uint32_t format = format_version;
   std::uint64_t map_bytes = 0;  // the store's size, for one of the same
   commit_number last_commit = 0;
-  std::string last_blob;  // empty of entries; it carries the commit number and the time on
+  commit_time time;  // of that commit
 };
 std::string encode(const archive_header& header);
 archive_header decode_header(const archive_section& section);

@@ -15,6 +15,7 @@
 #include "broker/store/chunk_rows.hpp"
 #include "broker/store/new_file.hpp"
 #include "broker/store/rows.hpp"
+#include "broker/store/writer.hpp"
 
 namespace tidegate::store::offline {
 namespace {
@@ -45,6 +46,7 @@ class importer {
            const import_options& options, const archive_header& header, const transfer_step& step)
       : archive_(archive),
         lock_(with_lock_file(directory), lmdb::access::write),
+        directory_(directory),
         file_(directory / store_file),
         bytes_max_(bytes_max),
         keeps_incarnation_(options.keeps_incarnation),
@@ -66,7 +68,8 @@ class importer {
     put_journal();
     put_format(format_version);
     txn_->commit();
-    sync_directory(file_.parent_path());
+    put_format_file(directory_);
+    sync_directory(directory_);
     return counts_;
   }
 
@@ -192,10 +195,15 @@ class importer {
     put(tables_.state, key, sealed(key, encode(stream_->state)));
   }
 
-  // As a clean stop leaves it: one empty blob, which carries the commit number on.
+  // As a clean stop leaves it: empty, behind the last commit. A start makes it as long as its configuration says.
   void put_journal() {
-    if (header_.last_commit == 0) return;
-    txn_->put(tables_.journal, journal_key(header_.last_commit, 0), header_.last_blob);
+    const ring_id id = new_ring_id();
+    ring::make(directory_ / journal_file, std::min(writer_options{}.journal_bytes_max, bytes_max_ / 4), id, {});
+    journal_row row;
+    row.ring = id;
+    row.head.commit = row.in_tables = header_.last_commit;
+    row.time = header_.time;
+    put(tables_.meta, meta_journal, sealed(meta_journal, encode(row)));
   }
 
   void put_format(std::uint32_t version) {
@@ -222,7 +230,7 @@ class importer {
 
   archive_reader& archive_;
   directory_lock lock_;
-  std::filesystem::path file_;
+  std::filesystem::path directory_, file_;
   std::uint64_t bytes_max_;
   bool keeps_incarnation_;
   lmdb::env env_;
@@ -280,7 +288,7 @@ new_store_place::new_store_place(std::filesystem::path directory) : directory_(s
 new_store_place::~new_store_place() {
   if (is_kept_) return;
   std::error_code ignored;
-  for (const char* const file : {store_file, "lock.mdb", owner_file}) {
+  for (const char* const file : {store_file, journal_file, format_file, "lock.mdb", owner_file}) {
     std::filesystem::remove(directory_ / file, ignored);
   }
   if (!existed_) std::filesystem::remove(directory_, ignored);

@@ -36,10 +36,9 @@ class inspector {
     walk(tables.meta, [&](auto key, auto value, const auto&) { rows.take_meta(key, value); });
     walk(tables.catalog, [&](auto key, auto value, const auto&) { rows.take_definition(key, value); });
     walk(tables.state, [&](auto key, auto value, const auto&) { rows.take_state(key, value); });
-    walk(tables.journal, [&](auto key, auto value, const auto&) { rows.take_blob(key, value); });
     walk(tables.loss, [&](auto key, auto value, const auto&) { rows.take_loss(key, value); });
-    rows.compare();
-    replay();
+    walk_journal();
+    replay(rows);
     stream_census census(books_ ? &*books_ : nullptr);
     walk(tables.chunk, [&](auto key, auto value, const lmdb::txn& txn) {
       census.take_chunk_row(txn, tables.chunk, {key, value}, [&](const std::string& what) {
@@ -120,13 +119,40 @@ class inspector {
     }
   }
 
+  // Blob by blob, from where the tables say that it begins.
+  void walk_journal() {
+    table_use& use = out_.tables.emplace_back(table_use{"journal", 0, 0});
+    try {
+      note_place("the beginning of the journal", 0);
+      const journal_row row = store_.checked_journal_row();
+      store_.journal().read(row.head, row.in_tables, [&](std::string_view blob, const blob_head& head) {
+        const std::string place = fmt::format("commit {} of the journal", head.commit);
+        note_place(place, blob.size());
+        ++use.rows;
+        use.bytes += blob.size();
+        try {
+          row_inspection::take_blob(blob);
+        } catch (const storage_failure& failure) {
+          add(severity::damaged, place, std::string(without_prefix(failure.what())));
+        }
+      });
+      if (const commit_number commit = store_.journal().incomplete(); commit != 0) {
+        add(severity::note, fmt::format("commit {} of the journal", commit),
+            "is not whole: the power went while it was written, or it was damaged since; a start leaves it out");
+      }
+    } catch (const storage_failure& failure) {
+      add(severity::damaged, "the journal", std::string(without_prefix(failure.what())));
+    }
+  }
+
   // The way a start does it. Where rows are damaged already it would only stop at the first of them.
-  void replay() {
+  void replay(row_inspection& rows) {
     if (out_.damages > 0) return;
     note_place("the replay of the journal", 0);
     try {
       contents contents;
-      books_ = read_books(store_.env(), store_.rows(), &contents);
+      books_ = store_.read_books(&contents);
+      rows.compare(*books_, contents);
       out_.identity = store_.identity();
       out_.overview = summarize(store_, *books_, contents);
     } catch (const storage_failure& failure) {
@@ -136,15 +162,13 @@ class inspector {
     }
   }
 
+  // The tables lag behind the journal, so chunks below a log start are nothing to tell of.
   void compare(stream_census& census) {
-    {
-      const lmdb::txn txn(store_.env(), lmdb::access::read);
-      census.take_segments(txn, store_.rows(), [this](stream_id id) -> complaint {
-        return [this, id](const std::string& what) {
-          add(severity::damaged, fmt::format("the journal of {}", stream_name(id)), std::string(without_prefix(what)));
-        };
-      });
-    }
+    census.take_segments(store_.journal(), [this](stream_id id) -> complaint {
+      return [this, id](const std::string& what) {
+        add(severity::damaged, fmt::format("the journal of {}", stream_name(id)), std::string(without_prefix(what)));
+      };
+    });
     for (const auto& [id, count] : census.counts()) {
       if (books_->streams.contains(id)) continue;
       add(severity::note, stream_name(id),
@@ -160,10 +184,6 @@ class inspector {
     if (ledger.chunk_bytes != count.chunk_bytes) {
       add(severity::inconsistent, stream_name(id),
           fmt::format("has {} bytes of chunks, and its checkpoint says {}", count.chunk_bytes, ledger.chunk_bytes));
-    }
-    if (count.stale_chunks > 0) {
-      add(severity::note, stream_name(id),
-          fmt::format("has {} chunks below its log start; the next commits free them", count.stale_chunks));
     }
     const std::uint64_t live = ledger.next - ledger.log_start - ledger.acked.size();
     if (live == count.live) return;

@@ -74,7 +74,7 @@ TEST_F(memory_streams_at_rest, check_show_export_and_import_know_them) {
 TEST_F(memory_streams_at_rest, check_tells_what_contradicts_them) {
   store_.open_group().put_definition("qlive", to_json(queue_definition{"live", queue_}));
   store_.commit();
-  store_.kill();
+  store_.close();
   EXPECT_EQ(lines_of(inspected(store_.path())),
             "damaged: queue live: is defined, and its stream 1 is kept in memory\n");
   raw_file(store_.path())

@@ -57,22 +57,36 @@ directory_lock::~directory_lock() {
 }
 
 offline_store::offline_store(const std::filesystem::path& directory)
-    : lock_(with_store(directory), lmdb::access::read), env_(directory) {
-  check_length(directory, env_.ever_used());
-  tables_ = open_tables();
-  check_format(lmdb::txn(env_, lmdb::access::read), tables_, directory);
+    : lock_(with_store(directory), lmdb::access::read),
+      env_(directory),
+      tables_(open_tables(directory)),
+      directory_(directory),
+      journal_(directory / journal_file, ring::access::read) {}
+
+journal_row offline_store::checked_journal_row() {
+  const journal_row row = journal_row_of(lmdb::txn(env_, lmdb::access::read), tables_);
+  check_pair(journal_, row, directory_);
+  return row;
 }
 
-tables offline_store::open_tables() {
+books offline_store::read_books(contents* contents) {
+  checked_journal_row();
+  return store::read_books(env_, tables_, journal_, contents);
+}
+
+tables offline_store::open_tables(const std::filesystem::path& directory) {
+  check_length(directory, env_.ever_used());
   lmdb::txn txn(env_, lmdb::access::read);
   const auto named = [&](const char* name) {
     const auto table = env_.find_table(txn, name);
     if (table) return *table;
     throw storage_failure(fmt::format("the file is no store of Tidegate's, or damaged: it has no table {}", name));
   };
-  const tables found{named("journal"), named("chunk"), named("state"), named("catalog"), named("loss"), named("meta")};
+  const tables found{.chunk = {}, .state = {}, .catalog = {}, .loss = {}, .meta = named("meta")};
+  check_format(txn, found, directory);
+  const tables all{named("chunk"), named("state"), named("catalog"), named("loss"), found.meta};
   txn.commit();
-  return found;
+  return all;
 }
 
 store_identity offline_store::identity() {

@@ -36,17 +36,24 @@ class offline_store {
   explicit offline_store(const std::filesystem::path& directory);
 
   lmdb::env& env() { return env_; }
+  ring& journal() { return journal_; }
+  // As a start finds them. Throws storage_failure.
+  books read_books(contents* contents = nullptr);
+  // Throws store_damaged where it is damaged, or where the journal is of another store.
+  journal_row checked_journal_row();
   const tables& rows() const { return tables_; }
   lmdb::page_use pages() const { return env_.pages(); }
   // Throws storage_failure where a row is missing or damaged.
   store_identity identity();
 
  private:
-  tables open_tables();
+  tables open_tables(const std::filesystem::path& directory);
 
   directory_lock lock_;
   lmdb::env env_;
   tables tables_;
+  std::filesystem::path directory_;
+  ring journal_;
 };
 
 }  // namespace tidegate::store::offline

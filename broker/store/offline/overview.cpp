@@ -55,17 +55,19 @@ store_overview summarize(offline_store& store, const books& books, const content
   seen.topics = catalog.topics();
   seen.bindings = catalog.bindings();
   const lmdb::txn txn(store.env(), lmdb::access::read);
-  seen.journal = {txn.entries(store.rows().journal), books.journal_bytes, books.journal_head,
-                  books.journal_head == 0 ? 0 : books.last_commit};
+  const commit_number before = store.journal().head().commit;
+  const bool is_empty = before == books.last_commit;
+  seen.journal = {books.last_commit - before, store.journal().used(), is_empty ? 0 : before + 1,
+                  is_empty ? 0 : books.last_commit};
   seen.loss_records = txn.entries(store.rows().loss);
   return seen;
 }
 
 store_overview survey(offline_store& store) {
   contents contents;
-  const books books = read_books(store.env(), store.rows(), &contents);
+  const books books = store.read_books(&contents);
   store_overview seen = summarize(store, books, contents);
-  const auto losses = reader(store.env(), store.rows(), books).losses();
+  const auto losses = reader(store.env(), store.rows(), store.journal(), books).losses();
   if (!losses) throw store_damaged(losses.error().text);
   std::map<stream_id, std::optional<stream_owner>> owners;
   for (const stream_overview& stream : seen.streams) owners[stream.stream] = stream.owner;

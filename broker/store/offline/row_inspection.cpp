@@ -28,11 +28,17 @@ std::string_view bare(std::string_view key, std::string_view value) {
 }
 
 const blob_visitor& nobody() {
-  static const blob_visitor visitor{[](const auto&) {},       [](auto, auto, auto) {},
-                                    [](auto, auto) {},        [](auto, auto, auto) {},
-                                    [](auto, auto) {},        [](auto, auto) {},
-                                    [](auto, auto, auto) {},  [](auto, auto) {},
-                                    [](auto, const auto&) {}, [](auto, const auto&, const auto&) {}};
+  static const blob_visitor visitor{[](auto, auto, auto) {},
+                                    [](auto, auto) {},
+                                    [](auto, auto, auto) {},
+                                    [](auto, auto) {},
+                                    [](auto, auto) {},
+                                    [](auto, auto) {},
+                                    [](auto, auto, auto) {},
+                                    [](auto) {},
+                                    [](auto, auto, auto) {},
+                                    [](auto, const auto&) {},
+                                    [](auto, const auto&, const auto&) {}};
   return visitor;
 }
 
@@ -51,6 +57,8 @@ void row_inspection::take_meta(std::string_view key, std::string_view value) {
   } else if (key == meta_next_stream) {
     check_size(found, sizeof(std::uint32_t), "it");
     next_stream_ = load_be<std::uint32_t>(found.data());
+  } else if (key == meta_journal) {
+    in_tables_ = decode_journal_row(found).in_tables;
   } else if (key == meta_flash_bytes) {
     check_size(found, sizeof(std::uint64_t), "it");
   } else {
@@ -59,7 +67,7 @@ void row_inspection::take_meta(std::string_view key, std::string_view value) {
 }
 
 void row_inspection::take_definition(std::string_view key, std::string_view value) {
-  catalog_.add(key, bare(key, value));
+  catalog().add(key, bare(key, value));
 }
 
 void row_inspection::take_state(std::string_view key, std::string_view sealed_value) {
@@ -99,27 +107,36 @@ void row_inspection::take_block(stream_id stream, std::uint64_t block, std::stri
   }
 }
 
-void row_inspection::take_blob(std::string_view key, std::string_view value) {
-  blob_visitor visitor = nobody();
-  visitor.head = [&](const blob_head& head) { sequence_.take(key, head); };
-  visit_blob(value, visitor);
-}
+void row_inspection::take_blob(std::string_view blob) { visit_blob(blob, nobody()); }
 
 void row_inspection::take_loss(std::string_view key, std::string_view value) {
   check_size(key, sizeof(std::uint64_t), "its key");
   decode_loss(bare(key, value));
 }
 
-void row_inspection::compare() {
+void row_inspection::compare(const books& books, const contents& contents) {
   for (const auto name : {meta_incarnation, meta_clean}) {
     if (!meta_.contains(std::string(name))) find_(severity::damaged, row_name("meta", name), "is missing");
   }
-  if (const std::string text = sequence_.complaint(); !text.empty()) find_(severity::damaged, "table journal", text);
-  for (const std::string& text : catalog_.dangling()) find_(severity::damaged, "catalog", text);
-  for (const auto& [stream, owner] : catalog_.streams()) {
+  catalog defined;
+  for (const auto& [key, definition] : contents.definitions) {
+    try {
+      defined.add(key, definition);
+    } catch (const storage_failure& failure) {
+      find_(severity::damaged, row_name("catalog", key), failure.what());
+    }
+  }
+  compare_definitions(books, defined);
+  compare_streams();
+  compare_blocks();
+}
+
+void row_inspection::compare_definitions(const books& books, const catalog& catalog) {
+  for (const std::string& text : catalog.dangling()) find_(severity::damaged, "catalog", text);
+  for (const auto& [stream, owner] : catalog.streams()) {
     const std::string where = fmt::format("{} {}", tidegate::name(owner.kind), owner.name);
-    const auto found = streams_.find(stream);
-    if (found == streams_.end()) {
+    const auto found = books.streams.find(stream);
+    if (found == books.streams.end()) {
       find_(severity::damaged, where, fmt::format("is defined, and its stream {} is not there", number(stream)));
     } else if ((found->second.kind == stream_kind::queue) != (owner.kind == target_kind::queue)) {
       find_(severity::damaged, where, fmt::format("is defined, and its stream {} is of another kind", number(stream)));
@@ -129,14 +146,15 @@ void row_inspection::compare() {
                         found->second.in_memory ? "" : "not "));
     }
   }
-  compare_streams();
-  compare_blocks();
+  for (const auto& [stream, ledger] : books.streams) {
+    if (catalog.streams().contains(stream)) continue;
+    find_(severity::inconsistent, fmt::format("stream {}", number(stream)), "has no definition");
+  }
 }
 
 void row_inspection::compare_streams() {
   for (const auto& [stream, checkpoint] : streams_) {
     const std::string where = fmt::format("stream {}", number(stream));
-    if (!catalog_.streams().contains(stream)) find_(severity::inconsistent, where, "has no definition");
     if (checkpoint.log_start > checkpoint.next_offset) {
       find_(severity::damaged, where,
             fmt::format("begins at offset {} and ends at {}", checkpoint.log_start, checkpoint.next_offset));
@@ -147,10 +165,9 @@ void row_inspection::compare_streams() {
     if (checkpoint.maybe_delivered_before > checkpoint.next_offset) {
       find_(severity::inconsistent, where, "calls messages delivered that are still to come");
     }
-    if (checkpoint.commit > sequence_.last_commit()) {
+    if (checkpoint.commit > in_tables_) {
       find_(severity::damaged, where,
-            fmt::format("was last written in commit {}, and the journal ends with {}", checkpoint.commit,
-                        sequence_.last_commit()));
+            fmt::format("was last written in commit {}, and the tables in {}", checkpoint.commit, in_tables_));
     }
     if (number(stream) >= next_stream_.value_or(1)) {
       find_(severity::inconsistent, where, "has a number that would be given to another stream");

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "broker/store/blob.hpp"
+#include "broker/store/books.hpp"
 #include "broker/store/offline/catalog.hpp"
 #include "broker/store/offline/inspection.hpp"
 
@@ -23,25 +24,26 @@ class row_inspection {
   void take_meta(std::string_view key, std::string_view value);
   void take_definition(std::string_view key, std::string_view value);
   void take_state(std::string_view key, std::string_view value);
-  void take_blob(std::string_view key, std::string_view value);
+  // Entry by entry. Throws store_damaged.
+  static void take_blob(std::string_view blob);
   void take_loss(std::string_view key, std::string_view value);
-  // After all rows.
-  void compare();
+  // After all rows; with the store as a start would find it, the journal replayed.
+  void compare(const books& books, const contents& contents);
 
  private:
   void take_block(stream_id stream, std::uint64_t block, std::string_view value);
+  void compare_definitions(const books& books, const catalog& catalog);
   void compare_streams();
   void compare_blocks();
 
   finder find_;
-  catalog catalog_;
   std::map<stream_id, checkpoint> streams_;
   // What blocks say of a stream: the end of what they call acknowledged or count.
   std::map<stream_id, offset_t> blocks_end_;
   std::map<stream_id, std::uint64_t> cursors_;
   std::set<std::string> meta_;
   std::optional<std::uint32_t> next_stream_;
-  journal_sequence sequence_;
+  commit_number in_tables_ = 0;  // as the journal's row says
 };
 
 }  // namespace tidegate::store::offline

@@ -1,0 +1,290 @@
+#include "broker/store/table_step.hpp"
+
+#include <algorithm>
+
+#include "broker/base/bytes.hpp"
+#include "broker/store/chunk.hpp"
+#include "broker/store/roll_up.hpp"
+#include "broker/store/rows.hpp"
+
+namespace tidegate::store {
+namespace {
+
+// Besides what a checkpoint writes: the pages of its rows, so that many small streams count as well.
+constexpr std::uint64_t checkpoint_overhead_bytes = 4'096;
+
+ack_block block_of(const stream_ledger& ledger, std::uint64_t block) {
+  ack_block out;
+  const offset_t base = block * offsets_per_block, end = base + offsets_per_block;
+  for (auto range = ledger.acked.range_from(base); range && range->begin < end;
+       range = ledger.acked.range_from(range->end)) {
+    for (offset_t offset = std::max(range->begin, base); offset < std::min(range->end, end); ++offset) {
+      const auto bit = offset - base;
+      out.bits[bit / 8] = static_cast<char>(out.bits[bit / 8] | (1 << (bit % 8)));
+    }
+  }
+  for (auto counted = ledger.deliveries.lower_bound(base); counted != ledger.deliveries.end() && counted->first < end;
+       ++counted) {
+    out.deliveries.emplace_back(static_cast<std::uint16_t>(counted->first - base), counted->second);
+  }
+  return out;
+}
+
+lmdb::table table_of(const tables& tables, fact_space space) {
+  if (space == fact_space::definition) return tables.catalog;
+  return space == fact_space::store ? tables.meta : tables.state;
+}
+
+std::string_view row_key_of(std::string_view fact) {
+  const bool has_own_table = space_of(fact) == fact_space::definition || space_of(fact) == fact_space::store;
+  return has_own_table ? fact.substr(1) : fact;
+}
+
+}  // namespace
+
+void table_step::put(lmdb::table table, std::string_view key, std::string value) {
+  written_ += value.size();
+  put_row(txn_, table, key, std::move(value));
+}
+
+void table_step::roll_up_due() {
+  while (!books_.due.empty() && has_room_to_move()) {
+    roll_up(*books_.due.begin());
+  }
+}
+
+std::string_view table_step::batch_of(const segment& segment, blob_writer* own) const {
+  const bool is_own = own != nullptr && segment.commit == books_.last_commit;
+  return is_own ? own->batch_at(static_cast<std::uint32_t>(segment.position))
+                : journal_.at(segment.position, segment.size);
+}
+
+void table_step::roll_up(stream_id id, blob_writer* own) {
+  stream_ledger& ledger = books_.streams.at(id);
+  const std::uint64_t before = written_;
+  chunk_builder builder(ledger);
+  for (const segment& segment : ledger.recent) {
+    const auto batch = read_batch(batch_of(segment, own));
+    const bool is_there = batch && batch->bytes.size() == segment.size && batch->base_offset == segment.first;
+    if (!is_there) throw store_damaged("the store is damaged: its journal lost a batch while it was open");
+    if (segment.commit == books_.last_commit) builder.cut();
+    builder.add(*batch);
+  }
+  for (const packed_chunk& chunk : builder.finish()) {
+    const std::string value = seal_chunk({id, chunk.last_offset}, chunk.batches);
+    put_chunk(txn_, tables_.chunk, {id, chunk.last_offset}, value, bounds_.row_bytes);
+    ledger.chunk_bytes += value.size();
+    written_ += value.size();
+    if (!ledger.first_chunk_last) ledger.first_chunk_last = chunk.last_offset;
+  }
+  ledger.recent.clear();
+  ledger.recent_bytes = 0;
+  ledger.rolled_end = ledger.next;
+  count_pledge(books_, ledger);
+  // Chunks can be a little longer than the batches they were made of: their headers, longer varints.
+  const std::uint64_t bound = ledger.kind == stream_kind::log ? ledger.limits.bytes_max : 0;
+  if (bound != 0 && ledger.bytes() > ledger.limits.kept(bound)) books_.over_bound.insert(id);
+  thin(id, ledger);
+  put_blocks(id, ledger);
+  put_stream(id, ledger);
+  books_.due.erase(id);
+  touched_.insert(id);
+  moved_ += written_ - before + checkpoint_overhead_bytes;
+}
+
+void table_step::put_stream(stream_id id, stream_ledger& ledger) {
+  put(tables_.state, stream_key(id), encode(ledger.as_checkpoint(books_.last_commit)));
+  books_.dirty_streams.erase({ledger.dirty_since, id});
+  ledger.dirty_since = 0;
+  ledger.checkpointed = books_.last_commit;
+  resized_.erase(id);
+}
+
+void table_step::put_blocks(stream_id id, stream_ledger& ledger) {
+  const std::uint64_t floor = ledger.log_start / offsets_per_block;
+  for (const std::uint64_t block : ledger.dirty_blocks) {
+    if (block < floor) continue;
+    put(tables_.state, block_key(id, block), encode(block_of(ledger, block)));
+    ledger.stored_blocks.insert(block);
+  }
+  ledger.dirty_blocks.clear();
+  while (!ledger.stored_blocks.empty() && *ledger.stored_blocks.begin() < floor) {
+    txn_.erase(tables_.state, block_key(id, *ledger.stored_blocks.begin()));
+    ledger.stored_blocks.erase(ledger.stored_blocks.begin());
+  }
+  ledger.acked_since_checkpoint = 0;
+}
+
+void table_step::roll_up_through(commit_number through) {
+  while (!books_.dirty_streams.empty() && has_room_to_move()) {
+    const auto [since, id] = *books_.dirty_streams.begin();
+    if (since > through) return;
+    roll_up(id);
+  }
+}
+
+void table_step::put_all(std::uint64_t loss_rows_max, blob_writer* own) {
+  erase_dropped();
+  put_facts(books_.last_commit);
+  put_losses(books_.last_commit, loss_rows_max);
+  while (!books_.dirty_streams.empty()) roll_up(books_.dirty_streams.begin()->second, own);
+}
+
+void table_step::put_facts(commit_number through) {
+  if (books_.facts_since == 0 || books_.facts_since > through) return;
+  commit_number oldest = 0;
+  std::erase_if(books_.dirty_facts, [&](const auto& fact) {
+    const auto& [name, state] = fact;
+    if (state.since > through) {
+      oldest = oldest == 0 ? state.since : std::min(oldest, state.since);
+      return false;
+    }
+    const lmdb::table table = table_of(tables_, space_of(name));
+    if (state.value) put(table, row_key_of(name), *state.value);
+    if (!state.value) txn_.erase(table, row_key_of(name));
+    return true;
+  });
+  books_.facts_since = oldest;
+}
+
+void table_step::put_losses(commit_number through, std::uint64_t rows_max) {
+  books_.losses.put(txn_, tables_.loss, through, rows_max);
+}
+
+void table_step::erase_prefix(const std::string& prefix) {
+  lmdb::cursor rows(txn_, tables_.state);
+  for (auto row = rows.seek(prefix); row && row->key.starts_with(prefix); row = rows.next()) rows.erase();
+}
+
+void table_step::erase_dropped() {
+  for (const auto& [id, since] : std::exchange(books_.dropped, {})) {
+    for (const char space : {state_block, state_cursor}) {
+      std::string prefix = stream_key(id);
+      prefix.front() = space;
+      erase_prefix(prefix);
+    }
+    txn_.erase(tables_.state, stream_key(id));
+  }
+}
+
+void table_step::free_chunks() {
+  for (const stream_id id : std::exchange(books_.streams_to_thin, {})) {
+    if (books_.streams.contains(id)) roll_up(id);
+  }
+  free_head_chunks();
+  free_orphans();
+}
+
+// Of a queue: chunks behind the log start in which every message is acknowledged.
+void table_step::thin(stream_id id, stream_ledger& ledger) {
+  auto& blocks = ledger.blocks_to_thin;
+  while (!blocks.empty()) {
+    const offset_t begin = *blocks.begin() * offsets_per_block;
+    thin(id, ledger, {begin, begin + offsets_per_block});
+    if (!may_free_more()) {
+      books_.streams_to_thin.insert(id);
+      return;
+    }
+    blocks.erase(blocks.begin());
+  }
+}
+
+// A chunk lacks only what was acknowledged before it was made. So where it is dead, all offsets are acknowledged from
+// the end of the chunk before to its own, and the keys alone tell.
+void table_step::thin(stream_id id, stream_ledger& ledger, offset_range within) {
+  const auto before = last_chunk_before(txn_, tables_.chunk, id, within.begin);
+  offset_t begin = before ? *before + 1 : 0;
+  chunk_cursor chunks(txn_, tables_.chunk);
+  chunks.seek(id, within.begin);
+  while (begin < within.end && may_free_more()) {
+    const auto last = chunks.last_offset_in(id);
+    if (!last) return;
+    const auto acked = ledger.acked.range_at(std::max(begin, ledger.log_start));
+    if (acked && acked->end > *last && *last >= ledger.log_start) {
+      if (ledger.first_chunk_last == *last) books_.streams_to_free.insert(id);
+      free_chunk(chunks, id, ledger);
+    } else {
+      chunks.next();
+    }
+    begin = *last + 1;
+  }
+}
+
+// The cursor goes on to the next one.
+void table_step::free_chunk(chunk_cursor& chunks, stream_id id, stream_ledger& ledger) {
+  const offset_t last = chunks.last_offset_in(id).value();
+  const chunk_cursor::erased gone = chunks.erase();
+  ledger.chunk_gone(last, gone.bytes);
+  freed_ += gone.page_bytes;
+  resized_.insert(id);
+}
+
+// Chunks that lie wholly below the log start.
+void table_step::free_head_chunks() {
+  for (auto id = books_.streams_to_free.begin(); id != books_.streams_to_free.end() && may_free_more();) {
+    stream_ledger& ledger = books_.streams.at(*id);
+    chunk_cursor chunks(txn_, tables_.chunk);
+    chunks.seek(*id, 0);
+    auto first = chunks.last_offset_in(*id);
+    for (; first && *first < ledger.log_start && may_free_more(); first = chunks.last_offset_in(*id)) {
+      free_chunk(chunks, *id, ledger);
+    }
+    ledger.set_first_chunk(first);
+    touched_.insert(*id);
+    const bool is_done = !first || *first >= ledger.log_start;
+    id = is_done ? books_.streams_to_free.erase(id) : std::next(id);
+  }
+}
+
+void table_step::free_orphans() {
+  while (!books_.orphans.empty() && may_free_more()) {
+    const stream_id id = *books_.orphans.begin();
+    chunk_cursor chunks(txn_, tables_.chunk);
+    chunks.seek(id, 0);
+    while (chunks.last_offset_in(id) && may_free_more()) freed_ += chunks.erase().page_bytes;
+    if (!chunks.last_offset_in(id)) books_.orphans.erase(id);
+  }
+}
+
+// A checkpoint's other fields stay as they are: only chunks went since.
+void table_step::put_chunk_bytes() {
+  for (const stream_id id : std::exchange(resized_, {})) {
+    const auto found = books_.streams.find(id);
+    const auto row = get_row(txn_, tables_.state, stream_key(id));
+    if (found == books_.streams.end() || !row) continue;
+    checkpoint changed = decode_checkpoint(*row);
+    changed.chunk_bytes = found->second.chunk_bytes;
+    put(tables_.state, stream_key(id), encode(changed));
+  }
+}
+
+commit_number table_step::oldest_needed() const {
+  commit_number oldest = books_.last_commit + 1;
+  const auto needs = [&](commit_number since) {
+    if (since != 0) oldest = std::min(oldest, since);
+  };
+  if (!books_.dirty_streams.empty()) needs(books_.dirty_streams.begin()->first);
+  needs(books_.facts_since);
+  needs(books_.losses.dirty_since());
+  for (const auto& [id, since] : books_.dropped) needs(since);
+  return oldest;
+}
+
+void table_step::commit(std::uint64_t generation, const std::function<void()>& before_it) {
+  put_chunk_bytes();
+  if (books_.next_stream != books_.next_stream_stored) {
+    std::string next;
+    append_be(next, books_.next_stream);
+    put(tables_.meta, meta_next_stream, std::move(next));
+  }
+  const ring_place head = journal_.place_before(oldest_needed());
+  put(tables_.meta, meta_journal,
+      encode(journal_row{journal_.id(), generation, head, books_.last_commit, books_.time}));
+  number_ = txn_.number();
+  if (before_it) before_it();
+  txn_.commit();
+  books_.next_stream_stored = books_.next_stream;
+  journal_.move_head(head);
+}
+
+}  // namespace tidegate::store
