@@ -47,7 +47,9 @@ std::string body_of(stream_id stream) {
 
 }  // namespace
 
-blob_writer::blob_writer(commit_number commit, const commit_time& time) {
+blob_writer::blob_writer(commit_number commit, const commit_time& time, std::size_t about) {
+  constexpr std::size_t padding = 4'096;  // of the ring
+  bytes_.reserve(blob_head_bytes + about + padding);
   append_be(bytes_, blob_magic);
   append_be(bytes_, std::uint32_t{0});
   append_be(bytes_, std::uint32_t{0});

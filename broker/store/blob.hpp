@@ -38,7 +38,8 @@ struct blob_head {
 //   66 entries: type u8, length varint, body
 class blob_writer {
  public:
-  blob_writer(commit_number commit, const commit_time& time);
+  // `about`: bytes of entries to come; what is guessed too low costs copies.
+  blob_writer(commit_number commit, const commit_time& time, std::size_t about = 0);
 
   // Returns where the batch begins, from the blob's beginning.
   std::uint32_t append(stream_id stream, std::string_view batch);

@@ -17,9 +17,9 @@ constexpr double keep_below = 0.70;
 
 class commit {
  public:
-  // Takes the next number.
-  commit(lmdb::env& env, books& books)
-      : env_(env), books_(books), number_(++books.last_commit), blob_(number_, books.time) {}
+  // Takes the next number. `about`: bytes that its group brings.
+  commit(lmdb::env& env, books& books, std::size_t about)
+      : env_(env), books_(books), number_(++books.last_commit), blob_(number_, books.time, about) {}
 
   commit_number number() const { return number_; }
   blob_writer& blob() { return blob_; }

@@ -104,7 +104,7 @@ void writer::read_books_again() {
 commit_result writer::attempt(commit_group& group) {
   bytes_written_ = 0;
   if (group.time().lifetime >= books_.time.lifetime) books_.time = group.time();
-  commit now(env_, books_);
+  commit now(env_, books_, group.bytes());
   const bool is_written = make(group, now);
   now.end_reading();
   if (is_written) {
