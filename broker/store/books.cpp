@@ -447,6 +447,7 @@ books read_books(lmdb::env& env, const tables& tables, ring& journal, contents* 
     for (const stream_id id : streams_dropped_in(blob)) reader.skip(id);
   });
   for (const std::string_view blob : blobs) reader.read(blob, read_blob_head(blob));
+  journal.let_go_of_pages();
   find_chunks(txn, tables, books);
   for (auto& [id, ledger] : books.streams) count_pledge(books, ledger);
   return books;

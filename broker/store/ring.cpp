@@ -258,6 +258,8 @@ void ring::read(const ring_place& head, commit_number in_tables, const blob_take
   look_behind_end(taken_back);
 }
 
+void ring::let_go_of_pages() const { ::madvise(const_cast<char*>(map_), file_bytes_, MADV_DONTNEED); }
+
 // What stood there before has another number, position and blob before it; one bit that turned spares three of the
 // four.
 bool ring::looks_incomplete(const ring_place& end) const {

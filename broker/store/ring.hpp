@@ -10,6 +10,7 @@
 // docs/store-format.md says what marks the end, and why each thing that may happen to a disk is told from it.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <filesystem>
@@ -24,6 +25,10 @@
 namespace tidegate::store {
 
 constexpr std::uint64_t ring_bytes_min = 64 * 1024;
+
+// A longer commit goes into the tables at once and leaves the ring what else it says: its records are written once, and
+// it takes three syncs.
+constexpr std::size_t blob_bytes_most = 512 * 1024;
 
 // Made with each ring; the tables name it, and no blob of another ring fits.
 using ring_id = std::array<char, 16>;
@@ -72,6 +77,9 @@ class ring {
   using blob_taker = std::function<void(std::string_view blob, const blob_head& head)>;
   void read(const ring_place& head, commit_number in_tables, const blob_taker& take);
 
+  // What was read is not read again: the process holds none of it any more, the kernel's cache may.
+  void let_go_of_pages() const;
+
   // A commit whose blob stands behind the end and is not whole. The power may have gone while it was written, and then
   // nobody was told that it is there; or it was damaged since. Nothing tells the two apart. 0 = none.
   commit_number incomplete() const { return incomplete_; }
@@ -83,8 +91,8 @@ class ring {
   std::uint64_t used() const { return end_.position - head_.position; }
   // A blob of this size has its place: nothing of what was there when release() was called last is overwritten.
   bool has_room(std::size_t size) const;
-  // No longer one can be appended.
-  std::size_t blob_bytes_max() const { return capacity_ / 4; }
+  // No longer one can be appended. As far behind the end a start looks for blobs that should not be there.
+  std::size_t blob_bytes_max() const { return std::min<std::uint64_t>(capacity_ / 4, blob_bytes_most); }
 
   // Of the next blob, when it is so long.
   ring_position position_for(std::size_t size) const;

@@ -16,9 +16,6 @@ namespace {
 constexpr std::uint64_t due_bytes = 1 << 20;
 constexpr std::size_t due_batches = 1'024;
 
-// A longer commit goes into the tables at once and leaves only its head in the ring: written once, and synced thrice.
-constexpr std::size_t blob_bytes_in_ring = 512 * 1024;
-
 // What is free already is taken out of the tables with the next step or, when so much was written since the last one,
 // in one of its own.
 constexpr std::uint64_t bytes_between_steps = 1 << 20;
@@ -243,8 +240,7 @@ void writer::take_marks(stream_share& share, stream_ledger& ledger, commit& now)
 
 void writer::write(commit& now) {
   const std::size_t size = now.blob().size();
-  const bool is_long = size > std::min(blob_bytes_in_ring, journal_.blob_bytes_max());
-  if (is_long || !journal_.has_room(size)) return write_through_tables(now);
+  if (!journal_.has_room(size)) return write_through_tables(now);
   journal_.append(now.blob().bytes());
   now.placed(journal_.position_of_last());
   bytes_written_ += journal_.bytes_of_last();

@@ -83,7 +83,7 @@ class Gateway:
         for line in pathlib.Path(f"/proc/{self.process.pid}/smaps").read_text().splitlines():
             fields = line.split()
             if "-" in fields[0] and not fields[0].endswith(":"):
-                is_store = line.endswith("data.mdb")
+                is_store = line.endswith(("data.mdb", "journal.ring"))
             elif fields[0] in ("Private_Clean:", "Private_Dirty:"):
                 own, store = own + (0 if is_store else int(fields[1])), store + (int(fields[1]) if is_store else 0)
         return own, store
