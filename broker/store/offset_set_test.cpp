@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <random>
 #include <set>
 #include <utility>
@@ -11,7 +12,11 @@ namespace tidegate::store {
 namespace {
 
 std::vector<std::pair<offset_t, offset_t>> ranges(const offset_set& offsets) {
-  return {offsets.begin(), offsets.end()};
+  std::vector<std::pair<offset_t, offset_t>> all;
+  for (auto range = offsets.range_from(0); range; range = offsets.range_from(range->end)) {
+    all.emplace_back(range->begin, range->end);
+  }
+  return all;
 }
 
 using pairs = std::vector<std::pair<offset_t, offset_t>>;
@@ -83,6 +88,54 @@ TEST(offset_set, agrees_with_a_set) {
     const offset_t probe = random() % 310;
     ASSERT_EQ(offsets.contains(probe), plain.contains(probe));
   }
+}
+
+// As a set of offsets says, over blocks that are sparse, crowded and full, and their borders.
+TEST(offset_set, is_what_was_put_in_and_not_taken_out) {
+  for (std::uint32_t seed = 1; seed <= 5; ++seed) {
+    std::mt19937 random(seed);
+    offset_set offsets;
+    std::set<offset_t> model;
+    offset_t floor = 0;
+    for (int step = 0; step < 4'000; ++step) {
+      offset_range range{random() % 5'000, 0};
+      range.end = range.begin + (random() % 50 == 0 ? random() % 3'000 : random() % 3);
+      range.begin = std::max(range.begin, floor);
+      offsets.insert(range);
+      for (offset_t offset = range.begin; offset < range.end; ++offset) model.insert(offset);
+      if (random() % 500 == 0) {
+        floor = std::max<offset_t>(floor, random() % 4'000);
+        offsets.erase_below(floor);
+        model.erase(model.begin(), model.lower_bound(floor));
+      }
+      const offset_t asked = random() % 6'000;
+      ASSERT_EQ(offsets.contains(asked), model.contains(asked)) << seed << " " << step;
+      ASSERT_EQ(offsets.size(), model.size()) << seed << " " << step;
+      if (step % 100 != 0) continue;
+      pairs expected;
+      for (const offset_t offset : model) {
+        if (expected.empty() || expected.back().second != offset) expected.emplace_back(offset, offset);
+        expected.back().second = offset + 1;
+      }
+      ASSERT_EQ(ranges(offsets), expected) << seed << " " << step;
+    }
+  }
+}
+
+// However far one has come.
+TEST(offset_set, a_million_in_any_order_take_little_memory) {
+  std::vector<offset_t> order(1'000'000);
+  for (offset_t offset = 0; offset < order.size(); ++offset) order[offset] = offset;
+  std::shuffle(order.begin(), order.end(), std::mt19937(1));
+  offset_set offsets;
+  std::uint64_t most = 0;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    offsets.insert({order[i], order[i] + 1});
+    if (i % 500 == 0) most = std::max(most, offsets.bytes());
+  }
+  EXPECT_LE(most, 300'000u);
+  EXPECT_EQ(ranges(offsets), (pairs{{0, order.size()}}));
+  EXPECT_LE(offsets.bytes(), 300u);
 }
 
 }  // namespace

@@ -45,7 +45,9 @@ std::string seen(store& opened, const std::vector<stream_id>& streams) {
     const stream_ledger& ledger = opened.found_books().streams.at(id);
     text += fmt::format("{} {} {} {} {} {}\n", static_cast<std::uint32_t>(id), static_cast<int>(ledger.kind),
                         ledger.log_start, ledger.next, ledger.newest_timestamp_ms, ledger.maybe_delivered_before);
-    for (const auto& [begin, end] : ledger.acked) text += fmt::format("acked {} {}\n", begin, end);
+    for (auto range = ledger.acked.range_from(0); range; range = ledger.acked.range_from(range->end)) {
+      text += fmt::format("acked {} {}\n", range->begin, range->end);
+    }
     for (const auto& [offset, count] : ledger.deliveries) text += fmt::format("counted {} {}\n", offset, count);
     const auto scanned = opened.read().scan(id, 0, [&](const batch_view& batch) {
       if (batch.compressed()) text += fmt::format("{} {}\n", batch.base_offset, batch.records);
