@@ -3,6 +3,7 @@
 
 import json
 import signal
+import time
 
 import pytest
 
@@ -181,6 +182,12 @@ class Thief:
     def take(self):
         return self.receive("deliver")
 
+    def take_and_fall_behind(self):
+        """A message, held until a hundred others have gone by."""
+        message = self.take()
+        time.sleep(0.05)
+        return message
+
     def put(self, body):
         self.identity += 1
         self.peer.send("publish_message", id=self.identity, routing_key=self.queue, body=body)
@@ -195,13 +202,13 @@ def steal(thief):
 
 
 def put_back_behind_others(thief):
-    message = thief.take()
+    message = thief.take_and_fall_behind()
     thief.put(message.body)
     thief.keep_for_good(message)
 
 
 def put_twice(thief):
-    message = thief.take()
+    message = thief.take_and_fall_behind()
     thief.put(message.body)
     thief.put(message.body)
     thief.keep_for_good(message)
@@ -226,7 +233,7 @@ def disturbed(desk, tidegate, broker, link_pb2):
     """disturbed(meddle) runs a bench of two seconds with somebody meddling, and gives its exit code and JSON."""
     def run(meddle, *words):
         bench = desk.make("bench", [processes.program("tidegate"), "--broker", broker.address, "bench", "queue",
-                                    "--rate", 2000, "--seconds", 2, "--warmup", 0, "--prefetch", 10, "--verify",
+                                    "--rate", 20000, "--seconds", 2, "--warmup", 0, "--prefetch", 10, "--verify",
                                     "--json", *words])
         with open(desk.folder / "bench.json", "wb") as out:
             bench.start(stdout=out)
