@@ -383,6 +383,7 @@ void add_stream(books& books, stream_id id, stream_kind kind, bool in_memory, co
 }
 
 void drop_stream(books& books, stream_id id, commit_number commit) {
+  books.dropped.emplace(id, commit);
   const auto found = books.streams.find(id);
   if (found == books.streams.end()) return;
   books.dirty_streams.erase({found->second.dirty_since, id});
@@ -391,7 +392,6 @@ void drop_stream(books& books, stream_id id, commit_number commit) {
   for (auto* const set : {&books.due, &books.streams_to_free, &books.streams_to_thin, &books.over_bound}) {
     set->erase(id);
   }
-  books.dropped.emplace(id, commit);
   books.losses.close(id);
   const std::string prefix = cursor_key(id, "");
   auto cursor = books.dirty_facts.lower_bound(prefix);

@@ -174,8 +174,8 @@ result<bool> reader::scan_segment(scanning& scan, const segment& segment) const 
   return scan.take(*batch);
 }
 
-// By a commit whose result has not come yet: it moved the log start in the stream's checkpoint as well, or it dropped
-// the log's head.
+// By a commit whose result has not come yet: a step has freed the log's head since, or has put the stream's newer log
+// start into its row.
 bool reader::was_dropped(const scanning& scan, offset_t end) const {
   if (scan.txn.number() == snapshot_) return false;
   const std::string key = stream_key(scan.stream);

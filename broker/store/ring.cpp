@@ -87,12 +87,26 @@ ring_id new_ring_id() {
   return id;
 }
 
-bool is_ring_of(const std::filesystem::path& file, const ring_id& id) {
+std::optional<ring_id> ring_id_of(const std::filesystem::path& file) {
   try {
-    return ring(file, ring::access::read).id() == id;
+    return ring(file, ring::access::read).id();
   } catch (const storage_failure&) {
-    return false;
+    return std::nullopt;
   }
+}
+
+void check_no_journal_is_left(const std::filesystem::path& directory) {
+  const std::filesystem::path file = directory / journal_file;
+  if (!std::filesystem::exists(file)) return;
+  try {
+    if (ring(file, ring::access::read).generation() == 0) return;  // of a first start that was cut short
+  } catch (const store_damaged&) {
+    // What it was worth nobody knows.
+  }
+  throw storage_failure(
+      fmt::format("{} is missing in {}, and its journal {} is there: put it back, or move the journal "
+                  "away to start with an empty store",
+                  store_file, directory.string(), journal_file));
 }
 
 std::uint64_t ring::bytes_when_made(const std::filesystem::path& directory, std::uint64_t bytes) {
@@ -149,7 +163,8 @@ ring::ring(const std::filesystem::path& file, access access)
 
 ring::~ring() { ::munmap(const_cast<char*>(map_), file_bytes_); }
 
-// The second one stands where the block is as long as the first one says. Where that is damaged, every length is tried.
+// The second one stands where the block is as long as the first one says. Where that is damaged, every length is tried,
+// and has to be the one that is found there: behind the headers anybody's bytes may stand.
 void ring::open_header() {
   bool is_found = false;
   std::uint64_t said_bytes = 0;
@@ -168,6 +183,7 @@ void ring::open_header() {
       throw storage_failure(
           fmt::format("{} has format {}, this version reads format {}", path_.string(), format, format_version));
     }
+    if (at != 0 && at != block) return;
     if (is_found && generation < generation_) return;
     is_found = true;
     std::copy(id.begin(), id.end(), id_.begin());
@@ -176,7 +192,11 @@ void ring::open_header() {
     block_bytes_ = block;
   };
   look(0);
-  for (std::uint64_t block = block_bytes_least; block <= block_bytes_most; block *= 2) look(block);
+  if (is_found) {
+    look(block_bytes_);
+  } else {
+    for (std::uint64_t block = block_bytes_least; block <= block_bytes_most && !is_found; block *= 2) look(block);
+  }
   if (!is_found || block_bytes_ < block_bytes_least || block_bytes_ > block_bytes_most) {
     throw store_damaged(fmt::format("the store is damaged: {} does not begin like a journal", path_.string()));
   }
@@ -211,14 +231,20 @@ std::string_view ring::at(ring_position position, std::size_t size) const {
   return {map_ + header_slots * block_bytes_ + in_lap, size};
 }
 
-std::optional<std::string_view> ring::blob_at(ring_position position) const {
+// Of this lap or another.
+std::optional<std::string_view> ring::sealed_at(ring_position position) const {
   const std::uint64_t rest = capacity_ - position % capacity_;
   if (rest < blob_head_bytes) return std::nullopt;
   const auto length = blob_length(at(position, blob_head_bytes));
   if (length < blob_head_bytes || length > std::min<std::uint64_t>(rest, blob_bytes_max())) return std::nullopt;
   const std::string_view blob = at(position, length);
-  if (read_blob_head(blob).position != position || !is_sealed(blob, seed_)) return std::nullopt;
-  return blob;
+  const bool is_here = read_blob_head(blob).position % capacity_ == position % capacity_;
+  return is_here && is_sealed(blob, seed_) ? std::optional(blob) : std::nullopt;
+}
+
+std::optional<std::string_view> ring::blob_at(ring_position position) const {
+  const auto blob = sealed_at(position);
+  return blob && read_blob_head(*blob).position == position ? blob : std::nullopt;
 }
 
 std::optional<std::string_view> ring::find_next(const ring_place& end) const {
@@ -237,12 +263,13 @@ void ring::read(const ring_place& head, commit_number in_tables, const blob_take
   if (!is_read_) kept_from_ = head.position;
   is_read_ = true;
   commit_number taken_back = 0;
+  ring_position taken_back_at = 0;
   while (const auto blob = find_next(end_)) {
     const blob_head found = read_blob_head(*blob);
     // Its commit was to stand in the tables, and they do not have it: it was cut short, and is none.
     if (found.is_in_tables && found.commit > in_tables) {
       taken_back = found.commit;
-      if (is_writable_) wipe(found.position);
+      taken_back_at = found.position;
       break;
     }
     take(*blob, found);
@@ -256,6 +283,7 @@ void ring::read(const ring_place& head, commit_number in_tables, const blob_take
   }
   incomplete_ = taken_back == 0 && looks_incomplete(end_) ? end_.commit + 1 : 0;
   look_behind_end(taken_back);
+  if (taken_back != 0 && is_writable_) wipe(taken_back_at);
 }
 
 void ring::let_go_of_pages() const { ::madvise(const_cast<char*>(map_), file_bytes_, MADV_DONTNEED); }
@@ -275,11 +303,12 @@ bool ring::looks_incomplete(const ring_place& end) const {
 }
 
 // A commit is written when the one before is synced. So behind the end no whole blob of a later one can stand, unless
-// one that stood before it was damaged. As far as the longest blob reaches, which may be the damaged one.
+// one that stood before it was damaged, or the tables are older than the ring. As far as the longest blob reaches,
+// which may be the damaged one.
 void ring::look_behind_end(commit_number taken_back) const {
   const auto look = [&](ring_position from, ring_position until) {
     for (ring_position position = from; position < until; position += block_bytes_) {
-      const auto blob = blob_at(position);
+      const auto blob = sealed_at(position);
       if (!blob) continue;
       const commit_number commit = read_blob_head(*blob).commit;
       if (commit <= end_.commit || commit == taken_back) continue;
@@ -297,8 +326,9 @@ ring_position ring::position_for(std::size_t size) const {
   return padded(size) <= rest ? end_.position : next_lap(end_.position);
 }
 
-bool ring::has_room(std::size_t size) const {
-  return size <= blob_bytes_max() && position_for(size) + padded(size) - kept_from_ <= capacity_;
+bool ring::has_room(std::size_t size, std::uint64_t blocks) const {
+  const std::uint64_t bytes = padded(size) + blocks * block_bytes_;
+  return size <= blob_bytes_max() && position_for(size) + bytes - kept_from_ <= capacity_;
 }
 
 void ring::append(std::string& blob) {

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -41,8 +42,11 @@ struct ring_place {
   std::uint32_t crc = 0;       // of that blob, which the next one names
 };
 
-// Whether the file is a ring, and this one.
-bool is_ring_of(const std::filesystem::path& file, const ring_id& id);
+// Of a file; none: it cannot be opened, or is no ring.
+std::optional<ring_id> ring_id_of(const std::filesystem::path& file);
+// Before a store is made: its journal would take the place of one whose tables somebody may still put back. Throws
+// storage_failure where there is one that was used.
+void check_no_journal_is_left(const std::filesystem::path& directory);
 
 class ring {
  public:
@@ -90,7 +94,8 @@ class ring {
   // From the head to the end.
   std::uint64_t used() const { return end_.position - head_.position; }
   // A blob of this size has its place: nothing of what was there when release() was called last is overwritten.
-  bool has_room(std::size_t size) const;
+  // `blocks`: that are to stay free behind it.
+  bool has_room(std::size_t size, std::uint64_t blocks = 0) const;
   // No longer one can be appended. As far behind the end a start looks for blobs that should not be there.
   std::size_t blob_bytes_max() const { return std::min<std::uint64_t>(capacity_ / 4, blob_bytes_most); }
 
@@ -107,7 +112,7 @@ class ring {
   // Where the ring may begin when this commit, and all behind it, are needed.
   ring_place place_before(commit_number needed) const;
   void move_head(const ring_place& head) { head_ = head; }
-  // Nobody reads what lies before the head any more.
+  // The broker thread does not read before the head any more: it has heard of the step that moved it.
   void release() { kept_from_ = head_.position; }
 
   // Bytes of a blob. Views last until release() lets go of the place, and never longer than the ring.
@@ -119,6 +124,7 @@ class ring {
   void open_header();
   std::uint64_t padded(std::size_t size) const { return (size + block_bytes_ - 1) / block_bytes_ * block_bytes_; }
   ring_position next_lap(ring_position position) const { return (position / capacity_ + 1) * capacity_; }
+  std::optional<std::string_view> sealed_at(ring_position position) const;
   std::optional<std::string_view> find_next(const ring_place& end) const;
   bool looks_incomplete(const ring_place& end) const;
   void look_behind_end(commit_number taken_back) const;

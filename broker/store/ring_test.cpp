@@ -204,6 +204,32 @@ TEST_F(rings, old_laps_are_not_taken_for_new_ones) {
   EXPECT_EQ(commits(head), numbers(head.commit + 1, 3 * blocks + 4));
 }
 
+TEST_F(rings, tables_older_than_the_ring_are_told) {
+  append();
+  const ring_place early = ring_->end();
+  for (std::uint64_t i = 0; i < ring_->capacity() / 4'096 + 5; ++i) {
+    append(3'900);
+    ring_->move_head(ring_->place_before(ring_->end().commit));
+  }
+  EXPECT_THAT(failure(early, early.commit), HasSubstr("lacks commit 2, and has commit"));
+}
+
+// A record may hold the bytes of a header, and stand where one would with longer blocks.
+TEST_F(rings, a_header_among_the_blobs_is_none) {
+  ring_->begin_generation(2);
+  const std::filesystem::path other = directory_.path() / "other";
+  ring::make(other, ring_bytes_min, new_ring_id(), {});
+  ring(other, ring::access::write).begin_generation(1'000);
+  std::ifstream file(other, std::ios::binary);
+  const std::string header(std::string(std::istreambuf_iterator<char>(file), {}), 0, 48);
+  for (const std::uint64_t at : {8'192, 16'384}) {
+    put(at, header);
+    open();
+    EXPECT_EQ(ring_->id(), id_);
+    EXPECT_EQ(ring_->generation(), 2u);
+  }
+}
+
 TEST_F(rings, another_rings_blobs_are_none) {
   append();
   append();

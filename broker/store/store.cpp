@@ -108,6 +108,7 @@ void store::open_or_start_anew() {
 void store::open_file() {
   const std::filesystem::path file = options_.directory / store_file;
   if (!std::filesystem::exists(file)) {
+    check_no_journal_is_left(options_.directory);
     make_store(options_.directory, options_.bytes_max, options_.writer.journal_bytes_max);
   }
   env_ = std::make_unique<lmdb::env>(options_.directory, options_.bytes_max);
@@ -118,13 +119,15 @@ void store::open_file() {
   }
   tables_ = open_tables(*env_);
   check_format(lmdb::txn(*env_, lmdb::access::read), tables_, options_.directory);
-  put_format_file(options_.directory);
   open_journal();
-  begin_start();
-  fill_with_zeros(file, options_.bytes_max, "make room or lower store.bytes_max", {});  // store.bytes_max was raised
   found_books_ = read_books(*env_, tables_, *journal_, &found_);
+  // Nothing was changed so far: whoever put a wrong file there can still put the right one back.
   incomplete_commit_ = journal_->incomplete();
+  begin_start();
+  put_format_file(options_.directory);
+  fill_with_zeros(file, options_.bytes_max, "make room or lower store.bytes_max", {});  // store.bytes_max was raised
   fit_journal();
+  flash_bytes_before_ = flash_bytes_of(lmdb::txn(*env_, lmdb::access::read), tables_);
   const auto flash_bytes = found_books_.dirty_facts.find(fact_name(fact_space::store, meta_flash_bytes));
   if (flash_bytes != found_books_.dirty_facts.end() && flash_bytes->second.value) {
     flash_bytes_before_ = load_be<std::uint64_t>(flash_bytes->second.value->data());
@@ -141,12 +144,13 @@ void store::open_journal() {
   const std::filesystem::path file = options_.directory / journal_file, next = options_.directory / next_journal_file;
   const journal_row row = journal_row_of(lmdb::txn(*env_, lmdb::access::read), tables_);
   if (std::filesystem::exists(next)) {
-    const bool is_named = is_ring_of(next, row.ring);
-    if (is_named) rename_file(next, file);
-    if (!is_named) std::filesystem::remove(next);
+    const auto id = ring_id_of(next);
+    if (id == row.ring) rename_file(next, file);
+    if (id && id != row.ring) std::filesystem::remove(next);
   }
   journal_ = std::make_unique<ring>(file, ring::access::write);
   check_pair(*journal_, row, options_.directory);
+  journal_->sync();
 }
 
 // Both files count the starts, so that one of them which comes from another time is told.
@@ -156,7 +160,6 @@ void store::begin_start() {
   if (!incarnation || !clean) throw store_damaged("the store is damaged: its meta table lacks a row");
   incarnation_ = *incarnation;
   stopped_cleanly_ = *clean == clean_yes;
-  flash_bytes_before_ = flash_bytes_of(txn, tables_);
   journal_row row = journal_row_of(txn, tables_);
   ++row.generation;
   journal_->begin_generation(row.generation);

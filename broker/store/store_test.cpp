@@ -238,6 +238,22 @@ TEST(store_open, the_journal_may_be_a_start_ahead) {
   }
 }
 
+// Nothing is changed by a start that fails, so what is put right serves again, however often it was tried.
+TEST(store_open, the_right_files_serve_after_the_wrong_ones) {
+  const auto one = used_store("one"), two = used_store("two");
+  for (const char* const file : {store_file, journal_file}) {
+    std::filesystem::rename(one->path() / file, one->path() / "right");
+    put_back(two->path() / file, one->path() / file);
+    for (int i = 0; i < 3; ++i) EXPECT_NE(failure_of(in(one->path())), "none");
+    std::filesystem::remove(one->path() / file);
+    for (int i = 0; i < 3; ++i) EXPECT_THAT(failure_of(in(one->path())), HasSubstr("missing"));
+    std::filesystem::rename(one->path() / "right", one->path() / file);
+    one->open();
+    EXPECT_THAT(one->bodies(stream_id{1}), ElementsAre(Pair(0, "one")));
+    one->kill();
+  }
+}
+
 TEST(store_open, a_missing_journal_is_told) {
   const auto store = used_store("gone");
   std::filesystem::remove(store->path() / journal_file);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 #include "broker/base/bytes.hpp"
 #include "broker/base/log.hpp"
@@ -68,8 +69,7 @@ commit_result writer::apply(commit_group& group) {
 bool writer::has_room_for(const commit_group& group) const {
   lmdb::page_use with_it = pages();
   with_it.used_pages += group.bytes() / with_it.page_bytes;
-  if (with_it.used_share() > store_none_above) return false;
-  return journal_.has_room(std::min(group.bytes() + blob_overhead_bytes_max, journal_.blob_bytes_max()));
+  return with_it.used_share() <= store_none_above;
 }
 
 lmdb::page_use writer::pages() const {
@@ -240,7 +240,8 @@ void writer::take_marks(stream_share& share, stream_ledger& ledger, commit& now)
 
 void writer::write(commit& now) {
   const std::size_t size = now.blob().size();
-  if (!journal_.has_room(size)) return write_through_tables(now);
+  // The last block is for a head alone, when everything else has to go into the tables.
+  if (!journal_.has_room(size, 1)) return write_through_tables(now);
   journal_.append(now.blob().bytes());
   now.placed(journal_.position_of_last());
   bytes_written_ += journal_.bytes_of_last();
@@ -257,7 +258,7 @@ void writer::write_through_tables(commit& now) {
   std::string& blob = now.blob().bytes();
   const std::string whole = blob;
   now.blob().leave_records_to_tables();
-  if (!journal_.has_room(blob.size())) {
+  if (!journal_.has_room(blob.size(), 1)) {
     blob = whole;
     step.put_all(options_.loss_rows_max, &now.blob());
     now.blob().leave_all_to_tables();
@@ -278,6 +279,7 @@ void writer::write_through_tables(commit& now) {
   }
   bytes_written_ += journal_.bytes_of_last();
   take_note_of(step, now);
+  for (const stream_id id : now.touched()) note_due(id, books_.streams.at(id));
 }
 
 void writer::note_due(stream_id id, stream_ledger& ledger) {
@@ -291,7 +293,7 @@ bool writer::has_chunks_to_free() const {
   return !books_.streams_to_free.empty() || !books_.streams_to_thin.empty() || !books_.orphans.empty();
 }
 
-bool writer::work_left() const { return has_chunks_to_free() || !books_.over_bound.empty(); }
+bool writer::work_left() const { return !is_stuck_ && (has_chunks_to_free() || !books_.over_bound.empty()); }
 
 step_bounds writer::bounds() const {
   step_bounds bounds;
@@ -312,20 +314,22 @@ bool writer::is_step_due(bool is_idle) const {
 void writer::keep_up(commit& now, bool is_idle) {
   bytes_since_step_ += bytes_written_;
   for (bool only_frees = false; is_step_due(is_idle) || only_frees;) {
-    const std::uint64_t used = journal_.used();
+    const auto left = [&] { return std::tuple(journal_.used(), books_.dirty_streams.size(), books_.pledged_bytes); };
+    const auto before = left();
     try {
       step(now, only_frees);
+      is_stuck_ = false;
     } catch (const lmdb::map_full&) {
       read_books_again();
       if (shorten_rows()) continue;
-      // What is free comes back to LMDB with the next transaction: the next commit tries again.
-      if (only_frees) return;
-      only_frees = has_chunks_to_free();
-      if (only_frees) continue;
-      return;
+      // The next commit tries again. Nobody makes one for that alone: what is in the way may be another process.
+      is_stuck_ = only_frees || !has_chunks_to_free();
+      if (is_stuck_) return;
+      only_frees = true;
+      continue;
     }
     const bool is_pressed = journal_.used() > journal_.capacity() / 2;
-    if (only_frees || !is_pressed || journal_.used() == used) return;
+    if (only_frees || !is_pressed || left() == before) return;
   }
 }
 

@@ -99,6 +99,7 @@ class writer {
   std::uint64_t snapshot_;
   std::uint64_t bytes_written_ = 0;  // by this commit
   std::uint64_t bytes_since_step_ = 0;
+  bool is_stuck_ = false;  // the last step found no room
   std::size_t row_bytes_ = row_bytes;
   std::uint32_t page_by_page_left_ = 0;  // commits
 };

@@ -33,7 +33,7 @@ class row_inspection {
  private:
   void take_block(stream_id stream, std::uint64_t block, std::string_view value);
   void compare_definitions(const books& books, const catalog& catalog);
-  void compare_streams();
+  void compare_streams(const books& books);
   void compare_blocks();
 
   finder find_;
