@@ -229,14 +229,6 @@ void will_need(std::string_view value) {
   ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_WILLNEED);
 }
 
-void read_ahead::touch(std::string_view value) {
-  constexpr std::size_t window = 512 * 1024;
-  if (value.data() >= begin_ && value.data() + value.size() <= end_) return;
-  begin_ = value.data();
-  end_ = begin_ + std::max(window, value.size());
-  will_need({begin_, end_});
-}
-
 txn::txn(env& env, access access) {
   check(mdb_txn_begin(env.handle(), nullptr, access == access::read ? MDB_RDONLY : 0U, &txn_),
         "opening the store for a transaction");
@@ -257,11 +249,6 @@ std::optional<std::string_view> txn::get(table table, std::string_view key) cons
 void txn::put(table table, std::string_view key, std::string_view value) {
   MDB_val where = value_of(key), what = value_of(value);
   check(mdb_put(txn_, table.number, &where, &what, 0), "mdb_put");
-}
-
-void txn::append(table table, std::string_view key, std::string_view value) {
-  MDB_val where = value_of(key), what = value_of(value);
-  check(mdb_put(txn_, table.number, &where, &what, MDB_APPEND), "mdb_put");
 }
 
 bool txn::erase(table table, std::string_view key) {

@@ -96,17 +96,6 @@ std::size_t page_bytes_of(std::string_view value);
 // is asked for at once instead of page by page: on a cold card that is one read of 16 KiB, and not four.
 void will_need(std::string_view value);
 
-// The same for rows that were written one after the other, so that they mostly lie so.
-class read_ahead {
- public:
-  // About to be read.
-  void touch(std::string_view value);
-
- private:
-  const char* begin_ = nullptr;
-  const char* end_ = nullptr;
-};
-
 enum class access { read, write };
 
 class txn {
@@ -119,8 +108,6 @@ class txn {
   // Views last until the next change in this transaction, or its end.
   std::optional<std::string_view> get(table table, std::string_view key) const;
   void put(table table, std::string_view key, std::string_view value);
-  // `key` is greater than every key in the table.
-  void append(table table, std::string_view key, std::string_view value);
   // False: was not there.
   bool erase(table table, std::string_view key);
   std::uint64_t entries(table table) const;
