@@ -15,7 +15,7 @@ namespace tidegate::bridge {
 namespace {
 
 constexpr int metadata_timeout_ms = 5'000;
-// Each has its place in the cursor's metadata (limits::metadata_bytes): at most 4 + 20 characters of 4,096.
+// Each has its place in the cursor's metadata (limits::metadata_bytes): at most 4 + 20 characters of 4,000.
 constexpr std::int32_t keyed_partitions_max = 128;
 
 [[noreturn]] void fail(errc code, std::string text) { throw error_exception(error{code, std::move(text)}); }

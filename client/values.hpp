@@ -58,7 +58,7 @@ struct queue_definition {
   std::string name;
   std::string durability = {};     // "commit", "interval:<ms>" or "memory"; empty = as it is, "commit" if new
   std::uint64_t messages_max = 0;  // of what is ready; 0 = no bound, or as it is
-  std::uint64_t bytes_max = 0;     // of what is ready: body, keys and headers; 0 = no bound, or as it is
+  std::uint64_t bytes_max = 0;     // of what is ready: bodies; 0 = no bound, or as it is
   std::string overflow = {};       // at a bound: "drop-oldest" or "reject"; empty = as it is, drop-oldest for a new one
 };
 

@@ -19,13 +19,14 @@ constexpr std::size_t headers_count = 64;
 constexpr std::size_t headers_bytes = 8 * kib;
 constexpr std::size_t body_bytes = 1 * mib - 64 * kib;  // a message with all of its headers fits one frame
 constexpr std::size_t producer_bytes = 255;
-constexpr std::size_t metadata_bytes = 4 * kib;
+constexpr std::size_t metadata_bytes = 4'000;  // with all that stands beside it on one page of the store
 // One publish is one commit into all of its targets, so its size times their number is bounded.
 constexpr std::size_t fan_out_bytes = 8 * mib;
 
 // Definitions
 constexpr std::uint32_t partitions_per_topic = 1'000;
 constexpr std::size_t definitions_count = 10'000;     // of one kind; partitions of all topics together are one, too
+constexpr std::size_t definition_bytes = 4'000;       // as the store keeps it, on one page
 constexpr std::size_t retention_bytes_min = 1 * mib;  // a partition holds at least one batch of any size
 constexpr std::chrono::hours retention_age_max{24 * 36'500};
 constexpr std::size_t known_damage = 1'000;   // places in topics that are told as damaged, once each

@@ -13,6 +13,36 @@ namespace {
 // Smaller steps back, as time servers make them, are waited out: stamps stand still for so long.
 constexpr milliseconds clock_step_back_min = std::chrono::seconds(10);
 
+std::map<std::string, store::cursor_state> cursors_in(const store::contents& found) {
+  std::map<std::string, store::cursor_state> cursors;
+  constexpr auto space = store::fact_space::committed_offset;
+  found.each(space, [&](std::string_view name, std::string_view value) {
+    cursors.emplace(store::fact_name(space, name), store::decode_cursor(value));
+  });
+  return cursors;
+}
+
+std::unordered_map<std::string, store::producer_state> producers_in(const store::contents& found) {
+  std::unordered_map<std::string, store::producer_state> producers;
+  found.each(store::fact_space::producer, [&](std::string_view name, std::string_view value) {
+    producers.emplace(name, store::decode_producer(value));
+  });
+  return producers;
+}
+
+// What is left out of account would be lost.
+void check_facts(const store::contents& found) {
+  for (const auto& [name, value] : found.facts) {
+    switch (store::space_of(name)) {
+      case store::fact_space::committed_offset:
+      case store::fact_space::producer:
+      case store::fact_space::definition:
+      case store::fact_space::store: continue;
+    }
+    throw storage_failure("the store holds something that this version does not know: use the version that wrote it");
+  }
+}
+
 }  // namespace
 
 broker::broker(store::store& store, const clock& clock, broker_options options)
@@ -20,10 +50,11 @@ broker::broker(store::store& store, const clock& clock, broker_options options)
       clock_(clock),
       timeline_(store.found_books().time, clock),
       options_(options),
-      cursors_(store.found().cursors),
-      producers_(store.found().producers, clock),
+      cursors_(cursors_in(store.found())),
+      producers_(producers_in(store.found()), clock),
       pace_(options_.commit, clock, store.flash_bytes_before()),
       flash_bytes_kept_(store.flash_bytes_before()) {
+  check_facts(store.found());
   load();
   // Of the newest rows, so that a start reads no more of them than it may keep.
   const store::loss_number newest = store_.found_books().losses.newest();
@@ -200,7 +231,7 @@ result<void> broker::check_overflow(const topic& topic, const partition& partiti
 
 result<void> broker::check_overflow(const message_view& message, const route& route) {
   for (const queue* const queue : route.queues) {
-    if (const auto checked = queue->check_room(content_bytes(message)); !checked) return checked;
+    if (const auto checked = queue->check_room(message.body.size()); !checked) return checked;
   }
   for (topic* const topic : route.topics) {
     if (!topic->rejects()) continue;
@@ -221,7 +252,7 @@ result<void> broker::append(const message_view& message, const route& route, cou
   }
   const std::int64_t now = timeline_.wall().count();
   message_view stamped = message;
-  if (!timeline_.is_wall_trusted()) stamped.headers.push_back({header_estimated, {}});
+  stamped.is_time_estimated = !timeline_.is_wall_trusted();
   if (const auto promised = promise_memory(stamped, route, course); !promised) return promised;
   for (queue* const queue : route.queues) {
     queue->append(stamped, now, group_of(queue->definition().durability, course));

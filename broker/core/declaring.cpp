@@ -98,18 +98,18 @@ store::stream_limits limits_of(const topic_definition& topic) {
 void broker::load() {
   const auto& books = store_.found_books();
   std::vector<std::pair<std::uint64_t, binding_definition>> bindings;
-  for (const auto& [key, value] : store_.found().definitions) {
+  store_.found().each(store::fact_space::definition, [&](std::string_view key, std::string_view value) {
     switch (key.front()) {
-      case store::catalog_exchange: routing_.add_exchange(exchange_from_json(value)); break;
+      case store::catalog_exchange: routing_.add_exchange(decode_exchange(value)); break;
       case store::catalog_queue: {
-        const queue_definition found = queue_from_json(value);
+        const queue_definition found = decode_queue(value);
         auto made = std::make_unique<queue>(found, stream_in(books, found.stream, found.durability));
         queue_streams_[found.stream] = made.get();
         queues_.emplace(found.name, std::move(made));
         break;
       }
       case store::catalog_topic: {
-        auto made = std::make_unique<topic>(topic_from_json(value));
+        auto made = std::make_unique<topic>(decode_topic(value));
         for (partition& partition : made->partitions()) {
           const auto& ledger = stream_in(books, partition.stream, made->definition().durability);
           partition.next = ledger.next;
@@ -124,11 +124,11 @@ void broker::load() {
       }
       case store::catalog_binding:
         if (key.size() != 1 + sizeof(std::uint64_t)) throw store_damaged("the store is damaged: a binding's number");
-        bindings.emplace_back(load_be<std::uint64_t>(key.data() + 1), binding_from_json(value));
+        bindings.emplace_back(load_be<std::uint64_t>(key.data() + 1), decode_binding(value));
         break;
       default: throw store_damaged("the store is damaged: a definition of unknown kind");
     }
-  }
+  });
   for (const auto& [id, binding] : bindings) {
     const bool to_queue = binding.kind == target_kind::queue;
     routing_.bind(binding, to_queue ? known_target(queues_, binding) : nullptr,
@@ -159,7 +159,7 @@ result<void> broker::declare_exchange(std::string_view name, exchange_type type,
     if (routing_.exchanges().size() >= limits::definitions_count) return limit_reached("exchanges");
     if (const auto room = check_room(); !room) return room;
     const exchange_definition made{std::string(name), type};
-    define(store::catalog_exchange, name, to_json(made));
+    define(store::catalog_exchange, name, encode(made));
     routing_.add_exchange(made);
   }
   await(answer, false);
@@ -193,7 +193,7 @@ void broker::create_queue(const queue_request& request) {
                                      store::stream_kind::queue,
                                      {},
                                      definition.durability.is_memory()});
-  define(store::catalog_queue, definition.name, to_json(definition));
+  define(store::catalog_queue, definition.name, encode(definition));
   auto made = std::make_unique<queue>(definition);
   queue_streams_[definition.stream] = made.get();
   queues_.emplace(definition.name, std::move(made));
@@ -210,9 +210,9 @@ result<void> broker::adopt_queue(const queue_request& request) {
                                 request.messages_max,
                                 request.bytes_max,
                                 request.overflow.value_or(overflow::drop_oldest)};
-  if (to_json(wanted) == to_json(is)) return {};
+  if (encode(wanted) == encode(is)) return {};
   if (const auto stays = check_stays("queue", is.name, is.durability, wanted.durability); !stays) return stays;
-  define(store::catalog_queue, wanted.name, to_json(wanted));
+  define(store::catalog_queue, wanted.name, encode(wanted));
   queue.redefine(wanted);
   note(milliseconds(0));
   return {};
@@ -267,7 +267,7 @@ result<void> broker::check_topic(const topic_request& request) const {
   for (const std::string& group : request.protect) {
     if (const auto checked = check_name("group", group); !checked) return checked;
   }
-  return {};
+  return check_definition_size(request.name, request.protect, wanted);
 }
 
 void broker::create_topic(const topic_request& request) {
@@ -295,7 +295,7 @@ void broker::grow_topic(topic& topic, std::size_t partitions) {
                                        limits_of(definition), definition.durability.is_memory()});
     definition.partitions.push_back(stream);
   }
-  define(store::catalog_topic, definition.name, to_json(definition));
+  define(store::catalog_topic, definition.name, encode(definition));
   topic.replace(std::move(definition));
   for (partition& partition : topic.partitions()) partition_streams_[partition.stream] = &partition;
 }
@@ -369,7 +369,7 @@ result<void> broker::bind(const binding_definition& binding, const receipt& answ
     routing_.bind(binding, to_queue ? queue->second.get() : nullptr, to_queue ? nullptr : topic->second.get());
     const std::uint64_t id = next_binding_++;
     binding_ids_[binding] = id;
-    define(store::catalog_binding, binding_name(id), to_json(binding));
+    define(store::catalog_binding, binding_name(id), encode(binding));
   }
   await(answer, false);
   note(milliseconds(0));

@@ -36,6 +36,20 @@ TEST_F(declaring, again_what_exists_writes_nothing_and_is_settled) {
   EXPECT_EQ(broker_->counts().commits, 1u);
 }
 
+TEST_F(declaring, a_definition_fits_a_page_of_the_store) {
+  topic_request most{"log", limits::partitions_per_topic};
+  EXPECT_TRUE(declare_topic(most));
+  topic_request longest{"other", 1};
+  for (std::size_t i = 0; i < limits::protected_groups; ++i) {
+    longest.protect.push_back(std::string(limits::name_bytes, static_cast<char>('a' + i)));
+  }
+  const auto refused = declare_topic(longest);
+  EXPECT_EQ(refused.error().code, errc::limit);
+  EXPECT_THAT(refused.error().text, HasSubstr("limit is 4000"));
+  longest.protect.pop_back();
+  EXPECT_TRUE(declare_topic(longest));
+}
+
 TEST_F(declaring, with_other_attributes_names_the_first) {
   broker_.declare_exchange("x", exchange_type::topic);
   const auto exchange = broker_->declare_exchange("x", exchange_type::direct, broker_.next_receipt());

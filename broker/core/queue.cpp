@@ -31,8 +31,8 @@ queue::queue(queue_definition definition, const store::stream_ledger& found)
       counted_(found.deliveries) {}
 
 void queue::append(const message_view& message, std::int64_t timestamp_ms, store::commit_group& group) {
-  const std::uint64_t bytes = content_bytes(message);
-  group.append(stream(), next_++, timestamp_ms, message, bytes);
+  const std::uint64_t bytes = message.body.size();
+  group.append(stream(), next_++, timestamp_ms, message, record_form::queue);
   coming_.push_back(static_cast<std::uint32_t>(bytes));
   coming_bytes_ += bytes;
 }
@@ -106,8 +106,8 @@ void queue::deliver(pulling& pull, const record_view& record) {
     counted_.erase(counted);
   }
   const bool redelivered = deliveries > 0 || record.offset < maybe_delivered_before_;
-  const message_view message = to_message(record);
-  const std::uint64_t bytes = content_bytes(message);
+  const message_view message = to_message(record, record_form::queue);
+  const std::uint64_t bytes = message.body.size();
   unsettled_.emplace(record.offset, handled{deliveries, static_cast<std::uint32_t>(bytes), &pull.to});
   unsettled_bytes_ += bytes;
   ++pull.to.unsettled;
@@ -293,7 +293,7 @@ void queue::drop_oldest(const store::reader& reader, store::commit_group& group,
       pass_to(record.offset, group);
       cursor_ = record.offset + 1;
       if (settled_before_.contains(record.offset)) continue;
-      const std::uint64_t bytes = content_bytes(to_message(record));
+      const std::uint64_t bytes = record.body.size();
       count(record.offset, bytes);
       let_go(record.offset, bytes, group);
       counted_.erase(record.offset);

@@ -58,7 +58,7 @@ TEST_F(queue_bounds, the_oldest_goes_in_the_commit_that_brings_too_much) {
   EXPECT_EQ(losses[0].record.end, 2u);
   EXPECT_EQ(losses[0].record.records, 2u);
   EXPECT_EQ(losses[0].record.unread, 2u);
-  EXPECT_EQ(losses[0].record.bytes, 2 * (1 + std::string_view("work").size()));
+  EXPECT_EQ(losses[0].record.bytes, 2u);
   EXPECT_THAT(drain(), ElementsAre("2", "3", "4"));
 }
 
@@ -91,26 +91,25 @@ TEST_F(queue_bounds, what_is_out_is_not_counted_until_it_comes_back) {
   EXPECT_THAT(bodies(broker_.pull_all(consumer)), ElementsAre("3", "4", "5"));
 }
 
-TEST_F(queue_bounds, bytes_are_those_of_bodies_keys_and_headers) {
-  declare(0, 100);
+TEST_F(queue_bounds, bytes_are_those_of_bodies) {
+  declare(0, 30);
   message_view message{"", "work", "key", {{"name", "value"}}, "1234567"};
-  ASSERT_EQ(content_bytes(message), 4u + 3 + 9 + 7);
   for (int i = 0; i < 4; ++i) broker_->publish(message, {broker_.next_receipt(), std::nullopt, 0}).value();
   broker_.commit();
-  EXPECT_EQ(row().ready_bytes, 4 * 23u);
+  EXPECT_EQ(row().ready_bytes, 4 * 7u);
   EXPECT_EQ(row().drops.records, 0u);
   broker_.put("work", "12345");
   broker_.commit();
-  EXPECT_EQ(row().ready_bytes, 3 * 23u + 9);
+  EXPECT_EQ(row().ready_bytes, 3 * 7u + 5);
   EXPECT_EQ(broker_->list_losses().value().at(0).record.reason, store::loss_reason::bytes_max);
-  const auto refused = broker_.try_publish("", "work", std::string(97, 'x'));
+  const auto refused = broker_.try_publish("", "work", std::string(31, 'x'));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, errc::too_large);
-  EXPECT_THAT(refused.error().text, AllOf(HasSubstr("'work'"), HasSubstr("101"), HasSubstr("bytes_max")));
-  EXPECT_TRUE(broker_.try_publish("", "work", std::string(96, 'x')));
+  EXPECT_THAT(refused.error().text, AllOf(HasSubstr("'work'"), HasSubstr("31"), HasSubstr("bytes_max")));
+  EXPECT_TRUE(broker_.try_publish("", "work", std::string(30, 'x')));
   broker_.commit();
-  EXPECT_EQ(row().ready_bytes, 100u);
-  EXPECT_THAT(drain(), ElementsAre(std::string(96, 'x')));
+  EXPECT_EQ(row().ready_bytes, 30u);
+  EXPECT_THAT(drain(), ElementsAre(std::string(30, 'x')));
   EXPECT_EQ(row().ready_bytes, 0u);
 }
 
@@ -148,7 +147,7 @@ TEST_F(queue_bounds, the_bytes_held_are_known_after_either_end) {
   for (std::size_t i = 0; i < taken.size(); i += 2) broker_.ack(consumer, taken[i].offset);
   broker_.commit();
   std::uint64_t expected = 0;
-  for (std::size_t i = 1; i < 500; i += 2) expected += i + 4;
+  for (std::size_t i = 1; i < 500; i += 2) expected += i;
   broker_.reopen_killed();
   EXPECT_EQ(row().ready_bytes, expected);
   broker_.reopen_closed();
@@ -237,7 +236,7 @@ class queue_life {
     for (auto left = random_() % 30; left > 0; --left) {
       const std::size_t size = random_() % 200;
       broker_.put("work", std::string(size, 'x'));
-      ready_[next_++] = size + 4;
+      ready_[next_++] = size;
     }
     is_touched_ = true;
   }

@@ -1,5 +1,8 @@
 #include "broker/core/topic.hpp"
 
+#include <fmt/format.h>
+
+#include "broker/base/limits.hpp"
 #include "broker/core/partitioner.hpp"
 
 namespace tidegate::core {
@@ -23,5 +26,24 @@ partition& topic::choose(std::string_view key, std::uint64_t group) {
 }
 
 partition* topic::find(std::uint32_t number) { return number < partitions_.size() ? &partitions_[number] : nullptr; }
+
+// Counts numbers at their longest, and those of streams with seven digits.
+result<void> check_definition_size(std::string_view name, const std::vector<std::string>& protect,
+                                   std::size_t partitions) {
+  constexpr std::uint64_t longest = ~std::uint64_t{0};
+  topic_definition made{std::string(name), std::string(36, '0'), longest, limits::retention_age_max, {}, longest};
+  made.partitions.assign(partitions, stream_id{(1 << 21) - 1});
+  made.overflow = overflow::reject;
+  made.protect = protect;
+  made.durability = durability::every(limits::durability_interval_max);
+  const std::size_t bytes = encode(made).size();
+  if (bytes <= limits::definition_bytes) return {};
+  return error{
+      errc::limit,
+      fmt::format("the definition of topic '{}' takes {} bytes, and the limit is {}: fewer partitions, or fewer "
+                  "or shorter names in protect",
+                  name, bytes, limits::definition_bytes),
+      "protect"};
+}
 
 }  // namespace tidegate::core

@@ -67,4 +67,8 @@ class topic {
   std::deque<partition> partitions_;  // they stay where they are when more are added
 };
 
+// Error: a topic with these would be longer than the store's rows may be.
+result<void> check_definition_size(std::string_view name, const std::vector<std::string>& protect,
+                                   std::size_t partitions);
+
 }  // namespace tidegate::core

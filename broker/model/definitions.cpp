@@ -3,34 +3,40 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json.hpp>
 
 #include "broker/base/limits.hpp"
+#include "broker/base/protobuf.hpp"
 
 namespace tidegate {
 namespace {
 
-namespace json = boost::json;
+// A field's number beside what it is for, so that the three kinds of fields read alike.
+class definition_reader {
+ public:
+  explicit definition_reader(std::string_view row) : fields_(row) {}
 
-json::object parse_object(std::string_view text) {
-  boost::system::error_code failure;
-  const json::value value = json::parse(text, failure);
-  if (failure || !value.is_object()) throw store_damaged("the store is damaged: a definition is no JSON object");
-  return value.get_object();
-}
-
-std::string text_of(const json::object& object, std::string_view key) {
-  const auto* const found = object.if_contains(key);
-  if (found == nullptr || !found->is_string()) {
-    throw store_damaged(fmt::format("the store is damaged: a definition lacks {}", key));
+  // Goes to the next field. Throws on what is no message.
+  bool next() {
+    if (fields_.next(field_)) return true;
+    if (fields_.failed()) throw store_damaged("the store is damaged: a definition does not decode");
+    return false;
   }
-  return std::string(found->get_string());
-}
+  std::uint32_t number() const { return field_.number; }
+  std::string text() const { return std::string(field_.text); }
+  std::uint64_t value() const { return field_.value; }
+  std::string_view bytes() const { return field_.text; }
+  // At the end of a switch over the numbers.
+  [[noreturn]] void refuse() const {
+    throw storage_failure(
+        fmt::format("a definition in the store has a field {} that this version does not know: use "
+                    "the version that wrote it",
+                    field_.number));
+  }
 
-std::string known_text(const json::value& value) {
-  if (!value.is_string()) throw store_damaged("the store is damaged: a definition has no text where some belongs");
-  return std::string(value.get_string());
-}
+ private:
+  protobuf::field_reader fields_;
+  protobuf::field field_;
+};
 
 template <class Value>
 Value known(const result<Value>& parsed) {
@@ -38,27 +44,32 @@ Value known(const result<Value>& parsed) {
   return *parsed;
 }
 
-std::uint64_t number_in(const json::value& value) {
-  boost::system::error_code failure;
-  const auto number = value.to_number<std::uint64_t>(failure);
-  if (failure) throw store_damaged("the store is damaged: a definition has no number where one belongs");
-  return number;
+// By its number in a row, which is one more than its place in the enumeration.
+template <class Enum>
+std::uint64_t row_number(Enum value) {
+  return static_cast<std::uint64_t>(value) + 1;
+}
+template <class Enum>
+Enum numbered(std::uint64_t number, Enum last) {
+  if (number >= 1 && number <= row_number(last)) return static_cast<Enum>(number - 1);
+  throw storage_failure(
+      fmt::format("a definition in the store is of a kind {} that this version does not know: use the version that "
+                  "wrote it",
+                  number));
 }
 
-std::uint64_t number_of(const json::object& object, std::string_view key) {
-  const auto* const found = object.if_contains(key);
-  if (found == nullptr) throw store_damaged(fmt::format("the store is damaged: a definition lacks {}", key));
-  return number_in(*found);
+// "commit" is what is meant without it.
+void append_durability(std::string& row, std::uint32_t field, durability durability) {
+  if (durability != tidegate::durability{}) protobuf::append_text(row, field, to_text(durability));
 }
 
-// "commit" is not written: rows without the key are as they were before there was a choice.
-void put_durability(json::object& object, durability durability) {
-  if (durability != tidegate::durability{}) object["durability"] = to_text(durability);
+template <class Definition>
+Definition named(Definition definition) {
+  if (definition.name.empty()) throw store_damaged("the store is damaged: a definition lacks its name");
+  return definition;
 }
 
-durability durability_of(const json::object& object) {
-  return object.contains("durability") ? known(parse_durability(text_of(object, "durability"))) : durability{};
-}
+overflow overflow_of(std::uint64_t value) { return value == 0 ? overflow::drop_oldest : overflow::reject; }
 
 }  // namespace
 
@@ -141,79 +152,112 @@ result<overflow> parse_overflow(std::string_view text) {
   return error{errc::invalid, fmt::format("overflow '{}' is not drop-oldest or reject", text), "overflow"};
 }
 
-std::string to_json(const exchange_definition& exchange) {
-  return json::serialize(json::object{{"name", exchange.name}, {"type", name(exchange.type)}});
+std::string encode(const exchange_definition& exchange) {
+  std::string row;
+  protobuf::append_text(row, 1, exchange.name);
+  protobuf::append_number(row, 2, row_number(exchange.type));
+  return row;
 }
 
-std::string to_json(const queue_definition& queue) {
-  json::object object{{"name", queue.name}, {"stream", static_cast<std::uint32_t>(queue.stream)}};
-  put_durability(object, queue.durability);
-  if (queue.messages_max != 0) object["messages_max"] = queue.messages_max;
-  if (queue.bytes_max != 0) object["bytes_max"] = queue.bytes_max;
-  if (queue.overflow != overflow::drop_oldest) object["overflow"] = name(queue.overflow);
-  return json::serialize(object);
+std::string encode(const queue_definition& queue) {
+  std::string row;
+  protobuf::append_text(row, 1, queue.name);
+  protobuf::append_number(row, 2, static_cast<std::uint32_t>(queue.stream));
+  append_durability(row, 3, queue.durability);
+  protobuf::append_number(row, 4, queue.messages_max);
+  protobuf::append_number(row, 5, queue.bytes_max);
+  protobuf::append_number(row, 6, queue.overflow == overflow::reject ? 1 : 0);
+  return row;
 }
 
-std::string to_json(const topic_definition& topic) {
-  json::array streams;
-  for (const stream_id stream : topic.partitions) streams.emplace_back(static_cast<std::uint32_t>(stream));
-  json::object object{{"name", topic.name},
-                      {"uuid", topic.uuid},
-                      {"retention_bytes", topic.retention_bytes},
-                      {"retention_ms", topic.retention_age.count()},
-                      {"retention_records", topic.retention_records},
-                      {"overflow", name(topic.overflow)},
-                      {"protect", json::value_from(topic.protect)},
-                      {"partitions", std::move(streams)}};
-  put_durability(object, topic.durability);
-  return json::serialize(object);
+std::string encode(const topic_definition& topic) {
+  std::string row, streams;
+  protobuf::append_text(row, 1, topic.name);
+  protobuf::append_text(row, 2, topic.uuid);
+  protobuf::append_number(row, 3, topic.retention_bytes);
+  protobuf::append_number(row, 4, static_cast<std::uint64_t>(topic.retention_age.count()));
+  protobuf::append_number(row, 5, topic.retention_records);
+  protobuf::append_number(row, 6, topic.overflow == overflow::reject ? 1 : 0);
+  for (const std::string& group : topic.protect) protobuf::append_element(row, 7, group);
+  append_durability(row, 8, topic.durability);
+  for (const stream_id stream : topic.partitions) append_varint(streams, static_cast<std::uint32_t>(stream));
+  protobuf::append_text(row, 9, streams);
+  return row;
 }
 
-std::string to_json(const binding_definition& binding) {
-  return json::serialize(json::object{{"exchange", binding.exchange},
-                                      {"target_kind", name(binding.kind)},
-                                      {"target", binding.target},
-                                      {"routing_key", binding.routing_key}});
+std::string encode(const binding_definition& binding) {
+  std::string row;
+  protobuf::append_text(row, 1, binding.exchange);
+  protobuf::append_number(row, 2, row_number(binding.kind));
+  protobuf::append_text(row, 3, binding.target);
+  protobuf::append_text(row, 4, binding.routing_key);
+  return row;
 }
 
-exchange_definition exchange_from_json(std::string_view text) {
-  const json::object object = parse_object(text);
-  return {text_of(object, "name"), known(parse_exchange_type(text_of(object, "type")))};
+exchange_definition decode_exchange(std::string_view row) {
+  exchange_definition exchange;
+  for (definition_reader reader(row); reader.next();) {
+    switch (reader.number()) {
+      case 1: exchange.name = reader.text(); break;
+      case 2: exchange.type = numbered(reader.value(), exchange_type::topic); break;
+      default: reader.refuse();
+    }
+  }
+  return named(std::move(exchange));
 }
 
-queue_definition queue_from_json(std::string_view text) {
-  const json::object object = parse_object(text);
-  queue_definition queue{text_of(object, "name"), static_cast<stream_id>(number_of(object, "stream")),
-                         durability_of(object)};
-  if (object.contains("messages_max")) queue.messages_max = number_of(object, "messages_max");
-  if (object.contains("bytes_max")) queue.bytes_max = number_of(object, "bytes_max");
-  if (object.contains("overflow")) queue.overflow = known(parse_overflow(text_of(object, "overflow")));
-  return queue;
+queue_definition decode_queue(std::string_view row) {
+  queue_definition queue;
+  for (definition_reader reader(row); reader.next();) {
+    switch (reader.number()) {
+      case 1: queue.name = reader.text(); break;
+      case 2: queue.stream = static_cast<stream_id>(reader.value()); break;
+      case 3: queue.durability = known(parse_durability(reader.text())); break;
+      case 4: queue.messages_max = reader.value(); break;
+      case 5: queue.bytes_max = reader.value(); break;
+      case 6: queue.overflow = overflow_of(reader.value()); break;
+      default: reader.refuse();
+    }
+  }
+  return named(std::move(queue));
 }
 
-topic_definition topic_from_json(std::string_view text) {
-  const json::object object = parse_object(text);
-  topic_definition topic{text_of(object, "name"),
-                         text_of(object, "uuid"),
-                         number_of(object, "retention_bytes"),
-                         std::chrono::milliseconds(number_of(object, "retention_ms")),
-                         {}};
-  const auto* const streams = object.if_contains("partitions");
-  if (streams == nullptr || !streams->is_array()) throw store_damaged("the store is damaged: a topic lacks partitions");
-  topic.retention_records = number_of(object, "retention_records");
-  topic.overflow = known(parse_overflow(text_of(object, "overflow")));
-  const auto* const groups = object.if_contains("protect");
-  if (groups == nullptr || !groups->is_array()) throw store_damaged("the store is damaged: a topic lacks protect");
-  for (const auto& group : groups->get_array()) topic.protect.push_back(known_text(group));
-  topic.durability = durability_of(object);
-  for (const auto& stream : streams->get_array()) topic.partitions.push_back(static_cast<stream_id>(number_in(stream)));
-  return topic;
+topic_definition decode_topic(std::string_view row) {
+  topic_definition topic;
+  for (definition_reader reader(row); reader.next();) {
+    switch (reader.number()) {
+      case 1: topic.name = reader.text(); break;
+      case 2: topic.uuid = reader.text(); break;
+      case 3: topic.retention_bytes = reader.value(); break;
+      case 4: topic.retention_age = std::chrono::milliseconds(static_cast<std::int64_t>(reader.value())); break;
+      case 5: topic.retention_records = reader.value(); break;
+      case 6: topic.overflow = overflow_of(reader.value()); break;
+      case 7: topic.protect.push_back(reader.text()); break;
+      case 8: topic.durability = known(parse_durability(reader.text())); break;
+      case 9: {
+        byte_reader streams(reader.bytes());
+        while (!streams.at_end()) topic.partitions.push_back(static_cast<stream_id>(streams.varint()));
+        if (streams.failed()) throw store_damaged("the store is damaged: a topic's partitions do not decode");
+        break;
+      }
+      default: reader.refuse();
+    }
+  }
+  return named(std::move(topic));
 }
 
-binding_definition binding_from_json(std::string_view text) {
-  const json::object object = parse_object(text);
-  return {text_of(object, "exchange"), known(parse_target_kind(text_of(object, "target_kind"))),
-          text_of(object, "target"), text_of(object, "routing_key")};
+binding_definition decode_binding(std::string_view row) {
+  binding_definition binding;
+  for (definition_reader reader(row); reader.next();) {
+    switch (reader.number()) {
+      case 1: binding.exchange = reader.text(); break;
+      case 2: binding.kind = numbered(reader.value(), target_kind::topic); break;
+      case 3: binding.target = reader.text(); break;
+      case 4: binding.routing_key = reader.text(); break;
+      default: reader.refuse();
+    }
+  }
+  return binding;
 }
 
 }  // namespace tidegate

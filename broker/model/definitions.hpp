@@ -1,4 +1,5 @@
-// What operators and clients declare, as plain values and as the JSON the store's catalog keeps.
+// What operators and clients declare, as plain values and as the rows that the store's catalog keeps: messages of
+// protobuf fields, so that names and keys may be any bytes.
 #pragma once
 
 #include <chrono>
@@ -36,7 +37,7 @@ struct queue_definition {
   stream_id stream{};
   tidegate::durability durability = {};
   std::uint64_t messages_max = 0;  // of what is ready; 0 = no bound
-  std::uint64_t bytes_max = 0;     // of what is ready, as content_bytes() counts; 0 = no bound
+  std::uint64_t bytes_max = 0;     // bodies of what is ready; 0 = no bound
   tidegate::overflow overflow = tidegate::overflow::drop_oldest;
 };
 
@@ -72,14 +73,20 @@ result<void> check_name(std::string_view what, std::string_view name);
 // Topics: Kafka's rule, 1-249 of letters, digits, '.', '_' and '-', not "." or "..".
 result<void> check_topic_name(std::string_view name);
 
-std::string to_json(const exchange_definition& exchange);
-std::string to_json(const queue_definition& queue);
-std::string to_json(const topic_definition& topic);
-std::string to_json(const binding_definition& binding);
-// Throw storage_failure: what the catalog holds, we wrote.
-exchange_definition exchange_from_json(std::string_view json);
-queue_definition queue_from_json(std::string_view json);
-topic_definition topic_from_json(std::string_view json);
-binding_definition binding_from_json(std::string_view json);
+// Fields, by number; 14 is kept for the arguments of a protocol's own, as they came, 15 for who declared it:
+//   exchange  1 name, 2 type (1 direct, 2 fanout, 3 topic; 4 is kept for headers)
+//   queue     1 name, 2 stream, 3 durability as text, 4 messages_max, 5 bytes_max, 6 overflow (1 reject)
+//   topic     1 name, 2 uuid, 3 retention bytes, 4 ms, 5 records, 6 overflow, 7 protect (each), 8 durability as text,
+//             9 streams of the partitions (packed)
+//   binding   1 exchange, 2 kind of the target (1 queue, 2 topic; 3 is kept for exchanges), 3 target, 4 routing key
+std::string encode(const exchange_definition& exchange);
+std::string encode(const queue_definition& queue);
+std::string encode(const topic_definition& topic);
+std::string encode(const binding_definition& binding);
+// Throw storage_failure, also on a field that this version does not know: it would be left out of account.
+exchange_definition decode_exchange(std::string_view row);
+queue_definition decode_queue(std::string_view row);
+topic_definition decode_topic(std::string_view row);
+binding_definition decode_binding(std::string_view row);
 
 }  // namespace tidegate

@@ -35,46 +35,54 @@ TEST(names, have_their_rules) {
   for (const char* const name : {"", ".", "..", "a b", "a/b", "ä"}) EXPECT_FALSE(check_topic_name(name)) << name;
 }
 
-TEST(definitions, survive_their_json) {
-  const exchange_definition exchange{"x \"y\" \\ ä", exchange_type::fanout};
-  EXPECT_EQ(exchange_from_json(to_json(exchange)).name, exchange.name);
-  EXPECT_EQ(exchange_from_json(to_json(exchange)).type, exchange.type);
-  EXPECT_EQ(queue_from_json(to_json(queue_definition{"q", stream_id{7}})).stream, stream_id{7});
-  const topic_definition topic{"t", "uuid", 1ull << 40, std::chrono::hours(1), {stream_id{1}, stream_id{9}}};
-  const auto found = topic_from_json(to_json(topic));
+TEST(definitions, survive_as_rows_whatever_their_bytes) {
+  const exchange_definition exchange{"x \"y\" \\ \xff\x01", exchange_type::fanout};
+  EXPECT_EQ(decode_exchange(encode(exchange)).name, exchange.name);
+  EXPECT_EQ(decode_exchange(encode(exchange)).type, exchange.type);
+  queue_definition queue{"q", stream_id{7}, {}, 1'000, 1ull << 40, overflow::reject};
+  EXPECT_EQ(encode(decode_queue(encode(queue))), encode(queue));
+  EXPECT_EQ(decode_queue(encode(queue)).stream, stream_id{7});
+  EXPECT_EQ(decode_queue(encode(queue)).overflow, overflow::reject);
+  topic_definition topic{"t", "uuid", 1ull << 40, std::chrono::hours(1), {stream_id{1}, stream_id{900}}};
+  topic.protect = {"", "bridge"};
+  const auto found = decode_topic(encode(topic));
   EXPECT_EQ(found.uuid, "uuid");
   EXPECT_EQ(found.retention_bytes, 1ull << 40);
   EXPECT_EQ(found.retention_age, std::chrono::hours(1));
   EXPECT_EQ(found.partitions, topic.partitions);
+  EXPECT_EQ(found.protect, topic.protect);
   EXPECT_EQ(found.durability, durability{});
-  const binding_definition binding{"x", target_kind::topic, "t", "a.#\x01"};
-  EXPECT_EQ(binding_from_json(to_json(binding)), binding);
+  const std::string key("a.#\x01\0\xfe", 6);
+  const binding_definition binding{"x", target_kind::topic, "t", key};
+  EXPECT_EQ(decode_binding(encode(binding)), binding);
+  EXPECT_EQ(decode_binding(encode(binding_definition{})), binding_definition{});
 }
 
 TEST(definitions, keep_their_durability) {
   const durability lazy = durability::every(std::chrono::milliseconds(500));
-  EXPECT_EQ(queue_from_json(to_json(queue_definition{"q", stream_id{7}, lazy})).durability, lazy);
+  EXPECT_EQ(decode_queue(encode(queue_definition{"q", stream_id{7}, lazy})).durability, lazy);
   topic_definition topic{"t", "uuid", 1, {}, {stream_id{1}}};
   topic.durability = lazy;
-  EXPECT_EQ(topic_from_json(to_json(topic)).durability, lazy);
+  EXPECT_EQ(decode_topic(encode(topic)).durability, lazy);
   topic.durability = durability::memory();
-  EXPECT_EQ(topic_from_json(to_json(topic)).durability, durability::memory());
+  EXPECT_EQ(decode_topic(encode(topic)).durability, durability::memory());
 }
 
-TEST(definitions, of_before_there_was_a_choice_of_durability_commit) {
-  EXPECT_EQ(to_json(queue_definition{"q", stream_id{7}}), R"({"name":"q","stream":7})");
-  EXPECT_EQ(queue_from_json(R"({"name":"q","stream":7})").durability, durability{});
-  EXPECT_THROW(queue_from_json(R"({"name":"q","stream":7,"durability":"none"})"), storage_failure);
+// Fields 1 and 2; what is as usual takes no bytes.
+TEST(definitions, have_these_bytes) {
+  EXPECT_EQ(encode(queue_definition{"q", stream_id{7}}), std::string("\x0a\x01q\x10\x07"));
+  EXPECT_EQ(encode(exchange_definition{"plant", exchange_type::topic}), std::string("\x0a\x05plant\x10\x03"));
 }
 
-TEST(definitions, damaged_json_is_a_storage_failure) {
-  for (const char* const text :
-       {"", "[]", "{", "{}", R"({"name":3})", R"({"name":"q"})", R"({"name":"q","stream":"x"})"}) {
-    EXPECT_THROW(queue_from_json(text), storage_failure) << text;
+TEST(definitions, damaged_or_newer_ones_are_a_storage_failure) {
+  for (const std::string_view row : {"", "\x0a", "\x0a\x05q", "\x10\x07", "\x0f\x01"}) {
+    EXPECT_THROW(decode_queue(row), storage_failure) << row;
   }
-  EXPECT_THROW(exchange_from_json(R"({"name":"x","type":"none"})"), storage_failure);
-  EXPECT_THROW(binding_from_json(R"({"exchange":"x","target_kind":"shelf","target":"t","routing_key":""})"),
-               storage_failure);
+  const std::string queue = encode(queue_definition{"q", stream_id{7}});
+  EXPECT_THROW(decode_queue(queue + "\x38\x01"), storage_failure);                   // a field 7
+  EXPECT_THROW(decode_queue(queue + "\x1a\x04none"), storage_failure);               // a durability
+  EXPECT_THROW(decode_exchange(std::string("\x0a\x01x\x10\x04")), storage_failure);  // a fourth type
+  EXPECT_THROW(decode_binding(std::string("\x0a\x01x\x10\x03")), storage_failure);   // to an exchange
 }
 
 }  // namespace

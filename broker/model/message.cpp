@@ -14,12 +14,6 @@ error too_large(std::string_view field, std::size_t size, std::size_t limit) {
 
 }  // namespace
 
-std::uint64_t content_bytes(const message_view& message) {
-  std::uint64_t bytes = message.routing_key.size() + message.key.size() + message.body.size();
-  for (const header& header : message.headers) bytes += header.name.size() + header.value.size();
-  return bytes;
-}
-
 result<void> check(const message_view& message) {
   if (message.exchange.size() > limits::name_bytes) {
     return too_large("exchange", message.exchange.size(), limits::name_bytes);

@@ -7,6 +7,7 @@
 #include "broker/base/bytes.hpp"
 #include "broker/base/crc32c.hpp"
 #include "broker/base/limits.hpp"
+#include "broker/base/protobuf.hpp"
 
 namespace tidegate {
 namespace {
@@ -59,6 +60,8 @@ void append_headers(std::string& out, const std::vector<header>& headers) {
     append_field(out, header.value);
   }
 }
+
+constexpr std::uint32_t number_of(queue_field field) { return static_cast<std::uint32_t>(field); }
 
 std::string_view take_field(byte_reader& reader) {
   const std::int64_t size = reader.signed_varint();
@@ -187,12 +190,18 @@ void batch_builder::begin_record(offset_t offset, std::int64_t timestamp_ms, std
   append_signed_varint(out_, offset_delta);
 }
 
-void batch_builder::add(offset_t offset, std::int64_t timestamp_ms, const message_view& message) {
+void batch_builder::add(offset_t offset, std::int64_t timestamp_ms, const message_view& message, record_form form) {
+  if (form == record_form::queue) return add_to_queue(offset, timestamp_ms, message);
+  add_to_topic(offset, timestamp_ms, message);
+}
+
+void batch_builder::add_to_topic(offset_t offset, std::int64_t timestamp_ms, const message_view& message) {
   const bool has_exchange = !message.exchange.empty();
-  const std::size_t count = message.headers.size() + 1 + (has_exchange ? 1 : 0);
+  const std::size_t count = message.headers.size() + 1 + (has_exchange ? 1 : 0) + (message.is_time_estimated ? 1 : 0);
   std::size_t size = key_size(message.key) + field_size(message.body) + signed_varint_size(as_signed(count)) +
                      headers_size(message.headers) + field_size(header_routing_key) + field_size(message.routing_key);
   if (has_exchange) size += field_size(header_exchange) + field_size(message.exchange);
+  if (message.is_time_estimated) size += field_size(header_estimated) + field_size({});
   begin_record(offset, timestamp_ms, size);
   append_key(out_, message.key);
   append_field(out_, message.body);
@@ -203,6 +212,29 @@ void batch_builder::add(offset_t offset, std::int64_t timestamp_ms, const messag
     append_field(out_, header_exchange);
     append_field(out_, message.exchange);
   }
+  append_headers(out_, message.headers);
+  if (!message.is_time_estimated) return;
+  append_field(out_, header_estimated);
+  append_field(out_, {});
+}
+
+void batch_builder::add_to_queue(offset_t offset, std::int64_t timestamp_ms, const message_view& message) {
+  using protobuf::size_of;
+  const std::uint64_t estimated = message.is_time_estimated ? 1 : 0;
+  const std::size_t fields = size_of(message.exchange) + size_of(message.routing_key) + size_of(estimated);
+  const std::size_t count = message.headers.size() + 1;
+  const std::size_t size = key_size(message.key) + field_size(message.body) + signed_varint_size(as_signed(count)) +
+                           field_size(header_of_queue) + signed_varint_size(as_signed(fields)) + fields +
+                           headers_size(message.headers);
+  begin_record(offset, timestamp_ms, size);
+  append_key(out_, message.key);
+  append_field(out_, message.body);
+  append_signed_varint(out_, as_signed(count));
+  append_field(out_, header_of_queue);
+  append_signed_varint(out_, as_signed(fields));
+  protobuf::append_text(out_, number_of(queue_field::exchange), message.exchange);
+  protobuf::append_text(out_, number_of(queue_field::routing_key), message.routing_key);
+  protobuf::append_number(out_, number_of(queue_field::is_time_estimated), estimated);
   append_headers(out_, message.headers);
 }
 
@@ -238,7 +270,32 @@ std::string batch_builder::finish() {
   return std::exchange(out_, {});
 }
 
-message_view to_message(const record_view& record) {
+namespace {
+
+message_view queue_message(const record_view& record) {
+  message_view message;
+  message.key = record.key;
+  message.body = record.body;
+  auto header = record.headers.begin();
+  if (header != record.headers.end() && header->name == header_of_queue) {
+    protobuf::field_reader fields(header++->value);
+    protobuf::field field;
+    while (fields.next(field)) {
+      switch (static_cast<queue_field>(field.number)) {
+        case queue_field::exchange: message.exchange = field.text; break;
+        case queue_field::routing_key: message.routing_key = field.text; break;
+        case queue_field::is_time_estimated: message.is_time_estimated = field.value != 0; break;
+      }
+    }
+  }
+  message.headers.assign(header, record.headers.end());
+  return message;
+}
+
+}  // namespace
+
+message_view to_message(const record_view& record, record_form form) {
+  if (form == record_form::queue) return queue_message(record);
   message_view message;
   message.key = record.key;
   message.body = record.body;
@@ -247,6 +304,8 @@ message_view to_message(const record_view& record) {
       message.routing_key = header.value;
     } else if (header.name == header_exchange) {
       message.exchange = header.value;
+    } else if (header.name == header_estimated) {
+      message.is_time_estimated = true;
     } else {
       message.headers.push_back(header);
     }
@@ -257,7 +316,8 @@ message_view to_message(const record_view& record) {
 std::size_t record_size_bound(const message_view& message) {
   constexpr std::size_t varints = 64;
   return varints + key_size(message.key) + field_size(message.body) + headers_size(message.headers) +
-         header_routing_key.size() + message.routing_key.size() + header_exchange.size() + message.exchange.size();
+         header_routing_key.size() + message.routing_key.size() + header_exchange.size() + message.exchange.size() +
+         (message.is_time_estimated ? header_estimated.size() : 0);
 }
 
 }  // namespace tidegate

@@ -100,11 +100,21 @@ class record_reader {
   bool failed_ = false;
 };
 
+// How a record keeps what Kafka's record has no field for.
+enum class record_form {
+  topic,  // plain headers: see message.hpp
+  queue,  // one header `t`, always the first, so that a publisher may have one of that name: protobuf fields
+};
+// The fields of `t`. Numbers between are kept for what queues will hold: 3 more routing keys, 4 properties, 5 due,
+// 6 deaths, 7 attempts.
+constexpr std::string_view header_of_queue = "t";
+enum class queue_field : std::uint32_t { exchange = 1, routing_key = 2, is_time_estimated = 8 };
+
 // Writes a batch, record by record. Offsets are given, rising, gaps allowed.
 class batch_builder {
  public:
-  // Adds a message; its exchange and routing key become headers.
-  void add(offset_t offset, std::int64_t timestamp_ms, const message_view& message);
+  void add(offset_t offset, std::int64_t timestamp_ms, const message_view& message,
+           record_form form = record_form::topic);
   // Adds a record as it was read elsewhere.
   void add(const record_view& record);
   void add(const raw_record& record);
@@ -112,12 +122,15 @@ class batch_builder {
   std::uint32_t count() const { return count_; }
   offset_t base_offset() const { return base_offset_; }
   offset_t last_offset() const { return last_offset_; }
+  std::int64_t newest_timestamp_ms() const { return newest_timestamp_ms_; }
   // Size of the finished batch, as far as it goes.
   std::size_t size() const { return out_.size(); }
   // Writes the header and hands the batch over; the builder is empty again.
   std::string finish();
 
  private:
+  void add_to_topic(offset_t offset, std::int64_t timestamp_ms, const message_view& message);
+  void add_to_queue(offset_t offset, std::int64_t timestamp_ms, const message_view& message);
   void begin_record(offset_t offset, std::int64_t timestamp_ms, std::size_t fields_size);
 
   std::string out_;
@@ -129,7 +142,7 @@ class batch_builder {
 };
 
 // Takes the routing key and the exchange out of a record's headers again. The views are the record's.
-message_view to_message(const record_view& record);
+message_view to_message(const record_view& record, record_form form = record_form::topic);
 
 // Bytes that a message's record takes at most, for room kept before it is built.
 std::size_t record_size_bound(const message_view& message);

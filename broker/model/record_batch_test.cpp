@@ -86,6 +86,56 @@ TEST(record_batch, what_is_built_is_read) {
   EXPECT_EQ(offset, 110u);
 }
 
+TEST(record_batch, a_queues_record_says_all_in_one_header) {
+  message_view sent{"amq.topic", "sensors.hall", "hall", {{"t", "own"}, {"unit", "C"}}, "21.5", true};
+  batch_builder builder;
+  builder.add(7, 1'000, sent, record_form::queue);
+  sent = {};
+  sent.headers = {{"t", ""}};
+  builder.add(8, 1'000, sent, record_form::queue);
+  const std::string bytes = builder.finish();
+  const auto batch = read_batch(bytes).value();
+  record_reader reader(batch);
+  record_view record;
+  ASSERT_TRUE(reader.next(record));
+  ASSERT_EQ(record.headers.size(), 3u);
+  EXPECT_EQ(record.headers[0].name, "t");
+  EXPECT_EQ(record.headers[0].value,
+            "\x0a\x09"
+            "amq.topic"
+            "\x12\x0c"
+            "sensors.hall"
+            "\x40\x01");
+  message_view message = to_message(record, record_form::queue);
+  EXPECT_EQ(message.exchange, "amq.topic");
+  EXPECT_EQ(message.routing_key, "sensors.hall");
+  EXPECT_EQ(message.key, "hall");
+  EXPECT_EQ(message.body, "21.5");
+  EXPECT_TRUE(message.is_time_estimated);
+  ASSERT_EQ(message.headers.size(), 2u);
+  EXPECT_EQ(message.headers[0].value, "own");
+  ASSERT_TRUE(reader.next(record));
+  message = to_message(record, record_form::queue);
+  EXPECT_EQ(message.routing_key, "");
+  EXPECT_FALSE(message.is_time_estimated);
+  ASSERT_EQ(message.headers.size(), 1u);
+  EXPECT_EQ(message.headers[0].name, "t");
+}
+
+TEST(record_batch, an_estimated_time_is_told_in_either_form) {
+  message_view sent;
+  sent.is_time_estimated = true;
+  for (const record_form form : {record_form::topic, record_form::queue}) {
+    batch_builder builder;
+    builder.add(0, 0, sent, form);
+    const std::string bytes = builder.finish();
+    record_reader reader(read_batch(bytes).value());
+    record_view record;
+    ASSERT_TRUE(reader.next(record));
+    EXPECT_TRUE(to_message(record, form).is_time_estimated);
+  }
+}
+
 TEST(record_batch, gaps_in_offsets_are_kept) {
   batch_builder builder;
   for (offset_t offset : {3u, 7u, 20u}) builder.add(offset, 0, reading("x"));

@@ -11,6 +11,9 @@
 #include "broker/store/rows.hpp"
 
 namespace tidegate::store {
+
+stream_id stream_of_key(std::string_view key) { return static_cast<stream_id>(load_be<std::uint32_t>(key.data() + 1)); }
+
 namespace {
 
 void read_block(stream_ledger& ledger, std::uint64_t block, std::string_view value) {
@@ -35,6 +38,8 @@ stream_ledger ledger_of(const checkpoint& checkpoint) {
   ledger.log_start = checkpoint.log_start;
   ledger.next = ledger.rolled_end = checkpoint.next_offset;
   ledger.newest_timestamp_ms = checkpoint.newest_timestamp_ms;
+  ledger.covered_end = checkpoint.covered_end;
+  ledger.times = newest_times(checkpoint.times);
   ledger.chunk_bytes = checkpoint.chunk_bytes;
   ledger.maybe_delivered_before = checkpoint.maybe_delivered_before;
   ledger.held_bytes = checkpoint.held_bytes;
@@ -58,13 +63,11 @@ class state_reader {
         return;
       }
       case state_block: blocks_.emplace_back(key, value); return;
-      case state_cursor:
-        if (contents_ != nullptr) contents_->cursors[std::string(key)] = decode_cursor(value);
-        return;
-      case state_producer:
-        if (contents_ != nullptr) contents_->producers[std::string(key.substr(1))] = decode_producer(value);
-        return;
-      default: throw store_damaged("the store is damaged: a state row of unknown kind");
+      default: {
+        const found_fact fact = fact_in(key, value);
+        check_fact_name(fact.name);
+        if (contents_ != nullptr) contents_->facts.emplace(fact.name, fact.value);
+      }
     }
   }
 
@@ -89,9 +92,15 @@ class state_reader {
   std::vector<std::pair<std::string_view, std::string_view>> blocks_;
 };
 
-void erase_cursors(contents& contents, stream_id id) {
-  const std::string prefix = cursor_key(id, "");
-  std::erase_if(contents.cursors, [&](const auto& cursor) { return cursor.first.starts_with(prefix); });
+// Whose name has this stream's number.
+template <class Facts>
+void erase_facts_of(Facts& facts, stream_id id) {
+  std::string prefix = stream_key(id);
+  for (char space = 'a'; space <= 'z'; ++space) {
+    prefix.front() = space;
+    auto fact = facts.lower_bound(prefix);
+    while (fact != facts.end() && fact->first.starts_with(prefix)) fact = facts.erase(fact);
+  }
 }
 
 // Applies the journal, oldest first. What a checkpoint already has is skipped, and so is what concerns a stream that is
@@ -123,7 +132,7 @@ class journal_reader {
     };
     visitor_.dropped = [this](stream_id id) {
       drop_stream(books_, id, head_.commit);
-      if (contents_ != nullptr) erase_cursors(*contents_, id);
+      if (contents_ != nullptr) erase_facts_of(contents_->facts, id);
     };
     visitor_.reserved = [this](stream_id id, offset_t end, const drop_totals& dropped) {
       if (auto* ledger = newer(id)) reserve_offsets(*ledger, end, dropped);
@@ -163,31 +172,11 @@ class journal_reader {
   }
 
   void fact(std::string_view name, std::optional<std::string_view> value) {
-    const bool is_of_stream = space_of(name) == fact_space::committed_offset;
-    if (is_of_stream && name.size() < stream_key_bytes) throw store_damaged("the store is damaged: a fact's name");
-    if (is_of_stream && !books_.streams.contains(stream_of_key(name))) return;
-    if (contents_ != nullptr) note(name, value);
+    check_fact_name(name);
+    if (is_of_stream(name) && !books_.streams.contains(stream_of_key(name))) return;
+    if (contents_ != nullptr && value) contents_->facts.insert_or_assign(std::string(name), *value);
+    if (contents_ != nullptr && !value) contents_->facts.erase(std::string(name));
     set_fact(books_, name, value ? std::optional(std::string(*value)) : std::nullopt, head_.commit);
-  }
-
-  void note(std::string_view name, std::optional<std::string_view> value) {
-    const std::string key(name.substr(1));
-    switch (space_of(name)) {
-      case fact_space::committed_offset:
-        if (value) contents_->cursors[std::string(name)] = decode_cursor(*value);
-        if (!value) contents_->cursors.erase(std::string(name));
-        return;
-      case fact_space::producer:
-        if (value) contents_->producers[key] = decode_producer(*value);
-        if (!value) contents_->producers.erase(key);
-        return;
-      case fact_space::definition:
-        if (value) contents_->definitions[key] = *value;
-        if (!value) contents_->definitions.erase(key);
-        return;
-      case fact_space::store: return;
-    }
-    throw store_damaged("the store is damaged: a fact of unknown kind");
   }
 
   books& books_;
@@ -262,7 +251,10 @@ bool is_foreign(const lmdb::txn& txn) {
 
 }  // namespace
 
-stream_id stream_of_key(std::string_view key) { return static_cast<stream_id>(load_be<std::uint32_t>(key.data() + 1)); }
+lmdb::table table_of(const tables& tables, fact_space space) {
+  if (space == fact_space::definition) return tables.catalog;
+  return space == fact_space::store ? tables.meta : tables.state;
+}
 
 tables open_tables(lmdb::env& env) {
   lmdb::txn txn(env, lmdb::access::write);
@@ -393,11 +385,7 @@ void drop_stream(books& books, stream_id id, commit_number commit) {
     set->erase(id);
   }
   books.losses.close(id);
-  const std::string prefix = cursor_key(id, "");
-  auto cursor = books.dirty_facts.lower_bound(prefix);
-  while (cursor != books.dirty_facts.end() && cursor->first.starts_with(prefix)) {
-    cursor = books.dirty_facts.erase(cursor);
-  }
+  erase_facts_of(books.dirty_facts, id);
 }
 
 void reserve_offsets(stream_ledger& ledger, offset_t end, const drop_totals& dropped) {
@@ -423,17 +411,21 @@ void suspect_deliveries(books& books) {
 books read_books(lmdb::env& env, const tables& tables, ring& journal, contents* contents) {
   books books;
   const lmdb::txn txn(env, lmdb::access::read);
-  each_row(txn, tables.meta, [&](const lmdb::entry& row) {
-    if (row.key != meta_format) unsealed_or_fail(tables.meta, row);
+  const auto take = [&](lmdb::table table, std::string_view letter, const lmdb::entry& found) {
+    const std::string_view value = unsealed_or_fail(table, found);
+    if (contents == nullptr) return;
+    const found_fact fact = fact_in(found.key, value, letter);
+    contents->facts.emplace(fact.name, fact.value);
+  };
+  each_row(txn, tables.meta, [&](const lmdb::entry& found) {
+    if (found.key != meta_format) take(tables.meta, "M", found);
   });
   const journal_row row = journal_row_of(txn, tables);
   books.last_commit = row.head.commit;
   books.time = row.time;
   books.next_stream = books.next_stream_stored = next_stream_of(txn, tables);
   if (contents != nullptr) {
-    each_row(txn, tables.catalog, [&](const lmdb::entry& entry) {
-      contents->definitions.emplace(entry.key, unsealed_or_fail(tables.catalog, entry));
-    });
+    each_row(txn, tables.catalog, [&](const lmdb::entry& found) { take(tables.catalog, "D", found); });
   }
   state_reader state(books, contents);
   each_row(txn, tables.state,

@@ -5,9 +5,9 @@
 #include <map>
 #include <set>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
+#include "broker/store/facts.hpp"
 #include "broker/store/ledger.hpp"
 #include "broker/store/lmdb.hpp"
 #include "broker/store/losses.hpp"
@@ -18,6 +18,9 @@ namespace tidegate::store {
 struct tables {
   lmdb::table chunk, state, catalog, loss, meta;
 };
+
+// Where facts of this space have their rows.
+lmdb::table table_of(const tables& tables, fact_space space);
 
 // Creates what is missing. Throws storage_failure when the file is another program's.
 tables open_tables(lmdb::env& env);
@@ -49,9 +52,15 @@ struct books {
 
 // What core needs to begin with, besides the streams.
 struct contents {
-  std::map<std::string, std::string> definitions;  // by catalog key
-  std::map<std::string, cursor_state> cursors;     // by state table key
-  std::unordered_map<std::string, producer_state> producers;
+  std::map<std::string, std::string> facts;  // by name
+  // Calls `take` with what comes behind the letter, and the value.
+  template <class Take>
+  void each(fact_space space, const Take& take) const {
+    const std::string first = fact_name(space, "");
+    for (auto fact = facts.lower_bound(first); fact != facts.end() && fact->first.starts_with(first); ++fact) {
+      take(std::string_view(fact->first).substr(1), fact->second);
+    }
+  }
 };
 
 // What the tables say of the journal: which ring it is, and what of it they lack.

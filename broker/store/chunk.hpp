@@ -1,16 +1,22 @@
 // A chunk: record batches v2 of one stream, back to back, under a header of its own. The batches' CRCs leave out the
-// first 21 bytes of each, its base offset among them; the header's CRC covers exactly those, so that every byte is
+// first 21 bytes of each, its base offset among them; the header has a CRC for exactly those, so that every byte is
 // covered once and a reader of one batch need not look at the others' records. The header also names the stream, for a
 // chunk found in a damaged file.
 //
-//    0  magic "TGC1"
-//    4  stream       u32
-//    8  last offset  u64  of the last record; with the stream the key in the chunk table, but for the piece
-//   16  length       u32  of the whole chunk
-//   20  CRC-32C      u32  of bytes 0 to 19 and of each batch's first 21 bytes
-//   24  batches
+//    0  magic "TGC2"
+//    4  stream          u32
+//    8  last offset     u64  of what it covers; with the stream the key in the chunk table, but for the piece
+//   16  length          u32  of the whole chunk
+//   20  covered from    u64  offsets from here to the last one that are not in its batches are gone by right
+//   28  newest time     i64  of its own records, Unix ms
+//   36  running newest  i64  at least that of the stream's records that were there when it was made, up to its last one
+//   44  flags           u16  1: it replaces chunks, and lacks records that these had
+//   46  heads' CRC-32C  u32  of each batch's first 21 bytes
+//   50  CRC-32C         u32  of bytes 0 to 49
+//   54  batches; none: all that it covers is gone
 #pragma once
 
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,20 +26,36 @@
 
 namespace tidegate::store {
 
-constexpr std::size_t chunk_header_bytes = 24;
+constexpr std::size_t chunk_header_bytes = 54;
+constexpr std::size_t chunk_last_offset_at = 8;
+// Of what has no records.
+constexpr std::int64_t no_time = std::numeric_limits<std::int64_t>::min();
+
+struct chunk_header {
+  chunk_place place;
+  offset_t covered_from = 0;
+  std::int64_t newest_timestamp_ms = no_time;
+  std::int64_t running_newest_ms = no_time;
+  bool is_repacked = false;
+};
+
+struct chunk_view {
+  chunk_header header;
+  std::vector<batch_view> batches;
+};
 
 // Puts the header before the batches.
-std::string seal_chunk(chunk_place place, std::string_view batches);
+std::string seal_chunk(const chunk_header& header, std::string_view batches);
 
 // As the chunk says in its first row; 0: it says nothing.
 std::size_t chunk_length(std::string_view first_row);
 
-// The batches of a chunk found under this key. Whether each one's own CRC is right is for the caller to check. Errors:
-// anything else that is wrong with it.
-result<std::vector<batch_view>> read_chunk(chunk_place place, std::string_view value);
+// Of a chunk found under this key, by its first row alone. Error: what is wrong with it.
+result<chunk_header> read_chunk_header(chunk_place place, std::string_view first_row);
 
-// The same for those who cannot go on without it: throws storage_failure.
-std::vector<batch_view> read_chunk_or_fail(chunk_place place, std::string_view value);
+// A chunk found under this key. Whether each batch's own CRC is right is for the caller to check. Error: anything else
+// that is wrong with it.
+result<chunk_view> read_chunk(chunk_place place, std::string_view value);
 
 // Whether a chunk found under this key says itself that it belongs there. Nothing else of it is looked at.
 bool is_in_place(chunk_place place, std::string_view value);

@@ -38,6 +38,12 @@ std::string_view whole_chunk(const lmdb::txn& txn, lmdb::table chunks, const lmd
   return gathered;
 }
 
+namespace {
+
+std::size_t without_header(std::size_t row_bytes) { return row_bytes - std::min(row_bytes, chunk_header_bytes); }
+
+}  // namespace
+
 void chunk_cursor::seek(stream_id stream, offset_t offset) { row_ = rows_.seek(chunk_key(stream, offset, 0)); }
 
 void chunk_cursor::next() {
@@ -56,6 +62,7 @@ chunk_cursor::erased chunk_cursor::erase() {
     rows_.erase();
     row_ = rows_.next();
   }
+  gone.bytes = without_header(gone.bytes);
   return gone;
 }
 
@@ -66,7 +73,7 @@ std::size_t chunk_cursor::bytes() const {
   for (auto row = rows.seek(row_->key); row && place_of_chunk_key(row->key) == here; row = rows.next()) {
     sum += row->value.size();
   }
-  return sum;
+  return without_header(sum);
 }
 
 std::optional<chunk_place> chunk_cursor::place() const {
@@ -95,14 +102,6 @@ offset_t chunk_cursor::ask_ahead(std::size_t bytes) const {
     last = next;
   }
   return last.last_offset;
-}
-
-std::optional<offset_t> last_chunk_before(const lmdb::txn& txn, lmdb::table chunks, stream_id stream, offset_t offset) {
-  lmdb::cursor rows(txn, chunks);
-  const auto row = rows.seek(chunk_key(stream, offset, 0)) ? rows.previous() : rows.last();
-  if (!row) return std::nullopt;
-  const chunk_place place = place_of_chunk_key(row->key);
-  return place.stream == stream ? std::optional(place.last_offset) : std::nullopt;
 }
 
 }  // namespace tidegate::store

@@ -28,7 +28,7 @@ class chunk_cursor {
   void next();
   // Removes the chunk and goes to the next one.
   struct erased {
-    std::size_t bytes = 0;
+    std::size_t bytes = 0;       // of its batches
     std::size_t page_bytes = 0;  // that is free now
   };
   erased erase();
@@ -39,7 +39,9 @@ class chunk_cursor {
   std::optional<offset_t> last_offset_in(stream_id stream) const;
   // Views last until the transaction changes something, or the cursor goes on.
   std::string_view chunk();
-  // Of all its pieces.
+  // Of the chunk; the page with its header is all that need be read.
+  std::string_view first_row() const { return row_.value().value; }
+  // Of its batches, by the length of its rows.
   std::size_t bytes() const;
   // Asks the kernel for this row and those of its stream that come next, about `bytes` in all: they are read soon.
   // Returns the last offset of the last one's chunk.
@@ -52,8 +54,5 @@ class chunk_cursor {
   std::optional<lmdb::entry> row_;
   std::string gathered_;
 };
-
-// Last offset of the stream's newest chunk that ends before `offset`.
-std::optional<offset_t> last_chunk_before(const lmdb::txn& txn, lmdb::table chunks, stream_id stream, offset_t offset);
 
 }  // namespace tidegate::store

@@ -144,9 +144,6 @@ TEST_F(chunk_rows, the_cursor_goes_from_chunk_to_chunk) {
   lmdb::env env(store_.path(), 8 << 20);
   const tables tables = open_tables(env);
   const lmdb::txn txn(env, lmdb::access::read);
-  EXPECT_EQ(last_chunk_before(txn, tables.chunk, log_, 3), 2u);
-  EXPECT_EQ(last_chunk_before(txn, tables.chunk, log_, 2), std::nullopt);
-  EXPECT_EQ(last_chunk_before(txn, tables.chunk, log_, 100), 15u);
   chunk_cursor chunks(txn, tables.chunk);
   std::vector<offset_t> ends;
   for (chunks.seek(log_, 0); chunks.last_offset_in(log_); chunks.next()) {

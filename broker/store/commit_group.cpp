@@ -43,13 +43,13 @@ void commit_group::count(std::size_t bytes) {
 }
 
 void commit_group::append(stream_id stream, offset_t offset, std::int64_t timestamp_ms, const message_view& message,
-                          std::uint64_t bytes) {
+                          record_form form) {
   stream_share& share = share_of(stream);
-  share.appended_bytes += bytes;
+  if (form == record_form::queue) share.appended_bytes += message.body.size();
   const bool fits = share.open.empty() || share.open.size() + record_size_bound(message) <= batch_bytes_max;
   if (!fits) share.batches.push_back(share.open.finish());
   const std::size_t before = share.open.empty() ? 0 : share.open.size();
-  share.open.add(offset, timestamp_ms, message);
+  share.open.add(offset, timestamp_ms, message, form);
   count(share.open.size() - before);
 }
 
@@ -60,17 +60,31 @@ void commit_group::append_batch(stream_id stream, std::string batch) {
   share.batches.push_back(std::move(batch));
 }
 
-void commit_group::ack(stream_id stream, offset_t offset, std::uint64_t bytes) {
-  stream_share& share = share_of(stream);
-  share.acked_bytes += bytes;
-  auto& acked = share.acked;
+void commit_group::add(std::vector<offset_range>& ranges, offset_range range) {
   ++operations_;
-  if (!acked.empty() && acked.back().end == offset) {
-    ++acked.back().end;
+  if (!ranges.empty() && ranges.back().end == range.begin) {
+    ranges.back().end = range.end;
     return;
   }
-  acked.push_back({offset, offset + 1});
+  ranges.push_back(range);
   bytes_ += entry_overhead;
+}
+
+void commit_group::ack(stream_id stream, offset_range range, std::uint64_t bytes) {
+  stream_share& share = share_of(stream);
+  share.acked_bytes += bytes;
+  add(share.acked, range);
+}
+
+void commit_group::ack_tied(stream_id stream, offset_range range, std::uint64_t bytes) {
+  stream_share& share = share_of(stream);
+  share.tied_bytes += bytes;
+  add(share.tied, range);
+}
+
+void commit_group::repack(chunk_repack repack) {
+  count(0);
+  repacks_.push_back(std::move(repack));
 }
 
 void commit_group::count_delivery(stream_id stream, offset_t offset, std::uint32_t deliveries) {
@@ -109,6 +123,11 @@ void commit_group::erase_definition(std::string key) {
   definitions_.push_back({std::move(key), std::nullopt});
 }
 
+void commit_group::change_fact(fact_change change) {
+  count(change.name.size() + change.value.value_or("").size());
+  facts_.push_back(std::move(change));
+}
+
 void commit_group::change_stream(stream_change change) {
   stream_changes_.push_back(std::move(change));
   count(0);
@@ -128,9 +147,11 @@ void commit_group::drop_appends() {
   for (stream_share& share : shares_) {
     share.batches.clear();
     share.open = {};
-    share.appended_bytes = 0;
+    share.tied.clear();
+    share.appended_bytes = share.tied_bytes = 0;
   }
   std::erase_if(producers_, [](const auto& producer) { return producer.second.has_value(); });
+  std::erase_if(facts_, [](const fact_change& fact) { return fact.is_tied; });
 }
 
 }  // namespace tidegate::store

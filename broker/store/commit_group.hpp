@@ -43,10 +43,12 @@ struct stream_share {
   std::vector<std::string> batches;  // finished, oldest first
   batch_builder open;                // the records behind them
   std::vector<offset_range> acked;
+  std::vector<offset_range> tied;  // acknowledged as well, but void where the group's records are
   std::vector<std::pair<offset_t, std::uint32_t>> deliveries;  // earlier deliveries of requeued messages
   std::optional<offset_t> trim_to;                             // new log start
-  std::uint64_t appended_bytes = 0;                            // of a queue: content of the messages, as core counts it
+  std::uint64_t appended_bytes = 0;                            // of a queue: bodies of the messages
   std::uint64_t acked_bytes = 0;
+  std::uint64_t tied_bytes = 0;
 
   bool appends() const { return !batches.empty() || !open.empty(); }
   // One past the last record; something is appended.
@@ -65,6 +67,19 @@ struct definition_change {
   std::optional<std::string> value;  // none = erased
 };
 
+struct fact_change {
+  std::string name;
+  std::optional<std::string> value;  // none: it is gone
+  bool is_tied = false;
+};
+
+// What takes the place of a log's chunks: batches that lack what a compaction left out.
+struct chunk_repack {
+  stream_id stream{};
+  offset_range covered;  // what the chunks cover that are replaced: reader::chunk_at() tells
+  std::vector<std::string> batches;
+};
+
 struct stream_change {
   // reserve: of one that lives in memory, the row that says from where on no offset has been used.
   enum class what { create, limit, reserve, drop } change = what::create;
@@ -78,12 +93,15 @@ struct stream_change {
 
 class commit_group {
  public:
-  // Of a queue: `bytes` of content are held with it, and let go with its acknowledgement.
+  // In a queue the body's bytes are held with it, and let go with its acknowledgement.
   void append(stream_id stream, offset_t offset, std::int64_t timestamp_ms, const message_view& message,
-              std::uint64_t bytes = 0);
+              record_form form = record_form::topic);
   // A producer's batch as it came, its base offset already set.
   void append_batch(stream_id stream, std::string batch);
-  void ack(stream_id stream, offset_t offset, std::uint64_t bytes = 0);
+  void ack(stream_id stream, offset_t offset, std::uint64_t bytes = 0) { ack(stream, {offset, offset + 1}, bytes); }
+  void ack(stream_id stream, offset_range range, std::uint64_t bytes = 0);
+  // Of a message that moves on to where this group appends it: where there is no room for records, it stays.
+  void ack_tied(stream_id stream, offset_range range, std::uint64_t bytes = 0);
   void count_delivery(stream_id stream, offset_t offset, std::uint32_t deliveries);
   void trim(stream_id stream, offset_t log_start);
   void set_cursor(stream_id stream, std::string_view group, cursor_state state);
@@ -91,7 +109,11 @@ class commit_group {
   void erase_producer(std::string_view producer);
   void put_definition(std::string key, std::string value);
   void erase_definition(std::string key);
+  // Of spaces that have no call of their own above. `is_tied`: void where the group's records are.
+  void change_fact(fact_change change);
   void change_stream(stream_change change);
+  // Behind the commit, if there is room for it.
+  void repack(chunk_repack repack);
   // Drops from every log what is older than its age bound.
   void expire() { expire_ = true; }
   // A loss that the caller knows of; its times are the commit's.
@@ -114,7 +136,8 @@ class commit_group {
   // Memory that is kept free for its records.
   void promise(std::uint64_t bytes) { promised_bytes_ += bytes; }
   std::uint64_t promised_bytes() const { return promised_bytes_; }
-  // Takes out everything that a refused publish must not leave behind: records, and the sequences that count them.
+  // Takes out everything that a refused publish must not leave behind: records, the sequences that count them, and what
+  // is tied to them.
   void drop_appends();
   bool has_dropped_appends() const { return has_dropped_appends_; }
 
@@ -123,14 +146,17 @@ class commit_group {
   const std::vector<cursor_change>& cursors() const { return cursors_; }
   const std::unordered_map<std::string, std::optional<producer_state>>& producers() const { return producers_; }
   const std::vector<definition_change>& definitions() const { return definitions_; }
+  const std::vector<fact_change>& facts() const { return facts_; }
   std::vector<stream_change>& stream_changes() { return stream_changes_; }
   const std::vector<stream_change>& stream_changes() const { return stream_changes_; }
   const std::vector<loss_record>& losses() const { return losses_; }
+  std::vector<chunk_repack>& repacks() { return repacks_; }
   bool expires() const { return expire_; }
   const commit_time& time() const { return time_; }
 
  private:
   stream_share& share_of(stream_id stream);
+  void add(std::vector<offset_range>& ranges, offset_range range);
   void count(std::size_t bytes);
 
   std::vector<stream_share> shares_;
@@ -138,8 +164,10 @@ class commit_group {
   std::vector<cursor_change> cursors_;
   std::unordered_map<std::string, std::optional<producer_state>> producers_;
   std::vector<definition_change> definitions_;
+  std::vector<fact_change> facts_;
   std::vector<stream_change> stream_changes_;
   std::vector<loss_record> losses_;
+  std::vector<chunk_repack> repacks_;
   commit_time time_;
   bool expire_ = false;
   bool has_dropped_appends_ = false;

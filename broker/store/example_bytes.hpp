@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "broker/model/record_batch.hpp"
+#include "broker/store/chunk.hpp"
 #include "broker/store/format.hpp"
 
 namespace tidegate::store {
@@ -59,6 +60,21 @@ constexpr std::string_view batch_hex =
     "74672d726f7574696e672d6b6579"
     "08"
     "68616c6c";
+
+inline chunk_header example_chunk_header() {
+  return {{stream_id{1}, 0}, 0, 1'700'000'000'000, 1'700'000'000'000, false};
+}
+constexpr std::string_view chunk_header_hex =
+    "54474332"
+    "00000001"
+    "0000000000000000"
+    "00000092"
+    "0000000000000000"
+    "0000018bcfe56800"
+    "0000018bcfe56800"
+    "0000"
+    "372d8741"
+    "cc1ddff1";
 
 const commit_time example_time{milliseconds(60'000), milliseconds(1'700'000'000'000), true, 11, milliseconds(90'000)};
 

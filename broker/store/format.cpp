@@ -75,6 +75,9 @@ std::string_view name(loss_reason reason) {
     case loss_reason::bytes_max: return "bytes_max";
     case loss_reason::device: return "device";
     case loss_reason::deleted: return "deleted";
+    case loss_reason::expired: return "expired";
+    case loss_reason::delivery_limit: return "delivery_limit";
+    case loss_reason::dead_letter_refused: return "dead_letter_refused";
   }
   return "unknown";
 }
@@ -93,6 +96,12 @@ std::string encode(const checkpoint& checkpoint) {
   append_be(value, checkpoint.maybe_delivered_before);
   append_be(value, checkpoint.held_bytes);
   append_totals(value, checkpoint.dropped);
+  append_be(value, checkpoint.covered_end);
+  value.push_back(static_cast<char>(checkpoint.times.size()));
+  for (const newest_time& time : checkpoint.times) {
+    append_be(value, time.last_offset);
+    append_be(value, static_cast<std::uint64_t>(time.timestamp_ms));
+  }
   for (const age_mark& mark : checkpoint.age_marks) append_mark(value, mark);
   return value;
 }
@@ -112,6 +121,11 @@ checkpoint decode_checkpoint(std::string_view value) {
   checkpoint.maybe_delivered_before = reader.be<std::uint64_t>();
   checkpoint.held_bytes = reader.be<std::uint64_t>();
   checkpoint.dropped = take_totals(reader);
+  checkpoint.covered_end = reader.be<std::uint64_t>();
+  for (int left = reader.be<std::uint8_t>(); left > 0; --left) {
+    const auto last_offset = reader.be<std::uint64_t>();
+    checkpoint.times.push_back({last_offset, static_cast<std::int64_t>(reader.be<std::uint64_t>())});
+  }
   while (!reader.at_end()) checkpoint.age_marks.push_back(take_mark(reader));
   check_whole(reader, what);
   return checkpoint;
@@ -119,9 +133,11 @@ checkpoint decode_checkpoint(std::string_view value) {
 
 std::string encode(const ack_block& block) {
   std::string value = block.bits;
+  std::uint16_t before = 0;
   for (const auto& [place, count] : block.deliveries) {
-    append_be(value, place);
-    append_be(value, count);
+    append_varint(value, static_cast<std::uint64_t>(place - before));
+    append_varint(value, count);
+    before = place;
   }
   return value;
 }
@@ -131,9 +147,13 @@ ack_block decode_block(std::string_view value) {
   byte_reader reader(value);
   ack_block block;
   block.bits = reader.take(offsets_per_block / 8);
+  std::uint64_t place = 0;
   while (!reader.at_end()) {
-    const auto place = reader.be<std::uint16_t>();
-    block.deliveries.emplace_back(place, reader.be<std::uint32_t>());
+    place += reader.varint();
+    const std::uint64_t count = reader.varint();
+    if (place >= offsets_per_block || count > deliveries_max)
+      throw store_damaged("the store is damaged: a delivery count");
+    block.deliveries.emplace_back(static_cast<std::uint16_t>(place), static_cast<std::uint32_t>(count));
   }
   check_whole(reader, what);
   return block;

@@ -11,6 +11,7 @@
 
 #include "broker/base/error.hpp"
 #include "broker/model/ids.hpp"
+#include "broker/store/newest_times.hpp"
 
 namespace tidegate::store {
 
@@ -55,9 +56,10 @@ chunk_place place_of_chunk_key(std::string_view key);
 std::uint16_t piece_of_chunk_key(std::string_view key);
 
 // state table: one letter, then what it is about.
-constexpr char state_stream = 'S';    // stream u32
-constexpr char state_block = 'B';     // stream u32, block u64
-constexpr char state_cursor = 'C';    // stream u32, group name
+constexpr char state_stream = 'S';  // stream u32
+constexpr char state_block = 'B';   // stream u32, block u64
+// Facts (facts.hpp) are the others; these are known here.
+constexpr char state_cursor = 'c';    // stream u32, group name
 constexpr char state_producer = 'P';  // producer id
 std::string stream_key(stream_id stream);
 std::string block_key(stream_id stream, std::uint64_t block);
@@ -85,12 +87,14 @@ struct checkpoint {
   offset_t log_start = 0;
   offset_t next_offset = 0;
   std::int64_t newest_timestamp_ms = 0;
-  std::uint64_t chunk_bytes = 0;
+  std::uint64_t chunk_bytes = 0;  // of the batches in them
   commit_number commit = 0;
   // Queue messages below it may have been delivered before an unclean stop.
   offset_t maybe_delivered_before = 0;
-  std::uint64_t held_bytes = 0;  // of a queue: content of its messages, as core counts it
+  std::uint64_t held_bytes = 0;  // of a queue: bodies of its messages
   drop_totals dropped;
+  offset_t covered_end = 0;         // one past what the newest chunk covers
+  std::vector<newest_time> times;   // of chunks
   std::vector<age_mark> age_marks;  // oldest first; of logs with a bound by age
   // Its records live in memory. The row is that of an empty stream, which goes on where no offset has been used.
   bool in_memory = false;
@@ -98,6 +102,9 @@ struct checkpoint {
 // Values are without their seal, for which rows.hpp is there. Decoding throws storage_failure on what does not decode.
 std::string encode(const checkpoint& checkpoint);
 checkpoint decode_checkpoint(std::string_view value);
+
+// Earlier deliveries of a message are counted up to here, so that a block of them fits a page.
+constexpr std::uint32_t deliveries_max = (1 << 14) - 1;
 
 // What is known of 1,024 consecutive offsets of a queue: which are acknowledged, which were delivered how often.
 struct ack_block {
@@ -145,7 +152,10 @@ enum class loss_reason : std::uint8_t {
   device = 6,        // a device no longer had it: it never came
   messages_max = 7,  // of a queue
   bytes_max = 8,
-  deleted = 9,  // the topic was, before a group that reads it had come to its end
+  deleted = 9,   // the topic was, before a group that reads it had come to its end
+  expired = 10,  // of a queue: its time to live was over
+  delivery_limit = 11,
+  dead_letter_refused = 12,  // it was to move on, and where to would not take it
 };
 std::string_view name(loss_reason reason);
 

@@ -22,7 +22,7 @@ TEST(format, keys_in_exact_bytes) {
             "00000003"
             "0000000000000002");
   EXPECT_EQ(hex(cursor_key(stream_id{3}, "ab")),
-            "43"
+            "63"
             "00000003"
             "6162");
   EXPECT_EQ(hex(producer_key("ab")),
@@ -39,17 +39,11 @@ TEST(format, a_chunk_in_exact_bytes) {
             "00000001"
             "0000000000000000"
             "0000");
-  EXPECT_EQ(hex(seal_chunk({stream_id{1}, 0}, one_reading())), fmt::format("54474331"
-                                                                           "00000001"
-                                                                           "0000000000000000"
-                                                                           "00000074"
-                                                                           "8a9f09d2"
-                                                                           "{}",
-                                                                           batch_hex));
+  EXPECT_EQ(hex(seal_chunk(example_chunk_header(), one_reading())), fmt::format("{}{}", chunk_header_hex, batch_hex));
 }
 
 TEST(format, rows_in_exact_bytes) {
-  EXPECT_EQ(hex(encode(checkpoint{stream_kind::queue, 5, 300, 1'700'000'000'000, 65'520, 7, 2, 900, {}, {}})),
+  EXPECT_EQ(hex(encode(checkpoint{stream_kind::queue, 5, 300, 1'700'000'000'000, 65'520, 7, 2, 900, {}, 290, {}, {}})),
             "01"
             "0000000000000005"
             "000000000000012c"
@@ -59,9 +53,21 @@ TEST(format, rows_in_exact_bytes) {
             "0000000000000002"
             "0000000000000384"
             "0000000000000000"
-            "0000000000000000");
-  EXPECT_EQ(hex(encode(checkpoint{
-                stream_kind::log, 5, 300, 1'700'000'000'000, 65'520, 7, 0, 0, {4, 3}, {{milliseconds(60'000), 200}}})),
+            "0000000000000000"
+            "0000000000000122"
+            "00");
+  EXPECT_EQ(hex(encode(checkpoint{stream_kind::log,
+                                  5,
+                                  300,
+                                  1'700'000'000'000,
+                                  65'520,
+                                  7,
+                                  0,
+                                  0,
+                                  {4, 3},
+                                  300,
+                                  {{299, 1'700'000'000'000}},
+                                  {{milliseconds(60'000), 200}}})),
             "02"
             "0000000000000005"
             "000000000000012c"
@@ -72,8 +78,15 @@ TEST(format, rows_in_exact_bytes) {
             "0000000000000000"
             "0000000000000004"
             "0000000000000003"
+            "000000000000012c"
+            "01"
+            "000000000000012b"
+            "0000018bcfe56800"
             "000000000000ea60"
             "00000000000000c8");
+}
+
+TEST(format, small_rows_in_exact_bytes) {
   EXPECT_EQ(hex(encode(example_loss())),
             "01"
             "00000001"
@@ -97,27 +110,25 @@ TEST(format, rows_in_exact_bytes) {
             "0000000000000003");
   ack_block block;
   block.bits[0] = 5;
-  block.deliveries = {{1, 2}};
+  block.deliveries = {{1, 2}, {16, deliveries_max}};
   const std::string row = encode(block);
   EXPECT_EQ(hex(row.substr(0, 2)), "0500");
-  EXPECT_EQ(hex(row.substr(128, 6)),
-            "0001"
-            "00000002");
-  EXPECT_EQ(row.size(), 128u + 6);
+  EXPECT_EQ(hex(row.substr(128)),
+            "01"
+            "02"
+            "0f"
+            "ff7f");
 }
 
 bool is_right(chunk_place place, std::string_view value) {
-  const auto batches = read_chunk(place, value);
-  if (!batches) return false;
-  for (const batch_view& batch : *batches) {
-    if (!crc_matches(batch)) return false;
-  }
-  return true;
+  const auto chunk = read_chunk(place, value);
+  const auto is_whole = [](const batch_view& batch) { return crc_matches(batch); };
+  return chunk && std::all_of(chunk->batches.begin(), chunk->batches.end(), is_whole);
 }
 
 TEST(format, every_flipped_bit_and_cut_of_a_chunk_is_seen) {
   const chunk_place place{stream_id{1}, 0};
-  std::string value = seal_chunk(place, one_reading() + one_reading());
+  std::string value = seal_chunk({place}, one_reading() + one_reading());
   ASSERT_TRUE(is_right(place, value));
   EXPECT_FALSE(is_right({stream_id{2}, 0}, value));
   EXPECT_FALSE(is_right({stream_id{1}, 1}, value));

@@ -51,9 +51,9 @@ void expect_rest_stored(scratch_store& store, stream_id queue, int refused_kib) 
     EXPECT_EQ(store.view(log).end, was_stored ? 1u : 0u);
     EXPECT_EQ(store.bodies(queue).size(), end - 1);
     store.reopen_killed();
-    EXPECT_EQ(store->found().cursors.size(), 1u);
-    EXPECT_EQ(store->found().definitions.size(), 1u);
-    EXPECT_EQ(store->found().producers.size(), 0u);
+    EXPECT_EQ(cursors_in(store->found()).size(), 1u);
+    EXPECT_EQ(definitions_in(store->found()).size(), 1u);
+    EXPECT_EQ(producers_in(store->found()).size(), 0u);
     EXPECT_EQ(store->found_books().streams.at(queue).deliveries.size(), 1u);
   }
 }

@@ -43,6 +43,7 @@ stream_state stream_ledger::state() const {
           .log_start = log_start,
           .end = next,
           .rolled_end = rolled_end,
+          .covered_end = covered_end,
           .head_chunk = first_chunk_last,
           .newest_timestamp_ms = newest_timestamp_ms,
           .bytes = bytes(),
@@ -59,6 +60,8 @@ checkpoint stream_ledger::as_checkpoint(commit_number commit) const {
           .maybe_delivered_before = maybe_delivered_before,
           .held_bytes = held_bytes,
           .dropped = dropped,
+          .covered_end = covered_end,
+          .times = times.all(),
           .age_marks = {age_marks.begin(), age_marks.end()},
           .in_memory = in_memory};
 }
@@ -113,7 +116,7 @@ void stream_ledger::count_bytes(std::uint64_t appended, std::uint64_t acked) {
 
 void stream_ledger::set_deliveries(offset_t offset, std::uint32_t count) {
   if (!is_live(offset)) return;
-  deliveries[offset] = count;
+  deliveries[offset] = std::min(count, deliveries_max);
   dirty_blocks.insert(offset / offsets_per_block);
 }
 
@@ -130,6 +133,7 @@ void stream_ledger::trim_to(offset_t offset) {
   log_start = std::min(offset, next);
   acked.erase_below(log_start);
   deliveries.erase(deliveries.begin(), deliveries.lower_bound(log_start));
+  times.erase_below(log_start);
   while (!age_marks.empty() && age_marks.front().offset <= log_start) age_marks.pop_front();
   const std::uint64_t floor = log_start / offsets_per_block;
   dirty_blocks.erase(dirty_blocks.begin(), dirty_blocks.lower_bound(floor));

@@ -13,6 +13,7 @@
 #include "broker/store/blob.hpp"
 #include "broker/store/commit_group.hpp"
 #include "broker/store/format.hpp"
+#include "broker/store/newest_times.hpp"
 #include "broker/store/offset_set.hpp"
 
 namespace tidegate::store {
@@ -42,6 +43,7 @@ struct stream_state {
   offset_t log_start = 0;
   offset_t end = 0;                    // one past the last durable offset
   offset_t rolled_end = 0;             // everything below it is in chunks, or gone
+  offset_t covered_end = 0;            // chunks are there for everything from the log start to here
   std::optional<offset_t> head_chunk;  // last offset of the oldest one
   std::int64_t newest_timestamp_ms = 0;
   std::uint64_t bytes = 0;
@@ -55,11 +57,15 @@ struct stream_ledger {
   offset_t log_start = 0;
   offset_t next = 0;
   offset_t rolled_end = 0;
+  // As the last result told, so that readers know that what is below is in chunks: only there may these be exchanged.
+  offset_t told_rolled_end = 0;
+  offset_t covered_end = 0;  // one past what the newest chunk covers; what is missing up to rolled_end was dead by then
   std::int64_t newest_timestamp_ms = 0;
-  std::uint64_t chunk_bytes = 0;
+  newest_times times;             // of chunks
+  std::uint64_t chunk_bytes = 0;  // of the batches in them
   std::deque<segment> recent;
   std::uint64_t recent_bytes = 0;
-  std::uint64_t held_bytes = 0;  // of a queue: content of its messages, as core counts it
+  std::uint64_t held_bytes = 0;  // of a queue: bodies of its messages
   offset_t maybe_delivered_before = 0;
   drop_totals dropped;
   std::deque<age_mark> age_marks;            // oldest first
@@ -80,6 +86,7 @@ struct stream_ledger {
   std::set<std::uint64_t> dirty_blocks;    // differ from the state table
   std::set<std::uint64_t> stored_blocks;   // have a row there
   std::set<std::uint64_t> blocks_to_thin;  // may hold chunks in which by now everything is acknowledged
+  offset_t thinned_to = 0;                 // so far the last step came with that
   std::uint64_t acked_since_checkpoint = 0;
 
   commit_number dirty_since = 0;  // oldest commit that the checkpoint lacks; 0 = none

@@ -56,7 +56,9 @@ void memory_stream::take(stream_share& share, milliseconds lifetime) {
   }
   for (std::string& batch : share.batches) append(std::move(batch));
   keep_records();
-  for (const offset_range& range : share.acked) ack(range);
+  for (const auto* const ranges : {&share.acked, &share.tied}) {
+    for (const offset_range& range : *ranges) ack(range);
+  }
   if (share.trim_to) trim(*share.trim_to);
   if (loose_bytes_ >= loose_bytes_max) {
     pack(batches_.lower_bound(loose_from_), batches_.end());

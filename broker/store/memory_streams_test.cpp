@@ -250,7 +250,7 @@ TEST_F(memory_streams_test, a_protected_group_goes_on_with_its_commit) {
   store_.commit();
   EXPECT_GT(view(log).log_start, 30u);
   reopen_killed();
-  EXPECT_EQ(store_->found().cursors.size(), 1u);
+  EXPECT_EQ(cursors_in(store_->found()).size(), 1u);
 }
 
 TEST_F(memory_streams_test, times_are_looked_up) {

@@ -27,6 +27,17 @@ std::uint64_t offset_set::dense_block::set(std::uint64_t first, std::uint64_t en
   return added;
 }
 
+std::uint64_t offset_set::dense_block::count(std::uint64_t first, std::uint64_t end) const {
+  std::uint64_t found = 0;
+  for (std::uint64_t bit = first; bit < end;) {
+    const std::uint64_t in_word = bit % word_bits, count = std::min(end - bit, word_bits - in_word);
+    const std::uint64_t mask = (count == word_bits ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1) << in_word;
+    found += static_cast<std::uint64_t>(std::popcount(mask & words[bit / word_bits]));
+    bit += count;
+  }
+  return found;
+}
+
 std::uint64_t offset_set::dense_block::next(std::uint64_t from, bool is_set) const {
   while (from < block_offsets) {
     const std::uint64_t word = is_set ? words[from / word_bits] : ~words[from / word_bits];
@@ -155,6 +166,22 @@ std::optional<offset_range> offset_set::piece_at(offset_t offset) const {
   const auto range = std::prev(next);
   if (range->second <= offset) return std::nullopt;
   return offset_range{range->first, range->second};
+}
+
+std::uint64_t offset_set::count(offset_range range) const {
+  if (range.empty()) return 0;
+  std::uint64_t found = 0;
+  auto at = ranges_.upper_bound(range.begin);
+  if (at != ranges_.begin() && std::prev(at)->second > range.begin) --at;
+  for (; at != ranges_.end() && at->first < range.end; ++at) {
+    found += std::min(at->second, range.end) - std::max(at->first, range.begin);
+  }
+  for (auto dense = dense_.lower_bound(block_of(range.begin)); dense != dense_.end(); ++dense) {
+    const offset_t base = dense->first * block_offsets;
+    if (base >= range.end) break;
+    found += dense->second.count(std::max(base, range.begin) - base, std::min(base + block_offsets, range.end) - base);
+  }
+  return found;
 }
 
 std::optional<offset_range> offset_set::range_at(offset_t offset) const {

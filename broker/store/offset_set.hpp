@@ -21,6 +21,8 @@ class offset_set {
   std::optional<offset_range> range_at(offset_t offset) const;
   // The first range that ends behind `offset`.
   std::optional<offset_range> range_from(offset_t offset) const;
+  // How many of the range's offsets it holds.
+  std::uint64_t count(offset_range range) const;
   // How many offsets it holds.
   std::uint64_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
@@ -36,6 +38,8 @@ class offset_set {
     bool get(std::uint64_t bit) const { return (words[bit / word_bits] >> (bit % word_bits) & 1) != 0; }
     // How many of them were not set before.
     std::uint64_t set(std::uint64_t first, std::uint64_t end);
+    // How many of them are set.
+    std::uint64_t count(std::uint64_t first, std::uint64_t end) const;
     // From this one on, the next that is set, or that is not; the end without one.
     std::uint64_t next(std::uint64_t from, bool is_set) const;
   };

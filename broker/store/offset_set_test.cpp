@@ -87,6 +87,8 @@ TEST(offset_set, agrees_with_a_set) {
     ASSERT_EQ(offsets.size(), plain.size());
     const offset_t probe = random() % 310;
     ASSERT_EQ(offsets.contains(probe), plain.contains(probe));
+    const auto in_front = std::distance(plain.begin(), plain.lower_bound(probe));
+    ASSERT_EQ(offsets.count({0, probe}), static_cast<std::uint64_t>(in_front));
   }
 }
 
@@ -111,6 +113,8 @@ TEST(offset_set, is_what_was_put_in_and_not_taken_out) {
       const offset_t asked = random() % 6'000;
       ASSERT_EQ(offsets.contains(asked), model.contains(asked)) << seed << " " << step;
       ASSERT_EQ(offsets.size(), model.size()) << seed << " " << step;
+      const auto within = std::distance(model.lower_bound(asked), model.lower_bound(asked + 1'500));
+      ASSERT_EQ(offsets.count({asked, asked + 1'500}), static_cast<std::uint64_t>(within)) << seed << " " << step;
       if (step % 100 != 0) continue;
       pairs expected;
       for (const offset_t offset : model) {

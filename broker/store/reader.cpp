@@ -24,8 +24,9 @@ error damaged(stream_id stream, offset_t offset) {
                       static_cast<std::uint32_t>(stream), offset)};
 }
 
-// Looked at under one read transaction, so that a search through a long log pins no pages for long.
-constexpr std::size_t search_step_bytes = 1 << 20;
+// Looked at under one read transaction by a search through a long log: a chunk, or chunks' headers.
+constexpr std::size_t search_step_bytes = 16 * 1024;
+constexpr int search_step_chunks = 1'024;
 
 // Of the batch, from an offset on. Where it cannot be looked into, its first one: its newest time is not older.
 std::optional<offset_t> first_not_older(const batch_view& batch, offset_t from, std::int64_t timestamp_ms) {
@@ -190,13 +191,15 @@ bool reader::was_dropped(const scanning& scan, offset_t end) const {
   return head != find(scan.stream)->head_chunk && (!head || *head >= scan.position);
 }
 
-// What a queue lacks was acknowledged, or its owner knows better. Logs are dense: what they lack has been lost with a
-// part of the file, if it was not dropped.
+// Chunks cover everything up to the end of the newest one, whatever is left in them. What none of them covers has been
+// lost with a part of the file, if it was not dropped. Behind the newest one, everything was dead before it came into a
+// chunk.
 result<bool> reader::pass_gap(scanning& scan, offset_t end) const {
-  if (end <= scan.position) return true;
-  const bool is_lost = find(scan.stream)->kind == stream_kind::log && !was_dropped(scan, end);
-  if (is_lost) return scan.skip(end - 1, damaged(scan.stream, scan.position));
-  scan.position = end;
+  const offset_t lost_end = std::min(end, find(scan.stream)->covered_end);
+  if (lost_end > scan.position && !was_dropped(scan, lost_end)) {
+    return scan.skip(lost_end - 1, damaged(scan.stream, scan.position));
+  }
+  scan.position = std::max(scan.position, end);
   return true;
 }
 
@@ -212,15 +215,21 @@ result<bool> reader::scan_chunk(scanning& scan) const {
   if (!chunk_end || *chunk_end < scan.position) return true;
   const chunk_place place{scan.stream, *chunk_end};
   if (!scan.asked_to || *scan.asked_to < place.last_offset) scan.asked_to = chunks.ask_ahead(read_ahead_bytes);
-  const auto batches = read_chunk(place, chunks.chunk());
-  if (!batches) return scan.skip(std::min(place.last_offset, end - 1), batches.error());
-  for (auto next = batches->begin(); next != batches->end();) {
+  const auto chunk = read_chunk(place, chunks.chunk());
+  if (!chunk) return scan.skip(std::min(place.last_offset, end - 1), chunk.error());
+  if (scan.position < chunk->header.covered_from) {
+    const offset_t before = scan.position;
+    const auto passed = pass_gap(scan, std::min(chunk->header.covered_from, end));
+    if (!passed || scan.position == before) return passed;
+  }
+  const std::vector<batch_view>& batches = chunk->batches;
+  for (auto next = batches.begin(); next != batches.end();) {
     const batch_view& batch = *next++;
     // The chunk's own CRC-32C is good for where batches begin; where one ends is under the batch's.
-    const offset_t behind = next == batches->end() ? place.last_offset + 1 : next->base_offset;
+    const offset_t behind = next == batches.end() ? place.last_offset + 1 : next->base_offset;
     if (behind <= scan.position) continue;
-    if (batch.base_offset >= end) return pass_gap(scan, end);
-    if (auto passed = pass_gap(scan, batch.base_offset); !passed) return passed;
+    if (batch.base_offset >= end) break;
+    scan.position = std::max(scan.position, batch.base_offset);
     if (!crc_matches(batch)) {
       const offset_t last = std::min(behind, end) - 1;
       if (auto skipped = scan.skip(last, damaged(scan.stream, scan.position)); !skipped) return skipped;
@@ -235,25 +244,104 @@ result<bool> reader::scan_chunk(scanning& scan) const {
   return true;
 }
 
-// Times are in no order: producers stamp their own records, and clocks are corrected. So every batch's newest time is
-// looked at, from the start on.
+result<bool> reader::read_one(stream_id stream, offset_t offset,
+                              const std::function<void(const record_view&)>& take) const {
+  const stream_view* const view = find(stream);
+  if (view == nullptr || offset < view->log_start) return false;
+  bool is_there = false;
+  const auto scanned = scan(stream, offset, [&](const batch_view& batch) {
+    record_reader records(batch);
+    record_view record;
+    while (!is_there && records.next(record)) {
+      if (record.offset != offset) continue;
+      is_there = true;
+      take(record);
+    }
+    return false;
+  });
+  if (!scanned) return scanned.error();
+  return is_there;
+}
+
+std::optional<offset_range> reader::chunk_at(stream_id stream, offset_t offset) const {
+  const lmdb::txn txn(env_, lmdb::access::read);
+  chunk_cursor chunks(txn, tables_.chunk);
+  chunks.seek(stream, offset);
+  const auto last = chunks.last_offset_in(stream);
+  if (!last) return std::nullopt;
+  const auto header = read_chunk_header({stream, *last}, chunks.first_row());
+  if (!header) return std::nullopt;
+  return offset_range{header->covered_from, *last + 1};
+}
+
+// A chunk's running time is at least that of everything before it which is still there. So where it is older than what
+// is wanted, nothing up to there can be it; where it is not, the newest may have gone meanwhile, and those behind tell.
+offset_t reader::first_chunk_with(stream_id stream, std::int64_t timestamp_ms, offset_t end) const {
+  const lmdb::txn txn(env_, lmdb::access::read);
+  chunk_cursor chunks(txn, tables_.chunk);
+  offset_t low = find(stream)->log_start, high = end;
+  while (low < high) {
+    const offset_t middle = low + (high - low) / 2;
+    chunks.seek(stream, middle);
+    const auto last = chunks.last_offset_in(stream);
+    const bool is_there = last && *last >= middle && *last < end;
+    const auto header = is_there ? read_chunk_header({stream, *last}, chunks.first_row()) : result<chunk_header>{};
+    const bool is_older = is_there && header && header->running_newest_ms < timestamp_ms;
+    if (is_older) {
+      low = *last + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+// The first offset from there on in a chunk, or in a batch of the journal, whose newest time is not older; or a place
+// on the way there, so that no read transaction is long.
+offset_t reader::next_with(stream_id stream, std::int64_t timestamp_ms, offset_t from) const {
+  const stream_view& view = *find(stream);
+  const offset_t rolled_end = view.recent.empty() ? view.end : view.recent.front().first;
+  if (from >= rolled_end) {
+    const auto is_newer = [&](const segment& held) {
+      return held.last >= from && held.newest_timestamp_ms >= timestamp_ms;
+    };
+    const auto found = std::find_if(view.recent.begin(), view.recent.end(), is_newer);
+    return found == view.recent.end() ? view.end : std::max(from, found->first);
+  }
+  const lmdb::txn txn(env_, lmdb::access::read);
+  chunk_cursor chunks(txn, tables_.chunk);
+  chunks.seek(stream, from);
+  for (int left = search_step_chunks; left > 0; --left, chunks.next()) {
+    const auto last = chunks.last_offset_in(stream);
+    if (!last || *last >= rolled_end) return std::max(from, rolled_end);
+    const auto header = read_chunk_header({stream, *last}, chunks.first_row());
+    if (!header || header->newest_timestamp_ms >= timestamp_ms) return from;  // who reads a damaged one, tells
+    from = *last + 1;
+  }
+  return from;
+}
+
+// Times are in no order: producers stamp their own records, and clocks are corrected.
 result<offset_t> reader::find_time(stream_id stream, std::int64_t timestamp_ms) const {
   const stream_view* const view = find(stream);
   if (view == nullptr) return error{errc::not_found, "no such stream"};
+  const bool is_living = in_memory(stream) != nullptr;
+  const offset_t rolled_end = view->recent.empty() ? view->end : view->recent.front().first;
+  offset_t position = is_living ? view->log_start : first_chunk_with(stream, timestamp_ms, rolled_end);
   std::optional<offset_t> found;
-  offset_t position = view->log_start;
-  for (bool goes_on = true; goes_on && !found;) {
-    goes_on = false;
+  while (!found && position < view->end) {
+    if (!is_living) position = next_with(stream, timestamp_ms, position);
     std::size_t looked = 0;
     const auto take = [&](const batch_view& batch) {
       found = first_not_older(batch, position, timestamp_ms);
       position = batch.last_offset + 1;
       looked += batch.bytes.size();
-      goes_on = looked >= search_step_bytes;
-      return !found && !goes_on;
+      return !found && looked < search_step_bytes;
     };
+    const offset_t before = position;
     const auto scanned = scan(stream, position, take, [](offset_range) {});
     if (!scanned) return scanned.error();
+    if (position == before) break;  // nothing follows
   }
   return found.value_or(view->end);
 }

@@ -38,9 +38,15 @@ class reader {
   using damage_taker = std::function<void(offset_range)>;
   result<void> scan(stream_id stream, offset_t from, const batch_taker& take, const damage_taker& damage) const;
 
+  // Calls `take` with the record at this offset. False: there is none, or none any more. Error: it is damaged.
+  result<bool> read_one(stream_id stream, offset_t offset, const std::function<void(const record_view&)>& take) const;
+
   // The first durable offset whose timestamp is not below `timestamp_ms`, whatever the order of the times; the end if
-  // there is none. Reads the stream from its start to that offset.
+  // there is none. Looks for the first chunk that can hold it by halves, and from there on at chunks' headers alone.
   result<offset_t> find_time(stream_id stream, std::int64_t timestamp_ms) const;
+
+  // What the chunk covers that holds this offset, or the first one behind it. None: there is no such chunk.
+  std::optional<offset_range> chunk_at(stream_id stream, offset_t offset) const;
 
   // The loss ledger's rows above the number `after`, the lowest numbers of them, `rows_max` at most, as one read
   // transaction finds them. Error: a damaged row among them.
@@ -71,6 +77,8 @@ class reader {
   result<bool> scan_chunk(scanning& scan) const;
   bool was_dropped(const scanning& scan, offset_t end) const;
   result<bool> pass_gap(scanning& scan, offset_t end) const;
+  offset_t first_chunk_with(stream_id stream, std::int64_t timestamp_ms, offset_t end) const;
+  offset_t next_with(stream_id stream, std::int64_t timestamp_ms, offset_t from) const;
   result<bool> scan_segment(scanning& scan, const segment& segment) const;
 
   lmdb::env& env_;

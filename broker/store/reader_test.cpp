@@ -124,6 +124,75 @@ offset_t found_by_scan(scratch_store& store, stream_id id, std::int64_t timestam
   return found.value_or(store.view(id).end);
 }
 
+TEST(reader, reads_one_record) {
+  scratch_store store;
+  const stream_id log = half_rolled(store);
+  const auto all = store.bodies(log);
+  std::string body;
+  const auto take = [&](const record_view& record) { body = record.body; };
+  for (const offset_t offset : {0, 7, 150, 299}) {
+    EXPECT_TRUE(store->read().read_one(log, offset, take).value());
+    EXPECT_EQ(body, all.at(offset));
+  }
+  EXPECT_FALSE(store->read().read_one(log, 300, take).value());
+  EXPECT_FALSE(store->read().read_one(stream_id{77}, 0, take).value());
+  store.open_group().trim(log, 20);
+  store.commit();
+  EXPECT_FALSE(store->read().read_one(log, 7, take).value());
+}
+
+// A clock that stood in the future for a while: what was stamped then is found while it is there, and what came later
+// whether it is or not.
+TEST(reader, find_time_is_exact_around_a_clock_that_was_wrong) {
+  scratch_store store({16 << 20, 256 * 1024});
+  const stream_id log = store.make_log();
+  std::int64_t now = 1'000;
+  for (int i = 0; i < 600; ++i) {
+    const bool is_wrong = i >= 200 && i < 210;
+    store.append(log, std::string(1'000, 'x'), is_wrong ? 5'000'000 + i : ++now);
+    if (i % 5 == 0) store.commit();
+  }
+  store.commit();
+  store.reopen_closed();
+  for (const offset_t log_start : {0, 100, 205, 300, 590}) {
+    store.open_group().trim(log, log_start);
+    store.commit();
+    if (log_start == 300) store.reopen_killed();
+    for (std::int64_t asked = 990; asked < now + 20; asked += 7) {
+      ASSERT_EQ(store->read().find_time(log, asked).value(), found_by_scan(store, log, asked))
+          << log_start << " " << asked;
+    }
+    ASSERT_EQ(store->read().find_time(log, 4'000'000).value(), found_by_scan(store, log, 4'000'000)) << log_start;
+    ASSERT_EQ(store->read().find_time(log, 6'000'000).value(), 600u);
+    for (int i = 0; i < 50; ++i) ASSERT_EQ(store->read().find_time(log, 0).value(), log_start);
+  }
+}
+
+TEST(newest_times, tell_what_the_newest_is_when_the_oldest_have_gone) {
+  std::mt19937 random(4);
+  for (int round = 0; round < 200; ++round) {
+    newest_times times;
+    std::map<offset_t, std::int64_t> chunks;
+    for (offset_t last = 0; last < 60; ++last) {
+      const std::int64_t time = random() % 1'000;
+      chunks[last] = time;
+      times.add({last, time});
+      if (random() % 8 == 0) {
+        const offset_t floor = random() % (last + 1);
+        chunks.erase(chunks.begin(), chunks.lower_bound(floor));
+        times.erase_below(floor);
+      }
+      ASSERT_LE(times.all().size(), newest_times::times_max);
+      std::int64_t newest = 0;
+      for (const auto& [offset, known] : chunks) newest = std::max(newest, known);
+      ASSERT_GE(times.all().front().timestamp_ms, newest);
+    }
+  }
+  newest_times rising;
+  for (offset_t last = 0; last < 10; ++last) rising.add({last, static_cast<std::int64_t>(last) * 10});
+  EXPECT_EQ(rising.all(), (std::vector<newest_time>{{9, 90}}));
+}
+
 TEST(reader, find_time_is_exact) {
   std::mt19937 random(3);
   for (int round = 0; round < 8; ++round) {

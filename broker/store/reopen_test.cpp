@@ -137,13 +137,13 @@ TEST(reopen, states_and_definitions_are_kept_by_either_end) {
   for (int round = 0; round < 3; ++round) {
     round == 1 ? store.reopen_closed() : store.reopen_killed();
     const contents& found = store->found();
-    EXPECT_THAT(found.definitions, ElementsAre(Pair("qa", "{}")));
-    ASSERT_EQ(found.cursors.size(), 1u);
-    EXPECT_EQ(found.cursors.at(cursor_key(log, "readers")).offset, 7u);
-    EXPECT_EQ(found.cursors.at(cursor_key(log, "readers")).metadata, "note");
-    ASSERT_EQ(found.producers.size(), 1u);
-    EXPECT_EQ(found.producers.at("sensor").sequence, 40u);
-    EXPECT_EQ(found.producers.at("sensor").epoch, 2u);
+    EXPECT_THAT(definitions_in(found), ElementsAre(Pair("qa", "{}")));
+    ASSERT_EQ(cursors_in(found).size(), 1u);
+    EXPECT_EQ(cursors_in(found).at(cursor_key(log, "readers")).offset, 7u);
+    EXPECT_EQ(cursors_in(found).at(cursor_key(log, "readers")).metadata, "note");
+    ASSERT_EQ(producers_in(found).size(), 1u);
+    EXPECT_EQ(producers_in(found).at("sensor").sequence, 40u);
+    EXPECT_EQ(producers_in(found).at("sensor").epoch, 2u);
   }
 }
 
@@ -158,7 +158,7 @@ TEST(reopen, a_dropped_stream_leaves_nothing_behind) {
   store.commit_until_idle();
   store.reopen_closed();
   EXPECT_EQ(store->read().find(log), nullptr);
-  EXPECT_TRUE(store->found().cursors.empty());
+  EXPECT_TRUE(cursors_in(store->found()).empty());
   store.kill();
   raw_file file(store.path());
   EXPECT_THAT(file.rows(&tables::chunk), IsEmpty());

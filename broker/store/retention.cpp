@@ -162,8 +162,9 @@ offset_t retention::read_by(stream_id id, const std::string& name) {
   const auto newer = slowest_group(books_.dirty_facts, cursor_key(id, ""), name, offset_of);
   if (newer != books_.dirty_facts.end() && newer->second.value) lowest = offset_of(newer->second);
   const auto take = [&](const lmdb::entry& row) {
-    if (books_.dirty_facts.contains(std::string(row.key))) return;
-    const offset_t offset = decode_cursor(unsealed_or_fail(tables_.state, row)).offset;
+    const found_fact fact = fact_in(row.key, unsealed_or_fail(tables_.state, row));
+    if (books_.dirty_facts.contains(fact.name)) return;
+    const offset_t offset = decode_cursor(fact.value).offset;
     lowest = std::min(lowest.value_or(offset), offset);
   };
   std::string key = cursor_key(id, name);

@@ -1,6 +1,6 @@
 #include "broker/store/roll_up.hpp"
 
-#include "broker/store/chunk.hpp"
+#include <algorithm>
 
 namespace tidegate::store {
 namespace {
@@ -29,8 +29,12 @@ bool is_mergeable(const batch_view& batch) {
 void chunk_builder::add(const batch_view& batch) {
   if (batch.last_offset < ledger_.log_start) return;
   if (is_mergeable(batch) || !is_whole(batch, ledger_)) return add_records(batch);
+  add_untouched(batch);
+}
+
+void chunk_builder::add_untouched(const batch_view& batch) {
   close_merged();
-  add_whole(batch.bytes, batch.last_offset);
+  add_whole(batch.bytes, batch.last_offset, batch.newest_timestamp_ms);
 }
 
 // Merged records get a CRC of their own, so damage has to be seen here or never.
@@ -53,13 +57,15 @@ void chunk_builder::add_records(const batch_view& batch) {
 void chunk_builder::close_merged() {
   if (merged_.empty()) return;
   const offset_t last = merged_.last_offset();
-  add_whole(merged_.finish(), last);
+  const std::int64_t newest = merged_.newest_timestamp_ms();
+  add_whole(merged_.finish(), last, newest);
 }
 
-void chunk_builder::add_whole(std::string_view batch, offset_t last_offset) {
+void chunk_builder::add_whole(std::string_view batch, offset_t last_offset, std::int64_t newest_timestamp_ms) {
   if (!open_.batches.empty() && open_.batches.size() + batch.size() > batches_bytes_max) close_chunk();
   open_.batches.append(batch);
   open_.last_offset = last_offset;
+  open_.newest_timestamp_ms = std::max(open_.newest_timestamp_ms, newest_timestamp_ms);
 }
 
 void chunk_builder::close_chunk() {

@@ -1,16 +1,18 @@
-// From the journal into chunks: only what is alive, in big pieces.
+// From the journal into chunks, and from thin chunks into full ones: only what is alive, in big pieces.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "broker/model/record_batch.hpp"
+#include "broker/store/chunk.hpp"
 #include "broker/store/ledger.hpp"
 
 namespace tidegate::store {
 
 struct packed_chunk {
   offset_t last_offset = 0;
+  std::int64_t newest_timestamp_ms = no_time;
   std::string batches;  // without the chunk's header
 };
 
@@ -24,6 +26,8 @@ class chunk_builder {
  public:
   explicit chunk_builder(const stream_ledger& ledger) : ledger_(ledger) {}
   void add(const batch_view& batch);
+  // As it is, whatever the ledger says.
+  void add_untouched(const batch_view& batch);
   // No batch will hold records of both sides. Between the last commit and this one, so that a reader who does not know
   // of this one yet is never given its records in a batch with older ones.
   void cut() { close_merged(); }
@@ -31,7 +35,7 @@ class chunk_builder {
 
  private:
   void add_records(const batch_view& batch);
-  void add_whole(std::string_view batch, offset_t last_offset);
+  void add_whole(std::string_view batch, offset_t last_offset, std::int64_t newest_timestamp_ms);
   void close_merged();
   void close_chunk();
 

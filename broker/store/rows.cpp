@@ -25,7 +25,7 @@ std::string state_row_name(std::string_view key) {
     case state_cursor:
       return fmt::format("committed offset of group {} in stream {}", key.substr(stream_key_bytes), stream());
     case state_producer: return fmt::format("sequence of producer {}", key.substr(1));
-    default: break;
+    default: return fmt::format("fact of space {}", static_cast<int>(key.front()));
   }
   return "a state row of unknown kind";
 }

@@ -13,7 +13,7 @@ TEST(rows, a_sealed_value_in_exact_bytes) {
             "000000000000012c"
             "01"
             "78"
-            "23ab8cc8");
+            "fe672bb3");
   EXPECT_EQ(unsealed({"clean", sealed("clean", "\x01")}), "\x01");
 }
 

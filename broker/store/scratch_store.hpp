@@ -204,6 +204,24 @@ inline std::string scratch_store::opaque_batch(offset_t base, std::uint32_t coun
   return batch;
 }
 
+// Facts that were found, by what comes behind the letter of their space; offsets by cursor_key().
+inline std::map<std::string, std::string> definitions_in(const contents& found) {
+  std::map<std::string, std::string> rows;
+  found.each(fact_space::definition, [&](auto name, auto value) { rows.emplace(name, value); });
+  return rows;
+}
+inline std::map<std::string, cursor_state> cursors_in(const contents& found) {
+  std::map<std::string, cursor_state> rows;
+  constexpr auto space = fact_space::committed_offset;
+  found.each(space, [&](auto name, auto value) { rows.emplace(fact_name(space, name), decode_cursor(value)); });
+  return rows;
+}
+inline std::map<std::string, producer_state> producers_in(const contents& found) {
+  std::map<std::string, producer_state> rows;
+  found.each(fact_space::producer, [&](auto name, auto value) { rows.emplace(name, decode_producer(value)); });
+  return rows;
+}
+
 // The file under a store that is not open: for looking at it and for damaging it.
 class raw_file {
  public:

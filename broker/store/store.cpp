@@ -287,10 +287,10 @@ void store::find_memory_streams() {
   for (const auto& [id, ledger] : found_books_.streams) {
     if (ledger.in_memory) memory_.add(id, ledger.kind, {}, ledger.next, ledger.next, ledger.dropped);
   }
-  const std::size_t prefix = cursor_key(stream_id{}, "").size();
-  for (const auto& [key, state] : found_.cursors) {
-    memory_.apply(cursor_change{stream_of_key(key), key.substr(prefix), state});
-  }
+  found_.each(fact_space::committed_offset, [&](std::string_view name, std::string_view value) {
+    const auto stream = static_cast<stream_id>(load_be<std::uint32_t>(name.data()));
+    memory_.apply(cursor_change{stream, std::string(name.substr(sizeof stream)), decode_cursor(value)});
+  });
 }
 
 bool store::is_free(stream_id stream, offset_t end) const {

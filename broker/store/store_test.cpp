@@ -336,7 +336,7 @@ TEST(store_open, what_cannot_be_used_is_set_aside_on_request) {
     overwrite(scratch.path() / store_file, std::string(8'192, 'x'));
     store store(setting_aside(scratch));
     EXPECT_EQ(store.read().find(queue), nullptr);
-    EXPECT_TRUE(store.found().definitions.empty());
+    EXPECT_TRUE(definitions_in(store.found()).empty());
     store.submit();
     store.step();
     store.collect();
@@ -354,7 +354,7 @@ TEST(store_open, a_file_that_was_not_finished_is_made_anew) {
   std::filesystem::create_directory(directory.path() / "unfinished");
   std::ofstream(directory.path() / "unfinished" / store_file) << "half";
   const store store(in(directory.path()));
-  EXPECT_TRUE(store.found().definitions.empty());
+  EXPECT_TRUE(definitions_in(store.found()).empty());
   EXPECT_THAT(names_in(directory.path()),
               testing::UnorderedElementsAre("data.mdb", "journal.ring", "lock.mdb", "owner.lock", "format"));
   EXPECT_EQ(std::filesystem::file_size(directory.path() / store_file), in(directory.path()).bytes_max);

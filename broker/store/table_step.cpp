@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "broker/base/bytes.hpp"
-#include "broker/store/chunk.hpp"
 #include "broker/store/roll_up.hpp"
 #include "broker/store/rows.hpp"
+#include "broker/store/thinning.hpp"
 
 namespace tidegate::store {
 namespace {
@@ -28,16 +28,6 @@ ack_block block_of(const stream_ledger& ledger, std::uint64_t block) {
     out.deliveries.emplace_back(static_cast<std::uint16_t>(counted->first - base), counted->second);
   }
   return out;
-}
-
-lmdb::table table_of(const tables& tables, fact_space space) {
-  if (space == fact_space::definition) return tables.catalog;
-  return space == fact_space::store ? tables.meta : tables.state;
-}
-
-std::string_view row_key_of(std::string_view fact) {
-  const bool has_own_table = space_of(fact) == fact_space::definition || space_of(fact) == fact_space::store;
-  return has_own_table ? fact.substr(1) : fact;
 }
 
 }  // namespace
@@ -71,9 +61,12 @@ void table_step::roll_up(stream_id id, blob_writer* own) {
     builder.add(*batch);
   }
   for (const packed_chunk& chunk : builder.finish()) {
-    const std::string value = seal_chunk({id, chunk.last_offset}, chunk.batches);
-    put_chunk(txn_, tables_.chunk, {id, chunk.last_offset}, value, bounds_.row_bytes);
-    ledger.chunk_bytes += value.size();
+    const std::int64_t running = ledger.times.add({chunk.last_offset, chunk.newest_timestamp_ms});
+    const chunk_header header{{id, chunk.last_offset}, ledger.covered_end, chunk.newest_timestamp_ms, running};
+    const std::string value = seal_chunk(header, chunk.batches);
+    put_chunk(txn_, tables_.chunk, header.place, value, bounds_.row_bytes);
+    ledger.covered_end = chunk.last_offset + 1;
+    ledger.chunk_bytes += chunk.batches.size();
     written_ += value.size();
     if (!ledger.first_chunk_last) ledger.first_chunk_last = chunk.last_offset;
   }
@@ -140,8 +133,12 @@ void table_step::put_facts(commit_number through) {
       return false;
     }
     const lmdb::table table = table_of(tables_, space_of(name));
-    if (state.value) put(table, row_key_of(name), *state.value);
-    if (!state.value) txn_.erase(table, row_key_of(name));
+    if (state.value) {
+      fact_row row = row_of(name, *state.value);
+      put(table, row.key, std::move(row.value));
+    } else {
+      txn_.erase(table, row_key_of(name));
+    }
     return true;
   });
   books_.facts_since = oldest;
@@ -156,14 +153,17 @@ void table_step::erase_prefix(const std::string& prefix) {
   for (auto row = rows.seek(prefix); row && row->key.starts_with(prefix); row = rows.next()) rows.erase();
 }
 
+// Blocks and facts of the stream, whatever their letters: one look a letter.
 void table_step::erase_dropped() {
   for (const auto& [id, since] : std::exchange(books_.dropped, {})) {
-    for (const char space : {state_block, state_cursor}) {
-      std::string prefix = stream_key(id);
+    std::string prefix = stream_key(id);
+    txn_.erase(tables_.state, prefix);
+    prefix.front() = state_block;
+    erase_prefix(prefix);
+    for (char space = 'a'; space <= 'z'; ++space) {
       prefix.front() = space;
       erase_prefix(prefix);
     }
-    txn_.erase(tables_.state, stream_key(id));
   }
 }
 
@@ -175,39 +175,63 @@ void table_step::free_chunks() {
   free_orphans();
 }
 
-// Of a queue: chunks behind the log start in which every message is acknowledged.
+// Of a queue: chunks behind the log start of which little or nothing is left. Blocks that lie side by side are one
+// range.
 void table_step::thin(stream_id id, stream_ledger& ledger) {
   auto& blocks = ledger.blocks_to_thin;
-  while (!blocks.empty()) {
-    const offset_t begin = *blocks.begin() * offsets_per_block;
-    thin(id, ledger, {begin, begin + offsets_per_block});
-    if (!may_free_more()) {
-      books_.streams_to_thin.insert(id);
-      return;
-    }
-    blocks.erase(blocks.begin());
+  const offset_t limit = ledger.told_rolled_end;
+  // What may not be touched yet; the block with the limit in it is looked at, and again later.
+  std::set<std::uint64_t> wait(blocks.lower_bound(limit / offsets_per_block), blocks.end());
+  blocks.erase(blocks.lower_bound((limit + offsets_per_block - 1) / offsets_per_block), blocks.end());
+  thinning thinning(txn_, tables_, id, ledger, bounds_.row_bytes);
+  const std::uint64_t freed_before = freed_;
+  while (!blocks.empty() && may_free_more()) {
+    auto first = blocks.lower_bound(ledger.thinned_to / offsets_per_block);
+    if (first == blocks.end()) first = blocks.begin();
+    const offset_t first_begin = *first * offsets_per_block;
+    const bool is_begun = ledger.thinned_to > first_begin && ledger.thinned_to < first_begin + offsets_per_block;
+    std::uint64_t end = *first + 1;
+    while (blocks.contains(end)) ++end;
+    const offset_range within{is_begun ? ledger.thinned_to : first_begin, end * offsets_per_block};
+    ledger.thinned_to = thinning.thin(within, limit, bounds_.freed_bytes - freed_);
+    freed_ = freed_before + thinning.freed();
+    blocks.erase(first, blocks.lower_bound(ledger.thinned_to / offsets_per_block));
+    if (ledger.thinned_to < within.end) break;
   }
+  written_ += thinning.written();
+  if (!blocks.empty()) books_.streams_to_thin.insert(id);
+  blocks.merge(wait);
 }
 
-// A chunk lacks only what was acknowledged before it was made. So where it is dead, all offsets are acknowledged from
-// the end of the chunk before to its own, and the keys alone tell.
-void table_step::thin(stream_id id, stream_ledger& ledger, offset_range within) {
-  const auto before = last_chunk_before(txn_, tables_.chunk, id, within.begin);
-  offset_t begin = before ? *before + 1 : 0;
+void table_step::repack(const chunk_repack& wanted) {
+  const auto stream = books_.streams.find(wanted.stream);
+  if (stream == books_.streams.end() || stream->second.kind != stream_kind::log) return;
+  stream_ledger& ledger = stream->second;
   chunk_cursor chunks(txn_, tables_.chunk);
-  chunks.seek(id, within.begin);
-  while (begin < within.end && may_free_more()) {
-    const auto last = chunks.last_offset_in(id);
-    if (!last) return;
-    const auto acked = ledger.acked.range_at(std::max(begin, ledger.log_start));
-    if (acked && acked->end > *last && *last >= ledger.log_start) {
-      if (ledger.first_chunk_last == *last) books_.streams_to_free.insert(id);
-      free_chunk(chunks, id, ledger);
-    } else {
-      chunks.next();
-    }
-    begin = *last + 1;
+  chunks.seek(wanted.stream, wanted.covered.begin);
+  std::optional<chunk_header> first, last;
+  for (auto end = chunks.last_offset_in(wanted.stream); end && *end < wanted.covered.end;
+       end = chunks.last_offset_in(wanted.stream)) {
+    const auto header = read_chunk_header({wanted.stream, *end}, chunks.first_row());
+    if (!header || (last && last->place.last_offset + 1 != header->covered_from)) return;
+    if (!first) first = *header;
+    last = *header;
+    chunks.next();
   }
+  // Chunks may have gone since, or have been exchanged.
+  const bool is_there = last && first->covered_from == wanted.covered.begin &&
+                        last->place.last_offset + 1 == wanted.covered.end &&
+                        wanted.covered.end <= ledger.told_rolled_end && ledger.first_chunk_last &&
+                        first->place.last_offset >= *ledger.first_chunk_last;
+  if (!is_there) return;
+  chunk_builder builder(ledger);
+  for (const std::string& batch : wanted.batches) builder.add_untouched(read_batch(batch).value());
+  chunk_exchange exchange(txn_, tables_, wanted.stream, ledger, bounds_.row_bytes);
+  exchange.put(*first, *last, builder.finish());
+  written_ += exchange.written();
+  freed_ += exchange.freed();
+  resized_.insert(wanted.stream);
+  touched_.insert(wanted.stream);
 }
 
 // The cursor goes on to the next one.

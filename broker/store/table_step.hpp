@@ -36,6 +36,8 @@ class table_step {
   void put_facts(commit_number through);
   void put_losses(commit_number through, std::uint64_t rows_max);
   void erase_dropped();
+  // Puts these batches in the place of a log's chunks. Nothing happens where those are there no longer, or are others.
+  void repack(const chunk_repack& wanted);
   // Chunks that are acknowledged, below a log start, or of streams that are no more.
   void free_chunks();
 
@@ -58,7 +60,6 @@ class table_step {
   void put_chunk_bytes();
   void erase_prefix(const std::string& prefix);
   void thin(stream_id id, stream_ledger& ledger);
-  void thin(stream_id id, stream_ledger& ledger, offset_range within);
   void free_chunk(chunk_cursor& chunks, stream_id id, stream_ledger& ledger);
   void free_head_chunks();
   void free_orphans();

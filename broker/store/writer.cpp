@@ -38,7 +38,10 @@ writer::writer(lmdb::env& env, const tables& tables, ring& journal, books books,
       options_(options),
       pages_(env.pages()),
       snapshot_(lmdb::txn(env, lmdb::access::read).number()) {
-  for (auto& [id, ledger] : books_.streams) note_due(id, ledger);
+  for (auto& [id, ledger] : books_.streams) {
+    note_due(id, ledger);
+    ledger.told_rolled_end = ledger.rolled_end;
+  }
 }
 
 commit_result writer::apply(commit_group& group) {
@@ -92,6 +95,7 @@ void writer::read_books_again() {
     const auto known = before.find(id);
     if (known == before.end()) continue;
     ledger.limits = known->second.limits;
+    ledger.told_rolled_end = known->second.told_rolled_end;
     if (ledger.maybe_delivered_before == known->second.maybe_delivered_before) continue;
     ledger.maybe_delivered_before = known->second.maybe_delivered_before;
     mark_dirty(books_, id, ledger, books_.last_commit);
@@ -117,9 +121,7 @@ commit_result writer::attempt(commit_group& group) {
 // nothing: that must not cost flash.
 bool writer::make(commit_group& group, commit& now) {
   for (const definition_change& change : group.definitions()) {
-    const std::string name = fact_name(fact_space::definition, change.key);
-    now.blob().fact(name, change.value);
-    set_fact(books_, name, change.value, now.number());
+    take_fact(fact_name(fact_space::definition, change.key), change.value, now);
   }
   for (const stream_change& change : group.stream_changes()) change_stream(change, now);
   for (const loss_record& record : group.losses()) now.lose(record);
@@ -127,14 +129,12 @@ bool writer::make(commit_group& group, commit& now) {
   if (group.expires()) retention.expire();
   retention.keep_over_bound();
   retention.relieve(pages(), relieved_bytes_max);
+  repacks_ = std::move(group.repacks());
   take_facts(group, now);
   for (stream_share& share : group.shares()) take_share(share, now);
   if (!group.has_operations() && now.is_empty()) return false;
   if (group.flash_bytes()) {
-    std::string value = encode_flash_bytes(*group.flash_bytes());
-    const std::string name = fact_name(fact_space::store, meta_flash_bytes);
-    now.blob().fact(name, value);
-    set_fact(books_, name, std::move(value), now.number());
+    take_fact(fact_name(fact_space::store, meta_flash_bytes), encode_flash_bytes(*group.flash_bytes()), now);
   }
   now.tell_losses();
   return true;
@@ -177,21 +177,23 @@ void writer::take_facts(const commit_group& group, commit& now) {
   for (const cursor_change& change : group.cursors()) {
     const auto found = books_.streams.find(change.stream);
     if (found == books_.streams.end()) continue;
-    const std::string name = cursor_key(change.stream, change.group);
-    std::string value = encode(change.state);
-    now.blob().fact(name, value);
-    set_fact(books_, name, std::move(value), now.number());
+    take_fact(cursor_key(change.stream, change.group), encode(change.state), now);
     if (found->second.limits.overflow == overflow::reject) {
       retention(tables_, books_, now).let_go_of_read(change.stream, found->second);
     }
   }
   for (const auto& [producer, state] : group.producers()) {
-    const std::string name = producer_key(producer);
-    std::optional<std::string> value;
-    if (state) value = encode(*state);
-    now.blob().fact(name, value);
-    set_fact(books_, name, std::move(value), now.number());
+    take_fact(producer_key(producer), state ? std::optional(encode(*state)) : std::nullopt, now);
   }
+  for (const fact_change& change : group.facts()) {
+    const bool is_without = is_of_stream(change.name) && !books_.streams.contains(stream_of_key(change.name));
+    if (!is_without) take_fact(change.name, change.value, now);
+  }
+}
+
+void writer::take_fact(const std::string& name, std::optional<std::string> value, commit& now) {
+  now.blob().fact(name, value);
+  set_fact(books_, name, std::move(value), now.number());
 }
 
 void writer::take_share(stream_share& share, commit& now) {
@@ -223,16 +225,19 @@ void writer::journal_share(stream_share& share, stream_ledger& ledger, commit& n
 
 // Behind the share's records: a queue may be purged in the commit that fills it.
 void writer::take_marks(stream_share& share, stream_ledger& ledger, commit& now) {
-  now.blob().acked(share.stream, share.acked);
-  for (const offset_range& range : share.acked) ledger.ack(range);
+  for (const auto* const ranges : {&share.acked, &share.tied}) {
+    now.blob().acked(share.stream, *ranges);
+    for (const offset_range& range : *ranges) ledger.ack(range);
+  }
   now.blob().deliveries(share.stream, share.deliveries);
   for (const auto& [offset, count] : share.deliveries) ledger.set_deliveries(offset, count);
   if (share.trim_to) {
     now.blob().trimmed(share.stream, *share.trim_to);
     ledger.trim_to(*share.trim_to);
   }
-  if (share.appended_bytes != share.acked_bytes) {
-    ledger.count_bytes(share.appended_bytes, share.acked_bytes);
+  const std::uint64_t acked_bytes = share.acked_bytes + share.tied_bytes;
+  if (share.appended_bytes != acked_bytes) {
+    ledger.count_bytes(share.appended_bytes, acked_bytes);
     now.blob().held(share.stream, ledger.held_bytes);
   }
   free_dead_chunks_later(books_, share.stream, ledger);
@@ -303,7 +308,7 @@ step_bounds writer::bounds() const {
 }
 
 bool writer::is_step_due(bool is_idle) const {
-  if (!books_.due.empty() || journal_.used() > journal_.capacity() / 8 * 3) return true;
+  if (!repacks_.empty() || !books_.due.empty() || journal_.used() > journal_.capacity() / 8 * 3) return true;
   if (!has_chunks_to_free()) return false;
   return is_idle || bytes_since_step_ >= bytes_between_steps || pages().used_share() > keep_below;
 }
@@ -341,6 +346,7 @@ void writer::step(commit& now, bool only_frees) {
   if (only_frees) {
     step.free_chunks();
   } else {
+    for (const chunk_repack& repack : std::exchange(repacks_, {})) step.repack(repack);
     step.roll_up_due();
     const commit_number first = journal_.head().commit, last = books_.last_commit;
     if (journal_.used() > journal_.capacity() / 8 * 3) {
@@ -371,6 +377,7 @@ void writer::checkpoint_all(const std::vector<stream_change>& rows) {
     reserve_offsets(ledger, row.reserved_end, row.dropped);
     mark_dirty(books_, row.stream, ledger, books_.last_commit);
   }
+  for (auto& [id, ledger] : books_.streams) ledger.told_rolled_end = ledger.next;  // nobody reads any more
   try {
     table_step step(env_, tables_, books_, journal_, bounds());
     step.put_all(options_.loss_rows_max);
@@ -394,8 +401,9 @@ commit_result writer::result_of(commit& now, bool is_written) {
   result.streams.reserve(touched.size() + now.dropped_streams().size());
   auto added = batches.cbegin();
   for (const stream_id id : touched) {
-    const stream_ledger& ledger = books_.streams.at(id);
+    stream_ledger& ledger = books_.streams.at(id);
     if (ledger.in_memory) continue;  // memory_streams knows better
+    ledger.told_rolled_end = ledger.rolled_end;
     stream_update& update = result.streams.emplace_back(id, ledger.state());
     while (added != batches.cend() && added->first < id) ++added;
     for (; added != batches.cend() && added->first == id; ++added) update.added.push_back(added->second);

@@ -72,6 +72,7 @@ class writer {
   void write_through_tables(commit& now);
   void change_stream(const stream_change& change, commit& now);
   void take_facts(const commit_group& group, commit& now);
+  void take_fact(const std::string& name, std::optional<std::string> value, commit& now);
   void take_share(stream_share& share, commit& now);
   void journal_share(stream_share& share, stream_ledger& ledger, commit& now);
   void take_marks(stream_share& share, stream_ledger& ledger, commit& now);
@@ -99,7 +100,8 @@ class writer {
   std::uint64_t snapshot_;
   std::uint64_t bytes_written_ = 0;  // by this commit
   std::uint64_t bytes_since_step_ = 0;
-  bool is_stuck_ = false;  // the last step found no room
+  bool is_stuck_ = false;              // the last step found no room
+  std::vector<chunk_repack> repacks_;  // of this commit
   std::size_t row_bytes_ = row_bytes;
   std::uint32_t page_by_page_left_ = 0;  // commits
 };

@@ -63,8 +63,7 @@ void add_declare_queue(CLI::App& declare, arguments& into) {
   command.add_option("NAME", queue.name, "Its name")->required();
   command.add_option("--messages-max", queue.messages_max, "Of what is ready: not out with a consumer (no bound)")
       ->type_name("N");
-  command.add_option("--bytes-max", options->bytes, "Of what is ready: bodies, keys and headers (no bound)")
-      ->type_name("N[K|M|G]");
+  command.add_option("--bytes-max", options->bytes, "Of what is ready: bodies (no bound)")->type_name("N[K|M|G]");
   add_overflow(command, queue.overflow);
   add_durability(command, queue.durability);
   add_passive(command, options->arguments);

@@ -154,7 +154,8 @@ void reading::show_batch(position& at, const batch_view& batch) {
 }
 
 void reading::show(const position& at, const record_view& record) {
-  const message_view message = to_message(record);
+  message_view message = to_message(record);
+  if (message.is_time_estimated) message.headers.push_back({header_estimated, {}});
   if (!environment_.json) return print_line(message_line(message, record.timestamp_ms));
   json::object line{{"topic", arguments_.topic}, {"partition", at.partition}, {"offset", record.offset}};
   add_message(line, message, record.timestamp_ms);

@@ -42,7 +42,7 @@ def peer(talk):
     ("list_offset", {"topic": "none", "timestamp_ms": -1}, "NOT_FOUND", "no topic 'none'"),
     ("list_offset", {"topic": "readings", "timestamp_ms": -9}, "INVALID", "timestamp"),
     ("commit_offset", {"group": "g", "topic": "none"}, "NOT_FOUND", "no topic 'none'"),
-    ("commit_offset", {"group": "g", "topic": "readings", "metadata": bytes(4097)}, "TOO_LARGE", "4096"),
+    ("commit_offset", {"group": "g", "topic": "readings", "metadata": bytes(4001)}, "TOO_LARGE", "4000"),
 ])
 def test_request_is_refused_and_the_connection_goes_on(peer, link_pb2, member, fields, code, words):
     peer.send(member, correlation=42, **fields)

@@ -70,6 +70,7 @@ void append_deliver(std::string& out, std::uint32_t consumer, std::uint64_t tag,
                      size_of(std::uint64_t{delivery.deliveries}) + size_of(message.routing_key) + size_of(message.key) +
                      size_of(message.body) + size_of(timestamp_ms) + size_of(message.exchange);
   for (const header& header : message.headers) size += size_of(header.name, header.value);
+  if (message.is_time_estimated) size += size_of(header_estimated, {});
   protobuf::field_writer writer(out, TG_DELIVER, size);
   writer.number(1, consumer);
   writer.number(2, tag);
@@ -78,6 +79,7 @@ void append_deliver(std::string& out, std::uint32_t consumer, std::uint64_t tag,
   writer.text(5, message.routing_key);
   writer.text(6, message.key);
   for (const header& header : message.headers) writer.pair(7, header.name, header.value);
+  if (message.is_time_estimated) writer.pair(7, header_estimated, {});
   writer.text(8, message.body);
   writer.number(9, timestamp_ms);
   writer.text(10, message.exchange);

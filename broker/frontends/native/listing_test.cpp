@@ -158,7 +158,7 @@ TEST_F(listings, the_longest_row_fits_a_frame) {
                                     {},
                                     0,
                                     {},
-                                    std::vector(limits::protected_groups, std::string(limits::name_bytes, '"'))};
+                                    std::vector(2, std::string(limits::name_bytes, '"'))};
   broker().declare_topic(longest, receipt()).value();
   const auto one = page("topics", {});
   EXPECT_EQ(one.next, "");

@@ -23,15 +23,17 @@ constexpr std::size_t archive_section_bytes_max = 4 << 20;
 
 enum class section_type : std::uint8_t {
   header = 'H',
-  meta = 'M',
-  definition = 'D',
+  fact = 'F',
   loss = 'L',
-  producer = 'P',
   stream = 'S',  // what follows, down to the next one, is this stream's
   block = 'B',
-  cursor = 'C',
   batch = 'R',
   end = 'E',
+  // Of version 1, in the place of facts.
+  meta = 'M',
+  definition = 'D',
+  producer = 'P',
+  cursor = 'C',
 };
 
 class archive_writer {

@@ -35,9 +35,9 @@ import_outcome imported(const std::string& archive, const std::filesystem::path&
 std::string seen(store& opened, const std::vector<stream_id>& streams) {
   std::string text =
       fmt::format("{} {} {}\n", opened.incarnation(), opened.stopped_cleanly(), opened.found_books().last_commit);
-  for (const auto& [key, value] : opened.found().definitions) text += key + " " + value + "\n";
-  for (const auto& [key, state] : opened.found().cursors) text += fmt::format("{} {}\n", key, state.offset);
-  const auto& producers = opened.found().producers;
+  for (const auto& [key, value] : definitions_in(opened.found())) text += key + " " + value + "\n";
+  for (const auto& [key, state] : cursors_in(opened.found())) text += fmt::format("{} {}\n", key, state.offset);
+  const auto& producers = producers_in(opened.found());
   for (const auto& [name, state] : std::map(producers.begin(), producers.end())) {
     text += fmt::format("{} {} {} {}\n", name, state.epoch, state.sequence, state.timestamp_ms);
   }
@@ -201,19 +201,20 @@ TEST(transfer, an_archive_of_format_2_makes_a_store) {
   }
   store opened({elsewhere.path(), 1 << 20, {256 * 1024}, false});
   EXPECT_EQ(opened.found_books().time.lifetime, milliseconds(60'500));
-  EXPECT_EQ(opened.found().definitions.size(), 2u);
+  const auto definitions = definitions_in(opened.found());
+  EXPECT_EQ(definitions.size(), 2u);
   EXPECT_EQ(opened.found_books().streams.at(stream_id{1}).held_bytes, std::string("waits").size());
   const auto& age_marks = opened.found_books().streams.at(stream_id{2}).age_marks;
   ASSERT_EQ(age_marks.size(), 1u);
   EXPECT_EQ(age_marks[0].offset, 1u);
-  EXPECT_EQ(seen(opened, {stream_id{1}, stream_id{2}}),
-            fmt::format("32445915-a470-4d48-93c7-755129428b18 true 3\n"
-                        "qwork {{\"name\":\"work\",\"stream\":1}}\n"
-                        "{} {}\n{} 1\nsensor 1 44 5\n"
-                        "1 1 1 2 2 0\ncounted 1 2\n1 2 waits\n"
-                        "2 2 0 2 4 0\n0 3 21.5\n1 4 21.6\n",
-                        std::next(opened.found().definitions.begin())->first,
-                        std::next(opened.found().definitions.begin())->second, cursor_key(stream_id{2}, "readers")));
+  EXPECT_EQ(
+      seen(opened, {stream_id{1}, stream_id{2}}),
+      fmt::format("32445915-a470-4d48-93c7-755129428b18 true 3\n"
+                  "qwork \x0a\x04work\x10\x01\n"
+                  "{} {}\n{} 1\nsensor 1 44 5\n"
+                  "1 1 1 2 2 0\ncounted 1 2\n1 2 waits\n"
+                  "2 2 0 2 4 0\n0 3 21.5\n1 4 21.6\n",
+                  definitions.rbegin()->first, definitions.rbegin()->second, cursor_key(stream_id{2}, "readers")));
 }
 
 std::string complaint_about(const std::string& archive) {

@@ -28,19 +28,19 @@ void catalog::own(stream_id stream, stream_owner owner) {
 void catalog::add(std::string_view key, std::string_view definition) {
   switch (key.empty() ? '\0' : key.front()) {
     case catalog_exchange: {
-      exchange_definition found = exchange_from_json(definition);
+      exchange_definition found = decode_exchange(definition);
       check_key(key, found.name);
       exchanges_.insert(std::move(found.name));
       return;
     }
     case catalog_queue: {
-      const queue_definition found = queue_from_json(definition);
+      const queue_definition found = decode_queue(definition);
       check_key(key, found.name);
       queues_.insert(found.name);
       return own(found.stream, {target_kind::queue, found.name, 0, found.durability.is_memory()});
     }
     case catalog_topic: {
-      const topic_definition found = topic_from_json(definition);
+      const topic_definition found = decode_topic(definition);
       check_key(key, found.name);
       topics_.insert(found.name);
       for (std::uint32_t i = 0; i < found.partitions.size(); ++i) {
@@ -50,7 +50,7 @@ void catalog::add(std::string_view key, std::string_view definition) {
     }
     case catalog_binding:
       if (key.size() != 1 + sizeof(std::uint64_t)) throw storage_failure("the store is damaged: a binding's key");
-      bindings_.push_back(binding_from_json(definition));
+      bindings_.push_back(decode_binding(definition));
       return;
     default: throw storage_failure("the store is damaged: a definition of unknown kind");
   }

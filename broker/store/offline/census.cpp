@@ -53,7 +53,8 @@ void stream_census::take_chunk_row(const lmdb::txn& txn, lmdb::table chunks, con
                                    const complaint& complain) {
   const chunk_place place = place_of_chunk_key(row.key);
   const std::uint16_t piece = piece_of_chunk_key(row.key);
-  counts_[place.stream].chunk_bytes += row.value.size();
+  counts_[place.stream].chunk_bytes +=
+      row.value.size() - (piece == 0 ? std::min(row.value.size(), chunk_header_bytes) : 0);
   const bool follows = last_row_ && last_row_->first == place && last_row_->second + 1 == piece;
   last_row_ = {place, piece};
   if (piece > 0 && !follows) return complain("lacks the piece before it");
@@ -63,12 +64,35 @@ void stream_census::take_chunk_row(const lmdb::txn& txn, lmdb::table chunks, con
 void stream_census::take_chunk(chunk_place place, std::string_view chunk, const complaint& complain) {
   stream_count& count = counts_[place.stream];
   ++count.chunks;
-  const auto batches = read_chunk(place, chunk);
-  if (!batches) return complain(batches.error().text);
-  for (const batch_view& batch : *batches) take_batch(place.stream, batch, complain);
-  if (batches->back().last_offset != place.last_offset) {
-    complain(fmt::format("ends with offset {}, its key says {}", batches->back().last_offset, place.last_offset));
+  const auto found = read_chunk(place, chunk);
+  if (!found) return complain(found.error().text);
+  take_coverage(found->header, complain);
+  const std::uint64_t live_before = count.live;
+  for (const batch_view& batch : found->batches) {
+    if (batch.base_offset < found->header.covered_from || batch.last_offset > place.last_offset) {
+      complain(fmt::format("holds offsets {} to {}, and covers {} to {}", batch.base_offset, batch.last_offset,
+                           found->header.covered_from, place.last_offset));
+    }
+    take_batch(place.stream, batch, complain);
   }
+  const stream_ledger* const ledger = ledger_of(place.stream);
+  if (ledger == nullptr || ledger->kind != stream_kind::log || !found->header.is_repacked) return;
+  const offset_t begin = std::max(found->header.covered_from, ledger->log_start);
+  const offset_range covered{std::min(begin, place.last_offset + 1), place.last_offset + 1};
+  count.gone += covered.size() - (count.live - live_before);
+}
+
+void stream_census::take_coverage(const chunk_header& header, const complaint& complain) {
+  stream_count& count = counts_[header.place.stream];
+  const stream_ledger* const ledger = ledger_of(header.place.stream);
+  const offset_t expected = std::max(count.covered_end, ledger == nullptr ? header.covered_from : ledger->log_start);
+  if (header.covered_from < count.covered_end) {
+    complain(fmt::format("covers offset {} again", header.covered_from));
+  } else if (header.covered_from > expected) {
+    complain(fmt::format("covers what begins at offset {}, and nothing covers {} to {}", header.covered_from, expected,
+                         header.covered_from - 1));
+  }
+  count.covered_end = header.place.last_offset + 1;
 }
 
 void stream_census::take_batch(stream_id stream, const batch_view& batch, const complaint& complain) {

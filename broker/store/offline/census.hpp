@@ -6,6 +6,7 @@
 #include <map>
 
 #include "broker/store/books.hpp"
+#include "broker/store/chunk.hpp"
 
 namespace tidegate::store::offline {
 
@@ -17,7 +18,9 @@ struct stream_count {
   std::uint64_t chunk_bytes = 0;
   std::uint64_t chunks = 0;
   std::uint64_t live = 0;  // records at or above the log start that are not acknowledged
+  std::uint64_t gone = 0;  // of a log: offsets at or above the log start that a repack left out
   offset_t behind = 0;     // one past the last offset seen
+  offset_t covered_end = 0;
 };
 
 class stream_census {
@@ -33,6 +36,7 @@ class stream_census {
 
  private:
   void take_chunk(chunk_place place, std::string_view chunk, const complaint& complain);
+  void take_coverage(const chunk_header& header, const complaint& complain);
   void take_batch(stream_id stream, const batch_view& batch, const complaint& complain);
   const stream_ledger* ledger_of(stream_id stream) const;
 

@@ -66,36 +66,14 @@ class exporter {
     ++counts_.rows;
   }
 
-  // What is newer in the journal counts, which does not travel. Rows go without their seals: their content is the same
-  // on every machine.
-  void write_meta() {
-    std::map<std::string, std::string> rows;
-    {
-      const lmdb::txn txn(store_.env(), lmdb::access::read);
-      const lmdb::table table = store_.rows().meta;
-      lmdb::cursor cursor(txn, table);
-      for (auto found = cursor.first(); found; found = cursor.next()) {
-        if (found->key == meta_format || found->key == meta_journal) continue;
-        rows.emplace(found->key, unsealed_or_fail(table, *found));
-      }
-    }
+  // Rows go without their seals, and facts under their names: their content is the same on every machine.
+  void write_rows() {
     std::string next;
     append_be(next, books_.next_stream);
-    rows[std::string(meta_next_stream)] = next;
-    for (const auto& [name, fact] : books_.dirty_facts) {
-      if (space_of(name) == fact_space::store && fact.value) rows[name.substr(1)] = *fact.value;
-    }
-    for (const auto& [key, value] : rows) row(section_type::meta, encode(archived_row{key, value}));
-  }
-
-  void write_rows() {
-    write_meta();
-    for (const auto& [key, definition] : contents_.definitions) {
-      row(section_type::definition, encode(archived_row{key, definition}));
-    }
+    contents_.facts[fact_name(fact_space::store, meta_next_stream)] = next;
+    contents_.facts.erase(fact_name(fact_space::store, meta_journal));
+    for (const auto& [name, value] : contents_.facts) row(section_type::fact, encode(archived_row{name, value}));
     write_losses();
-    const std::map<std::string, producer_state> producers(contents_.producers.begin(), contents_.producers.end());
-    for (const auto& [name, state] : producers) row(section_type::producer, encode(archived_row{name, encode(state)}));
   }
 
   // The newest stand in the journal alone, which does not travel.
@@ -115,18 +93,14 @@ class exporter {
   void write_stream(const reader& reader, stream_id id, const stream_ledger& ledger) {
     if (step_) step_(fmt::format("stream {}", static_cast<std::uint32_t>(id)), archive_.bytes());
     checkpoint state = ledger.as_checkpoint(0);
-    state.chunk_bytes = 0;  // the importer counts its own
+    state.chunk_bytes = state.covered_end = 0;  // the importer has chunks of its own
+    state.times.clear();
     archive_.section(section_type::stream, encode(archived_stream{id, state}));
     ++counts_.streams;
     for (auto block = next_block(ledger, 0); block; block = next_block(ledger, *block + 1)) {
       std::string number;
       append_be(number, *block);
       row(section_type::block, encode(archived_row{std::move(number), encode(block_at(ledger, *block))}));
-    }
-    const std::string prefix = cursor_key(id, "");
-    for (auto at = contents_.cursors.lower_bound(prefix);
-         at != contents_.cursors.end() && at->first.starts_with(prefix); ++at) {
-      row(section_type::cursor, encode(archived_row{at->first.substr(prefix.size()), encode(at->second)}));
     }
     const auto scanned = reader.scan(id, 0, [&](const batch_view& batch) {
       if (is_dead(batch, ledger)) return true;
@@ -148,12 +122,14 @@ class exporter {
 
 constexpr std::uint32_t format_with_ring = 5;
 
-// Without the seal, which stood here too, and with `held bytes`, which did not.
-std::string from_format_2(std::string_view state) {
-  constexpr std::size_t held_bytes_at = 49, seal_bytes = 4;
-  if (state.size() < held_bytes_at + seal_bytes) return {};
-  std::string changed(state.substr(0, state.size() - seal_bytes));
-  return changed.insert(held_bytes_at, sizeof(std::uint64_t), '\0');
+// Format 2 had the seal here, and no `held bytes`; up to format 4 nothing was known of what chunks cover.
+std::string from_old_format(std::uint32_t format, std::string_view state) {
+  constexpr std::size_t held_bytes_at = 49, seal_bytes = 4, covered_at = 73;
+  if (format == 2 && state.size() < held_bytes_at + seal_bytes) return {};
+  std::string changed(format == 2 ? state.substr(0, state.size() - seal_bytes) : state);
+  if (format == 2) changed.insert(held_bytes_at, sizeof(std::uint64_t), '\0');
+  if (changed.size() < covered_at) return {};
+  return changed.insert(covered_at, sizeof(std::uint64_t) + 1, '\0');
 }
 
 void check_whole(const byte_reader& reader, const archive_section& section) {
@@ -219,7 +195,8 @@ archived_stream decode_stream(const archive_section& section, std::uint32_t form
   stream.stream = static_cast<stream_id>(reader.be<std::uint32_t>());
   try {
     const std::string_view state = reader.rest();
-    stream.state = decode_checkpoint(format == 2 ? from_format_2(state) : state);
+    stream.state =
+        format < format_with_ring ? decode_checkpoint(from_old_format(format, state)) : decode_checkpoint(state);
   } catch (const storage_failure&) {
     fail_archive(section.at, "a stream's section does not decode");
   }

@@ -42,10 +42,10 @@ archived_row decode_row(const archive_section& section);
 
 struct archived_stream {
   stream_id stream{};
-  checkpoint state;  // without chunk bytes and commit
+  checkpoint state;  // without what concerns chunks
 };
 std::string encode(const archived_stream& stream);
-// `format`: the header's. Where it is 2, `held_bytes` is unknown, and 0.
+// `format`: the header's.
 archived_stream decode_stream(const archive_section& section, std::uint32_t format);
 
 std::string encode(const archive_counts& counts);

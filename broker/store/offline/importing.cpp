@@ -14,6 +14,7 @@
 #include "broker/store/chunk.hpp"
 #include "broker/store/chunk_rows.hpp"
 #include "broker/store/new_file.hpp"
+#include "broker/store/offline/old_definitions.hpp"
 #include "broker/store/rows.hpp"
 #include "broker/store/writer.hpp"
 
@@ -38,6 +39,19 @@ const std::filesystem::path& with_lock_file(const std::filesystem::path& directo
   if (file < 0) throw failed("make", path);
   ::close(file);
   return directory;
+}
+
+// With deliveries as a place u16 and a count u32 each.
+ack_block block_of_old_format(std::string_view value) {
+  byte_reader reader(value);
+  ack_block block;
+  block.bits = reader.take(offsets_per_block / 8);
+  while (!reader.at_end()) {
+    const auto place = reader.be<std::uint16_t>();
+    block.deliveries.emplace_back(place, std::min(reader.be<std::uint32_t>(), deliveries_max));
+  }
+  if (reader.failed()) throw storage_failure("the archive is damaged: a block of acknowledgements does not decode");
+  return block;
 }
 
 class importer {
@@ -83,33 +97,41 @@ class importer {
 
   void take(const archive_section& section) {
     switch (section.type) {
-      case section_type::meta: return take_meta(section);
-      case section_type::definition: return take_row(section, tables_.catalog);
-      case section_type::loss: return take_row(section, tables_.loss);
-      case section_type::producer: {
+      case section_type::fact: {
         const archived_row row = decode_row(section);
-        return put_row(tables_.state, producer_key(row.key), row.value);
+        return put_fact(row.key, row.value);
+      }
+      case section_type::loss: {
+        const archived_row row = decode_row(section);
+        return put_row(tables_.loss, row.key, row.value);
       }
       case section_type::stream: return begin_stream(section);
       case section_type::block: return take_block(section);
-      case section_type::cursor: {
-        const archived_row row = decode_row(section);
-        return put_row(tables_.state, cursor_key(stream_of(section).stream, row.key), row.value);
-      }
       case section_type::batch: return take_batch(section);
+      default: return take_old(section);
+    }
+  }
+
+  // Of version 1.
+  void take_old(const archive_section& section) {
+    const archived_row row = decode_row(section);
+    switch (section.type) {
+      case section_type::meta: return put_fact(fact_name(fact_space::store, row.key), row.value);
+      case section_type::definition:
+        return put_fact(fact_name(fact_space::definition, row.key), definition_from_json(row.key, row.value));
+      case section_type::producer: return put_fact(producer_key(row.key), row.value);
+      case section_type::cursor: return put_fact(cursor_key(stream_of(section).stream, row.key), row.value);
       default: fail_archive(section.at, fmt::format("a section of unknown type {}", static_cast<int>(section.type)));
     }
   }
 
-  void take_meta(const archive_section& section) {
-    archived_row row = decode_row(section);
-    if (row.key == meta_incarnation && !keeps_incarnation_) row.value = new_incarnation();
-    put_row(tables_.meta, row.key, row.value);
-  }
-
-  void take_row(const archive_section& section, lmdb::table table) {
-    const archived_row row = decode_row(section);
-    put_row(table, row.key, row.value);
+  void put_fact(std::string_view name, std::string value) {
+    check_fact_name(name);
+    const fact_space space = space_of(name);
+    const bool is_incarnation = name == fact_name(fact_space::store, meta_incarnation);
+    if (is_incarnation && !keeps_incarnation_) value = new_incarnation();
+    const fact_row row = row_of(name, value);
+    put_row(table_of(tables_, space), row.key, row.value);
   }
 
   void put_row(lmdb::table table, std::string_view key, const std::string& value) {
@@ -128,16 +150,21 @@ class importer {
     finish_stream();
     stream_ = next;
     acked_ = {};
+    times_ = {};
+    stream_->state.covered_end = 0;
+    stream_->state.times.clear();
+    if (is_old()) stream_->state.held_bytes = 0;
     ++counts_.streams;
     behind_ = 0;
     if (step_) step_(fmt::format("stream {}", static_cast<std::uint32_t>(next.stream)), archive_.bytes());
   }
 
   void take_block(const archive_section& section) {
-    const archived_row row = decode_row(section);
+    archived_row row = decode_row(section);
     if (row.key.size() != sizeof(std::uint64_t)) fail_archive(section.at, "a block without a number");
     const auto block = load_be<std::uint64_t>(row.key.data());
-    if (header_.format == 2) note_acked(block * offsets_per_block, decode_block(row.value));
+    if (is_old()) row.value = encode(block_of_old_format(row.value));
+    if (is_old()) note_acked(block * offsets_per_block, decode_block(row.value));
     put_row(tables_.state, block_key(stream_of(section).stream, block), row.value);
   }
 
@@ -147,15 +174,22 @@ class importer {
     }
   }
 
-  // Format 2 did not know what a queue holds.
-  void weigh(const batch_view& batch) {
-    if (header_.format != 2 || stream_->state.kind != stream_kind::queue) return;
+  // Up to format 4, headers of its own said in a queue what one says now; and what a queue holds was not bodies alone,
+  // or not known.
+  bool is_old() const { return header_.format < format_version; }
+
+  std::string queue_batch(const batch_view& batch) {
     record_reader records(batch);
     record_view record;
+    batch_builder changed;
     while (records.next(record)) {
+      const message_view message = to_message(record);
+      changed.add(record.offset, record.timestamp_ms, message, record_form::queue);
       const bool is_live = record.offset >= stream_->state.log_start && !acked_.contains(record.offset);
-      if (is_live) stream_->state.held_bytes += content_bytes(to_message(record));
+      if (is_live) stream_->state.held_bytes += message.body.size();
     }
+    if (records.failed() || changed.empty()) return std::string(batch.bytes);
+    return changed.finish();
   }
 
   void take_batch(const archive_section& section) {
@@ -170,29 +204,43 @@ class importer {
                    fmt::format("offsets {} to {} are out of place", batch->base_offset, batch->last_offset));
     }
     behind_ = batch->last_offset + 1;
-    weigh(*batch);
-    if (!batches_.empty() && batches_.size() + section.body.size() > chunk_bytes_max - chunk_header_bytes) put_chunk();
-    batches_.append(section.body);
+    const bool changes = is_old() && state.kind == stream_kind::queue;
+    const std::string bytes = changes ? queue_batch(*batch) : section.body;
+    if (!batches_.empty() && batches_.size() + bytes.size() > chunk_bytes_max - chunk_header_bytes) {
+      put_chunk(last_offset_);
+    }
+    batches_.append(bytes);
+    newest_ = std::max(newest_, batch->newest_timestamp_ms);
     last_offset_ = batch->last_offset;
     ++counts_.batches;
     if (step_) step_(fmt::format("stream {}", static_cast<std::uint32_t>(stream_->stream)), archive_.bytes());
   }
 
-  void put_chunk() {
-    if (batches_.empty()) return;
-    const std::string value = seal_chunk({stream_->stream, last_offset_}, batches_);
-    store::put_chunk(*txn_, tables_.chunk, {stream_->stream, last_offset_}, value, row_bytes);
-    stream_->state.chunk_bytes += value.size();
+  void put_chunk(offset_t last_offset) {
+    checkpoint& state = stream_->state;
+    const std::int64_t newest = std::exchange(newest_, no_time), running = times_.add({last_offset, newest});
+    // What is not there is gone by right: an export ends at what is missing.
+    const bool is_repacked = state.kind == stream_kind::log;
+    const chunk_header header{{stream_->stream, last_offset}, state.covered_end, newest, running, is_repacked};
+    const std::string value = seal_chunk(header, batches_);
+    store::put_chunk(*txn_, tables_.chunk, header.place, value, row_bytes);
+    state.chunk_bytes += batches_.size();
     batches_.clear();
+    state.covered_end = last_offset + 1;
     count(value.size());
   }
 
   void finish_stream() {
     if (!stream_) return;
-    put_chunk();
-    stream_->state.commit = header_.last_commit;
+    checkpoint& state = stream_->state;
+    // Of a log the chunks cover all up to its end, whatever a compaction left of that.
+    const bool is_log = state.kind == stream_kind::log && !state.in_memory && state.next_offset > state.log_start;
+    if (is_log) put_chunk(state.next_offset - 1);
+    if (!is_log && !batches_.empty()) put_chunk(last_offset_);
+    state.times = times_.all();
+    state.commit = header_.last_commit;
     const std::string key = stream_key(stream_->stream);
-    put(tables_.state, key, sealed(key, encode(stream_->state)));
+    put(tables_.state, key, sealed(key, encode(state)));
   }
 
   // As a clean stop leaves it: empty, behind the last commit. A start makes it as long as its configuration says.
@@ -243,6 +291,8 @@ class importer {
   offset_set acked_;  // of the stream, where it is needed
   offset_t behind_ = 0;
   std::string batches_;  // of the chunk that is being filled
+  std::int64_t newest_ = no_time;
+  newest_times times_;
   offset_t last_offset_ = 0;
   archive_counts counts_;
 };

@@ -186,9 +186,9 @@ class inspector {
           fmt::format("has {} bytes of chunks, and its checkpoint says {}", count.chunk_bytes, ledger.chunk_bytes));
     }
     const std::uint64_t live = ledger.next - ledger.log_start - ledger.acked.size();
-    if (live == count.live) return;
+    if (live == count.live + count.gone) return;
     add(severity::damaged, stream_name(id),
-        fmt::format("holds {} of {} {}: the others are missing", count.live, live,
+        fmt::format("holds {} of {} {}: the others are missing", count.live, live - count.gone,
                     ledger.kind == stream_kind::queue ? "messages that are not acknowledged"
                                                       : "records between its log start and its end"));
   }

@@ -114,12 +114,12 @@ TEST_F(changed_store, stream_without_definition_is_inconsistent) {
 }
 
 TEST_F(changed_store, definition_without_stream_is_damage) {
-  raw_file(store_.path()).put_row(&tables::catalog, "qlost", to_json(queue_definition{"lost", stream_id{99}}));
+  raw_file(store_.path()).put_row(&tables::catalog, "qlost", encode(queue_definition{"lost", stream_id{99}}));
   EXPECT_THAT(found(), HasSubstr("damaged: queue lost: is defined, and its stream 99 is not there"));
 }
 
 TEST_F(changed_store, definition_under_another_name_is_damage) {
-  raw_file(store_.path()).put_row(&tables::catalog, "xone", to_json(exchange_definition{"two", {}}));
+  raw_file(store_.path()).put_row(&tables::catalog, "xone", encode(exchange_definition{"two", {}}));
   EXPECT_THAT(found(), HasSubstr("damaged: definition of exchange one: the definition of two"));
 }
 
@@ -157,7 +157,7 @@ TEST_F(changed_store, what_stands_for_no_stream_is_inconsistent) {
   file.put_row(&tables::state, cursor_key(stream_id{77}, "g"), encode(cursor_state{1, ""}));
   file.put_row(&tables::state, block_key(stream_id{78}, 0), encode(ack_block{}));
   const std::string lines = found();
-  EXPECT_THAT(lines, HasSubstr("inconsistent: stream 77: is not there, and 1 committed offsets"));
+  EXPECT_THAT(lines, HasSubstr("inconsistent: stream 77: is not there, and 1 facts"));
   EXPECT_THAT(lines, HasSubstr("inconsistent: stream 78: is not there, and acknowledgements"));
   EXPECT_EQ(verdict(), severity::inconsistent);
 }

@@ -26,7 +26,7 @@ class kept_rows : public testing::Test {
     for (const char* const device : {"hall", "roof"}) {
       store_.store().open_group().lose({loss_reason::device, stream_id{}, device, 5, 9, 4, 4, 400});
     }
-    store_.define('x', "other", to_json(exchange_definition{"other", exchange_type::fanout}));
+    store_.define('x', "other", encode(exchange_definition{"other", exchange_type::fanout}));
     store_.store().commit();
     store_.store().reopen_closed();
     store_.live(5);

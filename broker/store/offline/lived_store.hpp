@@ -16,16 +16,16 @@ class lived_store {
     log::set_level(log::level::warning);
     for (const char* name : {"work", "alarms"}) {
       queues_.push_back(store_.make_queue());
-      define('q', name, to_json(queue_definition{name, queues_.back()}));
+      define('q', name, encode(queue_definition{name, queues_.back()}));
     }
     topic_definition topic{"readings", "uuid", 0, milliseconds(0), {}};
     for (int i = 0; i < 3; ++i) logs_.push_back(store_.make_log({i == 2 ? 200'000u : 0u, {}}));
     topic.partitions = logs_;
-    define('t', topic.name, to_json(topic));
-    define('x', "plant", to_json(exchange_definition{"plant", exchange_type::topic}));
+    define('t', topic.name, encode(topic));
+    define('x', "plant", encode(exchange_definition{"plant", exchange_type::topic}));
     std::string number;
     append_be(number, std::uint64_t{7});
-    define('b', number, to_json(binding_definition{"plant", target_kind::queue, "work", "#"}));
+    define('b', number, encode(binding_definition{"plant", target_kind::queue, "work", "#"}));
     store_.commit();
   }
 

@@ -38,7 +38,7 @@ class memory_streams_at_rest : public testing::Test {
 
 TEST_F(memory_streams_at_rest, check_show_export_and_import_know_them) {
   const queue_definition live{"live", queue_, durability::memory()};
-  store_.open_group().put_definition("qlive", to_json(live));
+  store_.open_group().put_definition("qlive", encode(live));
   append(5);
   store_.commit();
   for (const offset_t end : {block, 2 * block, offset_t{5}}) {
@@ -72,13 +72,13 @@ TEST_F(memory_streams_at_rest, check_show_export_and_import_know_them) {
 }
 
 TEST_F(memory_streams_at_rest, check_tells_what_contradicts_them) {
-  store_.open_group().put_definition("qlive", to_json(queue_definition{"live", queue_}));
+  store_.open_group().put_definition("qlive", encode(queue_definition{"live", queue_}));
   store_.commit();
   store_.close();
   EXPECT_EQ(lines_of(inspected(store_.path())),
             "damaged: queue live: is defined, and its stream 1 is kept in memory\n");
   raw_file(store_.path())
-      .put_row(&tables::catalog, "qlive", to_json(queue_definition{"live", queue_, durability::memory()}));
+      .put_row(&tables::catalog, "qlive", encode(queue_definition{"live", queue_, durability::memory()}));
   EXPECT_EQ(lines_of(inspected(store_.path())), "");
   checkpoint row;
   row.in_memory = true;

@@ -27,10 +27,10 @@ stream_overview overview_of(stream_id id, const stream_ledger& ledger, const cat
 }
 
 // A group that stands before the log start can no longer read what is gone.
-cursor_overview overview_of(std::string_view key, const cursor_state& state, const books& books,
+cursor_overview overview_of(std::string_view name, const cursor_state& state, const books& books,
                             const catalog& catalog) {
-  const std::string_view group = key.substr(std::min(key.size(), cursor_key(stream_id{}, "").size()));
-  const auto stream = static_cast<stream_id>(load_be<std::uint32_t>(key.data() + 1));
+  const auto stream = static_cast<stream_id>(load_be<std::uint32_t>(name.data()));
+  const std::string_view group = name.substr(sizeof stream);
   cursor_overview seen{stream, owner_of(catalog, stream), std::string(group), state.offset, 0};
   const auto found = books.streams.find(stream);
   if (found == books.streams.end()) return seen;
@@ -43,13 +43,13 @@ cursor_overview overview_of(std::string_view key, const cursor_state& state, con
 
 store_overview summarize(offline_store& store, const books& books, const contents& contents) {
   catalog catalog;
-  for (const auto& [key, definition] : contents.definitions) catalog.add(key, definition);
+  contents.each(fact_space::definition, [&](auto key, auto definition) { catalog.add(key, definition); });
   store_overview seen;
   for (const auto& [id, ledger] : books.streams) seen.streams.push_back(overview_of(id, ledger, catalog));
-  for (const auto& [key, state] : contents.cursors) {
-    seen.cursors.push_back(overview_of(key, state, books, catalog));
-  }
-  seen.producers = contents.producers.size();
+  contents.each(fact_space::committed_offset, [&](std::string_view name, std::string_view value) {
+    seen.cursors.push_back(overview_of(name, decode_cursor(value), books, catalog));
+  });
+  contents.each(fact_space::producer, [&](auto, auto) { ++seen.producers; });
   seen.exchanges = catalog.exchanges();
   seen.queues = catalog.queues();
   seen.topics = catalog.topics();

@@ -67,7 +67,8 @@ void row_inspection::take_meta(std::string_view key, std::string_view value) {
 }
 
 void row_inspection::take_definition(std::string_view key, std::string_view value) {
-  catalog().add(key, bare(key, value));
+  const found_fact fact = fact_in(key, bare(key, value));
+  catalog().add(fact.name, fact.value);
 }
 
 void row_inspection::take_state(std::string_view key, std::string_view sealed_value) {
@@ -85,13 +86,15 @@ void row_inspection::take_state(std::string_view key, std::string_view sealed_va
     case state_block:
       check_size(key, block_key_bytes, "its key");
       return take_block(stream_in(key), load_be<std::uint64_t>(key.data() + stream_key_bytes), value);
-    case state_cursor:
-      ++cursors_[stream_in(key)];
-      decode_cursor(value);
-      return;
-    case state_producer: decode_producer(value); return;
-    default: throw storage_failure("its kind is unknown");
+    default: return take_fact(fact_in(key, value));
   }
+}
+
+void row_inspection::take_fact(const found_fact& fact) {
+  check_fact_name(fact.name);
+  if (is_of_stream(fact.name)) ++facts_[stream_in(fact.name)];
+  if (space_of(fact.name) == fact_space::committed_offset) decode_cursor(fact.value);
+  if (space_of(fact.name) == fact_space::producer) decode_producer(fact.value);
 }
 
 void row_inspection::take_block(stream_id stream, std::uint64_t block, std::string_view value) {
@@ -102,7 +105,6 @@ void row_inspection::take_block(stream_id stream, std::uint64_t block, std::stri
     if ((found.bits[bit / 8] >> (bit % 8) & 1) != 0) end = std::max(end, base + bit + 1);
   }
   for (const auto& [place, count] : found.deliveries) {
-    if (place >= offsets_per_block) throw storage_failure("it counts deliveries outside of its block");
     end = std::max(end, base + place + 1);
   }
 }
@@ -119,13 +121,13 @@ void row_inspection::compare(const books& books, const contents& contents) {
     if (!meta_.contains(std::string(name))) find_(severity::damaged, row_name("meta", name), "is missing");
   }
   catalog defined;
-  for (const auto& [key, definition] : contents.definitions) {
+  contents.each(fact_space::definition, [&](std::string_view key, std::string_view definition) {
     try {
       defined.add(key, definition);
     } catch (const storage_failure& failure) {
       find_(severity::damaged, row_name("catalog", key), failure.what());
     }
-  }
+  });
   compare_definitions(books, defined);
   compare_streams(books);
   compare_blocks();
@@ -173,11 +175,11 @@ void row_inspection::compare_streams(const books& books) {
       find_(severity::inconsistent, where, "has a number that would be given to another stream");
     }
   }
-  for (const auto& [stream, count] : cursors_) {
+  for (const auto& [stream, count] : facts_) {
     // Its row may still be to come, or the rows of a stream that the journal drops to go.
     if (streams_.contains(stream) || books.streams.contains(stream) || books.dropped.contains(stream)) continue;
     find_(severity::inconsistent, fmt::format("stream {}", number(stream)),
-          fmt::format("is not there, and {} committed offsets stand for it", count));
+          fmt::format("is not there, and {} facts stand for it", count));
   }
 }
 

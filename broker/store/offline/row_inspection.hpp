@@ -31,6 +31,7 @@ class row_inspection {
   void compare(const books& books, const contents& contents);
 
  private:
+  void take_fact(const found_fact& fact);
   void take_block(stream_id stream, std::uint64_t block, std::string_view value);
   void compare_definitions(const books& books, const catalog& catalog);
   void compare_streams(const books& books);
@@ -40,7 +41,7 @@ class row_inspection {
   std::map<stream_id, checkpoint> streams_;
   // What blocks say of a stream: the end of what they call acknowledged or count.
   std::map<stream_id, offset_t> blocks_end_;
-  std::map<stream_id, std::uint64_t> cursors_;
+  std::map<stream_id, std::uint64_t> facts_;
   std::set<std::string> meta_;
   std::optional<std::uint32_t> next_stream_;
   commit_number in_tables_ = 0;  // as the journal's row says

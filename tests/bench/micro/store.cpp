@@ -60,7 +60,8 @@ class filled_store {
   void append_messages(std::int64_t count) {
     message_view message;
     message.body = body;
-    for (std::int64_t i = 0; i < count; ++i) store_.open_group().append(stream_, next_++, 0, message, body.size());
+    for (std::int64_t i = 0; i < count; ++i)
+      store_.open_group().append(stream_, next_++, 0, message, record_form::queue);
   }
   void append_batches(std::int64_t count) {
     for (std::int64_t i = 0; i < count; ++i) {
