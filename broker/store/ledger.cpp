@@ -120,6 +120,32 @@ void stream_ledger::set_deliveries(offset_t offset, std::uint32_t count) {
   dirty_blocks.insert(offset / offsets_per_block);
 }
 
+ack_block stream_ledger::block(std::uint64_t number) const {
+  ack_block out;
+  const offset_t base = number * offsets_per_block, end = base + offsets_per_block;
+  for (auto range = acked.range_from(base); range && range->begin < end; range = acked.range_from(range->end)) {
+    for (offset_t offset = std::max(range->begin, base); offset < std::min(range->end, end); ++offset) {
+      const auto bit = offset - base;
+      out.bits[bit / 8] = static_cast<char>(out.bits[bit / 8] | (1 << (bit % 8)));
+    }
+  }
+  for (auto counted = deliveries.lower_bound(base); counted != deliveries.end() && counted->first < end; ++counted) {
+    out.deliveries.emplace_back(static_cast<std::uint16_t>(counted->first - base), counted->second);
+  }
+  return out;
+}
+
+std::optional<std::uint64_t> stream_ledger::next_block(std::uint64_t number) const {
+  const offset_t base = number * offsets_per_block;
+  const auto range = acked.range_from(base);
+  const auto counted = deliveries.lower_bound(base);
+  std::optional<offset_t> first;
+  if (range) first = std::max(range->begin, base);
+  if (counted != deliveries.end()) first = std::min(first.value_or(counted->first), counted->first);
+  if (!first) return std::nullopt;
+  return *first / offsets_per_block;
+}
+
 std::uint64_t stream_ledger::dead_bytes() const {
   if (rolled_end <= log_start) return 0;
   const std::uint64_t dead = std::min(acked_since_checkpoint, acked.size()), dead_before = acked.size() - dead;

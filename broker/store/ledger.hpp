@@ -109,6 +109,10 @@ struct stream_ledger {
   std::uint64_t dead_bytes() const;
   // Moves the log start up and forgets what lies below it, chunks apart.
   void trim_to(offset_t offset);
+  // What is known of a block's offsets, as its row says it; and the first block at or behind this one of which
+  // something is.
+  ack_block block(std::uint64_t number) const;
+  std::optional<std::uint64_t> next_block(std::uint64_t number) const;
   bool is_live(offset_t offset) const { return offset >= log_start && !acked.contains(offset); }
 };
 

@@ -13,23 +13,6 @@ namespace {
 // Besides what a checkpoint writes: the pages of its rows, so that many small streams count as well.
 constexpr std::uint64_t checkpoint_overhead_bytes = 4'096;
 
-ack_block block_of(const stream_ledger& ledger, std::uint64_t block) {
-  ack_block out;
-  const offset_t base = block * offsets_per_block, end = base + offsets_per_block;
-  for (auto range = ledger.acked.range_from(base); range && range->begin < end;
-       range = ledger.acked.range_from(range->end)) {
-    for (offset_t offset = std::max(range->begin, base); offset < std::min(range->end, end); ++offset) {
-      const auto bit = offset - base;
-      out.bits[bit / 8] = static_cast<char>(out.bits[bit / 8] | (1 << (bit % 8)));
-    }
-  }
-  for (auto counted = ledger.deliveries.lower_bound(base); counted != ledger.deliveries.end() && counted->first < end;
-       ++counted) {
-    out.deliveries.emplace_back(static_cast<std::uint16_t>(counted->first - base), counted->second);
-  }
-  return out;
-}
-
 }  // namespace
 
 void table_step::put(lmdb::table table, std::string_view key, std::string value) {
@@ -97,7 +80,7 @@ void table_step::put_blocks(stream_id id, stream_ledger& ledger) {
   const std::uint64_t floor = ledger.log_start / offsets_per_block;
   for (const std::uint64_t block : ledger.dirty_blocks) {
     if (block < floor) continue;
-    put(tables_.state, block_key(id, block), encode(block_of(ledger, block)));
+    put(tables_.state, block_key(id, block), encode(ledger.block(block)));
     ledger.stored_blocks.insert(block);
   }
   ledger.dirty_blocks.clear();

@@ -80,7 +80,7 @@ struct list_arguments {
   std::string kind;
 };
 
-enum class store_action { check, show, save, restore };
+enum class store_action { check, show, save, salvage, restore };
 
 // On a store's directory, without a broker.
 struct store_arguments {

@@ -136,6 +136,10 @@ TEST_F(command_line, works_on_stores) {
   const auto saved = parsed<store_arguments>({"store", "export", "d", "-"});
   EXPECT_EQ(saved.action, store_action::save);
   EXPECT_EQ(saved.file, "-");
+  const auto salvaged = parsed<store_arguments>({"store", "salvage", "d", "f"});
+  EXPECT_EQ(salvaged.action, store_action::salvage);
+  EXPECT_EQ(salvaged.directory, "d");
+  EXPECT_EQ(salvaged.file, "f");
   const auto restored = parsed<store_arguments>({"store", "import", "f", "d", "--bytes-max", "2G"});
   EXPECT_EQ(restored.action, store_action::restore);
   EXPECT_EQ(restored.file, "f");

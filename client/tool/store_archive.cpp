@@ -10,6 +10,7 @@
 #include <iostream>
 
 #include "broker/store/offline/importing.hpp"
+#include "broker/store/offline/salvage.hpp"
 #include "broker/store/store.hpp"
 #include "client/tool/output.hpp"
 #include "client/tool/store_command.hpp"
@@ -45,33 +46,43 @@ void finish(std::ostream& out) {
   if (!out) throw storage_failure("cannot write the archive to its end: is the disk full, or its reader gone?");
 }
 
+// Writes the archive, and returns what is to be told of it.
+using archive_filler = std::function<json::object(std::ostream&, store::offline::isolated_end&)>;
+
 // Under another name until it is whole and on the disk.
-store::offline::archive_counts export_to_file(store::offline::offline_store& store, const std::string& file,
-                                              const store::offline::transfer_step& step) {
+json::object fill_file(const std::string& file, const archive_filler& fill, store::offline::isolated_end& end) {
   const std::string partial = partial_name(file);
   std::ofstream out(partial, std::ios::binary | std::ios::trunc);
   if (!out) throw storage_failure(fmt::format("cannot write {}: {}", partial, std::strerror(errno)));
-  const auto counts = store::offline::export_archive(store, out, step);
+  json::object told = fill(out, end);
   finish(out);
   out.close();
   sync(partial);
   std::filesystem::rename(partial, file);
-  return counts;
+  return told;
 }
 
-void export_into(store::offline::isolated_end& end, const store_arguments& arguments) {
+json::object export_into(std::ostream& out, store::offline::isolated_end& end, const std::string& directory) {
   end.at("its opening", 0, 0);
-  store::offline::offline_store store(arguments.directory);
+  store::offline::offline_store store(directory);
   const auto pages = store.pages();
-  const auto step = steps_of(end, pages.used_pages * pages.page_bytes);
-  store::offline::archive_counts counts;
-  if (arguments.file == standard_stream) {
-    counts = store::offline::export_archive(store, std::cout, step);
-    finish(std::cout);
-  } else {
-    counts = export_to_file(store, arguments.file, step);
-  }
-  end.send(json::serialize(to_json(counts)));
+  return to_json(store::offline::export_archive(store, out, steps_of(end, pages.used_pages * pages.page_bytes)));
+}
+
+json::object salvage_into(std::ostream& out, store::offline::isolated_end& end, const std::string& directory) {
+  const auto report = store::offline::salvage_store(directory, out, steps_of(end, 0));
+  json::object told = to_json(report.counts);
+  told["records_missing"] = report.records_missing;
+  told["pages"] = report.pages;
+  told["pages_passed_over"] = report.pages_passed_over;
+  told["pages_out_of_tree"] = report.pages_out_of_tree;
+  told["blobs"] = report.blobs;
+  told["blobs_damaged"] = report.blobs_damaged;
+  json::array missing;
+  for (const std::string& line : report.missing) missing.emplace_back(line);
+  if (report.more > 0) missing.emplace_back(fmt::format("and {} more", report.more));
+  told["missing"] = std::move(missing);
+  return told;
 }
 
 void import_into(store::offline::isolated_end& end, const store_arguments& arguments,
@@ -117,38 +128,69 @@ std::string counted(const json::object& done) {
 
 }  // namespace
 
-int export_store(const store_arguments& arguments, bool as_json) {
+namespace {
+
+// What it tells, or nothing where it failed and said why.
+std::optional<json::object> write_archive(std::string_view what, const store_arguments& arguments,
+                                          const archive_filler& fill) {
   const bool is_file = arguments.file != standard_stream;
   if (is_file && std::filesystem::exists(arguments.file)) {
     remark(fmt::format("{} exists: name a file that is not there yet", arguments.file));
-    return exit_failure;
+    return std::nullopt;
   }
   if (!is_file && ::isatty(STDOUT_FILENO) == 1) {
     remark("an archive is not for a terminal: name a file, or lead standard output into a pipe");
-    return exit_failure;
+    return std::nullopt;
   }
-  json::object done;
+  json::object told;
   const auto outcome = watch(
-      "exporting", [&](store::offline::isolated_end& end) { export_into(end, arguments); },
-      [&](std::string_view line) { done = json::parse(line).as_object(); });
+      what,
+      [&](store::offline::isolated_end& end) {
+        json::object done = is_file ? fill_file(arguments.file, fill, end) : fill(std::cout, end);
+        if (!is_file) finish(std::cout);
+        end.send(json::serialize(done));
+      },
+      [&](std::string_view line) { told = json::parse(line).as_object(); });
   if (const std::string failure = failure_of(outcome); !failure.empty()) {
     if (is_file) std::filesystem::remove(partial_name(arguments.file));
     remark(failure);
-    return exit_failure;
+    return std::nullopt;
   }
-  if (!is_file) {
-    remark(fmt::format("exported {}", counted(done)));
-    return exit_ok;
-  }
-  done["archive"] = arguments.file;
-  done["bytes"] = std::filesystem::file_size(arguments.file);
-  if (as_json) {
-    print_json(done);
-  } else {
-    print_line(
-        fmt::format("{}: {}, {} bytes", arguments.file, counted(done), done.at("bytes").to_number<std::uint64_t>()));
-  }
+  if (is_file) told["bytes"] = std::filesystem::file_size(arguments.file);
+  told["archive"] = arguments.file;
+  return told;
+}
+
+// Standard output is the archive's where it goes there.
+void tell(const store_arguments& arguments, const json::object& told, bool as_json, std::string_view done) {
+  if (arguments.file == standard_stream) return remark(fmt::format("{} {}", done, counted(told)));
+  if (as_json) return print_json(told);
+  print_line(
+      fmt::format("{}: {}, {} bytes", arguments.file, counted(told), told.at("bytes").to_number<std::uint64_t>()));
+}
+
+}  // namespace
+
+int export_store(const store_arguments& arguments, bool as_json) {
+  const auto told = write_archive("exporting", arguments, [&](std::ostream& out, store::offline::isolated_end& end) {
+    return export_into(out, end, arguments.directory);
+  });
+  if (!told) return exit_failure;
+  tell(arguments, *told, as_json, "exported");
   return exit_ok;
+}
+
+int salvage_store(const store_arguments& arguments, bool as_json) {
+  const auto told = write_archive("salvaging", arguments, [&](std::ostream& out, store::offline::isolated_end& end) {
+    return salvage_into(out, end, arguments.directory);
+  });
+  if (!told) return exit_failure;
+  const json::array& missing = told->at("missing").as_array();
+  if (!as_json) {
+    for (const json::value& line : missing) remark(fmt::format("missing: {}", std::string_view(line.as_string())));
+  }
+  tell(arguments, *told, as_json, "salvaged");
+  return missing.empty() ? exit_ok : exit_incomplete;
 }
 
 int import_store(const store_arguments& arguments, bool as_json) {

@@ -62,6 +62,7 @@ int run_store_command(const store_arguments& arguments, bool json) {
     case store_action::check: return check_store(arguments, json);
     case store_action::show: return show_store(arguments, json);
     case store_action::save: return export_store(arguments, json);
+    case store_action::salvage: return salvage_store(arguments, json);
     case store_action::restore: return import_store(arguments, json);
   }
   return exit_usage;

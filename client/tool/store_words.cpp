@@ -11,7 +11,7 @@ constexpr std::uint64_t store_bytes_limit = sizeof(void*) == 4 ? 1ull << 30 : 1u
 
 constexpr const char* store_epilogue =
     "They work on the directory that store.path names while no broker runs on it: stop the broker first.\n"
-    "check, show and export change nothing; a copy will do, or a file system mounted read-only. No broker is\n"
+    "check, show, export and salvage change nothing; a copy will do, or a file system mounted read-only. No broker is\n"
     "asked, so --broker and --token do nothing here.\n"
     "\n"
     "EXAMPLES\n"
@@ -56,6 +56,21 @@ constexpr const char* export_epilogue =
     "  tidegate store export /var/lib/tidegate gateway.archive\n"
     "  tidegate store export /var/lib/tidegate - | ssh other tidegate store import - /var/lib/tidegate\n";
 
+constexpr const char* salvage_epilogue =
+    "For a store that no start opens: writes an archive, as export does, of everything that is whole. Rows are\n"
+    "found page by page and commits block by block, each by its own CRC-32C, so a damaged page or number keeps\n"
+    "nothing back but itself; what a page that is no longer used still holds fills gaps. Says what is missing;\n"
+    "the new store's loss ledger has it, too. Queues' messages come as redelivered, and some may have been\n"
+    "acknowledged. What is left of a stream without its definition is in a queue or topic salvaged-N.\n"
+    "Try `tidegate store check` first, and keep a copy of the directory.\n"
+    "\n"
+    "EXAMPLES\n"
+    "  tidegate store salvage /var/lib/tidegate gateway.archive\n"
+    "  tidegate store import gateway.archive /var/lib/tidegate.new\n"
+    "\n"
+    "EXIT CODES\n"
+    "  0  all was there     1  failed     2  usage     3  done, and something is missing";
+
 constexpr const char* import_epilogue =
     "Makes a new store, in a directory that is empty or not there yet, with the same offsets, acknowledgements,\n"
     "committed offsets, producers and definitions, and checks it. If it fails, nothing is left behind. The\n"
@@ -87,6 +102,14 @@ void add_export(CLI::App& store, arguments& into) {
   command.add_option("FILE", arguments->file, "The archive to write")->required();
 }
 
+void add_salvage(CLI::App& store, arguments& into) {
+  CLI::App& command = *store.add_subcommand("salvage", "Write what is whole of a damaged store into such a file");
+  command.footer(salvage_epilogue);
+  const auto arguments = add_action(command, store_action::salvage, into);
+  add_directory(command, *arguments);
+  command.add_option("FILE", arguments->file, "The archive to write")->required();
+}
+
 void add_import(CLI::App& store, arguments& into) {
   CLI::App& command = *store.add_subcommand("import", "Make a new store of such a file");
   command.footer(std::string(import_epilogue) + exit_codes);
@@ -114,7 +137,8 @@ void add_import(CLI::App& store, arguments& into) {
 }  // namespace
 
 void add_store(CLI::App& app, arguments& into) {
-  CLI::App& store = *app.add_subcommand("store", "Check, show, export and import a store whose broker is stopped");
+  CLI::App& store =
+      *app.add_subcommand("store", "Check, show, export, salvage and import a store whose broker is stopped");
   store.require_subcommand(1);
   store.footer(store_epilogue);
   CLI::App& check = *store.add_subcommand("check", "Look at everything and say whether it is sound");
@@ -124,6 +148,7 @@ void add_store(CLI::App& app, arguments& into) {
   show.footer(std::string(show_epilogue + 1) + exit_codes);
   add_directory(show, *add_action(show, store_action::show, into));
   add_export(store, into);
+  add_salvage(store, into);
   add_import(store, into);
 }
 

@@ -7,7 +7,7 @@ import pytest
 import gateway
 import processes
 
-EXIT_FAILURE, EXIT_DAMAGED = 1, 2
+EXIT_FAILURE, EXIT_DAMAGED, EXIT_INCOMPLETE = 1, 2, 3
 MESSAGES, TAKEN = 3000, 700
 
 
@@ -67,6 +67,24 @@ def visible(broker, link_pb2):
     delivered = [(message.body, message.redelivered, message.delivery_count)
                  for message in gateway.consume_all(broker, link_pb2, "work")]
     return [(start, end, [(r.offset, r.value) for r in records]) for start, end, records in logs], delivered
+
+
+def test_what_is_whole_of_a_damaged_store_is_salvaged_and_goes_on(broker, store, desk):
+    """Without both pages that say where the tables are."""
+    broker.process.kill()
+    with open(broker.store / "data.mdb", "r+b") as data:
+        data.write(bytes(2 * 4096))
+    checked = store("check", broker.store, code=EXIT_DAMAGED)
+    assert "damaged" in checked.stdout or "unreadable" in checked.stdout
+    salvaged = store("salvage", broker.store, desk.folder / "saved", code=EXIT_INCOMPLETE)
+    told = json.loads(salvaged.stdout)
+    assert told["missing"] and told["records_missing"] == 0
+    store("import", desk.folder / "saved", desk.folder / "new", "--bytes-max", "64M")
+    shown, = store("show", desk.folder / "new")
+    work = next(row for row in shown["streams"] if row["name"] == "work")
+    assert (work["live"], work["end"]) == (MESSAGES - TAKEN, MESSAGES)
+    readings = [row for row in shown["streams"] if row["name"] == "readings"]
+    assert sum(row["live"] for row in readings) == MESSAGES
 
 
 @pytest.mark.parametrize("way", ["stopped", "killed"])

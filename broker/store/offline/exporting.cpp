@@ -12,37 +12,6 @@
 namespace tidegate::store::offline {
 namespace {
 
-// The first block at or behind this one of which something is known.
-std::optional<std::uint64_t> next_block(const stream_ledger& ledger, std::uint64_t block) {
-  const offset_t base = block * offsets_per_block;
-  const auto range = ledger.acked.range_from(base);
-  const auto counted = ledger.deliveries.lower_bound(base);
-  std::optional<offset_t> first;
-  if (range) first = std::max(range->begin, base);
-  if (counted != ledger.deliveries.end()) first = std::min(first.value_or(counted->first), counted->first);
-  if (!first) return std::nullopt;
-  return *first / offsets_per_block;
-}
-
-ack_block block_at(const stream_ledger& ledger, std::uint64_t block) {
-  ack_block out;
-  const offset_t base = block * offsets_per_block;
-  for (std::uint64_t bit = 0; bit < offsets_per_block; ++bit) {
-    if (ledger.acked.contains(base + bit)) out.bits[bit / 8] = static_cast<char>(out.bits[bit / 8] | (1 << (bit % 8)));
-  }
-  for (auto counted = ledger.deliveries.lower_bound(base);
-       counted != ledger.deliveries.end() && counted->first < base + offsets_per_block; ++counted) {
-    out.deliveries.emplace_back(static_cast<std::uint16_t>(counted->first - base), counted->second);
-  }
-  return out;
-}
-
-// Every message of it is acknowledged, or lies below the log start.
-bool is_dead(const batch_view& batch, const stream_ledger& ledger) {
-  const auto acked = ledger.acked.range_at(std::max(batch.base_offset, ledger.log_start));
-  return batch.last_offset < ledger.log_start || (acked && acked->end > batch.last_offset);
-}
-
 class exporter {
  public:
   exporter(offline_store& store, std::ostream& out, const transfer_step& step)
@@ -92,15 +61,12 @@ class exporter {
 
   void write_stream(const reader& reader, stream_id id, const stream_ledger& ledger) {
     if (step_) step_(fmt::format("stream {}", static_cast<std::uint32_t>(id)), archive_.bytes());
-    checkpoint state = ledger.as_checkpoint(0);
-    state.chunk_bytes = state.covered_end = 0;  // the importer has chunks of its own
-    state.times.clear();
-    archive_.section(section_type::stream, encode(archived_stream{id, state}));
+    archive_.section(section_type::stream, encode(archived_stream{id, archived_state(ledger)}));
     ++counts_.streams;
-    for (auto block = next_block(ledger, 0); block; block = next_block(ledger, *block + 1)) {
+    for (auto block = ledger.next_block(0); block; block = ledger.next_block(*block + 1)) {
       std::string number;
       append_be(number, *block);
-      row(section_type::block, encode(archived_row{std::move(number), encode(block_at(ledger, *block))}));
+      row(section_type::block, encode(archived_row{std::move(number), encode(ledger.block(*block))}));
     }
     const auto scanned = reader.scan(id, 0, [&](const batch_view& batch) {
       if (is_dead(batch, ledger)) return true;
@@ -137,6 +103,18 @@ void check_whole(const byte_reader& reader, const archive_section& section) {
 }
 
 }  // namespace
+
+bool is_dead(const batch_view& batch, const stream_ledger& ledger) {
+  const auto acked = ledger.acked.range_at(std::max(batch.base_offset, ledger.log_start));
+  return batch.last_offset < ledger.log_start || (acked && acked->end > batch.last_offset);
+}
+
+checkpoint archived_state(const stream_ledger& ledger) {
+  checkpoint state = ledger.as_checkpoint(0);
+  state.chunk_bytes = state.covered_end = 0;  // the importer has chunks of its own
+  state.times.clear();
+  return state;
+}
 
 archive_counts export_archive(offline_store& store, std::ostream& out, const transfer_step& step) {
   return exporter(store, out, step).run();

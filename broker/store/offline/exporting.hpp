@@ -44,6 +44,9 @@ struct archived_stream {
   stream_id stream{};
   checkpoint state;  // without what concerns chunks
 };
+checkpoint archived_state(const stream_ledger& ledger);
+// Every message of it is acknowledged, or lies below the log start.
+bool is_dead(const batch_view& batch, const stream_ledger& ledger);
 std::string encode(const archived_stream& stream);
 // `format`: the header's.
 archived_stream decode_stream(const archive_section& section, std::uint32_t format);

@@ -1,0 +1,105 @@
+// Reads LMDB 0.9's data file from its bytes, for files that are damaged. Pure functions over borrowed bytes: whatever
+// the bytes say, nothing is read outside of them and nothing is allocated by it.
+//
+// A page has 4 to 32 KiB. Numbers are little-endian and may be misaligned.
+//
+//   0 number u64 | 8 unused u16 | 10 flags u16 | 12 lower u16 | 14 upper u16 | 16 places of the nodes u16, in the order
+//   of their keys, up to lower | free | from upper on: the nodes
+//
+// A node: 0 low, 2 high, 4 flags, 6 key size, u16 each; 8 key; then, on a leaf, the value. `high, low` are the value's
+// size; on a branch `flags, high, low` are the number of the page below. A value too long for a leaf lies on pages side
+// by side, behind the header of the first (which has the number of pages at 12, u32), and the node has that page's
+// number as u64 in the value's place.
+//
+// These are the files of 64-bit, little-endian machines. On others the words, and so all places, differ.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace tidegate::store::offline {
+
+using page_number = std::uint64_t;
+constexpr page_number no_page = ~page_number{0};  // the root of an empty tree
+constexpr page_number first_tree_page = 2;        // before it lie the two meta pages
+
+constexpr std::size_t page_bytes_least = 4'096;
+constexpr std::size_t page_bytes_most = 32'768;
+constexpr std::size_t page_header_bytes = 16;
+
+// Flags of a page. On the disk it has exactly one of them.
+constexpr std::uint16_t branch_page = 1;
+constexpr std::uint16_t leaf_page = 2;
+constexpr std::uint16_t overflow_page = 4;
+constexpr std::uint16_t meta_page_flag = 8;
+
+// Flags of a leaf's node. A store's rows have none or the first.
+constexpr std::uint16_t value_is_elsewhere = 1;
+constexpr std::uint16_t value_is_tree = 2;
+
+// Bytes `at` to `at + sizeof(T)` lie within `bytes`.
+template <std::unsigned_integral T>
+T load_le(std::string_view bytes, std::size_t at) {
+  T value = 0;
+  for (std::size_t i = 0; i < sizeof(T); ++i) {
+    value = static_cast<T>(value | static_cast<T>(T{static_cast<std::uint8_t>(bytes[at + i])} << (8 * i)));
+  }
+  return value;
+}
+
+struct page_node {
+  std::string_view key;
+  std::string_view behind_key;    // to the end of the page
+  std::uint32_t value_bytes = 0;  // of a leaf's node: as it says, which may be more than there is
+  std::uint16_t flags = 0;        // of a leaf's node
+  page_number child = 0;          // of a branch's node
+};
+
+class page_view {
+ public:
+  // A whole page.
+  explicit page_view(std::string_view bytes) : bytes_(bytes) {}
+
+  page_number number() const { return load_le<std::uint64_t>(bytes_, 0); }
+  std::uint16_t flags() const { return load_le<std::uint16_t>(bytes_, 10); }
+  // Of an overflow page: the pages side by side that begin here.
+  std::uint32_t overflow_pages() const { return load_le<std::uint32_t>(bytes_, 12); }
+  // Of a leaf or a branch. 0: its header is damaged, for there are none without nodes.
+  std::size_t nodes() const;
+  // `index` is less than nodes(). None: the node's header or its key does not lie where nodes lie on this page. `upper`
+  // is not looked at: LMDB needs it only for writing, so a page on which it is damaged can still be read.
+  std::optional<page_node> node(std::size_t index) const;
+
+ private:
+  std::string_view bytes_;
+};
+
+// What LMDB says of one of its trees: in a meta page, or as the value under a named table's name.
+struct tree_record {
+  static constexpr std::size_t bytes = 48;
+  std::uint64_t rows = 0;
+  page_number root = no_page;
+};
+// `bytes` are tree_record::bytes long.
+tree_record read_tree_record(std::string_view bytes);
+
+// A meta page: the beginning of what one transaction left. Two transactions take turns with the two pages.
+struct meta_page {
+  std::size_t page_bytes = 0;
+  tree_record free_list;
+  tree_record tables;         // the names of the others
+  page_number last_page = 0;  // that was ever used
+  std::uint64_t transaction = 0;
+};
+
+struct data_file_layout {
+  std::size_t page_bytes = 0;      // 0: no page was recognised
+  std::optional<meta_page> newer;  // none: both are damaged, and page_bytes is the length that fits most pages
+  std::optional<meta_page> older;  // none: the other one is damaged
+};
+// Throws storage_failure where the file comes from a machine of another word size or byte order.
+data_file_layout recognise_data_file(std::string_view file);
+
+}  // namespace tidegate::store::offline

@@ -1,0 +1,198 @@
+// Damaged stores, and what of them makes a sound store again.
+#include "broker/store/offline/salvage.hpp"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "broker/store/offline/importing.hpp"
+#include "broker/store/offline/lived_store.hpp"
+#include "broker/store/offline/ring_walk.hpp"
+
+namespace tidegate::store::offline {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// Live messages and records, by stream and offset.
+using content = std::map<std::pair<stream_id, offset_t>, std::string>;
+
+content content_of(const std::filesystem::path& directory) {
+  content found;
+  offline_store store(directory);
+  const books books = store.read_books();
+  const reader reader(store.env(), store.rows(), store.journal(), books);
+  for (const auto& [id, ledger] : books.streams) {
+    const auto scanned = reader.scan(
+        id, 0,
+        [&, &id = id, &ledger = ledger](const batch_view& batch) {
+          if (batch.compressed()) {
+            found.emplace(std::pair(id, batch.base_offset), batch.bytes);
+            return true;
+          }
+          record_reader records(batch);
+          record_view record;
+          while (records.next(record)) {
+            if (ledger.is_live(record.offset)) found.emplace(std::pair(id, record.offset), record.body);
+          }
+          return true;
+        },
+        [](offset_range) {});
+    EXPECT_TRUE(scanned);
+  }
+  return found;
+}
+
+// A store that was ended by a kill, and copies of it to damage.
+class salvaging : public testing::Test {
+ protected:
+  salvaging() {
+    lived_.live(150);
+    lived_.store().kill();
+    whole_ = content_of(lived_.path());
+    tables_ = bytes_of(lived_.path() / store_file);
+    ring_ = bytes_of(lived_.path() / journal_file);
+  }
+  static std::string bytes_of(const std::filesystem::path& file) {
+    std::ifstream in(file, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  void put(const char* name, std::string_view bytes) {
+    std::ofstream(damaged_.path() / name, std::ios::binary)
+        .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  }
+  void put_both() {
+    put(store_file, tables_);
+    put(journal_file, ring_);
+  }
+  // Into a new store, which the import has checked.
+  content salvaged() {
+    std::ostringstream out;
+    report_ = salvage_store(damaged_.path(), out);
+    std::istringstream in(out.str());
+    scratch_directory elsewhere;
+    new_store_place place(elsewhere.path() / "new");
+    const import_outcome outcome = import_archive(in, place, {16ull << 20, false}, {});
+    EXPECT_EQ(lines_of(outcome.found), "");
+    return content_of(elsewhere.path() / "new");
+  }
+  // What is there is as it was. Acknowledged messages may be back.
+  std::uint64_t missing_in(const content& found) {
+    std::uint64_t missing = 0;
+    for (const auto& [place, body] : whole_) {
+      const auto same = found.find(place);
+      missing += same == found.end() ? 1 : 0;
+      const bool is_right = same == found.end() || same->second == body;
+      EXPECT_TRUE(is_right) << place.second;
+    }
+    return missing;
+  }
+  void expect_told(const content& found) { EXPECT_LE(missing_in(found), report_.records_missing); }
+
+  lived_store lived_{3, {16 << 20, 256 * 1024}};
+  content whole_;
+  std::string tables_, ring_;
+  scratch_directory damaged_;
+  salvage_report report_;
+};
+
+TEST_F(salvaging, of_a_whole_store_takes_all) {
+  put_both();
+  const bool is_same = salvaged() == whole_;
+  EXPECT_TRUE(is_same);
+  EXPECT_THAT(report_.missing, IsEmpty());
+  EXPECT_EQ(report_.records_missing, 0u);
+  EXPECT_GT(report_.blobs, 0u);
+}
+
+TEST_F(salvaging, one_meta_page_is_enough) {
+  for (const std::size_t page : {0, 1}) {
+    const std::string before = tables_;
+    std::fill_n(tables_.begin() + static_cast<std::ptrdiff_t>(page * 4'096), 4'096, '\0');
+    put_both();
+    expect_told(salvaged());
+    tables_ = before;
+  }
+}
+
+TEST_F(salvaging, a_damaged_blob_costs_its_commit_alone) {
+  const ring_walk_result walked = walk_ring(ring_);
+  ASSERT_GT(walked.blobs.size(), 4u);
+  ring_[walked.blobs[walked.blobs.size() - 3].at + blob_head_bytes] ^= 1;
+  put_both();
+  EXPECT_THROW(offline_store(damaged_.path()).read_books(), storage_failure);
+  expect_told(salvaged());
+  EXPECT_EQ(report_.blobs_damaged, 1u);
+  EXPECT_THAT(report_.missing, Contains(HasSubstr("of the journal")));
+}
+
+TEST_F(salvaging, without_a_journal_the_tables_are_left) {
+  put(store_file, tables_);
+  EXPECT_LT(missing_in(salvaged()), whole_.size() / 2);  // what the newest commits brought nobody knows
+  EXPECT_THAT(report_.missing, Contains(HasSubstr("the journal's headers")));
+}
+
+TEST_F(salvaging, without_the_tables_the_journal_is_left) {
+  put(journal_file, ring_);
+  EXPECT_LT(missing_in(salvaged()), whole_.size());
+  EXPECT_THAT(report_.missing, Contains(HasSubstr("table state cannot be reached")));
+}
+
+TEST_F(salvaging, what_is_missing_stands_in_the_ledger_of_the_new_store) {
+  // Every page with a chunk of the second queue on it, and so its journal too.
+  put_both();
+  std::string damaged = tables_;
+  std::size_t turned = 0;
+  const std::string magic("TGC2\0\0\0\x03", 8);
+  for (auto at = damaged.find(magic); at != std::string::npos; at = damaged.find(magic, at + 1)) {
+    damaged[at + 60] ^= 1;
+    ++turned;
+  }
+  ASSERT_GT(turned, 0u);
+  put(store_file, damaged);
+  std::ostringstream out;
+  report_ = salvage_store(damaged_.path(), out);
+  EXPECT_GT(report_.records_missing, 0u);
+  std::istringstream in(out.str());
+  scratch_directory elsewhere;
+  new_store_place place(elsewhere.path() / "new");
+  import_archive(in, place, {16ull << 20, false}, {});
+  offline_store made(elsewhere.path() / "new");
+  std::uint64_t told = 0;
+  for (const auto& loss : survey(made).losses) {
+    if (loss.record.reason == loss_reason::damaged) told += loss.record.records;
+  }
+  EXPECT_EQ(told, report_.records_missing);
+}
+
+// Pages zeroed or overwritten at random, and bits turned in both files: whatever comes out is a sound store, with what
+// was there or is told missing.
+TEST_F(salvaging, whatever_is_damaged) {
+  std::mt19937 random(17);
+  for (int round = 0; round < 30; ++round) {
+    std::string tables = tables_, ring = ring_;
+    const std::size_t used = tables.find_last_not_of('\0') + 1;
+    for (std::size_t left = 1 + random() % 3; left > 0; --left) {
+      std::string& file = random() % 3 == 0 ? ring : tables;
+      const std::size_t at = random() % (&file == &tables ? used : file.size());
+      switch (random() % 3) {
+        case 0: file[at] = static_cast<char>(file[at] ^ (1 << random() % 8)); break;
+        case 1: std::fill_n(file.begin() + static_cast<std::ptrdiff_t>(at / 4'096 * 4'096), 4'096, '\0'); break;
+        default:
+          file.replace(at / 4'096 * 4'096, 4'096, tables.substr(random() % (used / 4'096) * 4'096, 4'096));
+          break;
+      }
+    }
+    put(store_file, tables);
+    put(journal_file, ring);
+    const std::uint64_t missing = missing_in(salvaged());
+    // Of a journal that ends too early nobody knows what came behind.
+    EXPECT_LE(missing, ring == ring_ ? report_.records_missing : whole_.size()) << round;
+  }
+}
+
+}  // namespace
+}  // namespace tidegate::store::offline

@@ -1,0 +1,119 @@
+#include "broker/store/offline/salvaged_rows.hpp"
+
+#include <algorithm>
+
+#include "broker/base/bytes.hpp"
+#include "broker/store/chunk_rows.hpp"
+#include "broker/store/rows.hpp"
+
+namespace tidegate::store::offline {
+namespace {
+
+constexpr std::size_t chunk_key_bytes = sizeof(stream_id) + sizeof(offset_t) + sizeof(std::uint16_t);
+
+bool is_definition(std::string_view key) {
+  if (key.empty()) return false;
+  return key.front() == catalog_exchange || key.front() == catalog_queue || key.front() == catalog_topic ||
+         key.front() == catalog_binding;
+}
+
+bool is_meta(std::string_view key) {
+  return key == meta_incarnation || key == meta_journal || key == meta_clean || key == meta_flash_bytes ||
+         key == meta_next_stream;
+}
+
+// Of a row on a page that no tree leads to: the table whose keys look like this one. A committed offset's name begins
+// with a letter that no definition has.
+std::string_view table_like(std::string_view key) {
+  if (key.size() == sizeof(loss_number) && key.front() == '\0') return "loss";
+  if (is_meta(key)) return "meta";
+  return is_definition(key) ? "catalog" : "state";
+}
+
+}  // namespace
+
+void salvaged_rows::take(const found_row& row) {
+  const bool may_be_chunk = row.table == "chunk" || row.table.empty();
+  if (may_be_chunk && row.key.size() == chunk_key_bytes) take_chunk(row);
+  if (row.table == "chunk" || row.is_free) return;
+  try {
+    take_small(row);
+  } catch (const storage_failure&) {
+    return;  // sealed, and of another table or shape
+  }
+}
+
+void salvaged_rows::take_small(const found_row& row) {
+  const auto value = unsealed({row.key, row.value});
+  if (!value) return;
+  const std::string_view table = row.table.empty() ? table_like(row.key) : row.table;
+  if (table == "state") return take_state(row, *value);
+  if (table == "loss") {
+    losses_.try_emplace(number_of_loss_key(row.key), decode_loss(*value));
+    return;
+  }
+  const found_fact fact = fact_in(row.key, *value, table == "meta" ? "M" : "D");
+  check_fact_name(fact.name);
+  facts_.try_emplace(fact.name, fact.value);
+}
+
+void salvaged_rows::take_state(const found_row& row, std::string_view value) {
+  if (row.key.front() == state_stream && row.key.size() == stream_key_bytes) {
+    const checkpoint found = decode_checkpoint(value);
+    const auto [known, is_new] = checkpoints_.try_emplace(stream_of_key(row.key), found);
+    if (!is_new && !row.is_in_tree && known->second.commit < found.commit) known->second = found;
+  } else if (row.key.front() == state_block && row.key.size() == block_key_bytes) {
+    const std::pair place(stream_of_key(row.key), load_be<std::uint64_t>(row.key.data() + stream_key_bytes));
+    const ack_block found = decode_block(value);
+    const auto [known, is_new] = blocks_.try_emplace(place, found);
+    if (is_new || row.is_in_tree) return;
+    // What is acknowledged stays so: of two copies, the newer one has more.
+    for (std::size_t i = 0; i < found.bits.size(); ++i) {
+      known->second.bits[i] = static_cast<char>(known->second.bits[i] | found.bits[i]);
+    }
+  } else {
+    const found_fact fact = fact_in(row.key, value);
+    check_fact_name(fact.name);
+    facts_.try_emplace(fact.name, fact.value);
+  }
+}
+
+void salvaged_rows::take_chunk(const found_row& row) {
+  const chunk_place place = place_of_chunk_key(row.key);
+  const piece_key key{place.stream, place.last_offset, piece_of_chunk_key(row.key)};
+  if (key.piece == 0 && !read_chunk_header(place, row.value)) return;
+  (row.is_free ? old_ : current_).try_emplace(key, row.value);
+}
+
+std::optional<journal_row> salvaged_rows::journal() const {
+  const auto found = facts_.find(fact_name(fact_space::store, meta_journal));
+  if (found == facts_.end()) return std::nullopt;
+  try {
+    return decode_journal_row(found->second);
+  } catch (const storage_failure&) {
+    return std::nullopt;
+  }
+}
+
+void salvaged_rows::each_chunk(const piece_map& pieces, const std::function<void(const found_chunk&)>& take) {
+  for (auto row = pieces.begin(); row != pieces.end();) {
+    const auto [stream, last_offset, first] = row->first;
+    found_chunk chunk{{stream, last_offset}, {}};
+    const std::size_t length = first == 0 ? chunk_length(row->second) : 0;
+    std::uint16_t piece = 0;
+    for (; row != pieces.end() && row->first.stream == stream && row->first.last_offset == last_offset; ++row) {
+      const bool follows = row->first.piece == piece && chunk.bytes.size() < length;
+      if (!follows) continue;
+      chunk.bytes.append(row->second.substr(0, length - chunk.bytes.size()));
+      ++piece;
+    }
+    if (!chunk.bytes.empty()) take(chunk);
+  }
+}
+
+void salvaged_rows::each_chunk(const std::function<void(const found_chunk&)>& take) const {
+  each_chunk(current_, take);
+  each_chunk(old_, take);
+}
+
+}  // namespace tidegate::store::offline
