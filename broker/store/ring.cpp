@@ -209,6 +209,12 @@ void ring::open_header() {
 }
 
 void ring::begin_generation(std::uint64_t generation) {
+  // A process whose sync had failed left its last blob in the kernel's memory, which calls it clean from then on: it
+  // would never reach the disk, and what is built on it would.
+  if (is_read_ && end_.commit > head_.commit) {
+    const std::string last(at(last_position_, bytes_of_last()));
+    write_at(file_.number, path_, header_slots * block_bytes_ + last_position_ % capacity_, last);
+  }
   const std::uint64_t bytes = capacity_ + header_slots * block_bytes_;
   write_at(file_.number, path_, generation % header_slots * block_bytes_,
            header_of(id_, generation, bytes, block_bytes_));
@@ -273,6 +279,7 @@ void ring::read(const ring_place& head, commit_number in_tables, const blob_take
       break;
     }
     take(*blob, found);
+    last_position_ = found.position;
     end_ = {found.commit, found.position + padded(blob->size()), blob_crc(*blob)};
   }
   if (end_.commit < in_tables) {

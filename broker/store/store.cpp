@@ -137,6 +137,7 @@ void store::open_file() {
   find_memory_streams();
   reader_ = std::make_unique<reader>(*env_, tables_, *journal_, found_books_, &memory_);
   pages_ = env_->pages();
+  pages_.used_pages += (found_books_.pledged_bytes + pages_.page_bytes - 1) / pages_.page_bytes;
 }
 
 // One that was to take the place of another when the last process ended may still lie beside it.

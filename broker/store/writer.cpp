@@ -89,7 +89,13 @@ bool writer::shorten_rows() {
 
 // After an aborted transaction, which leaves ours ahead of the files. What is in memory only is kept.
 void writer::read_books_again() {
-  const auto before = std::exchange(books_, read_books(env_, tables_, journal_)).streams;
+  auto old = std::exchange(books_, read_books(env_, tables_, journal_));
+  const auto& before = old.streams;
+  const auto is_gone = [&](stream_id id) { return !books_.streams.contains(id); };
+  std::erase_if(old.streams_to_thin, is_gone);
+  std::erase_if(old.over_bound, is_gone);
+  books_.streams_to_thin.merge(old.streams_to_thin);
+  books_.over_bound.merge(old.over_bound);
   for (auto& [id, ledger] : books_.streams) {
     note_due(id, ledger);
     const auto known = before.find(id);

@@ -1,18 +1,25 @@
-"""What a held message of 100 bytes costs the flash: bytes that the block device is given per message, at steady rates,
-by tidegate, and by Debian's mosquitto and nats-server if they are installed. Prints tables, or JSON with --json.
+"""Measures the bytes that the block device is given per held message of 100 bytes, at steady rates, by tidegate, and by
+Debian's mosquitto and nats-server if they are installed. Prints tables, or JSON with --json.
 
 Every cell has a fresh ext4 on a loop device of its own, so the device's sectors count everything, the file system's
 journal included, and nothing of anybody else. Starting, and filling a new store, is not counted. Messages are published
-one by one at the rate; each waits for its confirm, and nobody consumes. Needs root, for the loop device.
+one by one at the rate; each waits for its confirm, and nobody consumes. A broker that cannot keep the rate is measured
+at the rate that it keeps. Needs root, for the loop device.
 
-    /usr/bin/python3 tests/bench/flash_wear.py [--build build/release] [--seconds 30] [--json]
+    /usr/bin/python3 tests/bench/flash_wear.py [--build build/release] [--nats PATH] [--seconds 30] [--json]
 
 The other brokers: apt-get install mosquitto nats-server
+
+Debian's nats-server may be too old to sync before it acknowledges. A newer one is measured beside it with --nats:
+
+    GOBIN=$PWD go install github.com/nats-io/nats-server/v2@latest      # --nats $PWD/nats-server
 """
 
 import argparse
 import collections
+import functools
 import json
+import math
 import os
 import pathlib
 import select
@@ -29,44 +36,56 @@ CARD_BYTES = 1 << 30
 FILLING_RATE = 10_000
 YEAR_SECONDS = 365.25 * 24 * 3600
 CONFIRM_SECONDS = 60
+LATE_SECONDS = 1  # a broker further behind does not keep the rate
+UNCONFIRMED_MIN = 10  # at 1/s one slow confirm is not yet that
 FIGURES = [("Bytes given to the device per message", "device_bytes", "{:,.0f}"),
-           ("Gigabytes a year at that rate", "gigabytes_a_year", "{:,.1f}"),
+           ("Messages a second confirmed", "confirmed_rate", "{:,.0f}"),
+           ("Gigabytes a year at the confirmed rate", "gigabytes_a_year", "{:,.1f}"),
            ("Bytes charged to the process per message", "process_bytes", "{:,.0f}"),
            ("Median milliseconds from publish to confirm", "median_ms", "{:,.2f}"),
            ("Messages held at the end", "messages", "{:,}")]
 
 
-def publish(broker, first, count, rate):
-    """Publishes messages at a steady rate, whether or not earlier ones are confirmed yet, and takes every confirm.
-    The seconds that each waited for its confirm."""
+def publish(broker, first, count, rate, late_seconds=math.inf):
+    """Publishes messages at a steady rate, whether or not earlier ones are confirmed yet, and reads every confirm.
+    Sends none while `late_seconds` of messages are unconfirmed, and no more `late_seconds` after the last was due, so
+    that a broker slower than the rate ends in time. Returns the seconds that each waited for its confirm."""
     begin, sent, waiting, waits = time.monotonic(), 0, collections.deque(), []
-    while len(waits) < count:
+    end, unconfirmed_max = begin + count / rate + late_seconds, max(UNCONFIRMED_MIN, rate * late_seconds)
+    while True:
         now = time.monotonic()
-        while sent < count and begin + sent / rate <= now:
+        if now >= end:
+            count = sent
+        if len(waits) == count:
+            return waits
+        while sent < count and begin + sent / rate <= now and len(waiting) < unconfirmed_max:
             waiting.append(time.monotonic())
             broker.socket.sendall(broker.published(first + sent))
             sent += 1
-        pause = max(0.0, begin + sent / rate - time.monotonic()) if sent < count else CONFIRM_SECONDS
+        stalled = sent == count or len(waiting) >= unconfirmed_max
+        pause = CONFIRM_SECONDS if stalled else max(0.0, begin + sent / rate - time.monotonic())
         if select.select([broker.socket], [], [], pause)[0]:
             data = broker.socket.recv(1 << 16)
             if not data:
                 raise RuntimeError(f"{broker.name} closed the connection")
             arrived = time.monotonic()
             waits += [arrived - waiting.popleft() for _ in range(broker.confirms(data))]
-        elif sent == count:
+        elif stalled:
             raise RuntimeError(f"{broker.name}: {len(waiting)} messages are not confirmed")
-    return waits
 
 
 def fill_and_finish(broker, device, rate, count):
-    """The counted part: what is published, and the writing it leads to. (messages, waits)"""
-    waits = publish(broker, 1, count, rate)
-    more = max(0, broker.held_at_once(rate) - count)
+    """Runs the counted part: publishes, and has everything written that this leads to. Returns the messages held, their
+    waits, and the rate that the broker kept."""
+    begin = time.monotonic()
+    waits = publish(broker, 1, count, rate, LATE_SECONDS)
+    kept = rate if len(waits) == count else len(waits) / (time.monotonic() - begin)
+    more = max(0, broker.held_at_once(rate) - len(waits))
     if more:
-        publish(broker, count + 1, more, FILLING_RATE)
+        publish(broker, len(waits) + 1, more, FILLING_RATE)
     broker.finish()
     device.settle()
-    return count + more, waits
+    return len(waits) + more, waits, kept
 
 
 def measure(broker, folder, rate, seconds):
@@ -78,29 +97,32 @@ def measure(broker, folder, rate, seconds):
         broker.start(home)
         device.settle()
         written, charged = device.written(), broker.charged()
-        messages, waits = fill_and_finish(broker, device, rate, round(rate * seconds))
+        messages, waits, kept = fill_and_finish(broker, device, rate, round(rate * seconds))
         written, charged = device.written() - written, broker.charged() - charged
     finally:
         broker.stop()
         device.close()
-    return {"broker": broker.name, "rate": rate, "messages": messages, "device_bytes": written / messages,
-            "process_bytes": charged / messages, "gigabytes_a_year": written / messages * rate * YEAR_SECONDS / 1e9,
+    return {"broker": broker.name, "rate": rate, "confirmed_rate": kept, "messages": messages,
+            "device_bytes": written / messages, "process_bytes": charged / messages,
+            "gigabytes_a_year": written / messages * kept * YEAR_SECONDS / 1e9,
             "median_ms": statistics.median(waits) * 1000}
 
 
-def makers(build):
-    """What makes each broker anew."""
+def makers(build, nats):
+    """Returns a function for each broker that makes a fresh one. `nats`: a nats-server beside Debian's, or None."""
     program = build / "broker/main/tidegate-broker"
-    return [lambda: wear_brokers.Tidegate(program, "default"), lambda: wear_brokers.Tidegate(program, "sd-card"),
-            lambda: wear_brokers.Mosquitto(1), lambda: wear_brokers.Mosquitto(1800),
-            wear_brokers.Nats, lambda: wear_brokers.Nats("always")]
+    made = [lambda: wear_brokers.Tidegate(program, "default"), lambda: wear_brokers.Tidegate(program, "sd-card"),
+            lambda: wear_brokers.Mosquitto(1800), lambda: wear_brokers.Mosquitto(1), wear_brokers.MosquittoOnChanges]
+    for server in [wear_brokers.Nats.program] + ([nats] if nats else []):
+        made += [functools.partial(wear_brokers.Nats, server, sync) for sync in ("", "always")]
+    return made
 
 
 def measure_all(options):
     rows, promises = [], {}
-    for make in makers(options.build):
+    for make in makers(options.build, options.nats):
         name, absent = make().name, make().missing()
-        if options.only not in name:
+        if options.only not in name or name in promises:
             continue
         promises[name] = f"not measured: {absent}" if absent else make().promise
         for rate in [] if absent else options.rates:
@@ -131,6 +153,7 @@ def show(rows, promises, rates):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build/release", type=pathlib.Path, help="(default build/release)")
+    parser.add_argument("--nats", metavar="PATH", help="another nats-server, measured beside Debian's")
     parser.add_argument("--seconds", default=30, type=float, help="for each cell; twice at 1/s (default 30)")
     parser.add_argument("--rates", default=[1, 10, 100, 1000], type=int, nargs="+", help="messages a second")
     parser.add_argument("--only", default="", help="the brokers with this in their names (default: all)")

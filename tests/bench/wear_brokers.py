@@ -174,6 +174,7 @@ class Mosquitto(Broker):
 
     package, program = "mosquitto", "/usr/sbin/mosquitto"
     SAVED_AT_ONCE_MAX = 100_000
+    on_changes = False
 
     def __init__(self, autosave_seconds):
         super().__init__()
@@ -192,6 +193,7 @@ user root
 persistence true
 persistence_location {self.folder}/
 autosave_interval {self.autosave}
+autosave_on_changes {str(self.on_changes).lower()}
 max_queued_messages 0
 """
 
@@ -223,11 +225,30 @@ max_queued_messages 0
         if self.autosave <= 60:
             return
         self.process.send_signal(signal.SIGUSR1)  # save now
+        self.wait_until_saved()
+
+    def wait_until_saved(self):
         saved, size = self.folder / "mosquitto.db", -1
         processes.wait_until(saved.exists, START_SECONDS, "the file of mosquitto")
         while size != saved.stat().st_size:
             size = saved.stat().st_size
             time.sleep(1)
+
+
+class MosquittoOnChanges(Mosquitto):
+    """Saves everything it holds after every message: the nearest that Mosquitto has to a confirm that is on flash."""
+
+    on_changes = True
+
+    def __init__(self):
+        super().__init__(1)  # autosave_interval counts changes now, not seconds
+        self.name = "mosquitto, autosave on changes"
+        # The PUBACK precedes the save, and the save's rename is on flash only with the file system's next commit.
+        self.promise = ("PUBACK from memory, then everything held is saved, once for each message: a power cut may "
+                        "lose the last one or two confirmed")
+
+    def finish(self):
+        self.wait_until_saved()
 
 
 def mqtt(kind, body):
@@ -239,15 +260,24 @@ class Nats(Broker):
 
     package, program = "nats-server", "/usr/sbin/nats-server"
 
-    def __init__(self, sync=""):
+    def __init__(self, program, sync):
+        """`sync`: the server's sync_interval; empty leaves its default of 2 minutes."""
         super().__init__()
-        self.sync = sync
-        self.name = f"nats jetstream, sync {sync or '2 min'}"
+        self.program, self.sync = program, sync
+        self.name = f"nats jetstream{self.version()}, sync {sync or '2 min'}"
         self.promise = ("acknowledged after the synced write" if sync else
                         "acknowledged after write(), synced every 2 minutes: a power cut may lose what came since")
 
+    def version(self):
+        if not shutil.which(self.program):
+            return ""
+        shown = subprocess.run([self.program, "--version"], check=True, capture_output=True, text=True).stdout
+        return " " + shown.split()[-1].removeprefix("v")
+
     def missing(self):
         absent = super().missing()
+        if absent and self.program != Nats.program:
+            return f"no program {self.program}"
         if absent or not self.sync:
             return absent
         probe = subprocess.run([self.program, "-t", "-c", "/dev/stdin"], input=f"jetstream {{ {self.option()} }}",

@@ -128,10 +128,10 @@ def test_damage_is_told(broker, desk, store):
     broker.stop()
     file = broker.store / "data.mdb"
     content = bytearray(file.read_bytes())
-    at = content.find(b"TGC1")
+    at = content.find(b"TGC2")
     while at >= 0:  # some are in free pages
         content[at + 100] ^= 1
-        at = content.find(b"TGC1", at + 1)
+        at = content.find(b"TGC2", at + 1)
     file.write_bytes(content)
     result = store("check", broker.store, code=EXIT_DAMAGED)
     checked = json.loads(result.stdout)

@@ -32,6 +32,14 @@ void check_length(const std::filesystem::path& directory, const lmdb::page_use& 
                                     (directory / store_file).string(), has, needs));
 }
 
+// Where a start was to put another ring in the place of this one, the tables may name that one already.
+std::filesystem::path journal_of(const std::filesystem::path& directory, lmdb::env& env, const tables& tables) {
+  const std::filesystem::path next = directory / next_journal_file;
+  const auto id = std::filesystem::exists(next) ? ring_id_of(next) : std::nullopt;
+  const bool is_next = id && *id == journal_row_of(lmdb::txn(env, lmdb::access::read), tables).ring;
+  return is_next ? next : directory / journal_file;
+}
+
 }  // namespace
 
 directory_lock::directory_lock(const std::filesystem::path& directory, lmdb::access access) {
@@ -61,7 +69,7 @@ offline_store::offline_store(const std::filesystem::path& directory)
       env_(directory),
       tables_(open_tables(directory)),
       directory_(directory),
-      journal_(directory / journal_file, ring::access::read) {}
+      journal_(journal_of(directory, env_, tables_), ring::access::read) {}
 
 journal_row offline_store::checked_journal_row() {
   const journal_row row = journal_row_of(lmdb::txn(env_, lmdb::access::read), tables_);
