@@ -310,7 +310,8 @@ void queue::drop_oldest(const store::reader& reader, store::commit_group& group,
     const std::uint32_t bytes = coming_.front();
     cursor_ = std::max(cursor_, end_);
     count(cursor_, bytes);
-    group.ack(stream(), cursor_++, bytes);
+    group.ack_tied(stream(), {cursor_, cursor_ + 1}, bytes);
+    ++cursor_;
     coming_.pop_front();
     coming_bytes_ -= bytes;
   }

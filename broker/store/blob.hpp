@@ -82,19 +82,19 @@ bool is_sealed(std::string_view blob, std::uint32_t seed);
 // Fills in what only the ring knows. Returns the blob's CRC-32C.
 std::uint32_t seal_blob(std::string& blob, ring_position position, std::uint32_t previous_crc, std::uint32_t seed);
 
-// Takes a blob's entries apart, one by one. Every function is set.
+// Takes a blob's entries apart, one by one. What is left alone does nothing.
 struct blob_visitor {
-  std::function<void(stream_id, std::string_view batch, std::uint32_t position)> append;
-  std::function<void(stream_id, offset_range)> acked;
-  std::function<void(stream_id, offset_t, std::uint32_t count)> delivered;
-  std::function<void(stream_id, offset_t log_start)> trimmed;
-  std::function<void(stream_id, std::uint64_t bytes)> held;
-  std::function<void(std::string_view name, std::optional<std::string_view> value)> fact;
-  std::function<void(stream_id, stream_kind, bool in_memory)> created;
-  std::function<void(stream_id)> dropped;
-  std::function<void(stream_id, offset_t end, const drop_totals&)> reserved;
-  std::function<void(stream_id, const age_mark&)> age_marked;
-  std::function<void(loss_number, const loss_record&, const drop_totals&)> lost;
+  std::function<void(stream_id, std::string_view batch, std::uint32_t position)> append = [](auto...) {};
+  std::function<void(stream_id, offset_range)> acked = [](auto...) {};
+  std::function<void(stream_id, offset_t, std::uint32_t count)> delivered = [](auto...) {};
+  std::function<void(stream_id, offset_t log_start)> trimmed = [](auto...) {};
+  std::function<void(stream_id, std::uint64_t bytes)> held = [](auto...) {};
+  std::function<void(std::string_view name, std::optional<std::string_view> value)> fact = [](auto...) {};
+  std::function<void(stream_id, stream_kind, bool in_memory)> created = [](auto...) {};
+  std::function<void(stream_id)> dropped = [](auto...) {};
+  std::function<void(stream_id, offset_t end, const drop_totals&)> reserved = [](auto, auto, const auto&) {};
+  std::function<void(stream_id, const age_mark&)> age_marked = [](auto, const auto&) {};
+  std::function<void(loss_number, const loss_record&, const drop_totals&)> lost = [](auto, const auto&, const auto&) {};
 };
 // The streams that a sealed blob says are dropped. Looks at nothing else, and throws where that does not decode.
 std::vector<stream_id> streams_dropped_in(std::string_view blob);

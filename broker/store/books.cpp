@@ -18,7 +18,9 @@ namespace {
 
 void read_block(stream_ledger& ledger, std::uint64_t block, std::string_view value) {
   const ack_block decoded = decode_block(value);
-  const offset_t base = block * offsets_per_block;
+  const offset_range offsets = offsets_of(block, decoded);
+  const offset_t base = offsets.begin;
+  if (decoded.full_after > 0) ledger.acked.insert(offsets);
   const auto is_set = [&](std::uint64_t bit) { return (decoded.bits[bit / 8] >> (bit % 8) & 1) != 0; };
   for (std::uint64_t begin = 0, end; begin < offsets_per_block; begin = end) {
     end = begin + 1;
@@ -28,7 +30,7 @@ void read_block(stream_ledger& ledger, std::uint64_t block, std::string_view val
   for (const auto& [place, count] : decoded.deliveries) ledger.deliveries[base + place] = count;
   ledger.stored_blocks.insert(block);
   // Freeing may have been cut short by the end of the process.
-  ledger.blocks_to_thin.insert(block);
+  ledger.blocks_to_thin.insert({block, offsets.end / offsets_per_block});
 }
 
 stream_ledger ledger_of(const checkpoint& checkpoint) {

@@ -133,6 +133,7 @@ checkpoint decode_checkpoint(std::string_view value) {
 
 std::string encode(const ack_block& block) {
   std::string value = block.bits;
+  append_varint(value, block.full_after);
   std::uint16_t before = 0;
   for (const auto& [place, count] : block.deliveries) {
     append_varint(value, static_cast<std::uint64_t>(place - before));
@@ -147,6 +148,8 @@ ack_block decode_block(std::string_view value) {
   byte_reader reader(value);
   ack_block block;
   block.bits = reader.take(offsets_per_block / 8);
+  block.full_after = reader.varint();
+  if (block.full_after > 0 && !block.is_full()) throw store_damaged("the store is damaged: acknowledgements");
   std::uint64_t place = 0;
   while (!reader.at_end()) {
     place += reader.varint();
@@ -157,6 +160,14 @@ ack_block decode_block(std::string_view value) {
   }
   check_whole(reader, what);
   return block;
+}
+
+offset_range offsets_of(std::uint64_t number, const ack_block& block) {
+  constexpr std::uint64_t blocks_max = ~offset_t{0} / offsets_per_block;
+  if (number >= blocks_max || block.full_after >= blocks_max - number) {
+    throw store_damaged("the store is damaged: acknowledgements behind the last offset there can be");
+  }
+  return {number * offsets_per_block, (number + 1 + block.full_after) * offsets_per_block};
 }
 
 std::string encode(const cursor_state& cursor) {

@@ -109,8 +109,14 @@ constexpr std::uint32_t deliveries_max = (1 << 14) - 1;
 // What is known of 1,024 consecutive offsets of a queue: which are acknowledged, which were delivered how often.
 struct ack_block {
   std::string bits = std::string(offsets_per_block / 8, '\0');
+  // If all of the block is acknowledged: so many blocks after it are too, and have no rows of their own.
+  std::uint64_t full_after = 0;
   std::vector<std::pair<std::uint16_t, std::uint32_t>> deliveries;  // offset within the block, earlier deliveries
+
+  bool is_full() const { return bits.find_first_not_of('\xFF') == std::string::npos; }
 };
+// The offsets that the row of this block stands for. Throws storage_failure where they are more than there can be.
+offset_range offsets_of(std::uint64_t number, const ack_block& block);
 std::string encode(const ack_block& block);
 ack_block decode_block(std::string_view value);
 

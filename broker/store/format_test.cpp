@@ -114,10 +114,19 @@ TEST(format, small_rows_in_exact_bytes) {
   const std::string row = encode(block);
   EXPECT_EQ(hex(row.substr(0, 2)), "0500");
   EXPECT_EQ(hex(row.substr(128)),
+            "00"
             "01"
             "02"
             "0f"
             "ff7f");
+  ack_block full;
+  full.bits = std::string(128, '\xFF');
+  full.full_after = 300;
+  EXPECT_EQ(hex(encode(full).substr(127)), "ffac02");
+  EXPECT_EQ(offsets_of(2, decode_block(encode(full))), (offset_range{2'048, 303 * 1'024}));
+  EXPECT_THROW(offsets_of(~std::uint64_t{0} / 1'024 - 300, full), storage_failure);
+  full.bits[5] = 1;
+  EXPECT_THROW(decode_block(encode(full)), storage_failure);
 }
 
 bool is_right(chunk_place place, std::string_view value) {

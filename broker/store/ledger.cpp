@@ -104,7 +104,7 @@ void stream_ledger::ack(offset_range range) {
   acked_since_checkpoint += acked.size() - before;
   for (std::uint64_t block = range.begin / offsets_per_block; block <= (range.end - 1) / offsets_per_block; ++block) {
     dirty_blocks.insert(block);
-    blocks_to_thin.insert(block);
+    blocks_to_thin.insert({block, block + 1});
   }
   deliveries.erase(deliveries.lower_bound(range.begin), deliveries.lower_bound(range.end));
 }
@@ -120,8 +120,15 @@ void stream_ledger::set_deliveries(offset_t offset, std::uint32_t count) {
   dirty_blocks.insert(offset / offsets_per_block);
 }
 
+offset_range stream_ledger::full_blocks(std::uint64_t number) const {
+  const auto range = acked.range_at(number * offsets_per_block);
+  if (!range || range->end < (number + 1) * offsets_per_block) return {number, number};
+  return {(range->begin + offsets_per_block - 1) / offsets_per_block, range->end / offsets_per_block};
+}
+
 ack_block stream_ledger::block(std::uint64_t number) const {
   ack_block out;
+  if (const offset_range full = full_blocks(number); !full.empty()) out.full_after = full.end - 1 - number;
   const offset_t base = number * offsets_per_block, end = base + offsets_per_block;
   for (auto range = acked.range_from(base); range && range->begin < end; range = acked.range_from(range->end)) {
     for (offset_t offset = std::max(range->begin, base); offset < std::min(range->end, end); ++offset) {
@@ -163,7 +170,7 @@ void stream_ledger::trim_to(offset_t offset) {
   while (!age_marks.empty() && age_marks.front().offset <= log_start) age_marks.pop_front();
   const std::uint64_t floor = log_start / offsets_per_block;
   dirty_blocks.erase(dirty_blocks.begin(), dirty_blocks.lower_bound(floor));
-  blocks_to_thin.erase(blocks_to_thin.begin(), blocks_to_thin.lower_bound(floor));
+  blocks_to_thin.erase_below(floor);
   while (!recent.empty() && recent.front().last < log_start) {
     recent_bytes -= recent.front().size;
     recent.pop_front();

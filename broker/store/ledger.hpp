@@ -83,10 +83,10 @@ struct stream_ledger {
   // Queues only: what is acknowledged at or above log_start, and how often requeued messages were delivered.
   offset_set acked;
   std::map<offset_t, std::uint32_t> deliveries;
-  std::set<std::uint64_t> dirty_blocks;    // differ from the state table
-  std::set<std::uint64_t> stored_blocks;   // have a row there
-  std::set<std::uint64_t> blocks_to_thin;  // may hold chunks in which by now everything is acknowledged
-  offset_t thinned_to = 0;                 // so far the last step came with that
+  std::set<std::uint64_t> dirty_blocks;   // differ from the state table
+  std::set<std::uint64_t> stored_blocks;  // have a row there
+  offset_set blocks_to_thin;              // may hold chunks in which by now everything is acknowledged
+  offset_t thinned_to = 0;                // so far the last step came with that
   std::uint64_t acked_since_checkpoint = 0;
 
   commit_number dirty_since = 0;  // oldest commit that the checkpoint lacks; 0 = none
@@ -109,6 +109,8 @@ struct stream_ledger {
   std::uint64_t dead_bytes() const;
   // Moves the log start up and forgets what lies below it, chunks apart.
   void trim_to(offset_t offset);
+  // The blocks around this one of which every offset is acknowledged; empty: it is none.
+  offset_range full_blocks(std::uint64_t number) const;
   // What is known of a block's offsets, as its row says it; and the first block at or behind this one of which
   // something is.
   ack_block block(std::uint64_t number) const;

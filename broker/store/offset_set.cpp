@@ -12,29 +12,43 @@ constexpr int ranges_per_block_max = 4;
 
 constexpr std::uint64_t node_bytes = 48;  // of a map, as malloc gives it, with its key
 
+// Calls `visit` with each word that holds some of the bits, and a mask of those.
+template <class Words, class Visit>
+void each_word(Words& words, std::uint64_t first, std::uint64_t end, const Visit& visit) {
+  constexpr std::uint64_t word_bits = 64;
+  for (std::uint64_t bit = first; bit < end;) {
+    const std::uint64_t in_word = bit % word_bits, count = std::min(end - bit, word_bits - in_word);
+    const std::uint64_t low = count == word_bits ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
+    visit(words[bit / word_bits], low << in_word);
+    bit += count;
+  }
+}
+
+std::uint64_t bits_in(std::uint64_t word) { return static_cast<std::uint64_t>(std::popcount(word)); }
+
 }  // namespace
 
 std::uint64_t offset_set::dense_block::set(std::uint64_t first, std::uint64_t end) {
   std::uint64_t added = 0;
-  for (std::uint64_t bit = first; bit < end;) {
-    const std::uint64_t in_word = bit % word_bits, count = std::min(end - bit, word_bits - in_word);
-    const std::uint64_t mask = (count == word_bits ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1) << in_word;
-    std::uint64_t& word = words[bit / word_bits];
-    added += static_cast<std::uint64_t>(std::popcount(mask & ~word));
+  each_word(words, first, end, [&](std::uint64_t& word, std::uint64_t mask) {
+    added += bits_in(mask & ~word);
     word |= mask;
-    bit += count;
-  }
+  });
   return added;
+}
+
+std::uint64_t offset_set::dense_block::clear(std::uint64_t first, std::uint64_t end) {
+  std::uint64_t taken = 0;
+  each_word(words, first, end, [&](std::uint64_t& word, std::uint64_t mask) {
+    taken += bits_in(mask & word);
+    word &= ~mask;
+  });
+  return taken;
 }
 
 std::uint64_t offset_set::dense_block::count(std::uint64_t first, std::uint64_t end) const {
   std::uint64_t found = 0;
-  for (std::uint64_t bit = first; bit < end;) {
-    const std::uint64_t in_word = bit % word_bits, count = std::min(end - bit, word_bits - in_word);
-    const std::uint64_t mask = (count == word_bits ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1) << in_word;
-    found += static_cast<std::uint64_t>(std::popcount(mask & words[bit / word_bits]));
-    bit += count;
-  }
+  each_word(words, first, end, [&](std::uint64_t word, std::uint64_t mask) { found += bits_in(mask & word); });
   return found;
 }
 
@@ -128,20 +142,15 @@ void offset_set::take_out(offset_range range) {
   }
 }
 
-void offset_set::erase_below(offset_t floor) {
-  take_out({0, floor});
-  while (!dense_.empty() && dense_.begin()->first < block_of(floor)) {
-    for (const std::uint64_t word : dense_.begin()->second.words) {
-      size_ -= static_cast<std::uint64_t>(std::popcount(word));
-    }
-    dense_.erase(dense_.begin());
-  }
-  const auto first = dense_.find(block_of(floor));
-  if (first == dense_.end()) return;
-  for (std::uint64_t bit = 0; bit < floor % block_offsets; ++bit) {
-    std::uint64_t& word = first->second.words[bit / word_bits];
-    size_ -= word >> (bit % word_bits) & 1;
-    word &= ~(std::uint64_t{1} << (bit % word_bits));
+void offset_set::erase(offset_range range) {
+  if (range.empty()) return;
+  take_out(range);
+  for (auto dense = dense_.lower_bound(block_of(range.begin)); dense != dense_.end();) {
+    const offset_t base = dense->first * block_offsets;
+    if (base >= range.end) return;
+    size_ -= dense->second.clear(std::max(base, range.begin) - base, std::min(base + block_offsets, range.end) - base);
+    const bool is_empty = dense->second.next(0, true) == block_offsets;
+    dense = is_empty ? dense_.erase(dense) : std::next(dense);
   }
 }
 

@@ -14,8 +14,9 @@ namespace tidegate::store {
 class offset_set {
  public:
   void insert(offset_range range);
+  void erase(offset_range range);
   // Forgets everything below `floor`.
-  void erase_below(offset_t floor);
+  void erase_below(offset_t floor) { erase({0, floor}); }
   bool contains(offset_t offset) const;
   // The range that holds `offset`, if any does.
   std::optional<offset_range> range_at(offset_t offset) const;
@@ -38,6 +39,8 @@ class offset_set {
     bool get(std::uint64_t bit) const { return (words[bit / word_bits] >> (bit % word_bits) & 1) != 0; }
     // How many of them were not set before.
     std::uint64_t set(std::uint64_t first, std::uint64_t end);
+    // How many of them were set before.
+    std::uint64_t clear(std::uint64_t first, std::uint64_t end);
     // How many of them are set.
     std::uint64_t count(std::uint64_t first, std::uint64_t end) const;
     // From this one on, the next that is set, or that is not; the end without one.

@@ -110,6 +110,11 @@ TEST(offset_set, is_what_was_put_in_and_not_taken_out) {
         offsets.erase_below(floor);
         model.erase(model.begin(), model.lower_bound(floor));
       }
+      if (random() % 50 == 0) {
+        const offset_t begin = random() % 6'000, end = begin + random() % 3'000;
+        offsets.erase({begin, end});
+        model.erase(model.lower_bound(begin), model.lower_bound(end));
+      }
       const offset_t asked = random() % 6'000;
       ASSERT_EQ(offsets.contains(asked), model.contains(asked)) << seed << " " << step;
       ASSERT_EQ(offsets.size(), model.size()) << seed << " " << step;

@@ -28,26 +28,37 @@ error damaged(stream_id stream, offset_t offset) {
 constexpr std::size_t search_step_bytes = 16 * 1024;
 constexpr int search_step_chunks = 1'024;
 
+// Calls `visit` with each record until it returns false. A compressed batch is opened first. Error: the batch does not
+// open or decode.
+result<void> each_record(const batch_view& batch, const std::function<bool(const record_view&)>& visit) {
+  std::string records;
+  batch_view open = batch;
+  if (batch.compressed()) {
+    auto found = decompress(batch, limits::opened_batch_bytes);
+    if (!found) return found.error();
+    records = std::move(*found);
+    open = opened(batch, records);
+  }
+  record_reader reader(open);
+  record_view record;
+  while (reader.next(record)) {
+    if (!visit(record)) return {};
+  }
+  if (!reader.failed()) return {};
+  return error{errc::invalid, fmt::format("the batch at offset {} does not decode", batch.base_offset)};
+}
+
 // Of the batch, from an offset on. Where it cannot be looked into, its first one: its newest time is not older.
 std::optional<offset_t> first_not_older(const batch_view& batch, offset_t from, std::int64_t timestamp_ms) {
   if (batch.newest_timestamp_ms < timestamp_ms) return std::nullopt;
   const offset_t first = std::max(batch.base_offset, from);
   if (batch.is_append_time()) return first;
-  std::string records;
-  batch_view open = batch;
-  if (batch.compressed()) {
-    auto found = decompress(batch, limits::opened_batch_bytes);
-    if (!found) return first;
-    records = std::move(*found);
-    open = opened(batch, records);
-  }
-  record_reader reader(open);
-  raw_record record;
-  while (reader.next(record)) {
-    if (record.offset >= from && record.timestamp_ms >= timestamp_ms) return record.offset;
-  }
-  if (reader.failed()) return first;
-  return std::nullopt;
+  std::optional<offset_t> found;
+  const auto looked = each_record(batch, [&](const record_view& record) {
+    if (record.offset >= from && record.timestamp_ms >= timestamp_ms) found = record.offset;
+    return !found;
+  });
+  return looked ? found : first;
 }
 
 }  // namespace
@@ -249,17 +260,17 @@ result<bool> reader::read_one(stream_id stream, offset_t offset,
   const stream_view* const view = find(stream);
   if (view == nullptr || offset < view->log_start) return false;
   bool is_there = false;
+  result<void> looked;
   const auto scanned = scan(stream, offset, [&](const batch_view& batch) {
-    record_reader records(batch);
-    record_view record;
-    while (!is_there && records.next(record)) {
-      if (record.offset != offset) continue;
-      is_there = true;
-      take(record);
-    }
+    looked = each_record(batch, [&](const record_view& record) {
+      is_there = record.offset == offset;
+      if (is_there) take(record);
+      return record.offset < offset;
+    });
     return false;
   });
   if (!scanned) return scanned.error();
+  if (!looked) return looked.error();
   return is_there;
 }
 

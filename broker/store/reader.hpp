@@ -38,7 +38,8 @@ class reader {
   using damage_taker = std::function<void(offset_range)>;
   result<void> scan(stream_id stream, offset_t from, const batch_taker& take, const damage_taker& damage) const;
 
-  // Calls `take` with the record at this offset. False: there is none, or none any more. Error: it is damaged.
+  // Calls `take` with the record at this offset. False: there is none, or none any more; of a queue, whether it is
+  // acknowledged is for the caller to know. Error: its batch is damaged.
   result<bool> read_one(stream_id stream, offset_t offset, const std::function<void(const record_view&)>& take) const;
 
   // The first durable offset whose timestamp is not below `timestamp_ms`, whatever the order of the times; the end if

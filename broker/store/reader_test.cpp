@@ -141,6 +141,24 @@ TEST(reader, reads_one_record) {
   EXPECT_FALSE(store->read().read_one(log, 7, take).value());
 }
 
+TEST(reader, reads_one_record_of_a_compressed_batch) {
+  scratch_store store;
+  const stream_id log = store.make_log();
+  batch_builder records;
+  for (offset_t offset = 0; offset < 10; ++offset) {
+    records.add(record_view{offset, 0, {}, offset == 7 ? "seven" : "other", {}});
+  }
+  store.open_group().append_batch(log, zstd_compressed(records.finish()));
+  store.set_next(log, 10);
+  store.append_opaque(log, 5, "not lz4");
+  store.commit();
+  std::string body;
+  const auto take = [&](const record_view& record) { body = record.body; };
+  EXPECT_TRUE(store->read().read_one(log, 7, take).value());
+  EXPECT_EQ(body, "seven");
+  EXPECT_FALSE(store->read().read_one(log, 12, take));
+}
+
 // A clock that stood in the future for a while: what was stamped then is found while it is there, and what came later
 // whether it is or not.
 TEST(reader, find_time_is_exact_around_a_clock_that_was_wrong) {

@@ -207,7 +207,7 @@ bool retention::drop_head(stream_id id, stream_ledger& ledger) {
 
 // The log start moves at once; chunks that lie below it are freed a few megabytes a step.
 void retention::drop_below(stream_id id, stream_ledger& ledger, offset_t offset, loss_reason reason) {
-  if (offset <= ledger.log_start) return;
+  if (offset <= ledger.log_start || ledger.log_start == ledger.next) return;
   const offset_t from = ledger.log_start, read = read_by_protected(id, ledger);
   const std::uint64_t bytes = ledger.bytes() / (ledger.next - from) * (std::min(offset, ledger.next) - from);
   ledger.trim_to(offset);

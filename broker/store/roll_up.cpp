@@ -10,6 +10,9 @@ constexpr std::size_t merge_below_bytes = 4 * 1024;
 
 constexpr std::size_t batches_bytes_max = chunk_bytes_max - chunk_header_bytes;
 
+// Between a batch's first offset and its last, as a Kafka client reads it: an int32.
+constexpr std::uint64_t batch_offsets_max = (std::uint64_t{1} << 31) - 1;
+
 constexpr std::uint64_t no_producer = ~std::uint64_t{0};
 
 // A producer's compressed batch is only ever in a log, where nothing dies one by one.
@@ -44,6 +47,7 @@ void chunk_builder::add_records(const batch_view& batch) {
   raw_record record;
   while (reader.next(record)) {
     if (!ledger_.is_live(record.offset)) continue;
+    if (!merged_.empty() && record.offset - merged_.base_offset() > batch_offsets_max) close_merged();
     const std::size_t header = merged_.empty() ? record_batch_header_bytes : 0;
     if (open_.batches.size() + merged_.size() + header + record.size_bound() > batches_bytes_max) {
       close_merged();

@@ -57,6 +57,15 @@ TEST(roll_up, small_batches_become_one) {
   EXPECT_EQ(chunks[0].last_offset, 3u);
 }
 
+// A batch tells its last offset by an int32 behind its first.
+TEST(roll_up, records_that_are_far_apart_are_of_two_batches) {
+  constexpr offset_t far = std::uint64_t{5} << 31;
+  const auto chunks = roll_up({}, {batch_of(0, 1, 10), batch_of(far, 1, 10), batch_of(far + 7, 1, 10)});
+  ASSERT_EQ(chunks.size(), 1u);
+  EXPECT_EQ(batches_of(chunks[0]).size(), 2u);
+  EXPECT_THAT(offsets_of(chunks[0]), ElementsAre(0, far, far + 7));
+}
+
 TEST(roll_up, big_and_compressed_batches_keep_their_bytes) {
   const std::string big = batch_of(0, 10, 1'000), packed = scratch_store::opaque_batch(10, 5, "abc", 0);
   const auto chunks = roll_up({}, {big, packed});

@@ -76,18 +76,28 @@ void table_step::put_stream(stream_id id, stream_ledger& ledger) {
   resized_.erase(id);
 }
 
+void table_step::erase_block_rows(stream_id id, stream_ledger& ledger, offset_range blocks) {
+  auto& stored = ledger.stored_blocks;
+  for (auto at = stored.lower_bound(blocks.begin); at != stored.end() && *at < blocks.end; at = stored.erase(at)) {
+    txn_.erase(tables_.state, block_key(id, *at));
+  }
+}
+
+// Blocks that are acknowledged whole, side by side, have one row: what one message that stays unsettled leaves behind
+// it does not grow with what is settled meanwhile.
 void table_step::put_blocks(stream_id id, stream_ledger& ledger) {
   const std::uint64_t floor = ledger.log_start / offsets_per_block;
-  for (const std::uint64_t block : ledger.dirty_blocks) {
-    if (block < floor) continue;
+  auto& dirty = ledger.dirty_blocks;
+  for (auto at = dirty.lower_bound(floor); at != dirty.end();) {
+    const offset_range full = ledger.full_blocks(*at);
+    const std::uint64_t block = full.empty() ? *at : full.begin;
     put(tables_.state, block_key(id, block), encode(ledger.block(block)));
+    if (!full.empty()) erase_block_rows(id, ledger, {full.begin + 1, full.end});
     ledger.stored_blocks.insert(block);
+    at = dirty.lower_bound(full.empty() ? block + 1 : full.end);
   }
-  ledger.dirty_blocks.clear();
-  while (!ledger.stored_blocks.empty() && *ledger.stored_blocks.begin() < floor) {
-    txn_.erase(tables_.state, block_key(id, *ledger.stored_blocks.begin()));
-    ledger.stored_blocks.erase(ledger.stored_blocks.begin());
-  }
+  dirty.clear();
+  erase_block_rows(id, ledger, {0, floor});
   ledger.acked_since_checkpoint = 0;
 }
 
@@ -158,32 +168,39 @@ void table_step::free_chunks() {
   free_orphans();
 }
 
-// Of a queue: chunks behind the log start of which little or nothing is left. Blocks that lie side by side are one
-// range.
+// Rewrites a queue's chunks behind the log start of which little or nothing is left. Blocks that lie side by side are
+// one range.
 void table_step::thin(stream_id id, stream_ledger& ledger) {
-  auto& blocks = ledger.blocks_to_thin;
+  offset_set& blocks = ledger.blocks_to_thin;
   const offset_t limit = ledger.told_rolled_end;
   // What may not be touched yet; the block with the limit in it is looked at, and again later.
-  std::set<std::uint64_t> wait(blocks.lower_bound(limit / offsets_per_block), blocks.end());
-  blocks.erase(blocks.lower_bound((limit + offsets_per_block - 1) / offsets_per_block), blocks.end());
+  offset_set wait;
+  std::uint64_t from = limit / offsets_per_block;
+  for (auto range = blocks.range_from(from); range; range = blocks.range_from(range->end)) {
+    wait.insert({std::max(range->begin, from), range->end});
+  }
+  blocks.erase({(limit + offsets_per_block - 1) / offsets_per_block, ~std::uint64_t{0}});
   thinning thinning(txn_, tables_, id, ledger, bounds_.row_bytes);
-  const std::uint64_t freed_before = freed_;
-  while (!blocks.empty() && may_free_more()) {
-    auto first = blocks.lower_bound(ledger.thinned_to / offsets_per_block);
-    if (first == blocks.end()) first = blocks.begin();
-    const offset_t first_begin = *first * offsets_per_block;
-    const bool is_begun = ledger.thinned_to > first_begin && ledger.thinned_to < first_begin + offsets_per_block;
-    std::uint64_t end = *first + 1;
-    while (blocks.contains(end)) ++end;
-    const offset_range within{is_begun ? ledger.thinned_to : first_begin, end * offsets_per_block};
-    ledger.thinned_to = thinning.thin(within, limit, bounds_.freed_bytes - freed_);
+  const std::uint64_t freed_before = freed_, read_before = read_;
+  while (!blocks.empty() && may_free_more() && read_ < bounds_.freed_bytes) {
+    from = ledger.thinned_to / offsets_per_block;
+    auto found = blocks.range_from(from);
+    if (!found) {
+      from = ledger.thinned_to = 0;
+      found = blocks.range_from(0);
+    }
+    const std::uint64_t first = std::max(found->begin, from);
+    const offset_range within{std::max(first * offsets_per_block, ledger.thinned_to), found->end * offsets_per_block};
+    const offset_t came_to = thinning.thin(within, limit, bounds_.freed_bytes - std::max(freed_, read_));
+    ledger.thinned_to = std::max(within.begin, came_to);
     freed_ = freed_before + thinning.freed();
-    blocks.erase(first, blocks.lower_bound(ledger.thinned_to / offsets_per_block));
+    read_ = read_before + thinning.read();
+    blocks.erase({first, ledger.thinned_to / offsets_per_block});
     if (ledger.thinned_to < within.end) break;
   }
   written_ += thinning.written();
   if (!blocks.empty()) books_.streams_to_thin.insert(id);
-  blocks.merge(wait);
+  for (auto range = wait.range_from(0); range; range = wait.range_from(range->end)) blocks.insert(*range);
 }
 
 void table_step::repack(const chunk_repack& wanted) {

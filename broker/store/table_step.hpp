@@ -15,7 +15,7 @@ namespace tidegate::store {
 // What one step may do, so that a confirm that waits for it waits not for long.
 struct step_bounds {
   std::uint64_t moved_bytes = 1 << 20;  // from the journal into chunks, besides the last stream
-  std::uint64_t freed_bytes = 4 << 20;  // besides the last chunk
+  std::uint64_t freed_bytes = 4 << 20;  // besides the last chunk; as much is read to find what is thin
   std::size_t row_bytes = store::row_bytes;
 };
 
@@ -57,6 +57,7 @@ class table_step {
   void put(lmdb::table table, std::string_view key, std::string value);
   void put_stream(stream_id id, stream_ledger& ledger);
   void put_blocks(stream_id id, stream_ledger& ledger);
+  void erase_block_rows(stream_id id, stream_ledger& ledger, offset_range blocks);
   void put_chunk_bytes();
   void erase_prefix(const std::string& prefix);
   void thin(stream_id id, stream_ledger& ledger);
@@ -72,6 +73,7 @@ class table_step {
   lmdb::txn txn_;
   std::set<stream_id> touched_, resized_;
   std::uint64_t moved_ = 0, freed_ = 0, written_ = 0, number_ = 0;
+  std::uint64_t read_ = 0;  // of chunks that might have been thin
 };
 
 }  // namespace tidegate::store

@@ -15,6 +15,8 @@ constexpr std::size_t run_chunks_max = 128;
 // A chunk of no more is taken along by its neighbours, whatever is left of it.
 constexpr std::uint64_t small_bytes = chunk_bytes_max / 4;
 
+constexpr std::uint64_t page_bytes = 4'096;
+
 }  // namespace
 
 void chunk_exchange::put(const chunk_header& first, const chunk_header& last, const std::vector<packed_chunk>& packed) {
@@ -27,9 +29,9 @@ void chunk_exchange::put(const chunk_header& first, const chunk_header& last, co
   }
   offset_t covered_from = first.covered_from;
   const offset_t first_last = packed.size() < 2 ? last.place.last_offset : packed.front().last_offset;
-  if (ledger_.first_chunk_last && *ledger_.first_chunk_last <= last.place.last_offset) {
-    ledger_.first_chunk_last = first_last;
-  }
+  const bool holds_head = ledger_.first_chunk_last && *ledger_.first_chunk_last >= first.place.last_offset &&
+                          *ledger_.first_chunk_last <= last.place.last_offset;
+  if (holds_head) ledger_.first_chunk_last = first_last;
   const auto put_one = [&](offset_t last_offset, std::int64_t newest, std::string_view batches) {
     const chunk_header header{{id_, last_offset}, covered_from, newest, last.running_newest_ms, true};
     const std::string value = seal_chunk(header, batches);
@@ -88,10 +90,9 @@ void thinning::finish() {
 }
 
 offset_t thinning::thin(offset_range within, offset_t limit, std::uint64_t bytes_max) {
-  const std::uint64_t before = exchange_.freed();
-  std::uint64_t read = 0;
+  const std::uint64_t freed_before = exchange_.freed(), read_before = read_;
   offset_t position = begin_of_small_neighbour(std::max(within.begin, ledger_.log_start));
-  while (position < within.end && exchange_.freed() - before + read < bytes_max) {
+  while (position < within.end && std::max(exchange_.freed() - freed_before, read_ - read_before) < bytes_max) {
     chunk_cursor chunks(txn_, tables_.chunk);
     chunks.seek(id_, position);
     const auto last = chunks.last_offset_in(id_);
@@ -100,7 +101,7 @@ offset_t thinning::thin(offset_range within, offset_t limit, std::uint64_t bytes
       break;
     }
     position = *last + 1;
-    read += look_at({id_, *last}, chunks);
+    look_at({id_, *last}, chunks);
   }
   finish();
   return std::min(position, within.end);
@@ -117,23 +118,20 @@ offset_t thinning::begin_of_small_neighbour(offset_t offset) const {
   return chunks.bytes() <= small_bytes ? header->covered_from - 1 : offset;
 }
 
-// Returns how much had to be read.
-std::uint64_t thinning::look_at(chunk_place place, chunk_cursor& chunks) {
+void thinning::look_at(chunk_place place, chunk_cursor& chunks) {
   const std::uint64_t bytes = chunks.bytes();
   const auto header = read_chunk_header(place, chunks.first_row());
   const bool goes_on = header && run_.last && run_.last->place.last_offset + 1 == header->covered_from;
   if (!goes_on) finish();
-  if (!header) return 0;  // damaged: for its readers to tell
+  read_ += page_bytes;
+  if (!header) return;  // damaged: for its readers to tell
   const offset_range covered{std::max(header->covered_from, ledger_.log_start), place.last_offset + 1};
   if (ledger_.acked.count(covered) == covered.size()) {
-    take(*header, {}, bytes);
-    return 0;
+    return take(*header, {}, bytes);
   }
   const bool is_small = bytes <= small_bytes;
-  if (!is_small && !looks_thin(covered, bytes)) {
-    finish();
-    return 0;
-  }
+  if (!is_small && !looks_thin(covered, bytes)) return finish();
+  read_ += bytes;
   const std::string_view chunk = chunks.chunk();
   const auto view = read_chunk(place, chunk);
   if (view && is_thin(*view, is_small)) {
@@ -141,7 +139,6 @@ std::uint64_t thinning::look_at(chunk_place place, chunk_cursor& chunks) {
   } else {
     finish();
   }
-  return bytes;
 }
 
 }  // namespace tidegate::store

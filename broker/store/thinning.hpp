@@ -41,10 +41,13 @@ class thinning {
       : txn_(txn), tables_(tables), id_(id), ledger_(ledger), exchange_(txn, tables, id, ledger, row_bytes) {}
 
   // Goes through the chunks that hold offsets of the range and end below `limit`, until it has freed about so many
-  // bytes, or read as many. Returns where it came to: the range's end, or less.
+  // bytes, or read as many. Returns where it came to: the range's end, or less; it may be less than the range's begin,
+  // since a small chunk before that is taken along.
   offset_t thin(offset_range within, offset_t limit, std::uint64_t bytes_max);
   std::uint64_t written() const { return exchange_.written(); }
   std::uint64_t freed() const { return exchange_.freed(); }
+  // In bytes; of a chunk whose head alone was looked at, a page.
+  std::uint64_t read() const { return read_; }
 
  private:
   // Chunks side by side that become one.
@@ -55,7 +58,7 @@ class thinning {
     bool is_worth_it = false;  // not only a head that stands there already
   };
   offset_t begin_of_small_neighbour(offset_t offset) const;
-  std::uint64_t look_at(chunk_place place, chunk_cursor& chunks);
+  void look_at(chunk_place place, chunk_cursor& chunks);
   bool looks_thin(offset_range covered, std::uint64_t chunk_bytes) const;
   bool is_thin(const chunk_view& chunk, bool anyway) const;
   void take(const chunk_header& header, std::string_view chunk, std::uint64_t bytes);
@@ -66,6 +69,7 @@ class thinning {
   stream_id id_;
   stream_ledger& ledger_;
   chunk_exchange exchange_;
+  std::uint64_t read_ = 0;
   neighbours run_;
 };
 

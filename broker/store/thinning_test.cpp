@@ -156,6 +156,52 @@ TEST_F(thinned, a_row_that_is_missing_is_told_to_the_offset) {
   EXPECT_THAT(told_missing(store_, queue_), ElementsAre(offset_range{12, 15}, offset_range{27, 30}));
 }
 
+// What is exchanged in the middle leaves the head where it is: chunks before it are freed as they die.
+TEST_F(thinned, behind_the_head_chunks_before_are_still_freed) {
+  append(400);
+  store_.commit_until_idle();
+  store_.ack(queue_, {60, 390});
+  store_.commit_until_idle();
+  store_.ack(queue_, {0, 30});
+  store_.commit_until_idle();
+  ASSERT_EQ(store_.view(queue_).log_start, 30u);
+  const auto headers = headers_of(store_, queue_);
+  EXPECT_LT(headers.size(), 40u);  // of 134: it was thinned
+  EXPECT_GE(headers.front().place.last_offset, 30u);
+}
+
+// One message that nobody settles, and a million that come and go behind it.
+TEST(thin_rows, of_what_is_acknowledged_side_by_side_there_is_one) {
+  scratch_store store({16 << 20, 1 << 20});
+  const stream_id queue = store.make_queue();
+  std::mt19937 random(7);
+  std::size_t most = 0;
+  for (int round = 0; round < 200; ++round) {
+    const offset_t begin = store.next(queue);
+    for (int i = 0; i < 1'000; ++i) store.append(queue, "x");
+    store.commit();
+    std::vector<offset_t> order(1'000);
+    std::iota(order.begin(), order.end(), begin);
+    std::shuffle(order.begin(), order.end(), random);
+    for (const offset_t offset : order) {
+      if (offset != 0) store.ack(queue, offset);
+    }
+    store.commit_until_idle();
+    if (round % 20 != 0) continue;
+    store.reopen_closed();
+    EXPECT_EQ(store.bodies(queue).size(), 1u) << round;
+    store.close();
+    std::size_t rows = 0;
+    for (const auto& [key, value] : raw_file(store.path()).rows(&tables::state)) rows += key.front() == state_block;
+    most = std::max(most, rows);
+    store.open();
+  }
+  EXPECT_LE(most, 3u);
+  store.ack(queue, 0);
+  store.commit_until_idle();
+  EXPECT_EQ(store.view(queue).log_start, store.next(queue));
+}
+
 // Whatever is acknowledged when, and however often the store is opened anew: what is left is there, and nothing is told
 // missing.
 TEST_F(thinned, by_the_dice) {
@@ -231,6 +277,18 @@ TEST_F(repacked_log, lacks_what_was_left_out_and_nothing_is_told_missing) {
   }
 }
 
+TEST_F(repacked_log, in_the_middle_drops_no_more_at_its_bound_than_before) {
+  const offset_range head = *store_->read().chunk_at(log_, 0);
+  compact({head.end + 50, 250});
+  store_.commit();
+  stream_limits limits;
+  limits.bytes_max = store_.view(log_).bytes - 1'000;
+  store_.open_group().change_stream({stream_change::what::limit, log_, stream_kind::log, limits});
+  store_.append(log_, "x");
+  store_.commit_until_idle();
+  EXPECT_EQ(store_.view(log_).log_start, head.end);
+}
+
 TEST_F(repacked_log, a_row_that_is_missing_is_told_by_its_coverage) {
   compact({0, 200});
   store_.commit();
@@ -253,6 +311,19 @@ TEST_F(repacked_log, what_is_not_there_any_more_is_not_repacked) {
   compact(covered);
   store_.commit();
   EXPECT_THAT(told_missing(store_, log_), IsEmpty());
+}
+
+// A head of empty coverage has no bytes, and is a row all the same.
+TEST_F(repacked_log, of_which_nothing_is_left_goes_with_its_stream) {
+  for (offset_t at = 0; at < 300;) {
+    const offset_range covered = *store_->read().chunk_at(log_, at);
+    store_.open_group().repack({log_, covered, {}});
+    at = covered.end;
+  }
+  store_.commit();
+  store_.drop(log_);
+  store_.commit_until_idle();
+  EXPECT_THAT(headers_of(store_, log_), IsEmpty());
 }
 
 TEST_F(repacked_log, of_which_nothing_is_left_still_covers) {

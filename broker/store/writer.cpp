@@ -173,7 +173,8 @@ void writer::change_stream(const stream_change& change, commit& now) {
       if (!is_there) return;
       now.blob().dropped(change.stream);
       now.dropped(change.stream);
-      if (found->second.chunk_bytes > 0) books_.orphans.insert(change.stream);
+      // A head of empty coverage has no bytes.
+      if (found->second.first_chunk_last || found->second.chunk_bytes > 0) books_.orphans.insert(change.stream);
       drop_stream(books_, change.stream, now.number());
       return;
   }

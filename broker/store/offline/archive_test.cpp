@@ -89,6 +89,22 @@ TEST_P(transfer_test, an_imported_store_is_seen_as_the_old_one) {
 
 INSTANTIATE_TEST_SUITE_P(seeds, transfer_test, testing::Range(1u, 13u));
 
+TEST(transfer, of_blocks_that_are_acknowledged_whole) {
+  lived_store store(1);
+  scratch_directory elsewhere;
+  const stream_id queue = store.queues()[0];
+  store.store().append_many(queue, 9'000, 10);
+  store.store().commit();
+  store.store().ack(queue, {1, 5'000});
+  store.store().ack(queue, {6'200, 6'300});
+  store.store().close();
+  EXPECT_EQ(lines_of(inspected(store.path())), "");
+  const std::string archive = exported(store.path());
+  EXPECT_EQ(lines_of(imported(archive, elsewhere.path() / "new").found), "");
+  EXPECT_TRUE(archive == exported(elsewhere.path() / "new"));
+  EXPECT_EQ(seen_in(elsewhere.path() / "new", store), seen_in(store.path(), store));
+}
+
 TEST(transfer, life_goes_on_in_the_new_store) {
   lived_store old(4);
   scratch_directory elsewhere;

@@ -63,11 +63,9 @@ class exporter {
     if (step_) step_(fmt::format("stream {}", static_cast<std::uint32_t>(id)), archive_.bytes());
     archive_.section(section_type::stream, encode(archived_stream{id, archived_state(ledger)}));
     ++counts_.streams;
-    for (auto block = ledger.next_block(0); block; block = ledger.next_block(*block + 1)) {
-      std::string number;
-      append_be(number, *block);
-      row(section_type::block, encode(archived_row{std::move(number), encode(ledger.block(*block))}));
-    }
+    each_block_row(ledger, [this](std::string number, std::string block) {
+      row(section_type::block, encode(archived_row{std::move(number), std::move(block)}));
+    });
     const auto scanned = reader.scan(id, 0, [&](const batch_view& batch) {
       if (is_dead(batch, ledger)) return true;
       archive_.section(section_type::batch, batch.bytes);
@@ -103,6 +101,17 @@ void check_whole(const byte_reader& reader, const archive_section& section) {
 }
 
 }  // namespace
+
+void each_block_row(const stream_ledger& ledger, const std::function<void(std::string, std::string)>& take) {
+  std::uint64_t behind = 0;
+  for (auto number = ledger.next_block(0); number; number = ledger.next_block(behind)) {
+    const ack_block block = ledger.block(*number);
+    std::string key;
+    append_be(key, *number);
+    take(std::move(key), encode(block));
+    behind = *number + 1 + block.full_after;
+  }
+}
 
 bool is_dead(const batch_view& batch, const stream_ledger& ledger) {
   const auto acked = ledger.acked.range_at(std::max(batch.base_offset, ledger.log_start));

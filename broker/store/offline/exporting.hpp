@@ -45,6 +45,8 @@ struct archived_stream {
   checkpoint state;  // without what concerns chunks
 };
 checkpoint archived_state(const stream_ledger& ledger);
+// Calls `take` with key and value of each row of acknowledgements and delivery counts.
+void each_block_row(const stream_ledger& ledger, const std::function<void(std::string, std::string)>& take);
 // Every message of it is acknowledged, or lies below the log start.
 bool is_dead(const batch_view& batch, const stream_ledger& ledger);
 std::string encode(const archived_stream& stream);

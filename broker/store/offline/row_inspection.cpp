@@ -27,21 +27,6 @@ std::string_view bare(std::string_view key, std::string_view value) {
   throw storage_failure("it fails its CRC-32C: it is damaged, or stands under another row's key");
 }
 
-const blob_visitor& nobody() {
-  static const blob_visitor visitor{[](auto, auto, auto) {},
-                                    [](auto, auto) {},
-                                    [](auto, auto, auto) {},
-                                    [](auto, auto) {},
-                                    [](auto, auto) {},
-                                    [](auto, auto) {},
-                                    [](auto, auto, auto) {},
-                                    [](auto) {},
-                                    [](auto, auto, auto) {},
-                                    [](auto, const auto&) {},
-                                    [](auto, const auto&, const auto&) {}};
-  return visitor;
-}
-
 }  // namespace
 
 void row_inspection::take_meta(std::string_view key, std::string_view value) {
@@ -99,17 +84,24 @@ void row_inspection::take_fact(const found_fact& fact) {
 
 void row_inspection::take_block(stream_id stream, std::uint64_t block, std::string_view value) {
   const ack_block found = decode_block(value);
+  const offset_range offsets = offsets_of(block, found);
   offset_t& end = blocks_end_[stream];
-  const offset_t base = block * offsets_per_block;
+  if (found.full_after > 0) end = std::max(end, offsets.end);
   for (std::uint64_t bit = 0; bit < offsets_per_block; ++bit) {
-    if ((found.bits[bit / 8] >> (bit % 8) & 1) != 0) end = std::max(end, base + bit + 1);
+    if ((found.bits[bit / 8] >> (bit % 8) & 1) != 0) end = std::max(end, offsets.begin + bit + 1);
   }
   for (const auto& [place, count] : found.deliveries) {
-    end = std::max(end, base + place + 1);
+    end = std::max(end, offsets.begin + place + 1);
   }
+  offset_t& covered = blocks_covered_[stream];
+  if (offsets.begin < covered) {
+    find_(severity::inconsistent, fmt::format("stream {}", number(stream)),
+          fmt::format("has two rows of acknowledgements for offset {}", offsets.begin));
+  }
+  covered = std::max(covered, offsets.end);
 }
 
-void row_inspection::take_blob(std::string_view blob) { visit_blob(blob, nobody()); }
+void row_inspection::take_blob(std::string_view blob) { visit_blob(blob, {}); }
 
 void row_inspection::take_loss(std::string_view key, std::string_view value) {
   check_size(key, sizeof(std::uint64_t), "its key");
@@ -166,6 +158,12 @@ void row_inspection::compare_streams(const books& books) {
     }
     if (checkpoint.maybe_delivered_before > checkpoint.next_offset) {
       find_(severity::inconsistent, where, "calls messages delivered that are still to come");
+    }
+    if (!checkpoint.age_marks.empty() && checkpoint.age_marks.back().offset > checkpoint.next_offset) {
+      find_(severity::damaged, where,
+            fmt::format("notes an age for what is below offset {}, and ends at {}: what is still to come would be "
+                        "dropped early",
+                        checkpoint.age_marks.back().offset, checkpoint.next_offset));
     }
     if (checkpoint.commit > in_tables_) {
       find_(severity::damaged, where,

@@ -41,6 +41,7 @@ class row_inspection {
   std::map<stream_id, checkpoint> streams_;
   // What blocks say of a stream: the end of what they call acknowledged or count.
   std::map<stream_id, offset_t> blocks_end_;
+  std::map<stream_id, offset_t> blocks_covered_;  // the end of what they stand for, so far
   std::map<stream_id, std::uint64_t> facts_;
   std::set<std::string> meta_;
   std::optional<std::uint32_t> next_stream_;
