@@ -56,14 +56,21 @@ void catalog::add(std::string_view key, std::string_view definition) {
   }
 }
 
+bool catalog::has_exchange(const binding_definition& binding) const {
+  return is_built_in(binding.exchange) || exchanges_.contains(binding.exchange);
+}
+
+bool catalog::has_target(const binding_definition& binding) const {
+  return (binding.kind == target_kind::queue ? queues_ : topics_).contains(binding.target);
+}
+
 std::vector<std::string> catalog::dangling() const {
   std::vector<std::string> found;
   for (const binding_definition& binding : bindings_) {
-    if (!is_built_in(binding.exchange) && !exchanges_.contains(binding.exchange)) {
+    if (!has_exchange(binding)) {
       found.push_back(fmt::format("a binding leads from exchange {}, which is not there", binding.exchange));
     }
-    const bool is_there = (binding.kind == target_kind::queue ? queues_ : topics_).contains(binding.target);
-    if (!is_there) {
+    if (!has_target(binding)) {
       found.push_back(
           fmt::format("a binding leads to {} {}, which is not there", tidegate::name(binding.kind), binding.target));
     }

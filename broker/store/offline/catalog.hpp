@@ -26,8 +26,9 @@ class catalog {
  public:
   // Takes one row. Throws storage_failure on one that a start would not take.
   void add(std::string_view key, std::string_view definition);
-  // Sentences about definitions that name what is not there; a start would not take these either.
+  // Sentences about bindings that name what is not there; a start would not take these either.
   std::vector<std::string> dangling() const;
+  bool is_dangling(const binding_definition& binding) const { return !has_exchange(binding) || !has_target(binding); }
 
   const std::map<stream_id, stream_owner>& streams() const { return streams_; }
   std::size_t exchanges() const { return exchanges_.size(); }
@@ -37,6 +38,8 @@ class catalog {
 
  private:
   void own(stream_id stream, stream_owner owner);
+  bool has_exchange(const binding_definition& binding) const;
+  bool has_target(const binding_definition& binding) const;
 
   std::map<stream_id, stream_owner> streams_;
   std::set<std::string> exchanges_, queues_, topics_;

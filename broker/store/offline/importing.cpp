@@ -14,6 +14,7 @@
 #include "broker/store/chunk.hpp"
 #include "broker/store/chunk_rows.hpp"
 #include "broker/store/new_file.hpp"
+#include "broker/store/offline/census.hpp"
 #include "broker/store/offline/old_definitions.hpp"
 #include "broker/store/rows.hpp"
 #include "broker/store/writer.hpp"
@@ -195,9 +196,10 @@ class importer {
   void take_batch(const archive_section& section) {
     const checkpoint& state = stream_of(section).state;
     const auto batch = read_batch(section.body);
-    if (!batch || batch->bytes.size() != section.body.size() || !crc_matches(*batch)) {
-      fail_archive(section.at, "a record batch does not decode or fails its CRC-32C");
+    if (!batch || batch->bytes.size() != section.body.size()) {
+      fail_archive(section.at, "a record batch does not decode");
     }
+    check_batch(*batch, [&](const std::string& what) { fail_archive(section.at, fmt::format("a batch {}", what)); });
     if (batch->base_offset < behind_ || batch->last_offset < state.log_start ||
         batch->last_offset >= state.next_offset) {
       fail_archive(section.at,

@@ -1,20 +1,15 @@
 #include "broker/store/offline/salvage.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <set>
 
 #include "broker/base/bytes.hpp"
 #include "broker/base/limits.hpp"
 #include "broker/store/new_file.hpp"
 #include "broker/store/offline/catalog.hpp"
+#include "broker/store/offline/mapped_file.hpp"
 #include "broker/store/offline/ring_walk.hpp"
 #include "broker/store/offline/salvaged_rows.hpp"
 #include "broker/store/offline/salvaged_stream.hpp"
@@ -22,42 +17,17 @@
 namespace tidegate::store::offline {
 namespace {
 
-// A file's bytes as they are; none where there is no such file.
-class mapped_file {
- public:
-  explicit mapped_file(const std::filesystem::path& path) {
-    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (file < 0 && errno == ENOENT) return;
-    struct stat told {};
-    if (file < 0 || ::fstat(file, &told) != 0) fail(path, file);
-    size_ = static_cast<std::size_t>(told.st_size);
-    if (size_ > 0) bytes_ = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, file, 0);
-    if (bytes_ == MAP_FAILED) fail(path, file);
-    ::close(file);
-  }
-  mapped_file(const mapped_file&) = delete;
-  mapped_file& operator=(const mapped_file&) = delete;
-  ~mapped_file() {
-    if (size_ > 0) ::munmap(bytes_, size_);
-  }
-  std::string_view bytes() const { return {static_cast<const char*>(bytes_), size_}; }
-
- private:
-  [[noreturn]] static void fail(const std::filesystem::path& path, int file) {
-    const int cause = errno;
-    if (file >= 0) ::close(file);
-    throw storage_failure(fmt::format("cannot read {}: {}", path.string(), std::strerror(cause)));
-  }
-  void* bytes_ = nullptr;
-  std::size_t size_ = 0;
-};
-
 std::string lines_of(offset_range range) {
   return range.size() == 1 ? fmt::format("offset {}", range.begin)
                            : fmt::format("offsets {} to {}", range.begin, range.end - 1);
 }
 
 class salvager {
+  struct blob_found {
+    found_blob blob;
+    origin from;
+  };
+
  public:
   salvager(const std::filesystem::path& directory, std::ostream& out, const transfer_step& step)
       : lock_(directory, lmdb::access::read),
@@ -74,9 +44,15 @@ class salvager {
     at("the pages of data.mdb");
     walk();
     at("the journal");
-    apply_blobs();
-    offer_chunks();
+    find_blobs();
+    for (const blob_found& found : blobs_) take_definitions_of(found);
     define();
+    take_blocks();
+    for (const blob_found& found : blobs_) take_states_of(found);
+    at("the records");
+    offer(origin::in_use);
+    offer(origin::old_copy);
+    define_ownerless();
     close_streams();
     write();
     return std::move(report_);
@@ -109,18 +85,14 @@ class salvager {
       stream.has_start = true;
       newest_commit_ = std::max(newest_commit_, state.commit);
     }
-    for (const auto& [place, block] : rows_.blocks()) {
-      const auto stream = streams_.find(place.first);
-      if (stream != streams_.end()) stream->second.take_block(place.second, block);
-    }
     losses_ = rows_.losses();
     if (row_) newest_commit_ = std::max(newest_commit_, row_->in_tables);
     time_ = row_ ? row_->time : commit_time{};
   }
 
-  // Of blobs that the tables need no more, records alone count. Without the journal's row all that is found is applied,
-  // in its order, to what no table tells.
-  void apply_blobs() {
+  // Of blobs that the tables no longer need, records alone count. Without the journal's row everything that is found is
+  // applied, in its order, to what no table tells.
+  void find_blobs() {
     const ring_walk_result walked =
         walk_ring(ring_.bytes(), row_ ? std::optional(row_->ring) : std::optional<ring_id>());
     report_.blobs = walked.blobs.size();
@@ -134,8 +106,7 @@ class salvager {
       const bool is_void = blob.head.is_in_tables && row_ && commit > row_->in_tables;
       if (is_needed && expected != 0 && commit > expected) tell_commits(expected, commit - 1);
       if (is_needed) expected = commit + 1;
-      if (is_needed && !is_void) apply(blob);
-      if (!is_void) offer(blob);
+      if (!is_void) blobs_.push_back({blob, is_needed ? origin::in_use : origin::old_copy});
       newest_commit_ = std::max(newest_commit_, commit);
       if (blob.head.time.lifetime >= time_.lifetime) time_ = blob.head.time;
     }
@@ -147,24 +118,10 @@ class salvager {
                        : fmt::format("commits {} to {} of the journal", first, last));
   }
 
-  void apply(const found_blob& blob) {
-    const commit_number commit = blob.head.commit;
-    const auto newer = [&, this](stream_id id) -> stream_ledger* {
-      const auto found = streams_.find(id);
-      return found == streams_.end() || commit <= found->second.known_through ? nullptr : &found->second.ledger;
-    };
+  // Which streams there are, and facts.
+  void take_definitions_of(const blob_found& found) {
+    if (found.from != origin::in_use) return;
     blob_visitor visitor;
-    visitor.append = [](auto...) {};
-    visitor.acked = [&](stream_id id, offset_range range) {
-      if (auto* ledger = newer(id)) ledger->acked.insert({std::max(range.begin, ledger->log_start), range.end});
-    };
-    visitor.delivered = [&](stream_id id, offset_t offset, std::uint32_t count) {
-      if (auto* ledger = newer(id)) ledger->deliveries[offset] = std::min(count, deliveries_max);
-    };
-    visitor.trimmed = [&](stream_id id, offset_t start) {
-      if (auto* ledger = newer(id)) ledger->log_start = std::max(ledger->log_start, start);
-    };
-    visitor.held = [](auto...) {};
     visitor.fact = [&](std::string_view name, std::optional<std::string_view> value) {
       if (!row_ && rows_.facts().contains(std::string(name))) return;
       if (value) facts_.insert_or_assign(std::string(name), *value);
@@ -183,68 +140,95 @@ class salvager {
       std::erase_if(facts_,
                     [&](const auto& fact) { return is_of_stream(fact.first) && stream_of_key(fact.first) == id; });
     };
+    try {
+      visit_blob(found.blob.bytes, visitor);
+    } catch (const storage_failure&) {
+      tell(fmt::format("a part of commit {}: it does not decode", found.blob.head.commit));
+    }
+  }
+
+  void take_blocks() {
+    for (const auto& [place, block] : rows_.blocks()) {
+      const auto stream = streams_.find(place.first);
+      if (stream != streams_.end()) stream->second.take_block(place.second, block);
+    }
+  }
+
+  // What a blob names of a stream was used, even where the blob that appended it is lost.
+  void take_states_of(const blob_found& found) {
+    if (found.from != origin::in_use) return;
+    const commit_number commit = found.blob.head.commit;
+    const auto newer = [&, this](stream_id id, offset_t end = 0) -> stream_ledger* {
+      const auto stream = streams_.find(id);
+      if (stream == streams_.end() || commit <= stream->second.known_through) return nullptr;
+      stream->second.raise_end(end);
+      return &stream->second.ledger;
+    };
+    blob_visitor visitor;
+    visitor.acked = [&](stream_id id, offset_range range) {
+      auto* const ledger = newer(id, range.end);
+      if (ledger == nullptr) return;
+      range.begin = std::max(range.begin, ledger->log_start);
+      if (!range.empty()) ledger->acked.insert(range);
+    };
+    visitor.delivered = [&](stream_id id, offset_t offset, std::uint32_t count) {
+      if (auto* ledger = newer(id, offset + 1)) ledger->deliveries[offset] = std::min(count, deliveries_max);
+    };
+    visitor.trimmed = [&](stream_id id, offset_t start) {
+      if (auto* ledger = newer(id, start)) ledger->log_start = std::max(ledger->log_start, start);
+    };
     visitor.reserved = [&](stream_id id, offset_t end, const drop_totals& totals) {
       if (auto* ledger = newer(id)) reserve_offsets(*ledger, end, totals);
     };
     visitor.age_marked = [&](stream_id id, const age_mark& mark) {
-      if (auto* ledger = newer(id)) ledger->age_marks.push_back(mark);
+      if (auto* ledger = newer(id, mark.offset)) ledger->age_marks.push_back(mark);
     };
     visitor.lost = [&](loss_number number, const loss_record& record, const drop_totals& totals) {
       losses_.insert_or_assign(number, record);
       if (auto* ledger = newer(record.stream)) ledger->dropped = totals;
     };
-    visit(blob, visitor);
+    visit_quietly(found, visitor);
   }
 
-  void visit(const found_blob& blob, const blob_visitor& visitor) {
+  // What does not decode has been told.
+  static void visit_quietly(const blob_found& found, const blob_visitor& visitor) {
     try {
-      visit_blob(blob.bytes, visitor);
+      visit_blob(found.blob.bytes, visitor);
     } catch (const storage_failure&) {
-      tell(fmt::format("a part of commit {}: it does not decode", blob.head.commit));
+      return;
     }
   }
 
-  void offer(const found_blob& blob) {
+  void offer(origin from) {
+    rows_.each_chunk(from, [&, this](const salvaged_rows::found_chunk& found) {
+      const std::string bytes = found.bytes.text();
+      const auto chunk = read_chunk(found.place, bytes);
+      if (!chunk) return;
+      if (salvaged_stream* const stream = stream_for(found.place.stream)) stream->offer(*chunk, found.bytes, from);
+    });
     blob_visitor visitor;
-    visitor.append = [&](stream_id id, std::string_view bytes, std::uint32_t) {
+    visitor.append = [&, this](stream_id id, std::string_view bytes, std::uint32_t) {
       const auto batch = read_batch(bytes);
       if (!batch || batch->bytes.size() != bytes.size()) return;
-      if (salvaged_stream* const stream = stream_for(id)) stream->offer(*batch);
+      if (salvaged_stream* const stream = stream_for(id)) stream->offer(*batch, scattered_bytes(bytes), from);
     };
-    visitor.acked = [](auto...) {};
-    visitor.delivered = [](auto...) {};
-    visitor.trimmed = visitor.held = [](auto...) {};
-    visitor.fact = [](auto...) {};
-    visitor.created = [](auto...) {};
-    visitor.dropped = [](auto...) {};
-    visitor.reserved = [](auto...) {};
-    visitor.age_marked = [](auto...) {};
-    visitor.lost = [](auto...) {};
-    visit(blob, visitor);
-  }
-
-  void offer_chunks() {
-    rows_.each_chunk([this](const salvaged_rows::found_chunk& found) {
-      const auto chunk = read_chunk(found.place, found.bytes);
-      if (!chunk) return;
-      if (salvaged_stream* const stream = stream_for(found.place.stream)) stream->offer(*chunk);
-    });
+    for (const blob_found& found : blobs_) {
+      if (found.from == from) visit_quietly(found, visitor);
+    }
   }
 
   // Also one of which nothing else is known: it gets a definition of its own. Null: it was deleted.
   salvaged_stream* stream_for(stream_id id) {
     const auto known = streams_.find(id);
     if (known != streams_.end()) return &known->second;
-    if (dropped_.contains(id) || is_left_over(id)) return nullptr;
+    // A deleted stream's chunks go with later commits. Where rows of streams are there, one without row and definition
+    // is that.
+    const bool is_left_over = row_.has_value() && !rows_.checkpoints().empty();
+    if (dropped_.contains(id) || is_left_over) return nullptr;
     return &streams_.emplace(id, salvaged_stream(checkpoint{})).first->second;
   }
 
-  // A deleted stream's chunks go with later commits. Where all rows of streams are there, one without a row is that.
-  bool is_left_over(stream_id id) const {
-    return owners_.streams().contains(id) ? false : row_.has_value() && !rows_.checkpoints().empty();
-  }
-
-  // Definitions that decode and have their streams; streams that have their definition.
+  // Definitions that decode, each with its streams.
   void define() {
     for (auto fact = facts_.begin(); fact != facts_.end();) {
       const bool is_definition = space_of(fact->first) == fact_space::definition;
@@ -261,6 +245,9 @@ class salvager {
       found->second.ledger.kind = state.kind;
       found->second.ledger.in_memory = state.in_memory;
     }
+  }
+
+  void define_ownerless() {
     for (const auto& [id, stream] : streams_) {
       if (!owners_.streams().contains(id)) define(id, stream);
     }
@@ -278,20 +265,11 @@ class salvager {
 
   // Bindings whose exchange or target is lost.
   void drop_dangling() {
-    if (owners_.dangling().empty()) return;
     for (std::string& text : owners_.dangling()) tell(std::move(text));
-    catalog others;
-    for (const auto& [name, value] : facts_) {
-      const std::string_view key = std::string_view(name).substr(1);
-      const bool is_other = space_of(name) == fact_space::definition && key.front() != catalog_binding;
-      if (is_other) others.add(key, value);
-    }
     std::erase_if(facts_, [&](const auto& fact) {
       const std::string_view key = std::string_view(fact.first).substr(1);
-      if (space_of(fact.first) != fact_space::definition || key.front() != catalog_binding) return false;
-      catalog with_it = others;
-      with_it.add(key, fact.second);
-      return !with_it.dangling().empty();
+      const bool is_binding = space_of(fact.first) == fact_space::definition && key.front() == catalog_binding;
+      return is_binding && owners_.is_dangling(decode_binding(fact.second));
     });
   }
 
@@ -304,7 +282,7 @@ class salvager {
       definition = encode(queue_definition{name, id, durability});
     } else {
       topic_definition topic{name, new_incarnation(), limits::retention_bytes_min, {}, {id}};
-      for (const auto& [first, batch] : stream.batches()) topic.retention_bytes += 2 * batch.size();
+      topic.retention_bytes += 2 * stream.batch_bytes();
       topic.durability = durability;
       definition = encode(topic);
     }
@@ -332,6 +310,19 @@ class salvager {
         lost.wall_trusted = time_.wall_trusted;
         losses_.emplace(losses_.empty() ? 1 : losses_.rbegin()->first + 1, lost);
       }
+      hold_back_groups(id, name, stream.ledger.next);
+    }
+  }
+
+  // A group that stood behind the end would pass over what is appended next.
+  void hold_back_groups(stream_id id, std::string_view name, offset_t end) {
+    const std::string prefix = cursor_key(id, "");
+    for (auto fact = facts_.lower_bound(prefix); fact != facts_.end() && fact->first.starts_with(prefix); ++fact) {
+      cursor_state cursor = decode_cursor(fact->second);
+      if (cursor.offset <= end) continue;
+      tell(fmt::format("{}: what group {} had read from offset {} on", name, fact->first.substr(prefix.size()), end));
+      cursor.offset = end;
+      fact->second = encode(cursor);
     }
   }
 
@@ -375,16 +366,14 @@ class salvager {
     if (step_) step_(fmt::format("stream {}", static_cast<std::uint32_t>(id)), archive.bytes());
     archive.section(section_type::stream, encode(archived_stream{id, archived_state(stream.ledger)}));
     ++report_.counts.streams;
-    for (auto block = stream.ledger.next_block(0); block; block = stream.ledger.next_block(*block + 1)) {
-      std::string number;
-      append_be(number, *block);
-      row(archive, section_type::block, {std::move(number), encode(stream.ledger.block(*block))});
-    }
-    for (const auto& [first, batch] : stream.batches()) {
-      if (is_dead(read_batch(batch).value(), stream.ledger)) continue;
+    each_block_row(stream.ledger, [&, this](std::string number, std::string block) {
+      row(archive, section_type::block, {std::move(number), std::move(block)});
+    });
+    stream.each_batch([&, this](std::string_view batch) {
+      if (is_dead(read_batch(batch).value(), stream.ledger)) return;
       archive.section(section_type::batch, batch);
       ++report_.counts.batches;
-    }
+    });
   }
 
   directory_lock lock_;
@@ -393,6 +382,7 @@ class salvager {
   const transfer_step& step_;
   salvage_report report_;
   salvaged_rows rows_;
+  std::vector<blob_found> blobs_;
   std::optional<journal_row> row_;
   std::map<std::string, std::string> facts_;
   std::map<stream_id, salvaged_stream> streams_;

@@ -9,6 +9,7 @@
 #include "broker/store/offline/importing.hpp"
 #include "broker/store/offline/lived_store.hpp"
 #include "broker/store/offline/ring_walk.hpp"
+#include "broker/store/offline/salvaged_rows.hpp"
 
 namespace tidegate::store::offline {
 namespace {
@@ -166,6 +167,100 @@ TEST_F(salvaging, what_is_missing_stands_in_the_ledger_of_the_new_store) {
     if (loss.record.reason == loss_reason::damaged) told += loss.record.records;
   }
   EXPECT_EQ(told, report_.records_missing);
+}
+
+TEST_F(salvaging, a_stream_without_its_row_keeps_its_records) {
+  for (const stream_id id : {lived_.queues()[0], lived_.queues()[1], lived_.logs()[0]}) {
+    put_both();
+    raw_file(damaged_.path()).erase(&tables::state, stream_key(id));
+    const content found = salvaged();
+    expect_told(found);
+    const auto is_of_it = [&](const auto& message) { return message.first.first == id; };
+    const auto kept = std::count_if(found.begin(), found.end(), is_of_it);
+    EXPECT_GE(kept, std::count_if(whole_.begin(), whole_.end(), is_of_it));
+    EXPECT_THAT(report_.missing, Contains(HasSubstr("the state of ")));
+    // What is acknowledged in blocks that are there stays so.
+    EXPECT_LT(kept, std::count_if(whole_.begin(), whole_.end(), is_of_it) + 400);
+  }
+}
+
+// What later blobs name was there: it is told missing, and its offsets are not given again.
+TEST_F(salvaging, of_a_lost_commit_later_ones_tell_the_end) {
+  scratch_store& store = lived_.store();
+  store.open();
+  const stream_id queue = lived_.queues()[0], log = lived_.logs()[0];
+  store.append_many(queue, 100, 10);
+  store.append_many(log, 100, 10);
+  const offset_t end = store.next(queue), log_end = store.next(log);
+  store.commit();
+  store.ack(queue, {end - 60, end - 1});
+  store.open_group().count_delivery(queue, end - 1, 2);
+  store.commit_offset(log, "late", log_end + 5);
+  store.commit();
+  store.kill();
+  ring_ = bytes_of(lived_.path() / journal_file);
+  tables_ = bytes_of(lived_.path() / store_file);
+  const ring_walk_result walked = walk_ring(ring_);
+  ring_[walked.blobs[walked.blobs.size() - 2].at + blob_head_bytes] ^= 1;
+  put_both();
+  std::ostringstream out;
+  report_ = salvage_store(damaged_.path(), out);
+  EXPECT_GE(report_.records_missing, 41u);
+  EXPECT_THAT(report_.missing, Contains(HasSubstr("what group late had read")));
+  std::istringstream in(out.str());
+  scratch_directory elsewhere;
+  new_store_place place(elsewhere.path() / "new");
+  EXPECT_EQ(lines_of(import_archive(in, place, {16ull << 20, false}, {}).found), "");
+  offline_store made(elsewhere.path() / "new");
+  const books books = made.read_books();
+  EXPECT_EQ(books.streams.at(queue).next, end);
+}
+
+TEST_F(salvaging, a_queue_s_bytes_are_counted) {
+  put_both();
+  salvaged();
+  std::ostringstream out;
+  salvage_store(damaged_.path(), out);
+  std::istringstream in(out.str());
+  scratch_directory elsewhere;
+  new_store_place place(elsewhere.path() / "new");
+  import_archive(in, place, {16ull << 20, false}, {});
+  offline_store made(elsewhere.path() / "new");
+  const books books = made.read_books();
+  for (const stream_id queue : lived_.queues()) {
+    std::uint64_t bytes = 0;
+    for (const auto& [at, body] : whole_) bytes += at.first == queue ? body.size() : 0;
+    EXPECT_EQ(books.streams.at(queue).held_bytes, bytes);
+  }
+}
+
+// A page that no tree leads to, with a chunk as it was before it was thinned, comes first; the newer version of the
+// chunk, which has its neighbour's records as well, has the same key.
+TEST_F(salvaging, every_version_of_a_chunk_is_looked_at) {
+  salvaged_rows rows;
+  const auto chunk = [](offset_t covered_from, offset_t first) {
+    batch_builder records;
+    records.add(record_view{first, 0, {}, "body", {}});
+    records.add(record_view{9, 0, {}, "body", {}});
+    return seal_chunk({{stream_id{3}, 9}, covered_from, 0, 0, true}, records.finish());
+  };
+  const std::string old_one = chunk(5, 5), newer = chunk(0, 1), key = chunk_key(stream_id{3}, 9);
+  rows.take({"", key, old_one, false, true});
+  rows.take({"", key, newer, false, true});
+  salvaged_stream stream{checkpoint{}};
+  rows.each_chunk(origin::old_copy, [&](const salvaged_rows::found_chunk& found) {
+    const std::string bytes = found.bytes.text();
+    stream.offer(read_chunk(found.place, bytes).value(), found.bytes, origin::old_copy);
+  });
+  std::vector<offset_t> offsets;
+  stream.close();
+  stream.each_batch([&](std::string_view bytes) {
+    const batch_view batch = read_batch(bytes).value();
+    record_reader records(batch);
+    record_view record;
+    while (records.next(record)) offsets.push_back(record.offset);
+  });
+  EXPECT_THAT(offsets, testing::ElementsAre(1, 5, 9));
 }
 
 // Pages zeroed or overwritten at random, and bits turned in both files: whatever comes out is a sound store, with what

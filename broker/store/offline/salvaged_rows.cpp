@@ -11,6 +11,9 @@ namespace {
 
 constexpr std::size_t chunk_key_bytes = sizeof(stream_id) + sizeof(offset_t) + sizeof(std::uint16_t);
 
+// Of one row, and of one chunk.
+constexpr std::size_t versions_max = 8;
+
 bool is_definition(std::string_view key) {
   if (key.empty()) return false;
   return key.front() == catalog_exchange || key.front() == catalog_queue || key.front() == catalog_topic ||
@@ -71,6 +74,7 @@ void salvaged_rows::take_state(const found_row& row, std::string_view value) {
     for (std::size_t i = 0; i < found.bits.size(); ++i) {
       known->second.bits[i] = static_cast<char>(known->second.bits[i] | found.bits[i]);
     }
+    known->second.full_after = std::max(known->second.full_after, found.full_after);
   } else {
     const found_fact fact = fact_in(row.key, value);
     check_fact_name(fact.name);
@@ -82,7 +86,9 @@ void salvaged_rows::take_chunk(const found_row& row) {
   const chunk_place place = place_of_chunk_key(row.key);
   const piece_key key{place.stream, place.last_offset, piece_of_chunk_key(row.key)};
   if (key.piece == 0 && !read_chunk_header(place, row.value)) return;
-  (row.is_free ? old_ : current_).try_emplace(key, row.value);
+  versions& known = (row.is_free ? old_ : current_)[key];
+  const bool is_new = std::find(known.begin(), known.end(), row.value) == known.end();
+  if (is_new && known.size() < versions_max) known.push_back(row.value);
 }
 
 std::optional<journal_row> salvaged_rows::journal() const {
@@ -95,25 +101,35 @@ std::optional<journal_row> salvaged_rows::journal() const {
   }
 }
 
-void salvaged_rows::each_chunk(const piece_map& pieces, const std::function<void(const found_chunk&)>& take) {
-  for (auto row = pieces.begin(); row != pieces.end();) {
-    const auto [stream, last_offset, first] = row->first;
-    found_chunk chunk{{stream, last_offset}, {}};
-    const std::size_t length = first == 0 ? chunk_length(row->second) : 0;
-    std::uint16_t piece = 0;
-    for (; row != pieces.end() && row->first.stream == stream && row->first.last_offset == last_offset; ++row) {
-      const bool follows = row->first.piece == piece && chunk.bytes.size() < length;
-      if (!follows) continue;
-      chunk.bytes.append(row->second.substr(0, length - chunk.bytes.size()));
-      ++piece;
+// Which versions of the pieces belong together no row says; the batches' own CRCs do. So each version of the first one
+// is tried with the first version of each other, with the second, and so on.
+void salvaged_rows::each_version(chunk_place place, const std::vector<const versions*>& pieces,
+                                 const std::function<void(const found_chunk&)>& take) {
+  std::size_t most = 1;
+  for (std::size_t i = 1; i < pieces.size(); ++i) most = std::max(most, pieces[i]->size());
+  for (const std::string_view first : *pieces.front()) {
+    const std::size_t length = chunk_length(first);
+    for (std::size_t version = 0; version < most; ++version) {
+      found_chunk chunk{place, scattered_bytes(first.substr(0, length))};
+      for (std::size_t i = 1; i < pieces.size() && chunk.bytes.size() < length; ++i) {
+        const std::string_view piece = (*pieces[i])[std::min(version, pieces[i]->size() - 1)];
+        chunk.bytes.add(piece.substr(0, length - chunk.bytes.size()));
+      }
+      if (chunk.bytes.size() > 0) take(chunk);
     }
-    if (!chunk.bytes.empty()) take(chunk);
   }
 }
 
-void salvaged_rows::each_chunk(const std::function<void(const found_chunk&)>& take) const {
-  each_chunk(current_, take);
-  each_chunk(old_, take);
+void salvaged_rows::each_chunk(origin origin, const std::function<void(const found_chunk&)>& take) const {
+  const piece_map& rows = origin == origin::in_use ? current_ : old_;
+  for (auto row = rows.begin(); row != rows.end();) {
+    const auto [stream, last_offset, first] = row->first;
+    std::vector<const versions*> pieces;
+    for (; row != rows.end() && row->first.stream == stream && row->first.last_offset == last_offset; ++row) {
+      if (row->first.piece == pieces.size()) pieces.push_back(&row->second);
+    }
+    if (!pieces.empty()) each_version({stream, last_offset}, pieces, take);
+  }
 }
 
 }  // namespace tidegate::store::offline

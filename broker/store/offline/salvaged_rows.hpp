@@ -10,11 +10,13 @@
 #include "broker/store/books.hpp"
 #include "broker/store/chunk.hpp"
 #include "broker/store/offline/page_walk.hpp"
+#include "broker/store/offline/salvaged_stream.hpp"
 
 namespace tidegate::store::offline {
 
-// A row may be found several times, old copies among them. Of what changes, the one in the tree counts, and where there
-// is none one that the damage cut off. Chunks never change, so an old copy of one is as good as another.
+// A row may be found several times, old copies among them. The one in the tree counts, and where there is none one that
+// the damage cut off. Of chunks every version is kept: thinning puts another one under the same key, which lacks what
+// was acknowledged and may have taken in its neighbours.
 class salvaged_rows {
  public:
   void take(const found_row& row);
@@ -25,12 +27,12 @@ class salvaged_rows {
   const std::map<loss_number, loss_record>& losses() const { return losses_; }
   std::optional<journal_row> journal() const;
 
-  // Chunk by chunk, those that count first: of a stream's chunks, what of each is there.
+  // What is there of a chunk, or of one of its versions.
   struct found_chunk {
     chunk_place place;
-    std::string bytes;  // in one piece; may be cut short where a piece is missing
+    scattered_bytes bytes;  // may end early, where a piece is missing
   };
-  void each_chunk(const std::function<void(const found_chunk&)>& take) const;
+  void each_chunk(origin origin, const std::function<void(const found_chunk&)>& take) const;
 
  private:
   void take_small(const found_row& row);
@@ -43,8 +45,10 @@ class salvaged_rows {
     std::uint16_t piece;
     auto operator<=>(const piece_key&) const = default;
   };
-  using piece_map = std::map<piece_key, std::string_view>;
-  static void each_chunk(const piece_map& pieces, const std::function<void(const found_chunk&)>& take);
+  using versions = std::vector<std::string_view>;
+  using piece_map = std::map<piece_key, versions>;
+  static void each_version(chunk_place place, const std::vector<const versions*>& pieces,
+                           const std::function<void(const found_chunk&)>& take);
 
   std::map<std::string, std::string> facts_;
   std::map<stream_id, checkpoint> checkpoints_;

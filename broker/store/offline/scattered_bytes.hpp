@@ -1,0 +1,45 @@
+// Bytes that lie in several places of a mapped file and belong together, as the rows of a chunk do. They are copied
+// only when they are asked for, so that a store can be salvaged on a machine that has less memory than the store.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tidegate::store::offline {
+
+class scattered_bytes {
+ public:
+  scattered_bytes() = default;
+  explicit scattered_bytes(std::string_view piece) { add(piece); }
+
+  void add(std::string_view piece) {
+    if (!piece.empty()) pieces_.push_back(piece);
+    size_ += piece.size();
+  }
+  std::size_t size() const { return size_; }
+  // In one piece.
+  std::string text() const {
+    std::string whole;
+    whole.reserve(size_);
+    for (const std::string_view piece : pieces_) whole.append(piece);
+    return whole;
+  }
+  // So many bytes from a place on; both lie within.
+  scattered_bytes part(std::size_t at, std::size_t size) const {
+    scattered_bytes out;
+    for (const std::string_view piece : pieces_) {
+      const std::size_t skipped = std::min(at, piece.size());
+      out.add(piece.substr(skipped, size - out.size()));
+      at -= skipped;
+    }
+    return out;
+  }
+
+ private:
+  std::vector<std::string_view> pieces_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace tidegate::store::offline
