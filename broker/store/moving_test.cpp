@@ -114,7 +114,7 @@ TEST(moving, what_is_void_is_undone_everywhere) {
   store.commit();
   std::set<offset_t> held;
   std::map<std::string, std::string> facts;
-  for (int step = 0; step < 20'000; ++step) {
+  for (int step = 0; step < rounds(20'000, 100'000); ++step) {
     const bool is_void = random() % 7 == 0;
     std::set<offset_t> fresh, settled;
     for (std::size_t left = random() % 3; left > 0; --left) fresh.insert(store.append(queue, "message"));

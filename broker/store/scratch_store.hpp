@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -25,6 +26,12 @@ namespace tidegate::store {
 // What is wrong ends the test.
 inline void require(bool condition, const std::string& text) {
   if (!condition) throw std::logic_error(text);
+}
+
+// How many rounds a test makes: more with `tests/run.sh --long`.
+template <class Number>
+Number rounds(Number usual, Number with_long) {
+  return std::getenv("TIDEGATE_LONG") == nullptr ? usual : with_long;
 }
 
 class scratch_directory {

@@ -63,12 +63,12 @@ class thin_queue : public testing::TestWithParam<bool> {
     store_.commit_until_idle();
   }
 
-  scratch_store store_{{64 << 20, 4 << 20}};
+  scratch_store store_{{256 << 20, 4 << 20}};
   stream_id queue_ = store_.make_queue();
 };
 
 TEST_P(thin_queue, takes_no_more_than_twice_what_is_left) {
-  constexpr offset_t count = 300'000;
+  const auto count = rounds<offset_t>(300'000, 1'000'000);
   store_.commit();
   const std::uint64_t empty = used_bytes(store_);
   fill(count);
