@@ -39,16 +39,18 @@ could_not() {
 }
 is_wanted() { [[ " ${stages[*]} " == *" $1 "* ]]; }
 
-# build PRESET: configures and builds it once, remembers the outcome.
+# build PRESET TARGETS...: configures it and builds what its stages use, once, and remembers the outcome. With --long
+# nothing is precompiled, so that an include which is missing shows.
 declare -A built=()
 build() {
   if [ -z "${built[$1]:-}" ]; then
     say "building $1 with $jobs jobs"
-    local launcher=()
+    local options=(-DCMAKE_DISABLE_PRECOMPILE_HEADERS="$([ -n "${TIDEGATE_LONG:-}" ] && echo ON || echo OFF)")
     if command -v ccache >/dev/null; then
-      launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+      options+=(-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+      export CCACHE_SLOPPINESS=pch_defines,time_macros  # else it keeps nothing that has precompiled headers
     fi
-    if cmake --preset "$1" "${launcher[@]}" && cmake --build --preset "$1" --parallel "$jobs"; then
+    if cmake --preset "$1" "${options[@]}" && cmake --build --preset "$1" --parallel "$jobs" --target "${@:2}"; then
       built[$1]=yes
     else
       built[$1]=no
@@ -89,28 +91,28 @@ if is_wanted tidy; then
   pytest_stage tidy
 fi
 if is_wanted unit; then
-  if build debug; then
+  if build debug unit_tests tidegate-broker; then
     run unit ctest --preset debug --parallel "$jobs" --output-junit "$results/unit.xml"
   else
     could_not "run the unit tests: the debug build failed"
   fi
 fi
 if is_wanted conversation; then
-  if build debug; then
+  if build debug unit_tests tidegate-broker; then
     pytest_stage conversation TIDEGATE_BUILD="$PWD/build/debug"
   else
     could_not "run the conversation tests: the debug build failed"
   fi
 fi
 if is_wanted faults; then
-  if build release; then
+  if build release programs; then
     pytest_stage faults TIDEGATE_BUILD="$PWD/build/release"
   else
     could_not "run the faults tests: the release build failed"
   fi
 fi
 if is_wanted endtoend; then
-  if build release; then
+  if build release programs; then
     pytest_stage endtoend TIDEGATE_BUILD="$PWD/build/release"
   else
     could_not "run the end-to-end tests: the release build failed"
