@@ -79,7 +79,7 @@ void application::connected(const tg_Connect& connect) {
   answer.gateway = bytes_of(settings.gateway);
   answer.incarnation = bytes_of(broker_.storage().incarnation());
   if (!producer_id_.empty()) answer.producer_sequence = broker_.durable_sequence({producer_id_, producer_epoch_, true});
-  append_frame(session_.outbox(), TG_CONNECTED, tg_Connected_fields, &answer,
+  append_frame(session_.answers(), TG_CONNECTED, tg_Connected_fields, &answer,
                settings.server.size() + settings.gateway.size() + 64);
   session_.wake();
 }
@@ -124,12 +124,12 @@ void application::settled(std::uint64_t token, const error* refusal) {
   if (refusal != nullptr) return session_.refuse(request.correlation, *refusal);
   if (request.answer == TG_DONE) return answer_done(request);
   const tg_Produced produced{request.correlation, request.number};
-  append_frame(session_.outbox(), TG_PRODUCED, tg_Produced_fields, &produced, 0);
+  append_frame(session_.answers(), TG_PRODUCED, tg_Produced_fields, &produced, 0);
 }
 
 void application::answer_done(const waiting_request& done) {
   const tg_Done answer{done.correlation, done.partitions, done.number, bytes_of(done.topic_id), bytes_of(done.notice)};
-  append_frame(session_.outbox(), TG_DONE, tg_Done_fields, &answer, done.topic_id.size() + done.notice.size());
+  append_frame(session_.answers(), TG_DONE, tg_Done_fields, &answer, done.topic_id.size() + done.notice.size());
   session_.wake();
 }
 
@@ -198,7 +198,7 @@ std::optional<error> application::objection(const tg_PublishMessage& publish, co
 
 void application::return_unroutable(const tg_PublishMessage& publish) {
   const tg_Return returned{publish.id, publish.exchange, publish.routing_key, publish.body};
-  append_frame(session_.outbox(), TG_RETURN, tg_Return_fields, &returned,
+  append_frame(session_.answers(), TG_RETURN, tg_Return_fields, &returned,
                publish.exchange.size + publish.routing_key.size + publish.body.size);
 }
 
@@ -217,7 +217,7 @@ void application::publish_stored(std::uint64_t id) {
 void application::refuse_publish(std::uint64_t id, const error& cause) {
   const std::string text = presentable(cause.text);
   const tg_Confirm answer{id, false, wire_code(cause.code), bytes_of(text)};
-  append_frame(session_.outbox(), TG_CONFIRM, tg_Confirm_fields, &answer, text.size());
+  append_frame(session_.answers(), TG_CONFIRM, tg_Confirm_fields, &answer, text.size());
   publish_state& publish = waiting_publish(id);
   publish.state = publish_state::state::told;
   const bool is_first = refused_sequence_ == 0 || publish.sequence < refused_sequence_;
@@ -245,7 +245,7 @@ void application::confirm_done() {
 
 void application::confirm(std::uint64_t id, bool multiple) {
   const tg_Confirm answer{id, multiple, tg_Code_OK, {}};
-  append_frame(session_.outbox(), TG_CONFIRM, tg_Confirm_fields, &answer, 0);
+  append_frame(session_.answers(), TG_CONFIRM, tg_Confirm_fields, &answer, 0);
 }
 
 // ------------------------------------------------------------------------------------------------ consuming
@@ -316,7 +316,7 @@ void application::pull_ready() {
 
 void application::deliver(core::consumer_id id, const consuming& consumer, const core::delivery_view& delivery) {
   const std::uint64_t tag = next_tag_++;
-  append_deliver(session_.outbox(), consumer.number, tag, delivery);
+  append_deliver(session_.answers(), consumer.number, tag, delivery);
   if (!consumer.auto_ack) unsettled_.add(tag, id, delivery.offset);
 }
 

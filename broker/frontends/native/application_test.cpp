@@ -307,7 +307,7 @@ TEST_F(applications, a_slow_reader_is_a_number_and_not_a_growing_list) {
   }
   peer_.consume(1, "work");
   for (int i = 0; i < 10; ++i) peer_.on().fill();
-  EXPECT_LT(peer_.on().outbox().size(), limits::outbox_bytes_mark + 2 * body.size());
+  EXPECT_LT(peer_.on().answers().size(), limits::outbox_bytes_mark + 2 * body.size());
   EXPECT_TRUE(peer_.on().is_paused());
   std::size_t delivered = 0;
   for (int turns = 0; delivered < 201 && turns < 100; ++turns) delivered += peer_.take().size();

@@ -44,7 +44,7 @@ std::unique_ptr<role> device::admit(session& session, const tg_Hello& hello) {
   if (const auto refused = objection(session, hello)) {
     tg_Welcome answer{};
     answer.status = *refused;
-    append_frame(session.outbox(), TG_WELCOME, tg_Welcome_fields, &answer, 0);
+    append_frame(session.answers(), TG_WELCOME, tg_Welcome_fields, &answer, 0);
     log::warning("device {} {}: not admitted, code {}", printable(view_of(hello.device)), session.peer(),
                  static_cast<int>(*refused));
     session.close();
@@ -84,7 +84,7 @@ void device::welcome(const tg_Hello& hello) {
   answer.largest_frame = limits::device_frame_bytes;
   answer.unix_ms = static_cast<std::uint64_t>(session_.broker().story().wall().count());
   answer.ticks = hello.ticks;
-  append_frame(session_.outbox(), TG_WELCOME, tg_Welcome_fields, &answer, 0);
+  append_frame(session_.answers(), TG_WELCOME, tg_Welcome_fields, &answer, 0);
   log::info("device {} {}: connected, {} are here", name(), session_.peer(), durable);
   session_.wake();
 }
@@ -207,7 +207,7 @@ void device::account_for(std::uint32_t sequence) {
 
 void device::reject(std::uint32_t sequence, errc code) {
   const tg_Reject answer{sequence, wire_code(code)};
-  append_frame(session_.outbox(), TG_REJECT, tg_Reject_fields, &answer, 0);
+  append_frame(session_.answers(), TG_REJECT, tg_Reject_fields, &answer, 0);
   if (sequence == expected_) ++expected_;  // not lost: it has been told
   done(sequence);
   session_.wake();
@@ -234,7 +234,7 @@ void device::fill(milliseconds) {
   is_owed_ack_ = false;
   acknowledged_ = settled_through_;
   const tg_Ack ack{acknowledged_, limits::device_window_bytes};
-  append_frame(session_.outbox(), TG_ACK, tg_Ack_fields, &ack, 0);
+  append_frame(session_.answers(), TG_ACK, tg_Ack_fields, &ack, 0);
 }
 
 }  // namespace tidegate::native

@@ -112,8 +112,8 @@ class fuzzer {
       peer.send_bytes(std::string_view(bytes).substr(at, size));
       at += size;
       if (below(3) == 0) peer.on().fill();
-      if (below(5) == 0) peer.on().outbox().clear();
-      ASSERT_LE(peer.on().outbox().size(), limits::outbox_bytes_mark + 2 * limits::frame_bytes);
+      if (below(5) == 0) peer.on().answers().clear();
+      ASSERT_LE(peer.on().answers().size(), limits::outbox_bytes_mark + 2 * limits::frame_bytes);
       happen(gateway);
     }
     peer.on().fill();

@@ -163,7 +163,7 @@ void application::list(const tg_frame& frame) {
   const auto page = listing({view_of(list.kind), view_of(list.after), list.max_bytes}, session_.owner());
   if (!page) return session_.refuse(list.correlation, page.error());
   const tg_Listed listed{list.correlation, bytes_of(page->json), bytes_of(page->next)};
-  append_frame(session_.outbox(), TG_LISTED, tg_Listed_fields, &listed, page->json.size() + page->next.size());
+  append_frame(session_.answers(), TG_LISTED, tg_Listed_fields, &listed, page->json.size() + page->next.size());
   session_.wake();
 }
 
@@ -224,7 +224,7 @@ bool application::try_fetch(waiting_fetch& fetch, bool due) {
   }
   const tg_Fetched answer{fetch.correlation, fetched->out_of_range ? tg_Code_OUT_OF_RANGE : tg_Code_OK,
                           fetched->log_start, fetched->high_watermark, bytes_of(fetched->batches)};
-  append_frame(session_.outbox(), TG_FETCHED, tg_Fetched_fields, &answer, fetched->batches.size());
+  append_frame(session_.answers(), TG_FETCHED, tg_Fetched_fields, &answer, fetched->batches.size());
   session_.wake();
   return true;
 }
@@ -276,7 +276,7 @@ void application::list_offset(const tg_frame& frame) {
         {errc::invalid, "a timestamp is Unix ms, -1 for the end or -2 for the start", "timestamp_ms"});
   }
   const tg_OffsetListed answer{list.correlation, offset, range->log_start, range->high_watermark};
-  append_frame(session_.outbox(), TG_OFFSET_LISTED, tg_OffsetListed_fields, &answer, 0);
+  append_frame(session_.answers(), TG_OFFSET_LISTED, tg_OffsetListed_fields, &answer, 0);
   session_.wake();
 }
 
@@ -302,7 +302,7 @@ void application::fetch_offset(const tg_frame& frame) {
     answer.offset = state->offset;
     answer.metadata = bytes_of(state->metadata);
   }
-  append_frame(session_.outbox(), TG_OFFSET_FETCHED, tg_OffsetFetched_fields, &answer, answer.metadata.size);
+  append_frame(session_.answers(), TG_OFFSET_FETCHED, tg_OffsetFetched_fields, &answer, answer.metadata.size);
   session_.wake();
 }
 

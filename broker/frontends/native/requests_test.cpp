@@ -123,7 +123,7 @@ TEST_F(fetching, answers_that_are_due_together_do_not_pile_up) {
   std::size_t answered = 0, largest = 0;
   for (int turns = 0; answered < 100 && turns < 100; ++turns) {
     peer_.on().fill();
-    largest = std::max(largest, peer_.on().outbox().size());
+    largest = std::max(largest, peer_.on().answers().size());
     answered += peer_.take().size();
   }
   EXPECT_EQ(answered, 100u);

@@ -1,4 +1,4 @@
-// A native connection's life on a socket: one reader, one writer, both around the session.
+// The native protocol on a socket.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

@@ -15,7 +15,7 @@ session::session(native::front_end& front_end, std::string peer, std::function<v
       wake_(std::move(wake)),
       id_(front_end.broker().attach(*this)),
       started_(now()),
-      last_input_(started_) {
+      silence_(started_) {
   front_end_.add(*this);
 }
 
@@ -32,8 +32,7 @@ milliseconds session::now() const { return broker().time().monotonic(); }
 bool session::is_paused() const { return !broker().accepts() || !has_room() || (role_ && role_->is_behind()); }
 
 std::size_t session::input(std::string_view data) {
-  last_input_ = now();
-  pinged_ = false;
+  silence_.heard(now());
   std::size_t taken = 0;
   while (!closing_ && taken < data.size() && !is_paused()) {
     const std::size_t body_max = role_ ? role_->frame_bytes_max() : limits::first_frame_bytes;
@@ -89,7 +88,7 @@ void session::ping(const tg_frame& frame) {
   tg_Ping ping{};
   if (!tg_frame_decode(&frame, tg_Ping_fields, &ping)) return fail({errc::invalid, "Ping does not decode"});
   const tg_Pong pong{ping.ticks, static_cast<std::uint64_t>(broker().story().wall().count())};
-  append_frame(outbox_, TG_PONG, tg_Pong_fields, &pong, 0);
+  append_frame(answers(), TG_PONG, tg_Pong_fields, &pong, 0);
   wake();
 }
 
@@ -102,7 +101,7 @@ void session::fail(const error& cause) {
   const std::string text = presentable(cause.text);
   log::warning("{}: {}; closing", description(), text);
   const tg_Error answer{0, true, wire_code(cause.code), bytes_of(text), bytes_of(cause.field)};
-  append_frame(outbox_, TG_ERROR, tg_Error_fields, &answer, text.size() + cause.field.size());
+  append_frame(answers(), TG_ERROR, tg_Error_fields, &answer, text.size() + cause.field.size());
   close();
   wake();
 }
@@ -110,7 +109,7 @@ void session::fail(const error& cause) {
 void session::refuse(std::uint32_t correlation, const error& cause) {
   const std::string text = presentable(cause.text);
   const tg_Error answer{correlation, false, wire_code(cause.code), bytes_of(text), bytes_of(cause.field)};
-  append_frame(outbox_, TG_ERROR, tg_Error_fields, &answer, text.size() + cause.field.size());
+  append_frame(answers(), TG_ERROR, tg_Error_fields, &answer, text.size() + cause.field.size());
   wake();
 }
 
@@ -118,10 +117,12 @@ void session::fill() {
   if (closing_) return;
   watch_silence();
   if (role_ && !closing_) role_->fill(now());
-  if (outbox_.size() > limits::outbox_bytes_max) {
-    log::warning("{}: it does not read its answers, {} bytes wait; closing", description(), outbox_.size());
-    close();
-  }
+}
+
+// Asks for a sign of life in time for the answer to come within what the peer may be silent.
+net::silence::bounds session::silence_bounds() const {
+  const milliseconds allowed = role_->silence_max();
+  return {allowed * 3 / 4, 2 * allowed};
 }
 
 void session::watch_silence() {
@@ -129,22 +130,22 @@ void session::watch_silence() {
     if (now() - started_ < limits::first_frame_time) return;
     return fail({errc::not_allowed, "no Hello or Connect came within 5 seconds"});
   }
-  const milliseconds silent = now() - last_input_;
-  const milliseconds allowed = role_->silence_max();
-  if (silent >= 2 * allowed) {
-    log::info("{}: silent for {} s; closing", description(), silent.count() / 1000);
-    return close();
+  if (is_paused()) return silence_.heard(now());  // whatever it says is not read
+  switch (silence_.look(now(), silence_bounds())) {
+    case net::silence::due::nothing: return;
+    case net::silence::due::end:
+      log::info("{}: silent for {} s; closing", description(), silence_.length(now()).count() / 1000);
+      return close();
+    case net::silence::due::ask: {
+      const tg_Ping ping{0};
+      append_frame(answers(), TG_PING, tg_Ping_fields, &ping, 0);
+    }
   }
-  if (silent < allowed * 3 / 4 || std::exchange(pinged_, true)) return;
-  const tg_Ping ping{0};
-  append_frame(outbox_, TG_PING, tg_Ping_fields, &ping, 0);
 }
 
 milliseconds session::deadline() const {
   if (!role_) return started_ + limits::first_frame_time;
-  const milliseconds allowed = role_->silence_max();
-  const milliseconds silence = last_input_ + (pinged_ ? 2 * allowed : allowed * 3 / 4);
-  return std::min(silence, role_->deadline());
+  return std::min(silence_.deadline(silence_bounds()), role_->deadline());
 }
 
 void session::settled(std::uint64_t token, const error* refusal) {

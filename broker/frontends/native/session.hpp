@@ -10,6 +10,8 @@
 #include "broker/base/clock.hpp"
 #include "broker/core/broker.hpp"
 #include "broker/frontends/native/codec.hpp"
+#include "broker/net/session.hpp"
+#include "broker/net/silence.hpp"
 
 namespace tidegate::native {
 
@@ -45,7 +47,7 @@ class role {
   virtual std::chrono::seconds silence_max() const = 0;
 };
 
-class session final : public core::session_events {
+class session final : public core::session_events, public net::session {
  public:
   // `wake` tells the connection's writer that fill() may have something.
   session(front_end& front_end, std::string peer, std::function<void()> wake);
@@ -53,17 +55,16 @@ class session final : public core::session_events {
   session& operator=(const session&) = delete;
   ~session() override;
 
-  // Takes whole frames off the front and returns how many bytes they were. Call again with the rest and more.
-  std::size_t input(std::string_view data);
-  // Input is not taken now: core is full, too much of the peer's waits for commits, or it does not read its answers.
-  // wake() or a smaller outbox tell when to ask again.
-  bool is_paused() const;
-  // The connection is to be closed once the outbox is sent.
-  bool is_closing() const { return closing_; }
-
-  void fill();
-  milliseconds deadline() const;
-  std::string& outbox() { return outbox_; }
+  // Takes whole frames.
+  std::size_t input(std::string_view data) override;
+  // Core is full, too much of the peer's waits for commits, or it does not read its answers.
+  bool is_paused() const override;
+  bool is_closing() const override { return closing_; }
+  void close() override { closing_ = true; }
+  void fill() override;
+  milliseconds deadline() const override;
+  net::outbox& outbox() override { return outbox_; }
+  std::string description() const override;
 
   // For the role.
   core::broker& broker() const;
@@ -76,11 +77,9 @@ class session final : public core::session_events {
   void fail(const error& cause);
   // Answers a request that cannot be served; the connection goes on.
   void refuse(std::uint32_t correlation, const error& cause);
-  void close() { closing_ = true; }
-  bool has_room() const { return outbox_.size() < limits::outbox_bytes_mark; }
-
-  // Who speaks here, for logs and errors.
-  std::string description() const;
+  bool has_room() const { return outbox_.has_room(); }
+  // Frames are put here.
+  std::string& answers() { return outbox_.bytes(); }
 
   // For listings.
   const std::string& peer() const { return peer_; }
@@ -99,17 +98,17 @@ class session final : public core::session_events {
   void connect(const tg_frame& frame);
   void ping(const tg_frame& frame);
   void watch_silence();
+  net::silence::bounds silence_bounds() const;
 
   native::front_end& front_end_;
   std::string peer_;
   std::function<void()> wake_;
   core::session_id id_;
   std::unique_ptr<role> role_;
-  std::string outbox_;
+  net::outbox outbox_;
   bool closing_ = false;
-  bool pinged_ = false;
   milliseconds started_;
-  milliseconds last_input_;
+  net::silence silence_;
 };
 
 }  // namespace tidegate::native

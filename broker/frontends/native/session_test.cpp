@@ -225,6 +225,27 @@ TEST_F(sessions, a_full_group_pauses_input_and_room_resumes_it) {
   EXPECT_THAT(peer.answers_committed(), ElementsAre(fmt::format("confirm through {} code 0", id)));
 }
 
+// A writer that is stuck for minutes: what the peer sends stays with the kernel, and it is not to blame.
+TEST_F(sessions, while_it_is_not_read_a_peer_is_not_silent) {
+  gateway_.broker.declare_queue("q");
+  gateway_.broker.commit();
+  peer peer(gateway_);
+  peer.connect();
+  std::uint64_t id = 0;
+  while (!peer.on().is_paused()) peer.publish(++id, "", "q", std::string(300'000, 'b'));
+  for (int i = 0; i < 10; ++i) {
+    gateway_.broker.clock.advance(limits::heartbeat);
+    peer.on().fill();
+  }
+  EXPECT_FALSE(peer.is_closing());
+  gateway_.broker.flush();
+  for (int i = 0; i < 10; ++i) {
+    gateway_.broker.clock.advance(limits::heartbeat);
+    peer.on().fill();
+  }
+  EXPECT_TRUE(peer.is_closing());
+}
+
 TEST_F(sessions, a_peer_that_does_not_read_its_answers_is_not_read_either) {
   peer peer(gateway_);
   peer.connect();
@@ -233,7 +254,7 @@ TEST_F(sessions, a_peer_that_does_not_read_its_answers_is_not_read_either) {
   for (int i = 0; i < 10'000; ++i) pings += ping;
   for (int i = 0; i < 100 && !peer.on().is_paused(); ++i) peer.send_bytes(pings);
   EXPECT_TRUE(peer.on().is_paused());
-  EXPECT_LT(peer.on().outbox().size(), limits::outbox_bytes_mark + 100);
+  EXPECT_LT(peer.on().answers().size(), limits::outbox_bytes_mark + 100);
   EXPECT_FALSE(peer.is_closing());
   peer.take();
   EXPECT_FALSE(peer.on().is_paused());

@@ -186,7 +186,7 @@ class peer {
   // What the writer would send now.
   std::string take_bytes() {
     session_->fill();
-    return std::exchange(session_->outbox(), {});
+    return std::exchange(session_->answers(), {});
   }
   std::vector<answer> take() {
     const std::string bytes = take_bytes();

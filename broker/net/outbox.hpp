@@ -1,0 +1,23 @@
+// What waits to be sent to one peer.
+#pragma once
+
+#include <string>
+
+#include "broker/base/limits.hpp"
+
+namespace tidegate::net {
+
+class outbox {
+ public:
+  std::string& bytes() { return bytes_; }
+  const std::string& bytes() const { return bytes_; }
+  // Below the mark. Above it a front-end takes nothing more from queues or logs, and no input that is answered.
+  bool has_room() const { return bytes_.size() < limits::outbox_bytes_mark; }
+  // The peer sends requests and does not read the answers: the connection ends.
+  bool is_over() const { return bytes_.size() > limits::outbox_bytes_max; }
+
+ private:
+  std::string bytes_;
+};
+
+}  // namespace tidegate::net
