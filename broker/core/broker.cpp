@@ -48,12 +48,10 @@ void check_facts(const store::contents& found) {
 broker::broker(store::store& store, const clock& clock, broker_options options)
     : store_(store),
       clock_(clock),
-      timeline_(store.found_books().time, clock),
       options_(options),
+      commits_(store, clock, options.commit, options.group_bytes_max),
       cursors_(cursors_in(store.found())),
-      producers_(producers_in(store.found()), clock),
-      pace_(options_.commit, clock, store.flash_bytes_before()),
-      flash_bytes_kept_(store.flash_bytes_before()) {
+      producers_(producers_in(store.found()), clock) {
   check_facts(store.found());
   load();
   // Of the newest rows, so that a start reads no more of them than it may keep.
@@ -126,16 +124,6 @@ session_events* broker::events_of(session_id session) const {
   return found == sessions_.end() ? nullptr : found->second.events;
 }
 
-bool broker::group_has_room() const {
-  return store_.open_group().bytes() + store_.riding_group().bytes() < options_.group_bytes_max &&
-         gathering_.size() < limits::receipts_gathering;
-}
-
-bool broker::accepts() const {
-  return group_has_room() && store_.memory_group().bytes() < options_.group_bytes_max &&
-         at_once_.size() < limits::receipts_gathering;
-}
-
 error broker::full_error() const {
   const auto& pages = store_.pages();
   return {errc::store_full,
@@ -176,9 +164,9 @@ result<publish_outcome> broker::publish(const message_view& message, const publi
       ++counters_.duplicates;
       // Its first self is on its way, and shares that one's fate, or on flash.
       const bool is_on_its_way = producers_.durable_sequence(*request.producer) < request.sequence;
-      await(request.answer, is_on_its_way);
+      commits_.answer_later(request.answer, is_on_its_way);
       // For what is on flash there is nothing to write; the answer rides with whatever goes next.
-      note(is_on_its_way || !store_.open_group().empty() ? options_.commit.linger : milliseconds(0));
+      commits_.note(is_on_its_way || !store_.open_group().empty() ? options_.commit.linger : milliseconds(0));
       return publish_outcome::duplicate;
     }
   }
@@ -200,12 +188,12 @@ result<publish_outcome> broker::publish(const message_view& message, const publi
     producers_.advance(*request.producer, request.sequence, store_.open_group(), course != course::at_once);
   }
   ++counters_.published;
-  await(request.answer, course, wait_of(*route));
+  commits_.answer_later(request.answer, course, wait_of(*route));
   return course == course::written ? publish_outcome::stored : publish_outcome::in_memory;
 }
 
 partition& broker::choose(topic& topic, std::string_view key) {
-  return topic.choose(key, topic.is_in_memory() ? memory_turn_ : group_number_);
+  return topic.choose(key, topic.is_in_memory() ? commits_.memory_turn() : commits_.group_number());
 }
 
 result<void> broker::check_overflow(const topic& topic, const partition& partition, std::uint64_t bytes,
@@ -214,7 +202,7 @@ result<void> broker::check_overflow(const topic& topic, const partition& partiti
   const auto* const stream = store_.read().find(partition.stream);
   const offset_t log_start = stream == nullptr ? 0 : stream->log_start;
   const std::uint64_t coming = bound.durability.is_memory() ? store_.memory_bytes_on_their_way(partition.stream)
-                                                            : partition.on_their_way.sum(group_number_);
+                                                            : partition.on_their_way.sum(commits_.group_number());
   const std::uint64_t held = (stream == nullptr ? 0 : stream->bytes) + coming;
   const bool fits = held + bytes + store::roll_up_growth_bytes_max <= bound.retention_bytes;
   const bool is_counted =
@@ -250,17 +238,17 @@ result<void> broker::append(const message_view& message, const route& route, cou
                              record_size_bound(message), targets, limits::fan_out_bytes),
                  "body"};
   }
-  const std::int64_t now = timeline_.wall().count();
+  const std::int64_t now = commits_.timeline().wall().count();
   message_view stamped = message;
-  stamped.is_time_estimated = !timeline_.is_wall_trusted();
+  stamped.is_time_estimated = !commits_.timeline().is_wall_trusted();
   if (const auto promised = promise_memory(stamped, route, course); !promised) return promised;
   for (queue* const queue : route.queues) {
-    queue->append(stamped, now, group_of(queue->definition().durability, course));
+    queue->append(stamped, now, commits_.group_of(queue->definition().durability, course));
   }
   for (topic* const topic : route.topics) {
     partition& partition = choose(*topic, message.key);
     const stamp stamp = next_stamp(*topic, partition, now);
-    store::commit_group& group = group_of(topic->definition().durability, course);
+    store::commit_group& group = commits_.group_of(topic->definition().durability, course);
     if (stamp.corrected_ms) {
       const std::string in_error = std::to_string(*stamp.corrected_ms);
       message_view marked = stamped;
@@ -269,14 +257,14 @@ result<void> broker::append(const message_view& message, const route& route, cou
     } else {
       group.append(partition.stream, partition.next++, stamp.timestamp_ms, stamped);
     }
-    if (topic->rejects()) partition.on_their_way.add(group_number_, record_size_bound(message));
+    if (topic->rejects()) partition.on_their_way.add(commits_.group_number(), record_size_bound(message));
   }
   return {};
 }
 
 broker::stamp broker::next_stamp(const topic& topic, partition& partition, std::int64_t now_ms) {
   const std::int64_t newest = partition.newest_timestamp_ms;
-  const bool is_corrected = timeline_.is_wall_trusted() && newest - now_ms > clock_step_back_min.count();
+  const bool is_corrected = commits_.timeline().is_wall_trusted() && newest - now_ms > clock_step_back_min.count();
   if (!is_corrected) return {partition.newest_timestamp_ms = std::max(newest, now_ms)};
   partition.newest_timestamp_ms = now_ms;
   ++counters_.clock_corrections;
@@ -291,113 +279,7 @@ void broker::lose(std::string_view device, std::uint64_t first, std::uint64_t en
   store::loss_record record{store::loss_reason::device, stream_id{}, std::string(device), first, end, end - first};
   record.unread = record.records;
   store_.open_group().lose(std::move(record));
-  note(acknowledgement_delay_max);
-}
-
-void broker::await(const receipt& answer, bool appends) {
-  gathering_.push_back({answer, appends});
-  pace_.awaited();
-}
-
-void broker::await(const receipt& answer, course course, milliseconds wait_max) {
-  if (course == course::at_once) {
-    at_once_.push_back({answer, true});
-    return wake(milliseconds(0));
-  }
-  await(answer, true);
-  // What rides makes no commit; where none comes, it goes by itself.
-  if (course == course::written || !pace_.has_work()) note(wait_max);
-}
-
-// What the group brings to a queue may be too much for it; the oldest goes with it. Of what a queue in memory is given,
-// the memory group has all, or the riding one what is behind that.
-void broker::keep_queue_bounds(store::commit_group& group) {
-  for (const store::stream_share& share : group.shares()) {
-    const auto queue = queue_streams_.find(share.stream);
-    const bool is_whole = &group != &store_.memory_group() || store_.is_free(share.stream, 0);
-    if (queue != queue_streams_.end() && is_whole) queue->second->keep_bounds(store_.read(), group);
-  }
-}
-
-void broker::submit() {
-  work_left_ = false;
-  keep_queue_bounds(store_.open_group());
-  keep_queue_bounds(store_.riding_group());
-  flying_ = std::exchange(gathering_, {});
-  flying_producers_ = store_.open_group().producers();
-  store_.open_group().set_time(timeline_.now());
-  ++group_number_;
-  store_.submit();
-  pace_.handed_over();
-}
-
-void broker::collect() {
-  // A void group takes back offsets; those of the memory group lie before them.
-  apply_memory();
-  const auto result = store_.collect();
-  if (!result) return;
-  apply(*result);
-  pace_.committed(result->bytes_written > 0);
-  if (work_left_) pace_.note(milliseconds(0));
-  if (result->appends_stored) {
-    producers_.made_durable(flying_producers_);
-    settle_all(std::exchange(flying_, {}), nullptr);
-  } else {
-    void_appends();
-    refuse_appends(std::exchange(flying_, {}));
-  }
-  flush();
-}
-
-// A full map: the group's records and sequences are void, and so are those that were given offsets behind them.
-void broker::void_appends() {
-  log::warning("{}", full_error().text);
-  store_.open_group().drop_appends();
-  store_.riding_group().drop_appends();
-  for (auto& [name, queue] : queues_) queue->void_appends();
-  for (auto& [stream, partition] : partition_streams_) {
-    const auto* const durable = store_.read().find(stream);
-    partition->next = durable == nullptr ? 0 : durable->end;
-  }
-  producers_.restore_durable();
-}
-
-// Everything else in the group that was written is stored; in the one that gathers it goes on waiting for its commit.
-void broker::refuse_appends(std::vector<waiting> receipts) {
-  const auto kept =
-      std::stable_partition(gathering_.begin(), gathering_.end(), [](const waiting& item) { return item.appends; });
-  receipts.insert(receipts.end(), gathering_.begin(), kept);
-  gathering_.erase(gathering_.begin(), kept);
-  for (const waiting& item : receipts) counters_.refused_full += item.appends ? 1 : 0;
-  const error refusal = full_error();
-  settle_all(receipts, &refusal);
-}
-
-void broker::settle_all(const std::vector<waiting>& receipts, const error* refusal) {
-  for (const waiting& item : receipts) {
-    if (session_events* const events = events_of(item.answer.session)) {
-      events->settled(item.answer.token, item.appends ? refusal : nullptr);
-    }
-  }
-}
-
-void broker::apply(const store::commit_result& result) {
-  counters_.commits += result.bytes_written > 0 ? 1 : 0;
-  counters_.bytes_written += result.bytes_written;
-  counters_.journal_bytes = result.journal_bytes;
-  work_left_ = result.work_left;
-  advance(result.streams);
-}
-
-void broker::advance(const std::vector<store::stream_update>& updates) {
-  for (const store::stream_update& update : updates) {
-    if (const auto queue = queue_streams_.find(update.stream); queue != queue_streams_.end()) {
-      queue->second->advance(update.end);
-      wake_consumers(*queue->second);
-    } else if (const auto partition = partition_streams_.find(update.stream); partition != partition_streams_.end()) {
-      wake_watchers(*partition->second);
-    }
-  }
+  commits_.note(commits::acknowledgement_delay_max);
 }
 
 // Whoever may be given something has been told so: with each message that comes or comes back, and each credit.
@@ -433,9 +315,9 @@ void broker::tick() {
     (topic->is_in_memory() ? store_.memory_group() : group).expire();
   }
   producers_.expire(group);
-  keep_flash_account();
-  if (!group.empty()) note(acknowledgement_delay_max);
-  if (!store_.memory_group().empty()) wake(milliseconds(0));
+  commits_.tick();
+  if (!group.empty()) commits_.note_settled(false);
+  if (commits_.has_memory_group()) commits_.note_settled(true);
 }
 
 }  // namespace tidegate::core

@@ -15,11 +15,10 @@
 #include <vector>
 
 #include "broker/base/clock.hpp"
-#include "broker/core/commit_pace.hpp"
+#include "broker/core/commits/pipeline.hpp"
 #include "broker/core/producers.hpp"
 #include "broker/core/queue.hpp"
 #include "broker/core/routing.hpp"
-#include "broker/core/timeline.hpp"
 #include "broker/core/topic.hpp"
 #include "broker/store/store.hpp"
 
@@ -29,7 +28,7 @@ struct broker_options {
   std::uint64_t retention_bytes_default = 64ull << 20;  // of a partition that names none
   // Waiting for the writer: a group this big does not linger, and publishers wait until it goes.
   std::size_t group_bytes_max = limits::group_bytes_max;
-  commit_options commit = {};
+  commits::pace_options commit = {};
 };
 
 enum class publish_outcome {
@@ -127,7 +126,6 @@ struct counters {
   std::uint64_t published = 0, duplicates = 0, unroutable = 0, refused_full = 0, refused_overflow = 0, delivered = 0,
                 acknowledged = 0;
   std::uint64_t clock_corrections = 0;  // partitions whose stamps went back
-  std::uint64_t commits = 0, bytes_written = 0, journal_bytes = 0;
 };
 
 class broker {
@@ -144,7 +142,7 @@ class broker {
   result<void> lease(session_id session, const lease_request& request);
 
   // Requests are taken. Otherwise wait for session_events::resumed.
-  bool accepts() const;
+  bool accepts() const { return commits_.accepts(); }
 
   result<publish_outcome> publish(const message_view& message, const publish_request& request);
   // One record batch v2; returns its base offset. Settled like a publish.
@@ -198,28 +196,26 @@ class broker {
   // The loss ledger, by number. Error: damaged.
   result<std::vector<loss_row>> list_losses(store::loss_number after = 0, std::size_t rows_max = all_rows) const;
   const counters& counts() const { return counters_; }
+  const commits::figures& commit_figures() const { return commits_.figures(); }
   const store::store& storage() const { return store_; }
   const clock& time() const { return clock_; }
-  timeline& story() { return timeline_; }
+  commits::timeline& timeline() { return commits_.timeline(); }
   // A device no longer has these of its messages, and they never came. With the next publish one commit holds both.
   void lose(std::string_view device, std::uint64_t first, std::uint64_t end);
 
-  commit_pace& pace() { return pace_; }
-  const commit_pace& pace() const { return pace_; }
+  commits::pace& pace() { return commits_.pace(); }
+  const commits::pace& pace() const { return commits_.pace(); }
 
   // Wiring, by main: flush() is to be called in so much time; 0 = when this turn of the loop is over. The newest word
   // replaces one for later.
-  void on_work(std::function<void(milliseconds)> wake) { wake_ = std::move(wake); }
+  void on_work(std::function<void(milliseconds)> wake) { commits_.on_work(std::move(wake)); }
   void flush();      // hands over what there is, if the pace lets it go; if not, asks to be called again
   void flush_now();  // hands over whatever there is
   void collect();    // a result is there
   // Retention by age, lowered bounds, forgotten producers. Every ten seconds or so.
   void tick();
   // True when nothing is on its way.
-  bool is_idle() const {
-    return !store_.is_busy() && store_.open_group().empty() && store_.riding_group().empty() &&
-           store_.memory_group().empty();
-  }
+  bool is_idle() const { return commits_.is_idle(); }
 
  private:
   struct session_entry {
@@ -232,16 +228,7 @@ class broker {
     session_id session;
     std::string owner, holder;
   };
-  struct waiting {
-    receipt answer;
-    bool appends = false;  // refused when the appends are
-  };
-  // How a publish comes to be where it is to be.
-  enum class course {
-    written,  // with the open group's commit, in memory as well
-    riding,   // only in memory, and not before something that waits for a commit
-    at_once,  // only in memory, when this turn of the loop is over
-  };
+  using course = commits::course;
 
   void load();
   loss_row owned(store::loss_number number, const store::loss_record& record) const;
@@ -289,36 +276,24 @@ class broker {
                                   const durability& wanted);
   std::uint64_t retention_bytes_default(const durability& durability) const;
   course course_of(const message_view& message, const route& route, const std::optional<producer_ref>& producer);
-  store::commit_group& group_of(const durability& durability, course course);
-  // What happens to messages that are held already.
+  // For what happens to messages that are held already.
   store::commit_group& group_of(const queue& queue);
-  void note_settled(const queue& queue);
+  void note_settled(const queue& queue) { commits_.note_settled(queue.is_in_memory()); }
   result<void> promise_memory(const message_view& message, const route& route, course course);
   void apply_memory();
-  void advance(const std::vector<store::stream_update>& updates);
-
-  bool group_has_room() const;
-  // The open group has work that may wait so long at most.
-  void note(milliseconds wait_max);
-  void wake(milliseconds wait);
-  void ask_for_flush();
-  void keep_flash_account();
   void hand_over();
+  // Passes on what a step of the commits brought.
+  void pass_on(const commits::progress& progress);
+  void advance(const std::vector<store::stream_update>& updates);
+  void settle(const std::vector<commits::settlement>& receipts);
+  void void_appends();
   milliseconds wait_of(durability durability) const;
   milliseconds wait_of(const route& route) const;
-  void await(const receipt& answer, bool appends);
-  // Of a publish whose group may wait so long at most.
-  void await(const receipt& answer, course course, milliseconds wait_max);
-  void resume(bool was_held_back);
   void keep_queue_bounds(store::commit_group& group);
-  void submit();
-  void settle_all(const std::vector<waiting>& receipts, const error* refusal);
-  void refuse_appends(std::vector<waiting> receipts);
-  void apply(const store::commit_result& result);
-  void void_appends();
   void tell(consumer& consumer);
   void wake_consumers(queue& queue);
   void wake_watchers(partition& partition);
+  result<void> defined(const receipt& answer);
   void define(char kind, std::string_view name, std::string value);
   void create_queue(const queue_request& request);
   void create_topic(const topic_request& request);
@@ -328,10 +303,8 @@ class broker {
 
   store::store& store_;
   const clock& clock_;
-  timeline timeline_;
   broker_options options_;
-  std::function<void(milliseconds)> wake_ = [](milliseconds) {};
-  milliseconds flush_at_ = milliseconds::max();  // what wake_ was told last; max = nothing since the last flush()
+  commits::pipeline commits_;
 
   routing routing_;
   std::map<std::string, std::unique_ptr<queue>, std::less<>> queues_;
@@ -343,21 +316,12 @@ class broker {
   std::map<std::string, store::cursor_state> cursors_;  // by state table key
   producers producers_;
   std::map<std::pair<stream_id, offset_t>, offset_t> known_damage_;  // stream and end of what was told: its begin
-  commit_pace pace_;
   std::unordered_map<session_id, session_entry> sessions_;
   std::map<std::string, lease_entry, std::less<>> leases_;
   std::unordered_map<consumer_id, std::unique_ptr<consumer>> consumers_;
   std::uint64_t next_session_ = 1;
   std::uint64_t next_consumer_ = 1;
 
-  std::vector<waiting> gathering_;  // for the open group
-  std::vector<waiting> flying_;     // for the group with the writer
-  std::vector<waiting> at_once_;    // for the memory group
-  producer_changes flying_producers_;
-  bool work_left_ = false;
-  std::uint64_t group_number_ = 0;
-  std::uint64_t memory_turn_ = 0;   // as the group's number, for topics in memory
-  std::uint64_t flash_bytes_kept_;  // in the store, or on their way there
   counters counters_;
 };
 

@@ -74,7 +74,7 @@ result<pull_result> broker::pull(consumer_id id, const delivery_taker& take) {
   consumer& consumer = *found->second;
   const auto pulled = consumer.source->pull(consumer, store_.read(), group_of(*consumer.source), take);
   if (!pulled) return pulled;
-  if (!store_.open_group().losses().empty()) note(acknowledgement_delay_max);
+  if (!store_.open_group().losses().empty()) commits_.note(commits::acknowledgement_delay_max);
   counters_.delivered += pulled->count;
   if (consumer.auto_ack && pulled->count > 0) {
     counters_.acknowledged += pulled->count;
@@ -150,9 +150,9 @@ result<offset_t> broker::produce(const topic_name& topic, std::uint32_t number, 
       ++counters_.refused_overflow;
       return checked.error();
     }
-    (*partition)->on_their_way.add(group_number_, bytes.size());
+    (*partition)->on_their_way.add(commits_.group_number(), bytes.size());
   }
-  store::commit_group& group = group_of(durability, course);
+  store::commit_group& group = commits_.group_of(durability, course);
   if (durability.is_memory() && !store_.promise_memory(group, bytes.size(), 1)) {
     ++counters_.refused_full;
     return memory_full_error();
@@ -163,7 +163,7 @@ result<offset_t> broker::produce(const topic_name& topic, std::uint32_t number, 
   (*partition)->next += batch->count;
   group.append_batch((*partition)->stream, std::move(owned));
   counters_.published += batch->count;
-  await(answer, course, wait_of(durability));
+  commits_.answer_later(answer, course, wait_of(durability));
   return base;
 }
 
@@ -210,7 +210,7 @@ void broker::lose(std::string_view topic, stream_id stream, offset_range damaged
   store::loss_record lost{store::loss_reason::damaged, stream, {}, damaged.begin, damaged.end, damaged.size()};
   lost.unread = lost.records;
   store_.open_group().lose(std::move(lost));
-  note(acknowledgement_delay_max);
+  commits_.note(commits::acknowledgement_delay_max);
   log::error("topic {}: records at offsets {} to {} are damaged and passed over", topic, damaged.begin,
              damaged.end - 1);
 }
@@ -254,8 +254,8 @@ result<void> broker::commit_offset(std::string_view group, const topic_name& top
   const store::cursor_state state{offset, std::string(metadata)};
   store_.open_group().set_cursor((*partition)->stream, group, state);
   cursors_[std::move(key)] = state;
-  await(answer, false);
-  note(options_.commit.linger);
+  commits_.answer_later(answer, false);
+  commits_.note(options_.commit.linger);
   return {};
 }
 

@@ -139,6 +139,13 @@ void broker::load() {
   tell_unmatched_protect();
 }
 
+// Definitions are committed at once.
+result<void> broker::defined(const receipt& answer) {
+  commits_.answer_later(answer, false);
+  commits_.note(milliseconds(0));
+  return {};
+}
+
 void broker::define(char kind, std::string_view name, std::string value) {
   store_.open_group().put_definition(catalog_key(kind, name), std::move(value));
 }
@@ -162,9 +169,7 @@ result<void> broker::declare_exchange(std::string_view name, exchange_type type,
     define(store::catalog_exchange, name, encode(made));
     routing_.add_exchange(made);
   }
-  await(answer, false);
-  note(milliseconds(0));
-  return {};
+  return defined(answer);
 }
 
 result<void> broker::declare_queue(const queue_request& request, const receipt& answer) {
@@ -179,9 +184,7 @@ result<void> broker::declare_queue(const queue_request& request, const receipt& 
     if (const auto room = check_room(); !room) return room;
     create_queue(request);
   }
-  await(answer, false);
-  note(milliseconds(0));
-  return {};
+  return defined(answer);
 }
 
 void broker::create_queue(const queue_request& request) {
@@ -214,7 +217,7 @@ result<void> broker::adopt_queue(const queue_request& request) {
   if (const auto stays = check_stays("queue", is.name, is.durability, wanted.durability); !stays) return stays;
   define(store::catalog_queue, wanted.name, encode(wanted));
   queue.redefine(wanted);
-  note(milliseconds(0));
+  commits_.note(milliseconds(0));
   return {};
 }
 
@@ -227,9 +230,7 @@ result<void> broker::declare_topic(const topic_request& request, const receipt& 
     if (const auto room = check_room(); !room) return room;
     create_topic(request);
   }
-  await(answer, false);
-  note(milliseconds(0));
-  return {};
+  return defined(answer);
 }
 
 // Of a new one, or of what the configuration adds to one.
@@ -335,7 +336,7 @@ result<void> broker::adopt_topic(const topic_request& request) {
   }
   grow_topic(*known->second, std::max<std::size_t>(request.partitions, wanted.partitions.size()));
   tell_unmatched_protect(*known->second);
-  note(milliseconds(0));
+  commits_.note(milliseconds(0));
   return {};
 }
 
@@ -371,9 +372,7 @@ result<void> broker::bind(const binding_definition& binding, const receipt& answ
     binding_ids_[binding] = id;
     define(store::catalog_binding, binding_name(id), encode(binding));
   }
-  await(answer, false);
-  note(milliseconds(0));
-  return {};
+  return defined(answer);
 }
 
 result<void> broker::unbind(const binding_definition& binding, const receipt& answer) {
@@ -381,9 +380,7 @@ result<void> broker::unbind(const binding_definition& binding, const receipt& an
     store_.open_group().erase_definition(catalog_key(store::catalog_binding, binding_name(binding_ids_.at(binding))));
     binding_ids_.erase(binding);
   }
-  await(answer, false);
-  note(milliseconds(0));
-  return {};
+  return defined(answer);
 }
 
 void broker::remove_bindings(const std::function<bool(const binding_definition&)>& chosen) {
@@ -402,9 +399,7 @@ result<void> broker::remove_exchange(std::string_view name, const receipt& answe
     routing_.remove_exchange(name);
     store_.open_group().erase_definition(catalog_key(store::catalog_exchange, name));
   }
-  await(answer, false);
-  note(milliseconds(0));
-  return {};
+  return defined(answer);
 }
 
 result<void> broker::remove_queue(std::string_view name, const receipt& answer) {
@@ -421,9 +416,7 @@ result<void> broker::remove_queue(std::string_view name, const receipt& answer) 
     queue_streams_.erase(queue.stream());
     queues_.erase(found);
   }
-  await(answer, false);
-  note(milliseconds(0));
-  return {};
+  return defined(answer);
 }
 
 result<void> broker::remove_topic(std::string_view name, const receipt& answer) {
@@ -445,9 +438,7 @@ result<void> broker::remove_topic(std::string_view name, const receipt& answer) 
     store_.open_group().erase_definition(catalog_key(store::catalog_topic, name));
     for (partition& partition : removed->partitions()) wake_watchers(partition);
   }
-  await(answer, false);
-  note(milliseconds(0));
-  return {};
+  return defined(answer);
 }
 
 const queue* broker::find_queue(std::string_view name) const {

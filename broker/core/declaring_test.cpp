@@ -33,7 +33,7 @@ TEST_F(declaring, again_what_exists_writes_nothing_and_is_settled) {
     broker_.bind_topic("x", "log", "#");
     expect_settled();
   }
-  EXPECT_EQ(broker_->counts().commits, 1u);
+  EXPECT_EQ(broker_->commit_figures().commits, 1u);
 }
 
 TEST_F(declaring, a_definition_fits_a_page_of_the_store) {
@@ -181,10 +181,10 @@ TEST_F(declaring, the_configuration_grows_a_topic_and_changes_its_retention) {
   broker_.bind_topic("amq.topic", "log", "#");
   broker_.publish("amq.topic", "k", "m", "a");
   broker_.commit();
-  const auto commits = broker_->counts().commits;
+  const auto commits = broker_->commit_figures().commits;
   EXPECT_TRUE(broker_->adopt_topic({"log", 2, 5 << 20}));
   broker_.commit();
-  EXPECT_EQ(broker_->counts().commits, commits);
+  EXPECT_EQ(broker_->commit_figures().commits, commits);
   EXPECT_TRUE(broker_->adopt_topic({"log", 4, limits::retention_bytes_min, std::chrono::hours(1)}));
   broker_.commit();
   EXPECT_EQ(broker_->adopt_topic({"log", 3}).error().field, "partitions");

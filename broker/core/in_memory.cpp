@@ -51,8 +51,8 @@ std::uint64_t broker::retention_bytes_default(const durability& durability) cons
 
 // A stream keeps the order in which it was given its records, and a producer's sequence says that those before it are
 // here: behind what waits for a commit, everything waits for it.
-broker::course broker::course_of(const message_view& message, const route& route,
-                                 const std::optional<producer_ref>& producer) {
+commits::course broker::course_of(const message_view& message, const route& route,
+                                  const std::optional<producer_ref>& producer) {
   bool is_free = true;
   for (const queue* const queue : route.queues) {
     if (!queue->is_in_memory()) return course::written;
@@ -66,18 +66,8 @@ broker::course broker::course_of(const message_view& message, const route& route
   return is_free && !(producer && producers_.is_on_its_way(*producer)) ? course::at_once : course::riding;
 }
 
-store::commit_group& broker::group_of(const durability& durability, course course) {
-  if (!durability.is_memory()) return store_.open_group();
-  return course == course::at_once ? store_.memory_group() : store_.riding_group();
-}
-
 store::commit_group& broker::group_of(const queue& queue) {
-  return group_of(queue.definition().durability, course::at_once);
-}
-
-void broker::note_settled(const queue& queue) {
-  if (queue.is_in_memory()) return wake(milliseconds(0));
-  note(acknowledgement_delay_max);
+  return commits_.group_of(queue.definition().durability, course::at_once);
 }
 
 result<void> broker::promise_memory(const message_view& message, const route& route, course course) {
@@ -85,24 +75,10 @@ result<void> broker::promise_memory(const message_view& message, const route& ro
   for (const queue* const queue : route.queues) targets += queue->is_in_memory() ? 1 : 0;
   for (const topic* const topic : route.topics) targets += topic->is_in_memory() ? 1 : 0;
   if (targets == 0) return {};
-  store::commit_group& group = group_of(durability::memory(), course);
+  store::commit_group& group = commits_.group_of(durability::memory(), course);
   if (store_.promise_memory(group, targets * record_size_bound(message), targets)) return {};
   ++counters_.refused_full;
   return memory_full_error();
-}
-
-void broker::apply_memory() {
-  store::commit_group& group = store_.memory_group();
-  if (group.empty()) return;
-  ++memory_turn_;
-  group.set_time(timeline_.now());
-  keep_queue_bounds(group);
-  const bool was_held_back = !accepts(), had_work = !store_.open_group().empty();
-  advance(store_.apply_memory());
-  settle_all(std::exchange(at_once_, {}), nullptr);
-  // Offsets to be reserved.
-  if (!had_work && !store_.open_group().empty()) note(acknowledgement_delay_max);
-  resume(was_held_back);
 }
 
 }  // namespace tidegate::core

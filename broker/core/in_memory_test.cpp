@@ -96,11 +96,11 @@ TEST_F(in_memory, the_order_of_a_queue_holds_whatever_waits_for_a_commit) {
   EXPECT_EQ(broker_.ready("live"), 0u);
   EXPECT_EQ(range().high_watermark, 0u);
   EXPECT_EQ(stored(), 0u);
-  const auto commits = broker_->counts().commits;
+  const auto commits = broker_->commit_figures().commits;
   broker_.finish();
   // No commit was made for those behind.
   EXPECT_FALSE(broker_.storage().is_busy());
-  EXPECT_EQ(broker_->counts().commits, commits + 1);
+  EXPECT_EQ(broker_->commit_figures().commits, commits + 1);
   EXPECT_EQ(stored(), 4u);
   EXPECT_EQ(range().high_watermark, 1u);
   EXPECT_THAT(bodies(broker_.pull_all(broker_.consume("live"))), ElementsAre("1", "2", "3", "4"));

@@ -40,7 +40,7 @@ class broker_with_memory {
   std::size_t stored() { return broker_.noted().stored.size(); }
   fetched range() { return broker_->range("stream", 0).value(); }
   auto written() {
-    const counters& counts = broker_->counts();
+    const commits::figures& counts = broker_->commit_figures();
     return std::tuple(counts.commits, counts.bytes_written, counts.journal_bytes);
   }
   store::memory_use use() { return broker_.storage().memory(); }

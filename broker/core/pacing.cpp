@@ -1,16 +1,10 @@
-// The broker's side of the pace: which work may wait how long, and when the open group goes to the writer.
+// The broker's side of the commits: which publish may wait how long, and what follows from each step.
 #include <algorithm>
 
+#include "broker/base/log.hpp"
 #include "broker/core/broker.hpp"
 
 namespace tidegate::core {
-namespace {
-
-// The count of bytes written is kept in the store when it grew by so much: it rides on a commit, and a kill loses no
-// more of it.
-constexpr std::uint64_t flash_bytes_kept_step = 16 * limits::mib;
-
-}  // namespace
 
 milliseconds broker::wait_of(durability durability) const {
   return durability.how == durability::mode::interval ? durability.interval : options_.commit.linger;
@@ -27,65 +21,88 @@ milliseconds broker::wait_of(const route& route) const {
   return wait == milliseconds::max() ? options_.commit.linger : wait;
 }
 
-// A full group waits for no more company: there is room for none.
-void broker::note(milliseconds wait_max) {
-  if (pace_.note(group_has_room() ? wait_max : milliseconds(0))) ask_for_flush();
-}
-
-void broker::ask_for_flush() {
-  if (!store_.is_busy()) wake(pace_.wait());  // otherwise collect() looks
-}
-
-void broker::wake(milliseconds wait) {
-  const milliseconds at = clock_.monotonic() + wait;
-  if (at >= flush_at_) return;
-  flush_at_ = at;
-  wake_(wait);
-}
-
 void broker::flush() {
-  flush_at_ = milliseconds::max();
   apply_memory();
-  if (store_.is_busy()) return;  // collect() looks
-  if (!pace_.has_work()) return;
-  const bool writes = store_.has_work_for_writer() || work_left_;
-  if (writes && pace_.wait().count() > 0) return ask_for_flush();
-  hand_over();
+  if (commits_.is_due()) hand_over();
 }
 
 void broker::flush_now() {
   apply_memory();
-  if (!store_.is_busy()) return hand_over();
-  pace_.hurry();  // collect() sees to it
+  if (!commits_.is_busy()) return hand_over();
+  commits_.pace().hurry();  // collect() sees to it
+}
+
+void broker::apply_memory() {
+  if (!commits_.has_memory_group()) return;
+  keep_queue_bounds(store_.memory_group());
+  pass_on(commits_.apply_memory());
 }
 
 void broker::hand_over() {
-  const bool was_held_back = !accepts();
   apply_memory();
-  if (store_.has_work_for_writer() || work_left_) {
-    submit();
-  } else {
-    // Nothing to write, and nothing on its way: what the receipts wait for is on flash already, or in memory now.
-    pace_.dismissed();
-    keep_queue_bounds(store_.riding_group());
-    store_.riding_group().set_time(timeline_.now());
-    advance(store_.apply_riding());
-    settle_all(std::exchange(gathering_, {}), nullptr);
-  }
-  resume(was_held_back);
+  keep_queue_bounds(store_.open_group());
+  keep_queue_bounds(store_.riding_group());
+  pass_on(commits_.hand_over());
 }
 
-void broker::resume(bool was_held_back) {
-  if (!was_held_back || !accepts()) return;
+void broker::collect() {
+  // A void group takes back offsets; those of the memory group lie before them.
+  apply_memory();
+  const auto brought = commits_.collect();
+  if (!brought) return;
+  pass_on(*brought);
+  flush();
+}
+
+void broker::pass_on(const commits::progress& progress) {
+  advance(progress.streams);
+  producers_.made_durable(progress.producers);
+  if (progress.is_void) void_appends();
+  settle(progress.receipts);
+  if (!progress.has_room_again) return;
   for (const auto& [id, session] : sessions_) session.events->resumed();
 }
 
-void broker::keep_flash_account() {
-  pace_.flash().measure();
-  const auto written = pace_.flash().since_made();
-  if (!written || *written < flash_bytes_kept_ + flash_bytes_kept_step) return;
-  flash_bytes_kept_ = *written;
-  store_.open_group().keep_flash_bytes(*written);
+void broker::advance(const std::vector<store::stream_update>& updates) {
+  for (const store::stream_update& update : updates) {
+    if (const auto queue = queue_streams_.find(update.stream); queue != queue_streams_.end()) {
+      queue->second->advance(update.end);
+      wake_consumers(*queue->second);
+    } else if (const auto partition = partition_streams_.find(update.stream); partition != partition_streams_.end()) {
+      wake_watchers(*partition->second);
+    }
+  }
+}
+
+void broker::settle(const std::vector<commits::settlement>& receipts) {
+  std::optional<error> refusal;
+  for (const auto& [answer, is_refused] : receipts) {
+    if (is_refused && !refusal) refusal = full_error();
+    counters_.refused_full += is_refused ? 1 : 0;
+    session_events* const events = events_of(answer.session);
+    if (events != nullptr) events->settled(answer.token, is_refused ? &*refusal : nullptr);
+  }
+}
+
+// A full map: the group's records and sequences are void, and so are those that were given offsets behind them.
+void broker::void_appends() {
+  log::warning("{}", full_error().text);
+  for (auto& [name, queue] : queues_) queue->void_appends();
+  for (auto& [stream, partition] : partition_streams_) {
+    const auto* const durable = store_.read().find(stream);
+    partition->next = durable == nullptr ? 0 : durable->end;
+  }
+  producers_.restore_durable();
+}
+
+// What the group brings to a queue may be too much for it; the oldest goes with it. Of what a queue in memory is given,
+// the memory group has all, or the riding one what is behind that.
+void broker::keep_queue_bounds(store::commit_group& group) {
+  for (const store::stream_share& share : group.shares()) {
+    const auto queue = queue_streams_.find(share.stream);
+    const bool is_whole = &group != &store_.memory_group() || store_.is_free(share.stream, 0);
+    if (queue != queue_streams_.end() && is_whole) queue->second->keep_bounds(store_.read(), group);
+  }
 }
 
 }  // namespace tidegate::core

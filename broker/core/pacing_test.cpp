@@ -22,12 +22,12 @@ class hand_meter final : public flash_meter {
 
 class pacing : public testing::Test {
  protected:
-  explicit pacing(commit_options options = {}) : broker_(with(options)) {
+  explicit pacing(commits::pace_options options = {}) : broker_(with(options)) {
     broker_.declare_queue("work");
     broker_.commit();
     listen();
   }
-  static stepping_options with(const commit_options& commit) {
+  static stepping_options with(const commits::pace_options& commit) {
     stepping_options options;
     options.core.commit = commit;
     return options;
@@ -155,13 +155,13 @@ TEST_F(pacing, a_produced_batch_goes_by_its_topic) {
 TEST_F(pacing, a_duplicate_of_what_is_on_flash_forces_no_commit) {
   broker_.publish_as({"p", 1}, 1, "work", "m").value();
   broker_.commit();
-  const auto commits = broker_->counts().commits;
+  const auto commits = broker_->commit_figures().commits;
   asked();
   EXPECT_EQ(broker_.publish_as({"p", 1}, 1, "work", "m").value(), publish_outcome::duplicate);
   EXPECT_THAT(asked(), ElementsAre(0));
   EXPECT_FALSE(flush());
   EXPECT_EQ(broker_.noted().stored.back(), broker_.last_token());
-  EXPECT_EQ(broker_->counts().commits, commits);
+  EXPECT_EQ(broker_->commit_figures().commits, commits);
 }
 
 TEST_F(pacing, durability_is_an_attribute) {
@@ -219,15 +219,15 @@ TEST_F(pacing, the_count_alone_makes_no_commit) {
   broker_->pace().flash().measure_by(meter);
   meter.bytes = 64 * mib;
   pass(10'000);
-  const auto commits = broker_->counts().commits;
+  const auto commits = broker_->commit_figures().commits;
   broker_->tick();
   EXPECT_THAT(asked(), IsEmpty());
   broker_.commit();
-  EXPECT_EQ(broker_->counts().commits, commits);
+  EXPECT_EQ(broker_->commit_figures().commits, commits);
 }
 
-commit_options lingering() {
-  commit_options options;
+commits::pace_options lingering() {
+  commits::pace_options options;
   options.linger = milliseconds(20);
   return options;
 }
@@ -276,8 +276,8 @@ TEST_F(lingering_pace, a_declaration_does_not_wait) {
   EXPECT_TRUE(flush());
 }
 
-commit_options twenty_a_second() {
-  commit_options options;
+commits::pace_options twenty_a_second() {
+  commits::pace_options options;
   options.per_second_max = 20;
   return options;
 }

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "broker/base/limits.hpp"
-#include "broker/core/events.hpp"
+#include "broker/core/events/events.hpp"
 #include "broker/model/definitions.hpp"
 #include "broker/model/record_batch.hpp"
 #include "broker/store/store.hpp"

@@ -298,10 +298,10 @@ TEST_F(publishing, a_queue_and_a_topic_get_it_in_one_commit) {
   broker_.bind_queue("amq.topic", "work", "s.#");
   broker_.bind_topic("amq.topic", "log", "*.t");
   broker_.commit();
-  const auto before = broker_->counts().commits;
+  const auto before = broker_->commit_figures().commits;
   EXPECT_EQ(broker_.publish("amq.topic", "s.t", "21.5"), publish_outcome::stored);
   broker_.commit();
-  EXPECT_EQ(broker_->counts().commits, before + 1);
+  EXPECT_EQ(broker_->commit_figures().commits, before + 1);
   EXPECT_EQ(broker_.ready("work"), 1u);
   ASSERT_EQ(broker_.read("log", 0, 0).size(), 1u);
   EXPECT_EQ(broker_.read("log", 0, 0)[0].body, "21.5");

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "broker/core/events.hpp"
+#include "broker/core/events/events.hpp"
 #include "broker/model/definitions.hpp"
 
 namespace tidegate::core {

@@ -189,7 +189,7 @@ void read_store(const toml::table& table, configuration& out) {
 }
 
 // What a name stands for; keys beside it say otherwise.
-void read_profile(const toml::node& node, core::commit_options& commit) {
+void read_profile(const toml::node& node, core::commits::pace_options& commit) {
   commit.profile = text_at(node, "commit.profile");
   if (commit.profile == "sd-card") {
     commit.per_second_max = sd_card_commits_per_second_max;
@@ -200,7 +200,7 @@ void read_profile(const toml::node& node, core::commit_options& commit) {
 }
 
 void read_commit(const toml::table& table, configuration& out) {
-  core::commit_options& commit = out.core.commit;
+  core::commits::pace_options& commit = out.core.commit;
   if (const auto* const profile = table.get("profile")) read_profile(*profile, commit);
   read_table(
       table, "commit",

@@ -157,7 +157,7 @@ TEST_F(sockets, what_lives_in_memory_needs_no_writer) {
   gateway_.broker.commit();
   // The writer takes what it is given and does not come to an end with it.
   gateway_.broker->on_work([this](milliseconds) { asio::post(*io_, [this] { gateway_.broker->flush(); }); });
-  const auto written = gateway_.broker->counts().bytes_written;
+  const auto written = gateway_.broker->commit_figures().bytes_written;
   client client(*this);
   client.connect();
   client.send(publish_frame(1, "slow"));
@@ -180,7 +180,7 @@ TEST_F(sockets, what_lives_in_memory_needs_no_writer) {
     return delivered == 999 && confirms.size() == 999;
   }));
   EXPECT_EQ(confirms.count("confirm 2 code 0"), 1u);
-  EXPECT_EQ(gateway_.broker->counts().bytes_written, written);
+  EXPECT_EQ(gateway_.broker->commit_figures().bytes_written, written);
   gateway_.broker.commit();
   client.expect("confirm through 1 code 0");
 }

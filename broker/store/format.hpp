@@ -36,7 +36,7 @@ enum class stream_kind : std::uint8_t { queue = 1, log = 2 };
 using commit_number = std::uint64_t;
 using std::chrono::milliseconds;
 
-// When a commit was made, as far as the gateway knows. core/timeline.hpp draws it up.
+// When a commit was made, as far as the gateway knows. core/commits/timeline.hpp draws it up.
 struct commit_time {
   milliseconds lifetime{0};  // of the store: what is known to have passed since it was made; never goes back
   milliseconds wall{0};      // Unix time; an estimate where it is not trusted

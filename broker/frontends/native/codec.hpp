@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "broker/base/error.hpp"
-#include "broker/core/events.hpp"
+#include "broker/core/events/events.hpp"
 #include "broker/model/message.hpp"
 #include "firmware/wire/frame.h"
 #include "firmware/wire/link.pb.h"

@@ -82,7 +82,7 @@ void device::welcome(const tg_Hello& hello) {
   answer.durable_sequence = durable;
   answer.window = limits::device_window_bytes;
   answer.largest_frame = limits::device_frame_bytes;
-  answer.unix_ms = static_cast<std::uint64_t>(session_.broker().story().wall().count());
+  answer.unix_ms = static_cast<std::uint64_t>(session_.broker().timeline().wall().count());
   answer.ticks = hello.ticks;
   append_frame(session_.answers(), TG_WELCOME, tg_Welcome_fields, &answer, 0);
   log::info("device {} {}: connected, {} are here", name(), session_.peer(), durable);
@@ -134,7 +134,7 @@ void device::batch(const tg_frame& frame) {
     const tg_Batch& head;
     std::int64_t arrival;
     std::uint32_t sequence, alias = 0, ticks;
-  } items{*this, head, session_.broker().story().wall().count(), head.first_sequence, 0, head.first_ticks};
+  } items{*this, head, session_.broker().timeline().wall().count(), head.first_sequence, 0, head.first_ticks};
   tg_Item slot{};
   tg_Batch walked{};
   walked.items = {[](void* raw, void* item) {

@@ -259,7 +259,7 @@ TEST_F(devices, what_is_missing_before_a_reading_in_memory_is_not_written_down) 
   gateway_.broker->declare_queue({"live", durability::memory()}, gateway_.broker.next_receipt()).value();
   gateway_.broker.bind_queue("amq.topic", "live", "m");
   gateway_.broker.commit();
-  const auto written = gateway_.broker->counts().bytes_written;
+  const auto written = gateway_.broker->commit_figures().bytes_written;
   peer peer(gateway_);
   hello(peer, "welcome 0 durable 0", 5, 3);
   peer.topic(3, "m");
@@ -269,7 +269,7 @@ TEST_F(devices, what_is_missing_before_a_reading_in_memory_is_not_written_down) 
   peer.batch(9, {{3, 0, "c"}});
   gateway_.broker->flush();
   EXPECT_THAT(peer.answers(), ElementsAre("ack 9"));
-  EXPECT_EQ(gateway_.broker->counts().bytes_written, written);
+  EXPECT_EQ(gateway_.broker->commit_figures().bytes_written, written);
   peer.batch(12, {{1, 0, "d"}});
   EXPECT_THAT(peer.answers_committed(), ElementsAre("ack 12"));
   const auto losses = gateway_.broker->list_losses().value();

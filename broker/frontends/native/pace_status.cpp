@@ -16,21 +16,21 @@ json::value known(const std::optional<std::uint64_t>& figure) {
 double rounded(double figure, double steps) { return std::round(figure * steps) / steps; }
 
 void add_commits(json::object& to, core::broker& broker) {
-  const core::commit_pace& pace = broker.pace();
+  const core::commits::pace& pace = broker.pace();
   const auto lately = pace.lately();
   to["commit_profile"] = pace.options().profile;
   to["commit_linger_ms"] = pace.options().linger.count();
   to["commit_linger_in_force_ms"] = pace.linger_in_force().count();
   to["commit_linger_max_ms"] = pace.options().linger_max.count();
   to["commit_per_second_max"] = pace.options().per_second_max;
-  to["commits"] = broker.counts().commits;
+  to["commits"] = broker.commit_figures().commits;
   to["commits_per_second"] = rounded(lately.per_second, 10);
   to["commit_wait_mean_ms"] = rounded(lately.wait_mean_ms, 10);
   to["commit_wait_max_ms"] = lately.wait_max.count();
 }
 
 void add_flash(json::object& to, core::broker& broker) {
-  core::flash_account& flash = broker.pace().flash();
+  core::commits::flash_account& flash = broker.pace().flash();
   flash.measure();
   const auto per_day = flash.per_day();
   const std::uint64_t budget = broker.pace().options().budget_bytes_per_day;

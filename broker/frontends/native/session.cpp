@@ -87,7 +87,7 @@ void session::connect(const tg_frame& frame) {
 void session::ping(const tg_frame& frame) {
   tg_Ping ping{};
   if (!tg_frame_decode(&frame, tg_Ping_fields, &ping)) return fail({errc::invalid, "Ping does not decode"});
-  const tg_Pong pong{ping.ticks, static_cast<std::uint64_t>(broker().story().wall().count())};
+  const tg_Pong pong{ping.ticks, static_cast<std::uint64_t>(broker().timeline().wall().count())};
   append_frame(answers(), TG_PONG, tg_Pong_fields, &pong, 0);
   wake();
 }

@@ -7,7 +7,7 @@
 #include <functional>
 #include <optional>
 
-#include "broker/core/events.hpp"
+#include "broker/core/events/events.hpp"
 
 namespace tidegate::native {
 

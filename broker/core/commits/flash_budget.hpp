@@ -9,9 +9,9 @@
 
 #include <cstdint>
 
-#include "broker/core/flash_account.hpp"
+#include "broker/core/commits/flash_account.hpp"
 
-namespace tidegate::core {
+namespace tidegate::core::commits {
 
 class flash_budget {
  public:
@@ -29,4 +29,4 @@ class flash_budget {
   std::uint64_t bytes_;
 };
 
-}  // namespace tidegate::core
+}  // namespace tidegate::core::commits

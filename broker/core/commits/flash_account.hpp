@@ -8,7 +8,7 @@
 #include "broker/base/clock.hpp"
 #include "broker/base/flash_meter.hpp"
 
-namespace tidegate::core {
+namespace tidegate::core::commits {
 
 constexpr milliseconds flash_day = std::chrono::hours(24);
 
@@ -52,4 +52,4 @@ class flash_account {
   double commit_cost_ = 0;
 };
 
-}  // namespace tidegate::core
+}  // namespace tidegate::core::commits

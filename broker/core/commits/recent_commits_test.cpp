@@ -1,8 +1,8 @@
-#include "broker/core/recent_commits.hpp"
+#include "broker/core/commits/recent_commits.hpp"
 
 #include <gtest/gtest.h>
 
-namespace tidegate::core {
+namespace tidegate::core::commits {
 namespace {
 
 constexpr milliseconds start{100'000};
@@ -34,4 +34,4 @@ TEST(recent_commits, tell_the_mean_and_the_longest_wait_of_those_that_were_await
 }
 
 }  // namespace
-}  // namespace tidegate::core
+}  // namespace tidegate::core::commits

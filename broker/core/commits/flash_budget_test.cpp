@@ -1,8 +1,8 @@
-#include "broker/core/flash_budget.hpp"
+#include "broker/core/commits/flash_budget.hpp"
 
 #include <gtest/gtest.h>
 
-namespace tidegate::core {
+namespace tidegate::core::commits {
 namespace {
 
 using std::chrono::hours;
@@ -30,4 +30,4 @@ TEST(flash_budget, is_off_at_zero) {
 }
 
 }  // namespace
-}  // namespace tidegate::core
+}  // namespace tidegate::core::commits

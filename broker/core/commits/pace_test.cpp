@@ -1,8 +1,8 @@
-#include "broker/core/commit_pace.hpp"
+#include "broker/core/commits/pace.hpp"
 
 #include <gtest/gtest.h>
 
-namespace tidegate::core {
+namespace tidegate::core::commits {
 namespace {
 
 using std::chrono::hours;
@@ -20,9 +20,9 @@ class hand_meter final : public flash_meter {
 // A pace with a writer that takes no time and a meter to which each commit adds the same.
 class paced {
  public:
-  explicit paced(commit_options options) : pace_(std::move(options), clock_, 0) { pace_.flash().measure_by(meter_); }
+  explicit paced(pace_options options) : pace_(std::move(options), clock_, 0) { pace_.flash().measure_by(meter_); }
 
-  commit_pace* operator->() { return &pace_; }
+  pace* operator->() { return &pace_; }
   void pass(std::int64_t ms) { clock_.advance(milliseconds(ms)); }
   void commit() {
     pace_.handed_over();
@@ -51,24 +51,24 @@ class paced {
  private:
   manual_clock clock_;
   hand_meter meter_;
-  commit_pace pace_;
+  pace pace_;
   int commits_ = 0;
 };
 
-commit_options limited(std::uint32_t per_second_max) {
-  commit_options options;
+pace_options limited(std::uint32_t per_second_max) {
+  pace_options options;
   options.per_second_max = per_second_max;
   return options;
 }
 
-commit_options budgeted(std::uint64_t bytes_per_day, milliseconds linger_max = milliseconds(1'000)) {
-  commit_options options;
+pace_options budgeted(std::uint64_t bytes_per_day, milliseconds linger_max = milliseconds(1'000)) {
+  pace_options options;
   options.budget_bytes_per_day = bytes_per_day;
   options.linger_max = linger_max;
   return options;
 }
 
-TEST(commit_pace, without_knobs_holds_nothing_back) {
+TEST(pace, without_knobs_holds_nothing_back) {
   paced pace({});
   EXPECT_FALSE(pace->has_work());
   EXPECT_TRUE(pace->note(milliseconds(0)));
@@ -81,7 +81,7 @@ TEST(commit_pace, without_knobs_holds_nothing_back) {
   EXPECT_EQ(pace->budget_state(), "off");
 }
 
-TEST(commit_pace, keeps_the_earliest_deadline) {
+TEST(pace, keeps_the_earliest_deadline) {
   paced pace({});
   EXPECT_TRUE(pace->note(milliseconds(500)));
   pace.pass(100);
@@ -94,7 +94,7 @@ TEST(commit_pace, keeps_the_earliest_deadline) {
   EXPECT_EQ(pace->wait(), milliseconds(0));
 }
 
-TEST(commit_pace, can_be_hurried) {
+TEST(pace, can_be_hurried) {
   paced pace(limited(1));
   pace.commit();
   pace->note(milliseconds(500));
@@ -104,7 +104,7 @@ TEST(commit_pace, can_be_hurried) {
   EXPECT_FALSE(pace->has_work());
 }
 
-TEST(commit_pace, counts_the_commits_of_a_second) {
+TEST(pace, counts_the_commits_of_a_second) {
   for (const std::uint32_t most : {1u, 7u, 20u, 300u}) {
     paced pace(limited(most));
     pace.load(seconds(10), milliseconds(1));
@@ -112,7 +112,7 @@ TEST(commit_pace, counts_the_commits_of_a_second) {
   }
 }
 
-TEST(commit_pace, lets_a_lone_publish_go_at_once) {
+TEST(pace, lets_a_lone_publish_go_at_once) {
   paced pace(limited(20));
   for (int i = 0; i < 10; ++i) {
     pace->note(milliseconds(0));
@@ -127,7 +127,7 @@ TEST(commit_pace, lets_a_lone_publish_go_at_once) {
   EXPECT_EQ(pace->wait(), milliseconds(49));
 }
 
-TEST(commit_pace, a_group_that_wrote_nothing_is_no_commit) {
+TEST(pace, a_group_that_wrote_nothing_is_no_commit) {
   paced pace(limited(1));
   pace->note(milliseconds(0));
   pace->handed_over();
@@ -137,8 +137,8 @@ TEST(commit_pace, a_group_that_wrote_nothing_is_no_commit) {
   EXPECT_EQ(pace->lately().per_second, 0);
 }
 
-TEST(commit_pace, tells_what_those_who_are_answered_waited) {
-  commit_options options;
+TEST(pace, tells_what_those_who_are_answered_waited) {
+  pace_options options;
   options.linger = milliseconds(30);
   paced pace(options);
   pace->note(milliseconds(50));  // an acknowledgement: nobody waits for it
@@ -151,7 +151,7 @@ TEST(commit_pace, tells_what_those_who_are_answered_waited) {
   EXPECT_EQ(pace->lately().wait_max, milliseconds(30));
 }
 
-TEST(commit_pace, waiting_for_the_writer_is_not_the_paces) {
+TEST(pace, waiting_for_the_writer_is_not_the_paces) {
   paced pace({});
   pace->note(milliseconds(0));
   pace->handed_over();
@@ -163,7 +163,7 @@ TEST(commit_pace, waiting_for_the_writer_is_not_the_paces) {
   EXPECT_EQ(pace->lately().wait_max, milliseconds(0));
 }
 
-TEST(commit_pace, keeps_a_busy_day_within_the_budget) {
+TEST(pace, keeps_a_busy_day_within_the_budget) {
   // 864 MB a day are one commit of 20 kB in two seconds; 100 publishes come in each.
   paced pace(budgeted(864'000'000, milliseconds(5'000)));
   pace.load(hours(24) - minutes(1), milliseconds(20));
@@ -174,7 +174,7 @@ TEST(commit_pace, keeps_a_busy_day_within_the_budget) {
   EXPECT_LE(pace->lately().wait_max, milliseconds(5'000));
 }
 
-TEST(commit_pace, says_when_it_cannot_keep_the_budget_and_goes_on) {
+TEST(pace, says_when_it_cannot_keep_the_budget_and_goes_on) {
   paced pace(budgeted(864'000'000, milliseconds(500)));
   pace.load(hours(2), milliseconds(20));
   EXPECT_GT(pace.written(), 2 * 864'000'000u / 24 + 864'000'000u / 24);
@@ -183,7 +183,7 @@ TEST(commit_pace, says_when_it_cannot_keep_the_budget_and_goes_on) {
   EXPECT_GE(pace->lately().per_second, 1.8);
 }
 
-TEST(commit_pace, does_not_stretch_what_the_budget_affords) {
+TEST(pace, does_not_stretch_what_the_budget_affords) {
   paced pace(budgeted(864'000'000));
   pace.load(minutes(30), milliseconds(10'000));
   EXPECT_EQ(pace.commits(), 180);
@@ -192,7 +192,7 @@ TEST(commit_pace, does_not_stretch_what_the_budget_affords) {
   EXPECT_EQ(pace->lately().wait_max, milliseconds(0));
 }
 
-TEST(commit_pace, begins_every_day_anew) {
+TEST(pace, begins_every_day_anew) {
   paced pace(budgeted(86'400'000, milliseconds(200)));
   pace.load(hours(1), milliseconds(100));
   EXPECT_EQ(pace->budget_state(), "exceeded");
@@ -202,7 +202,7 @@ TEST(commit_pace, begins_every_day_anew) {
   EXPECT_EQ(pace->budget_state(), "kept");
 }
 
-TEST(commit_pace, stretches_nothing_by_figures_it_does_not_have) {
+TEST(pace, stretches_nothing_by_figures_it_does_not_have) {
   paced pace(budgeted(1));
   pace.meter().bytes.reset();
   pace.pass(1'000);
@@ -213,4 +213,4 @@ TEST(commit_pace, stretches_nothing_by_figures_it_does_not_have) {
 }
 
 }  // namespace
-}  // namespace tidegate::core
+}  // namespace tidegate::core::commits

@@ -1,8 +1,8 @@
-#include "broker/core/flash_account.hpp"
+#include "broker/core/commits/flash_account.hpp"
 
 #include <gtest/gtest.h>
 
-namespace tidegate::core {
+namespace tidegate::core::commits {
 namespace {
 
 using std::chrono::hours;
@@ -102,4 +102,4 @@ TEST_F(flash_accounts, estimate_what_the_newest_commits_cost) {
 }
 
 }  // namespace
-}  // namespace tidegate::core
+}  // namespace tidegate::core::commits

@@ -6,7 +6,7 @@
 
 #include "broker/base/clock.hpp"
 
-namespace tidegate::core {
+namespace tidegate::core::commits {
 
 class recent_commits {
  public:
@@ -33,4 +33,4 @@ class recent_commits {
   std::array<second, seconds_kept> seconds_;
 };
 
-}  // namespace tidegate::core
+}  // namespace tidegate::core::commits

@@ -1,8 +1,8 @@
-#include "broker/core/commit_pace.hpp"
+#include "broker/core/commits/pace.hpp"
 
 #include <algorithm>
 
-namespace tidegate::core {
+namespace tidegate::core::commits {
 namespace {
 
 using std::chrono::microseconds;
@@ -13,7 +13,7 @@ constexpr microseconds early_max{1'000};
 
 }  // namespace
 
-commit_pace::commit_pace(commit_options options, const clock& clock, std::uint64_t flash_bytes_before)
+pace::pace(pace_options options, const clock& clock, std::uint64_t flash_bytes_before)
     : options_(std::move(options)),
       clock_(clock),
       budget_(options_.budget_bytes_per_day),
@@ -21,7 +21,7 @@ commit_pace::commit_pace(commit_options options, const clock& clock, std::uint64
       stretched_(options_.linger) {}
 
 // Called for every message: time never goes back, so work that may wait as long as earlier work is due later.
-bool commit_pace::note(milliseconds wait_max) {
+bool pace::note(milliseconds wait_max) {
   if (wait_max >= wait_shortest_) return false;
   wait_shortest_ = wait_max;
   const milliseconds now = clock_.monotonic();
@@ -32,11 +32,11 @@ bool commit_pace::note(milliseconds wait_max) {
   return true;
 }
 
-void commit_pace::awaited() {
+void pace::awaited() {
   if (!awaited_since_) awaited_since_ = clock_.monotonic();
 }
 
-milliseconds commit_pace::wait() const {
+milliseconds pace::wait() const {
   if (is_hurried_) return milliseconds(0);
   milliseconds at = std::max(*due_, std::chrono::ceil<milliseconds>(next_at_));
   if (is_budgeted()) at = std::max(at, std::min(affordable_at(), stretched_until_));
@@ -44,11 +44,11 @@ milliseconds commit_pace::wait() const {
 }
 
 // When the budget allows what is written today and one commit more.
-milliseconds commit_pace::affordable_at() const {
+milliseconds pace::affordable_at() const {
   return flash_.day_begin() + budget_.affords(flash_.today_estimate() + flash_.commit_cost());
 }
 
-void commit_pace::handed_over() {
+void pace::handed_over() {
   const milliseconds now = clock_.monotonic();
   handed_over_at_ = now;
   // Waiting for the writer is no matter of the pace.
@@ -57,7 +57,7 @@ void commit_pace::handed_over() {
   forget_group();
 }
 
-void commit_pace::committed(bool is_written) {
+void pace::committed(bool is_written) {
   const milliseconds now = free_since_ = clock_.monotonic();
   if (!is_written) return;
   if (options_.per_second_max > 0) {
@@ -71,18 +71,18 @@ void commit_pace::committed(bool is_written) {
   stretched_ = is_budgeted() ? std::clamp(affordable_at() - now, least, std::max(least, options_.linger_max)) : least;
 }
 
-std::string_view commit_pace::budget_state() const {
+std::string_view pace::budget_state() const {
   if (!budget_.is_set()) return "off";
   if (!flash_.is_known()) return "unknown";
   if (is_exceeded_ || flash_.today_estimate() > budget_.bytes_per_day()) return "exceeded";
   return stretched_ > options_.linger ? "stretching" : "kept";
 }
 
-void commit_pace::forget_group() {
+void pace::forget_group() {
   wait_shortest_ = milliseconds::max();
   due_.reset();
   awaited_since_.reset();
   is_hurried_ = false;
 }
 
-}  // namespace tidegate::core
+}  // namespace tidegate::core::commits

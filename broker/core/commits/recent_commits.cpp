@@ -1,8 +1,8 @@
-#include "broker/core/recent_commits.hpp"
+#include "broker/core/commits/recent_commits.hpp"
 
 #include <algorithm>
 
-namespace tidegate::core {
+namespace tidegate::core::commits {
 namespace {
 
 constexpr std::int64_t second_ms = 1'000;
@@ -36,4 +36,4 @@ recent_commits::figures recent_commits::at(milliseconds now) const {
           awaited == 0 ? 0 : static_cast<double>(waited.count()) / static_cast<double>(awaited), longest};
 }
 
-}  // namespace tidegate::core
+}  // namespace tidegate::core::commits

@@ -12,7 +12,7 @@
 #include "broker/base/clock.hpp"
 #include "broker/store/format.hpp"
 
-namespace tidegate::core {
+namespace tidegate::core::commits {
 
 class timeline {
  public:
@@ -45,4 +45,4 @@ class timeline {
   std::optional<steady_time> steady_;
 };
 
-}  // namespace tidegate::core
+}  // namespace tidegate::core::commits

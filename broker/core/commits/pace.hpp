@@ -12,16 +12,16 @@
 
 #include "broker/base/clock.hpp"
 #include "broker/base/limits.hpp"
-#include "broker/core/flash_account.hpp"
-#include "broker/core/flash_budget.hpp"
-#include "broker/core/recent_commits.hpp"
+#include "broker/core/commits/flash_account.hpp"
+#include "broker/core/commits/flash_budget.hpp"
+#include "broker/core/commits/recent_commits.hpp"
 
-namespace tidegate::core {
+namespace tidegate::core::commits {
 
 // An acknowledgement waits so long for a commit to ride on; losing it costs a redelivery.
 constexpr milliseconds acknowledgement_delay_max{50};
 
-struct commit_options {
+struct pace_options {
   std::string profile = "default";         // what the rest was derived from, for people
   milliseconds linger{0};                  // what somebody waits for may wait so long for company
   milliseconds linger_max{1'000};          // what the budget may stretch it to
@@ -29,11 +29,11 @@ struct commit_options {
   std::uint64_t budget_bytes_per_day = 0;  // 0 = none
 };
 
-class commit_pace {
+class pace {
  public:
-  commit_pace(commit_options options, const clock& clock, std::uint64_t flash_bytes_before);
+  pace(pace_options options, const clock& clock, std::uint64_t flash_bytes_before);
 
-  const commit_options& options() const { return options_; }
+  const pace_options& options() const { return options_; }
 
   // Work came. True: the group is due earlier than before.
   bool note(milliseconds wait_max);
@@ -65,7 +65,7 @@ class commit_pace {
   bool is_budgeted() const { return budget_.is_set() && flash_.is_known(); }
   void forget_group();
 
-  commit_options options_;
+  pace_options options_;
   const clock& clock_;
   flash_budget budget_;
   flash_account flash_;
@@ -88,4 +88,4 @@ class commit_pace {
   bool is_exceeded_ = false;
 };
 
-}  // namespace tidegate::core
+}  // namespace tidegate::core::commits

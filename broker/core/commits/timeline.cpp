@@ -1,8 +1,8 @@
-#include "broker/core/timeline.hpp"
+#include "broker/core/commits/timeline.hpp"
 
 #include <algorithm>
 
-namespace tidegate::core {
+namespace tidegate::core::commits {
 namespace {
 
 // A look is a system call, and there may be a hundred thousand publishes a second.
@@ -67,4 +67,4 @@ store::commit_time timeline::now() {
   return {lifetime_ + since_start(), wall, is_trusted_, boot.boot, boot.elapsed};
 }
 
-}  // namespace tidegate::core
+}  // namespace tidegate::core::commits

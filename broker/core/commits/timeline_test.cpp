@@ -1,8 +1,8 @@
-#include "broker/core/timeline.hpp"
+#include "broker/core/commits/timeline.hpp"
 
 #include <gmock/gmock.h>
 
-namespace tidegate::core {
+namespace tidegate::core::commits {
 namespace {
 
 using std::chrono::hours;
@@ -151,4 +151,4 @@ TEST_F(timeline_test, trust_that_is_lost_leaves_a_good_estimate) {
 }
 
 }  // namespace
-}  // namespace tidegate::core
+}  // namespace tidegate::core::commits

@@ -1,6 +1,6 @@
-#include "broker/core/flash_account.hpp"
+#include "broker/core/commits/flash_account.hpp"
 
-namespace tidegate::core {
+namespace tidegate::core::commits {
 namespace {
 
 constexpr milliseconds between_readings{1'000};
@@ -65,4 +65,4 @@ std::uint64_t flash_account::today_estimate() const {
   return today().value_or(0) + static_cast<std::uint64_t>(static_cast<double>(commits_unread_) * commit_cost_);
 }
 
-}  // namespace tidegate::core
+}  // namespace tidegate::core::commits

@@ -1,9 +1,9 @@
-#include "broker/core/flash_budget.hpp"
+#include "broker/core/commits/flash_budget.hpp"
 
 #include <algorithm>
 #include <cmath>
 
-namespace tidegate::core {
+namespace tidegate::core::commits {
 namespace {
 
 constexpr std::uint64_t burst_share = 24;
@@ -24,4 +24,4 @@ milliseconds flash_budget::affords(std::uint64_t bytes) const {
   return milliseconds(static_cast<std::int64_t>(std::ceil(std::min(1.0, share) * day_ms)));
 }
 
-}  // namespace tidegate::core
+}  // namespace tidegate::core::commits
