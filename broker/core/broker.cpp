@@ -139,21 +139,18 @@ result<void> broker::check_room() const {
   return {};
 }
 
-// Null: there is no such exchange. `own` holds the default exchange's.
-const route* broker::find_route(const message_view& message, route& own) {
-  if (!message.exchange.empty()) {
-    if (routing_.find_exchange(message.exchange) == nullptr) return nullptr;
-    return &routing_.find(message.exchange, message.routing_key);
-  }
+// Null: there is no such exchange. Until the next call.
+const routing::route* broker::find_route(const message_view& message) {
+  if (!message.exchange.empty()) return exchanges_.find(message.exchange, message.routing_key);
+  default_route_.queues.clear();
   const auto queue = queues_.find(message.routing_key);
-  if (queue != queues_.end()) own.queues.push_back(queue->second.get());
-  return &own;
+  if (queue != queues_.end()) default_route_.queues.push_back(queue->second.get());
+  return &default_route_;
 }
 
 result<publish_outcome> broker::publish(const message_view& message, const publish_request& request) {
   if (const auto checked = check(message); !checked) return checked.error();
-  route own;
-  const route* const route = find_route(message, own);
+  const routing::route* const route = find_route(message);
   if (route == nullptr) {
     return error{errc::not_found, fmt::format("no exchange '{}'; declare it first", message.exchange), "exchange"};
   }
@@ -217,7 +214,7 @@ result<void> broker::check_overflow(const topic& topic, const partition& partiti
       "topic"};
 }
 
-result<void> broker::check_overflow(const message_view& message, const route& route) {
+result<void> broker::check_overflow(const message_view& message, const routing::route& route) {
   for (const queue* const queue : route.queues) {
     if (const auto checked = queue->check_room(message.body.size()); !checked) return checked;
   }
@@ -230,7 +227,7 @@ result<void> broker::check_overflow(const message_view& message, const route& ro
   return {};
 }
 
-result<void> broker::append(const message_view& message, const route& route, course course) {
+result<void> broker::append(const message_view& message, const routing::route& route, course course) {
   const std::size_t targets = route.queues.size() + route.topics.size();
   if (targets * record_size_bound(message) > limits::fan_out_bytes && targets > 1) {
     return error{errc::too_large,

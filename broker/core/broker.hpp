@@ -18,7 +18,7 @@
 #include "broker/core/commits/pipeline.hpp"
 #include "broker/core/producers.hpp"
 #include "broker/core/queue.hpp"
-#include "broker/core/routing.hpp"
+#include "broker/core/routing/exchanges.hpp"
 #include "broker/core/topic.hpp"
 #include "broker/store/store.hpp"
 
@@ -167,7 +167,7 @@ class broker {
   std::vector<std::string> unmatched_protect(const topic& topic) const;
   const queue* find_queue(std::string_view name) const;
   const topic* find_topic(std::string_view name) const;
-  const routing& routes() const { return routing_; }
+  const routing::exchanges& routes() const { return exchanges_; }
 
   result<consumer_id> consume(session_id session, std::string_view queue, std::uint32_t prefetch, bool auto_ack);
   void cancel(consumer_id consumer);
@@ -253,12 +253,12 @@ class broker {
   // The partition takes so much more: it is within its bounds, or drops what is old.
   result<void> check_overflow(const topic& topic, const partition& partition, std::uint64_t bytes,
                               std::uint64_t records) const;
-  result<void> check_overflow(const message_view& message, const route& route);
+  result<void> check_overflow(const message_view& message, const routing::route& route);
   result<void> check_topic(const topic_request& request) const;
-  const route* find_route(const message_view& message, route& own);
+  const routing::route* find_route(const message_view& message);
   error no_topic(std::string_view name) const;
   result<partition*> partition_of(const topic_name& topic, std::uint32_t number) const;
-  result<void> append(const message_view& message, const route& route, course course);
+  result<void> append(const message_view& message, const routing::route& route, course course);
   // A stamp for the partition's next record. Stamps do not go back, unless the clock was ahead and is right again.
   struct stamp {
     std::int64_t timestamp_ms = 0;
@@ -275,11 +275,12 @@ class broker {
   static result<void> check_stays(std::string_view kind, std::string_view name, const durability& is,
                                   const durability& wanted);
   std::uint64_t retention_bytes_default(const durability& durability) const;
-  course course_of(const message_view& message, const route& route, const std::optional<producer_ref>& producer);
+  course course_of(const message_view& message, const routing::route& route,
+                   const std::optional<producer_ref>& producer);
   // For what happens to messages that are held already.
   store::commit_group& group_of(const queue& queue);
   void note_settled(const queue& queue) { commits_.note_settled(queue.is_in_memory()); }
-  result<void> promise_memory(const message_view& message, const route& route, course course);
+  result<void> promise_memory(const message_view& message, const routing::route& route, course course);
   void apply_memory();
   void hand_over();
   // Passes on what a step of the commits brought.
@@ -288,7 +289,7 @@ class broker {
   void settle(const std::vector<commits::settlement>& receipts);
   void void_appends();
   milliseconds wait_of(durability durability) const;
-  milliseconds wait_of(const route& route) const;
+  milliseconds wait_of(const routing::route& route) const;
   void keep_queue_bounds(store::commit_group& group);
   void tell(consumer& consumer);
   void wake_consumers(queue& queue);
@@ -306,7 +307,8 @@ class broker {
   broker_options options_;
   commits::pipeline commits_;
 
-  routing routing_;
+  routing::exchanges exchanges_;
+  routing::route default_route_;  // of the default exchange, for one publish
   std::map<std::string, std::unique_ptr<queue>, std::less<>> queues_;
   std::map<std::string, std::unique_ptr<topic>, std::less<>> topics_;
   std::map<binding_definition, std::uint64_t> binding_ids_;

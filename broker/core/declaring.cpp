@@ -100,7 +100,7 @@ void broker::load() {
   std::vector<std::pair<std::uint64_t, binding_definition>> bindings;
   store_.found().each(store::fact_space::definition, [&](std::string_view key, std::string_view value) {
     switch (key.front()) {
-      case store::catalog_exchange: routing_.add_exchange(decode_exchange(value)); break;
+      case store::catalog_exchange: exchanges_.add(decode_exchange(value)); break;
       case store::catalog_queue: {
         const queue_definition found = decode_queue(value);
         auto made = std::make_unique<queue>(found, stream_in(books, found.stream, found.durability));
@@ -131,8 +131,8 @@ void broker::load() {
   });
   for (const auto& [id, binding] : bindings) {
     const bool to_queue = binding.kind == target_kind::queue;
-    routing_.bind(binding, to_queue ? known_target(queues_, binding) : nullptr,
-                  to_queue ? nullptr : known_target(topics_, binding));
+    exchanges_.bind(binding, {to_queue ? known_target(queues_, binding) : nullptr,
+                              to_queue ? nullptr : known_target(topics_, binding)});
     binding_ids_[binding] = id;
     next_binding_ = std::max(next_binding_, id + 1);
   }
@@ -151,7 +151,7 @@ void broker::define(char kind, std::string_view name, std::string value) {
 }
 
 result<void> broker::declare_exchange(std::string_view name, exchange_type type, const receipt& answer) {
-  if (const auto* const known = routing_.find_exchange(name)) {
+  if (const auto* const known = exchanges_.find_definition(name)) {
     if (known->type != type) {
       return error{
           errc::precondition,
@@ -160,14 +160,14 @@ result<void> broker::declare_exchange(std::string_view name, exchange_type type,
     }
   } else {
     if (const auto checked = check_name("exchange", name); !checked) return checked.error();
-    if (routing::is_built_in(name)) {
+    if (routing::exchanges::is_built_in(name)) {
       return error{errc::not_allowed, fmt::format("'{}': names that begin with amq. are the broker's", name), "name"};
     }
-    if (routing_.exchanges().size() >= limits::definitions_count) return limit_reached("exchanges");
+    if (exchanges_.definitions().size() >= limits::definitions_count) return limit_reached("exchanges");
     if (const auto room = check_room(); !room) return room;
     const exchange_definition made{std::string(name), type};
     define(store::catalog_exchange, name, encode(made));
-    routing_.add_exchange(made);
+    exchanges_.add(made);
   }
   return defined(answer);
 }
@@ -345,7 +345,7 @@ result<void> broker::bind(const binding_definition& binding, const receipt& answ
     return error{errc::not_allowed, "the default exchange routes to queues by their names and takes no bindings",
                  "exchange"};
   }
-  if (routing_.find_exchange(binding.exchange) == nullptr) {
+  if (exchanges_.find_definition(binding.exchange) == nullptr) {
     return error{errc::not_found, fmt::format("no exchange '{}'; declare it first", binding.exchange), "exchange"};
   }
   if (binding.routing_key.size() > limits::routing_key_bytes) {
@@ -367,7 +367,7 @@ result<void> broker::bind(const binding_definition& binding, const receipt& answ
   if (!binding_ids_.contains(binding)) {
     if (binding_ids_.size() >= limits::definitions_count) return limit_reached("bindings");
     if (const auto room = check_room(); !room) return room;
-    routing_.bind(binding, to_queue ? queue->second.get() : nullptr, to_queue ? nullptr : topic->second.get());
+    exchanges_.bind(binding, {to_queue ? queue->second.get() : nullptr, to_queue ? nullptr : topic->second.get()});
     const std::uint64_t id = next_binding_++;
     binding_ids_[binding] = id;
     define(store::catalog_binding, binding_name(id), encode(binding));
@@ -376,7 +376,7 @@ result<void> broker::bind(const binding_definition& binding, const receipt& answ
 }
 
 result<void> broker::unbind(const binding_definition& binding, const receipt& answer) {
-  if (routing_.unbind(binding)) {
+  if (exchanges_.unbind(binding)) {
     store_.open_group().erase_definition(catalog_key(store::catalog_binding, binding_name(binding_ids_.at(binding))));
     binding_ids_.erase(binding);
   }
@@ -384,19 +384,19 @@ result<void> broker::unbind(const binding_definition& binding, const receipt& an
 }
 
 void broker::remove_bindings(const std::function<bool(const binding_definition&)>& chosen) {
-  const auto all = routing_.bindings();
+  const auto all = exchanges_.bindings();
   for (const binding_definition& binding : all) {
     if (chosen(binding)) static_cast<void>(unbind(binding, {}));
   }
 }
 
 result<void> broker::remove_exchange(std::string_view name, const receipt& answer) {
-  if (routing::is_built_in(name)) {
+  if (routing::exchanges::is_built_in(name)) {
     return error{errc::not_allowed, fmt::format("exchange '{}' is built in and stays", name), "name"};
   }
-  if (routing_.find_exchange(name) != nullptr) {
+  if (exchanges_.find_definition(name) != nullptr) {
     remove_bindings([&](const auto& binding) { return binding.exchange == name; });
-    routing_.remove_exchange(name);
+    exchanges_.remove(name);
     store_.open_group().erase_definition(catalog_key(store::catalog_exchange, name));
   }
   return defined(answer);

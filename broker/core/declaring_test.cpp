@@ -140,7 +140,7 @@ TEST_F(declaring, everything_is_found_again_after_a_kill) {
   broker_.commit();
   const std::string uuid = log().uuid;
   broker_.reopen_killed();
-  EXPECT_EQ(broker_->routes().find_exchange("x")->type, exchange_type::fanout);
+  EXPECT_EQ(broker_->routes().find_definition("x")->type, exchange_type::fanout);
   EXPECT_EQ(log().uuid, uuid);
   EXPECT_THAT(log().partitions, SizeIs(3));
   EXPECT_EQ(log().retention_bytes, 5u << 20);

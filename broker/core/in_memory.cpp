@@ -51,7 +51,7 @@ std::uint64_t broker::retention_bytes_default(const durability& durability) cons
 
 // A stream keeps the order in which it was given its records, and a producer's sequence says that those before it are
 // here: behind what waits for a commit, everything waits for it.
-commits::course broker::course_of(const message_view& message, const route& route,
+commits::course broker::course_of(const message_view& message, const routing::route& route,
                                   const std::optional<producer_ref>& producer) {
   bool is_free = true;
   for (const queue* const queue : route.queues) {
@@ -70,7 +70,7 @@ store::commit_group& broker::group_of(const queue& queue) {
   return commits_.group_of(queue.definition().durability, course::at_once);
 }
 
-result<void> broker::promise_memory(const message_view& message, const route& route, course course) {
+result<void> broker::promise_memory(const message_view& message, const routing::route& route, course course) {
   std::uint64_t targets = 0;
   for (const queue* const queue : route.queues) targets += queue->is_in_memory() ? 1 : 0;
   for (const topic* const topic : route.topics) targets += topic->is_in_memory() ? 1 : 0;

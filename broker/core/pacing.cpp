@@ -11,7 +11,7 @@ milliseconds broker::wait_of(durability durability) const {
 }
 
 // The strictest of all targets that are written.
-milliseconds broker::wait_of(const route& route) const {
+milliseconds broker::wait_of(const routing::route& route) const {
   milliseconds wait = milliseconds::max();
   const auto look = [&](const durability& durability) {
     if (!durability.is_memory()) wait = std::min(wait, wait_of(durability));

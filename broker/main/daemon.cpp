@@ -37,7 +37,7 @@ void declare(core::broker& broker, const configuration& configuration) {
   for (const auto& queue : configuration.queues) done(broker.adopt_queue(queue));
   for (const auto& topic : configuration.topics) done(broker.adopt_topic(topic));
   for (const auto& binding : configuration.bindings) done(broker.bind(binding, {}));
-  if (broker.routes().find_exchange(configuration.native.device_exchange) == nullptr) {
+  if (broker.routes().find_definition(configuration.native.device_exchange) == nullptr) {
     throw error_exception(
         {errc::not_found, "native.device_exchange: no exchange '" + configuration.native.device_exchange + "'"});
   }

@@ -95,8 +95,8 @@ holdings read_holdings(core::broker& broker, const std::vector<std::uint32_t>& p
   holdings found;
   found.stopped_cleanly = broker.storage().stopped_cleanly();
   for (const binding_definition& binding : broker.routes().bindings()) found.definitions.insert(binding_name(binding));
-  for (const auto& [name, exchange] : broker.routes().exchanges()) {
-    if (!name.empty() && !core::routing::is_built_in(name)) found.definitions.insert("x/" + name);
+  for (const auto& [name, exchange] : broker.routes().definitions()) {
+    if (!name.empty() && !core::routing::exchanges::is_built_in(name)) found.definitions.insert("x/" + name);
   }
   reading reading(broker, found);
   for (const core::queue_row& row : broker.list_queues()) reading.read_queue(row);

@@ -231,7 +231,7 @@ class definitions final : public workload {
   }
 
   void change_exchange(const std::string& name) {
-    if (broker_.core().routes().find_exchange(name) != nullptr) return broker_.remove_exchange(name);
+    if (broker_.core().routes().find_definition(name) != nullptr) return broker_.remove_exchange(name);
     broker_.declare_exchange(name, exchange_type::direct);
     broker_.bind({name, target_kind::queue, "always", "key"});
   }

@@ -79,7 +79,7 @@ result<listing_page> exchanges(const core::broker& broker, std::string_view afte
   const auto show = [](const auto& row) {
     return json::object{{"name", row.first}, {"type", tidegate::name(row.second.type)}};
   };
-  const auto& all = broker.routes().exchanges();
+  const auto& all = broker.routes().definitions();
   return fill(all.upper_bound(after), all.end(), bytes_max, show, [](const auto& row) { return row.first; });
 }
 

@@ -57,7 +57,7 @@ void application::declare_exchange(const tg_frame& frame) {
     return session_.fail(does_not_decode("DeclareExchange"));
   const std::string_view name = view_of(declare.name);
   if (declare.passive) {
-    if (broker_.routes().find_exchange(name) != nullptr) return answer_done({declare.correlation});
+    if (broker_.routes().find_definition(name) != nullptr) return answer_done({declare.correlation});
     return session_.refuse(declare.correlation, {errc::not_found, fmt::format("no exchange '{}'", name), "name"});
   }
   const auto type = parse_exchange_type(view_of(declare.type));
@@ -143,7 +143,7 @@ void application::remove(const tg_frame& frame) {
   tg_Delete remove{};
   if (!tg_frame_decode(&frame, tg_Delete_fields, &remove)) return session_.fail(does_not_decode("Delete"));
   const std::string_view kind = view_of(remove.kind), name = view_of(remove.name);
-  const bool is_devices = name == session_.settings().device_exchange && !core::routing::is_built_in(name);
+  const bool is_devices = name == session_.settings().device_exchange && !core::routing::exchanges::is_built_in(name);
   if (kind == "exchange" && is_devices) {
     return session_.refuse(
         remove.correlation,
