@@ -109,4 +109,9 @@ constexpr std::chrono::milliseconds log_flush_time{1'000};
 constexpr std::chrono::seconds log_fold_time{10};
 constexpr std::size_t log_lines_remembered = 16;
 
+// A configuration file, and the parts of a dotted key in it. The parser's recursion is as deep as tables are nested: at
+// most 256 values of so many parts each.
+constexpr std::size_t configuration_bytes = 1 * mib;
+constexpr std::size_t configuration_key_parts = 16;
+
 }  // namespace tidegate::limits

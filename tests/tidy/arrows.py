@@ -10,6 +10,7 @@ ROOMS = {
     "wire": ("firmware/wire", []),
     "firmware": ("firmware", ["wire"]),
     "base": ("broker/base", []),
+    "settings": ("broker/base/settings", ["base"]),
     "model": ("broker/model", ["base"]),
     "store": ("broker/store", ["base", "model"]),
     "offline": ("broker/store/offline", ["base", "model", "store"]),
@@ -20,10 +21,11 @@ ROOMS = {
     "net": ("broker/net", ["base"]),
     "native": ("broker/frontends/native", ["base", "model", "core", "events", "net", "wire"]),
     "admin": ("broker/admin", ["base", "model", "core", "net"]),
-    "main": ("broker/main", ["base", "model", "store", "core", "commits", "net", "native", "admin"]),
+    "main": ("broker/main",
+             ["base", "settings", "model", "store", "core", "commits", "net", "native", "admin"]),
     "client": ("client", ["wire", "base", "model"]),
     "tool": ("client/tool", ["client", "wire", "base", "model", "store", "offline"]),
-    "bridge": ("bridge", ["client", "base", "model"]),
+    "bridge": ("bridge", ["client", "base", "settings", "model"]),
     "tests": ("tests", None),  # None: everything
     "examples": ("examples", None),
 }

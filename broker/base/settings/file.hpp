@@ -1,0 +1,20 @@
+// Reads a configuration file's text, and refuses what the parser could not bear or would complain of in riddles.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "broker/base/error.hpp"
+
+namespace tidegate::settings {
+
+// Returns the bytes of a file or a pipe. Errors name the file: it cannot be opened or read, is a directory, or has more
+// than limits::configuration_bytes, of which no more are read.
+result<std::string> read_file(const std::filesystem::path& file);
+
+// Refuses, with the line: a byte order mark, a zero byte, more than limits::configuration_bytes, and a key of more than
+// limits::configuration_key_parts parts, because the parser's recursion would be as deep. `file` names the text.
+result<void> check_text(std::string_view text, std::string_view file);
+
+}  // namespace tidegate::settings

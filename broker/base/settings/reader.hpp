@@ -1,0 +1,19 @@
+// Reads a configuration file in TOML by a program's schema. The one place that knows the TOML library.
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+
+#include "broker/base/settings/document.hpp"
+
+namespace tidegate::settings {
+
+// Returns the values of all keys that the text has, each of its kind and within its bounds. The error names `file`, the
+// line, the key, what the key takes and what was found; of several mistakes it is the first in the file. An unknown key
+// or table is a mistake, and the nearest known one is named; so is a table without a required key.
+result<document> parse(std::string_view text, std::string_view file, schema known);
+
+// Reads the file first. Further errors: those of read_file().
+result<document> read(const std::filesystem::path& file, schema known);
+
+}  // namespace tidegate::settings
