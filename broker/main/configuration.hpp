@@ -1,4 +1,4 @@
-// The broker's configuration: one TOML file. Unknown keys are errors; every default stands in
+// The broker's configuration: one TOML file. known_settings.hpp declares its keys; every default is shown in
 // broker/main/tidegate-broker.example.toml.
 #pragma once
 
@@ -29,7 +29,7 @@ struct configuration {
   std::vector<binding_definition> bindings;
 };
 
-// The error names the file, the line and the key.
+// Return the configuration, or an error that names the file, the line and the key.
 result<configuration> read_configuration(const std::filesystem::path& file);
 result<configuration> parse_configuration(std::string_view text, std::string_view source);
 

@@ -9,7 +9,9 @@
 
 #include "broker/base/log_writer.hpp"
 #include "broker/base/process.hpp"
+#include "broker/base/settings/reference.hpp"
 #include "broker/main/daemon.hpp"
+#include "broker/main/known_settings.hpp"
 
 namespace {
 
@@ -27,7 +29,8 @@ constexpr const char* footer =
     "\n"
     "Files:\n"
     "  /etc/tidegate/broker.toml   configuration, unless --config says otherwise;\n"
-    "                              tidegate-broker.example.toml lists every key with its default\n"
+    "                              tidegate-broker.example.toml lists every key with its default,\n"
+    "                              --print-settings what each takes and means\n"
     "  <store.path>/data.mdb       the store, of store.bytes_max bytes from the first start on\n"
     "  <store.path>/journal.ring   its journal, of store.journal_bytes_max bytes\n"
     "\n"
@@ -52,6 +55,10 @@ int complain(const std::string& text, int exit_code) {
   return exit_code;
 }
 
+int print(const std::string& text) {
+  return std::fputs(text.c_str(), stdout) < 0 ? tidegate::exit_failure : tidegate::exit_ok;
+}
+
 int run(const tidegate::configuration& configuration) {
   try {
     tidegate::run_daemon(configuration);
@@ -73,14 +80,17 @@ int main(int argc, char** argv) {
   app.footer(footer);
   std::string file = "/etc/tidegate/broker.toml";
   bool check_only = false;
+  bool print_only = false;
   app.add_option("-c,--config", file, "The configuration file")->capture_default_str();
   app.add_flag("--check-config", check_only, "Read the configuration, say whether it is good, and exit");
+  app.add_flag("--print-settings", print_only, "Print the reference of all keys of the configuration, and exit");
   app.set_version_flag("--version", "tidegate-broker " TIDEGATE_VERSION);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& failure) {
     return app.exit(failure) == 0 ? tidegate::exit_ok : tidegate::exit_usage;
   }
+  if (print_only) return print(tidegate::settings::reference(tidegate::known_settings()));
   auto configuration = tidegate::read_configuration(file);
   if (!configuration) return complain(configuration.error().text, tidegate::exit_usage);
   if (check_only) {

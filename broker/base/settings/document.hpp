@@ -2,6 +2,8 @@
 // into their own structures, check what no schema can say, and refuse with the file, the line and the key.
 #pragma once
 
+#include <concepts>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <string_view>
@@ -40,11 +42,13 @@ class section {
   const std::uint64_t* number(std::string_view key) const { return get<std::uint64_t>(key); }
 
   // Copies the key's value into `into`, which stays as it is when the file does not have the key. `Value` is bool,
-  // milliseconds, std::string, std::vector<std::string> or text_table, or, for numbers and sizes, an unsigned type that
-  // holds what the key's bounds allow.
+  // milliseconds, std::string, std::filesystem::path, std::vector<std::string> or text_table, or, for numbers and
+  // sizes, an unsigned type that holds what the key's bounds allow.
   template <class Value>
   void read(std::string_view key, Value& into) const {
-    if constexpr (std::unsigned_integral<Value> && !std::same_as<Value, bool>) {
+    if constexpr (std::same_as<Value, std::filesystem::path>) {
+      if (const auto* const found = text(key)) into = *found;
+    } else if constexpr (std::unsigned_integral<Value> && !std::same_as<Value, bool>) {
       if (const auto* const found = number(key)) into = static_cast<Value>(*found);
     } else {
       if (const auto* const found = get<Value>(key)) into = *found;

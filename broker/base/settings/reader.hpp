@@ -16,4 +16,23 @@ result<document> parse(std::string_view text, std::string_view file, schema know
 // Reads the file first. Further errors: those of read_file().
 result<document> read(const std::filesystem::path& file, schema known);
 
+// Hand the values to `use` and return what it makes of them. A refusal that `use` throws becomes the error.
+template <class Use>
+auto use_document(const result<document>& read, Use use) -> result<decltype(use(*read))> {
+  if (!read) return read.error();
+  try {
+    return use(*read);
+  } catch (const error_exception& refused) {
+    return refused.cause;
+  }
+}
+template <class Use>
+auto parse(std::string_view text, std::string_view file, schema known, Use use) {
+  return use_document(parse(text, file, known), use);
+}
+template <class Use>
+auto read(const std::filesystem::path& file, schema known, Use use) {
+  return use_document(read(file, known), use);
+}
+
 }  // namespace tidegate::settings

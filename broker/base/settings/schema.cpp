@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "broker/base/settings/units.hpp"
 
 namespace tidegate::settings {
 namespace {
+
+constexpr std::uint64_t shown_as_power_min = 1ull << 40;
 
 template <class Named>
 const Named* find_named(std::span<const Named> all, std::string_view name) {
@@ -31,7 +34,8 @@ std::string written(kind unit, std::uint64_t number) {
   if (unit == kind::duration || unit == kind::milliseconds) {
     return write_duration(milliseconds(static_cast<std::int64_t>(number)));
   }
-  return std::to_string(number);
+  return number >= shown_as_power_min && std::has_single_bit(number) ? fmt::format("2^{}", std::countr_zero(number))
+                                                                     : std::to_string(number);
 }
 
 std::string range(const key& of) {
