@@ -1,4 +1,5 @@
-// The bridge's configuration file. tidegate-bridge.example.toml shows every key with its default.
+// The bridge's configuration file. known_settings.hpp declares its keys; tidegate-bridge.example.toml shows every key
+// with its default.
 #pragma once
 
 #include <string>
@@ -23,7 +24,7 @@ struct config {
   bool take_over = false;  // of the command line
 };
 
-// The whole file is checked, with the settings meant for librdkafka. The error's text begins with `file:line:`.
+// Check the whole file, with the settings meant for librdkafka. The error names the file, the line and the key.
 result<config> parse_config(std::string_view text, std::string_view file);
 result<config> read_config(const std::string& path);
 

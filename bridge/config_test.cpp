@@ -6,10 +6,15 @@
 #include <fstream>
 #include <sstream>
 
+#include "bridge/known_settings.hpp"
+#include "broker/base/settings/example_check.hpp"
+#include "broker/base/settings/reference.hpp"
+
 namespace tidegate::bridge {
 namespace {
 
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::StartsWith;
 
 constexpr std::string_view least = R"([[route]]
@@ -19,6 +24,15 @@ sink = "kafka"
 destination = "d"
 brokers = "localhost:1"
 )";
+
+const std::string example_file = std::string(BRIDGE_SOURCE_DIR) + "/tidegate-bridge.example.toml";
+
+std::string text_of(const std::string& file) {
+  std::ifstream in(file);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
 
 std::string error_of(const std::string& text) {
   const auto read = parse_config(text, "f");
@@ -76,27 +90,43 @@ properties = { "socket.timeout.ms" = "5000" }
   EXPECT_EQ(route.kafka.properties.at("socket.timeout.ms"), "5000");
 }
 
+TEST(config, sizes_are_numbers_or_have_a_unit) {
+  const std::string text = std::string(least) + "batch_bytes = \"16K\"\nqueue_bytes = 65536\n";
+  const config read = parse_config(text, "f").value();
+  EXPECT_EQ(read.routes[0].kafka.batch_bytes, 16u << 10);
+  EXPECT_EQ(read.routes[0].kafka.queue_bytes, 64u << 10);
+}
+
 TEST(config, names_an_unknown_key_and_its_line) {
-  EXPECT_EQ(error_of("[broker]\naddress = \"a\"\nadress = \"b\"\n"), "f:3: unknown key \"adress\" in [broker]");
-  EXPECT_EQ(error_of(std::string(least) + "lingerms = 5\n"), "f:7: unknown key \"lingerms\" in [[route]]");
-  EXPECT_EQ(error_of("\n[brige]\n" + std::string(least)), "f:2: unknown key \"brige\" in the file");
+  EXPECT_EQ(error_of("[broker]\naddress = \"a\"\nadress = \"b\"\n"),
+            "f: line 3: unknown key 'adress' in [broker]: did you mean 'address'?");
+  EXPECT_EQ(error_of(std::string(least) + "lingerms = 5\n"),
+            "f: line 7: unknown key 'lingerms' in [[route]]: did you mean 'linger_ms'?");
+  EXPECT_EQ(error_of("\n[brige]\n" + std::string(least)), "f: line 2: unknown table [brige]: did you mean [bridge]?");
 }
 
 TEST(config, names_a_wrong_value_and_its_line) {
-  EXPECT_THAT(error_of("[bridge]\nbackoff_min = 5\n" + std::string(least)), StartsWith("f:2: \"backoff_min\""));
-  EXPECT_THAT(error_of("[bridge]\nbackoff_max = \"5 parsec\"\n" + std::string(least)), StartsWith("f:2: "));
+  EXPECT_THAT(error_of("[bridge]\nbackoff_min = 5\n" + std::string(least)),
+              StartsWith("f: line 2: bridge.backoff_min: takes a time"));
+  EXPECT_THAT(error_of("[bridge]\nbackoff_max = \"5 parsec\"\n" + std::string(least)), StartsWith("f: line 2: "));
   EXPECT_THAT(error_of("[bridge]\nbackoff_min = \"9s\"\nbackoff_max = \"1s\"\n"),
-              HasSubstr("backoff_min <= backoff_max"));
-  EXPECT_THAT(error_of(std::string(least) + "queue_bytes = 1\n"), StartsWith("f:7: \"queue_bytes\""));
-  EXPECT_THAT(error_of(std::string(least) + "linger_ms = \"5\"\n"), StartsWith("f:7: \"linger_ms\""));
+              HasSubstr("line 3: bridge.backoff_max: takes no less than bridge.backoff_min, which is 9s; found 1s"));
+  EXPECT_THAT(error_of("[bridge]\nbackoff_min = \"0s\"\n"),
+              StartsWith("f: line 2: bridge.backoff_min: takes a time of 1ms"));
+  EXPECT_THAT(error_of("[broker]\naddress = \":1\"\n"), StartsWith("f: line 2: broker.address: "));
+  EXPECT_THAT(error_of("[broker]\ntoken = 12345\n"), HasSubstr("takes a text in quotes; found a number"));
+  EXPECT_THAT(error_of(std::string(least) + "queue_bytes = 1\n"),
+              StartsWith("f: line 7: route.queue_bytes: takes bytes from 64K to 1G"));
+  EXPECT_THAT(error_of(std::string(least) + "linger_ms = \"5\"\n"),
+              StartsWith("f: line 7: route.linger_ms: takes a whole number"));
   EXPECT_THAT(error_of(std::string(least) + "partitioner = \"random\"\n"), HasSubstr("murmur2"));
-  EXPECT_THAT(error_of("[broker\n"), StartsWith("f:1: "));
+  EXPECT_THAT(error_of("[broker\n"), StartsWith("f: line 1: "));
 }
 
 TEST(config, needs_routes_that_are_whole_and_named_apart) {
   EXPECT_THAT(error_of(""), HasSubstr("no [[route]]"));
-  EXPECT_EQ(error_of("[[route]]\nname = \"r\"\n"), "f:1: [[route]] needs \"topic\"");
-  EXPECT_THAT(error_of(std::string(least) + std::string(least)), StartsWith("f:7: a second route"));
+  EXPECT_EQ(error_of("[[route]]\nname = \"r\"\n"), "f: line 1: route.topic: is missing");
+  EXPECT_THAT(error_of(std::string(least) + std::string(least)), StartsWith("f: line 8: route.name: a second route"));
 }
 
 TEST(config, lets_librdkafka_judge_its_settings) {
@@ -104,12 +134,13 @@ TEST(config, lets_librdkafka_judge_its_settings) {
               HasSubstr("no.such.thing"));
   EXPECT_THAT(error_of(std::string(least) + "compression = \"zip\"\n"), HasSubstr("compression.codec"));
   EXPECT_THAT(error_of(std::string(least) + "properties = { \"acks\" = \"0\" }\n"), HasSubstr("the bridge's own"));
-  EXPECT_THAT(error_of(std::string(least) + "properties = { \"linger.ms\" = 5 }\n"), HasSubstr("a string"));
+  EXPECT_THAT(error_of(std::string(least) + "properties = { \"linger.ms\" = 5 }\n"),
+              HasSubstr("line 7: route.properties.linger.ms: takes a text in quotes; found 5"));
 }
 
 TEST(config, example_file_is_good_and_shows_the_defaults) {
-  const std::string path = std::string(BRIDGE_SOURCE_DIR) + "/tidegate-bridge.example.toml";
-  const config example = read_config(path).value();
+  EXPECT_THAT(settings::not_shown(known_settings(), text_of(example_file)), IsEmpty());
+  const config example = read_config(example_file).value();
   const config plain = parse_config(least, "f").value();
   EXPECT_EQ(example.broker_address, plain.broker_address);
   EXPECT_EQ(example.status_file, plain.status_file);
@@ -117,6 +148,22 @@ TEST(config, example_file_is_good_and_shows_the_defaults) {
   EXPECT_EQ(example.routes[0].kafka.queue_bytes, plain.routes[0].kafka.queue_bytes);
   EXPECT_EQ(example.routes[0].kafka.linger, plain.routes[0].kafka.linger);
   EXPECT_EQ(example.routes[0].route.progress_deadline, plain.routes[0].route.progress_deadline);
+  EXPECT_EQ(example.routes[0].route.backoff_min, plain.routes[0].route.backoff_min);
+  EXPECT_EQ(example.routes[0].route.backoff_max, plain.routes[0].route.backoff_max);
+  EXPECT_EQ(example.routes[0].route.times.ahead_max, plain.routes[0].route.times.ahead_max);
+  EXPECT_EQ(example.routes[0].route.times.behind_max, plain.routes[0].route.times.behind_max);
+  EXPECT_EQ(example.routes[0].kafka.compression, plain.routes[0].kafka.compression);
+  EXPECT_EQ(example.routes[0].kafka.partitioner, plain.routes[0].kafka.partitioner);
+  EXPECT_EQ(example.routes[0].kafka.properties, plain.routes[0].kafka.properties);
+}
+
+// After a change of known_settings.cpp: what `tidegate-bridge --print-settings` prints goes into that file.
+TEST(config, the_reference_is_of_this_version) {
+  EXPECT_THAT(text_of(TIDEGATE_CONFIGURATION_REFERENCE), HasSubstr(settings::reference(known_settings())));
+}
+
+TEST(config, a_missing_file_is_named) {
+  EXPECT_THAT(read_config("/nowhere/bridge.toml").error().text, HasSubstr("/nowhere/bridge.toml"));
 }
 
 }  // namespace

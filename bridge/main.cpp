@@ -7,9 +7,10 @@
 #include <sstream>
 
 #include "bridge/daemon.hpp"
+#include "bridge/known_settings.hpp"
 #include "broker/base/log_writer.hpp"
 #include "broker/base/process.hpp"
-#include "client/connection.hpp"
+#include "broker/base/settings/reference.hpp"
 
 namespace {
 
@@ -23,6 +24,11 @@ constexpr const char* footer =
     "Signals:\n"
     "  SIGTERM, SIGINT  send what is under way for up to 5 seconds, store the cursors and end\n"
     "  SIGHUP           the link is back: try at once\n"
+    "\n"
+    "Files:\n"
+    "  /etc/tidegate/bridge.toml   configuration, unless --config says otherwise;\n"
+    "                              tidegate-bridge.example.toml lists every key with its default,\n"
+    "                              --print-settings what each takes and means\n"
     "\n"
     "Exit codes:\n"
     "  0  stopped when asked, or the configuration is good\n"
@@ -43,10 +49,10 @@ result<bridge::config> configuration(const std::string& path, const std::string&
   result<bridge::config> config = bridge::read_config(path);
   if (!config) return config;
   if (!status_file.empty()) config->status_file = status_file;
-  const auto broker = client::parse_endpoint(config->broker_address);
-  if (!broker) return error{errc::invalid, path + ": \"address\" in [broker]: " + broker.error().text};
   return config;
 }
+
+int print(const std::string& text) { return std::fputs(text.c_str(), stdout) < 0 ? exit_failure : exit_ok; }
 
 int show_status(const bridge::config& config, bool as_json) {
   std::ifstream file(config.status_file);
@@ -56,8 +62,7 @@ int show_status(const bridge::config& config, bool as_json) {
   if (as_json) return std::puts(text.str().c_str()) < 0 ? exit_failure : exit_ok;
   const auto table = bridge::status_table(text.str());
   if (!table) return fail(exit_failure, table.error().text);
-  std::fputs(table->c_str(), stdout);
-  return exit_ok;
+  return print(*table);
 }
 
 int forward(const bridge::config& config) {
@@ -88,12 +93,14 @@ int main(int argc, char** argv) {
   std::string path = "/etc/tidegate/bridge.toml";
   std::string status_file;
   bool check = false;
+  bool prints = false;
   bool as_json = false;
   bool takes_over = false;
   bool verbose = false;
   app.add_option("-c,--config", path, "The configuration file")->capture_default_str();
   app.add_option("--status-file", status_file, "Instead of the configuration's");
   app.add_flag("--check-config", check, "Read the configuration, say whether it is good, and exit");
+  app.add_flag("--print-settings", prints, "Print the reference of all keys of the configuration, and exit");
   app.add_flag("--take-over", takes_over,
                "Where another bridge of this name is at work: end its work and do it, instead of waiting for its end");
   app.add_flag("-v,--verbose", verbose, "Log what librdkafka says, too");
@@ -107,6 +114,7 @@ int main(int argc, char** argv) {
     return app.exit(failure) == 0 ? exit_ok : exit_usage;
   }
   if (verbose) log::set_level(log::level::debug);
+  if (prints) return print(settings::reference(bridge::known_settings()));
   auto config = configuration(path, status_file);
   if (!config) return fail(exit_usage, config.error().text);
   if (*status) return show_status(*config, as_json);

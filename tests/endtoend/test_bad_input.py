@@ -179,10 +179,10 @@ def test_full_store_refuses_publishes_and_loses_nothing(desk, broker, link_pb2, 
 # ------------------------------------------------------------------------------------------ configuration
 
 @pytest.mark.parametrize("wrong, named", [
-    ("[gateway]\nid = \"g\"\ncolour = \"red\"\n", "gateway.colour"),
-    ("[store]\npaht = \"x\"\n", "store.paht"),
+    ("[gateway]\nid = \"g\"\ncolour = \"red\"\n", "unknown key 'colour' in [gateway]"),
+    ("[store]\npaht = \"x\"\n", "unknown key 'paht' in [store]: did you mean 'path'?"),
     ("[lake]\nx = 1\n", "lake"),
-    ("[[queue]]\nname = \"q\"\nlength = 3\n", "queue.length"),
+    ("[[queue]]\nname = \"q\"\nlength = 3\n", "unknown key 'length' in [[queue]]"),
     ("[[queue]]\n", "queue.name"),
     ("[[topic]]\nname = \"no spaces\"\n", "topic.name"),
     ("[[topic]]\nname = \"t\"\nretention_age = \"long\"\n", "topic.retention_age"),

@@ -40,6 +40,8 @@ LIBRARIES = [
      "Asio only in net, admin, main, client, bridge and a front-end's serve.cpp: the rest is stepped without a socket"),
     (r"lmdb\.h$", r"broker/store/", "LMDB only in broker/store"),
     (r"librdkafka/", r"(bridge|tests|examples)/", "librdkafka only in the bridge"),
+    (r"toml\+\+/", r"broker/base/settings/reader\.cpp$",
+     "toml++ only in broker/base/settings/reader.cpp: it is the heaviest header"),
     (r"(lz4frame|snappy-c|zlib|zstd)\.h$", r"broker/model/|(broker/store|bridge)/.*_test\.cpp$",
      "codecs only in broker/model, which opens compressed batches"),
     (r"pb(_\w+)?\.h$", r"(firmware|client|tests|examples|broker/frontends/native)/",

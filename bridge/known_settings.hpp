@@ -1,0 +1,10 @@
+// Declares every table and key of the bridge's configuration file.
+#pragma once
+
+#include "broker/base/settings/schema.hpp"
+
+namespace tidegate::bridge {
+
+settings::schema known_settings();
+
+}  // namespace tidegate::bridge
