@@ -62,6 +62,8 @@ status_file = "/tmp/s"
 backoff_min = "100ms"
 backoff_max = "2s"
 progress_deadline = "1m"
+time_ahead_max = "2m"
+time_behind_max = "3d"
 [[route]]
 name = "r"
 topic = "t"
@@ -83,6 +85,8 @@ properties = { "socket.timeout.ms" = "5000" }
   EXPECT_EQ(route.route.backoff_min, milliseconds(100));
   EXPECT_EQ(route.kafka.backoff_max, milliseconds(2'000));
   EXPECT_EQ(route.route.progress_deadline, milliseconds(60'000));
+  EXPECT_EQ(route.route.times.ahead_max, milliseconds(120'000));
+  EXPECT_EQ(route.route.times.behind_max, std::chrono::hours(72));
   EXPECT_EQ(route.kafka.linger, milliseconds(5));
   EXPECT_EQ(route.kafka.batch_bytes, 10'000u);
   EXPECT_EQ(route.kafka.compression, "lz4");

@@ -13,6 +13,7 @@
 namespace tidegate {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
@@ -46,6 +47,8 @@ void expect_equal(const configuration& a, const configuration& b) {
   EXPECT_EQ(a.native.heartbeat, b.native.heartbeat);
   EXPECT_EQ(a.native_listen, b.native_listen);
   EXPECT_EQ(a.native_connections_max, b.native_connections_max);
+  EXPECT_EQ(a.store.sets_damaged_aside, b.store.sets_damaged_aside);
+  EXPECT_EQ(a.clock_trust, b.clock_trust);
   EXPECT_EQ(a.log_level, b.log_level);
   EXPECT_EQ(a.exchanges.size(), b.exchanges.size());
   EXPECT_EQ(a.queues.size(), b.queues.size());
@@ -106,6 +109,9 @@ bytes_max = "2G"
 journal_bytes_max = "16M"
 retention_bytes_default = 2097152
 memory_bytes_max = "5M"
+on_damage = "set-aside"
+[clock]
+trusted = "never"
 [native]
 listen = "[::1]:1"
 token = "t"
@@ -114,6 +120,25 @@ heartbeat_seconds = 5
 connections_max = 7
 [log]
 level = "warning"
+)");
+  EXPECT_EQ(all.native.gateway, "g");
+  EXPECT_EQ(all.store.directory, "/p");
+  EXPECT_EQ(all.store.bytes_max, 2ull << 30);
+  EXPECT_EQ(all.store.writer.journal_bytes_max, 16u << 20);
+  EXPECT_EQ(all.core.retention_bytes_default, 2u << 20);
+  EXPECT_EQ(all.store.memory_bytes_max, 5u << 20);
+  EXPECT_TRUE(all.store.sets_damaged_aside);
+  EXPECT_EQ(all.clock_trust, wall_trust::never);
+  EXPECT_EQ(all.native_listen, "[::1]:1");
+  EXPECT_EQ(all.native.token, "t");
+  EXPECT_EQ(all.native.device_exchange, "x");
+  EXPECT_EQ(all.native.heartbeat, std::chrono::seconds(5));
+  EXPECT_EQ(all.native_connections_max, 7u);
+  EXPECT_EQ(all.log_level, log::level::warning);
+}
+
+TEST(configuration, every_key_of_the_definitions_arrives) {
+  const auto all = good(R"(
 [[exchange]]
 name = "x"
 type = "fanout"
@@ -128,6 +153,9 @@ name = "t"
 partitions = 3
 retention_bytes = "5M"
 retention_age = "2h"
+retention_records = 9
+overflow = "reject"
+protect = ["a", "b"]
 durability = "memory"
 [[binding]]
 exchange = "x"
@@ -137,18 +165,6 @@ exchange = "x"
 topic = "t"
 routing_key = "k"
 )");
-  EXPECT_EQ(all.native.gateway, "g");
-  EXPECT_EQ(all.store.directory, "/p");
-  EXPECT_EQ(all.store.bytes_max, 2ull << 30);
-  EXPECT_EQ(all.store.writer.journal_bytes_max, 16u << 20);
-  EXPECT_EQ(all.core.retention_bytes_default, 2u << 20);
-  EXPECT_EQ(all.store.memory_bytes_max, 5u << 20);
-  EXPECT_EQ(all.native_listen, "[::1]:1");
-  EXPECT_EQ(all.native.token, "t");
-  EXPECT_EQ(all.native.device_exchange, "x");
-  EXPECT_EQ(all.native.heartbeat, std::chrono::seconds(5));
-  EXPECT_EQ(all.native_connections_max, 7u);
-  EXPECT_EQ(all.log_level, log::level::warning);
   ASSERT_THAT(all.exchanges, SizeIs(1));
   EXPECT_EQ(all.exchanges[0].type, exchange_type::fanout);
   ASSERT_THAT(all.queues, SizeIs(1));
@@ -161,6 +177,9 @@ routing_key = "k"
   EXPECT_EQ(all.topics[0].partitions, 3u);
   EXPECT_EQ(all.topics[0].retention_bytes, 5u << 20);
   EXPECT_EQ(all.topics[0].retention_age, std::chrono::hours(2));
+  EXPECT_EQ(all.topics[0].retention_records, 9u);
+  EXPECT_EQ(all.topics[0].overflow, overflow::reject);
+  EXPECT_THAT(all.topics[0].protect, ElementsAre("a", "b"));
   EXPECT_EQ(all.topics[0].durability, durability::memory());
   ASSERT_THAT(all.bindings, SizeIs(2));
   EXPECT_EQ(all.bindings[0], (binding_definition{"x", target_kind::queue, "q", ""}));

@@ -23,6 +23,9 @@ def messages(tmp_path, path, text, *others):
 
 @pytest.mark.parametrize("path, include", [
     ("broker/base/log.cpp", '"broker/model/message.hpp"'),
+    ("broker/base/log.cpp", '"broker/base/settings/reader.hpp"'),
+    ("broker/base/settings/reader.cpp", '"broker/model/message.hpp"'),
+    ("broker/core/queue.cpp", '"broker/base/settings/reader.hpp"'),
     ("broker/model/message.cpp", '"broker/store/store.hpp"'),
     ("broker/store/store.hpp", '"broker/core/queue.hpp"'),
     ("broker/store/store.cpp", '"broker/store/offline/inspection.hpp"'),
@@ -45,6 +48,8 @@ def messages(tmp_path, path, text, *others):
     ("broker/core/queue.cpp", "<link.pb.h>"),
     ("broker/core/queue.cpp", "<pb_decode.h>"),
     ("broker/main/main.cpp", "<librdkafka/rdkafka.h>"),
+    ("broker/main/configuration.cpp", "<toml++/toml.h>"),
+    ("broker/base/settings/reader.hpp", "<toml++/toml.h>"),
     ("broker/core/queue_test.cpp", '"client/connection.hpp"'),
 ])
 def test_forbidden_arrow_is_found(tmp_path, path, include):
@@ -59,6 +64,9 @@ def test_forbidden_arrow_is_found(tmp_path, path, include):
     ("broker/frontends/native/serve.cpp", "<boost/asio/awaitable.hpp>"),
     ("broker/frontends/native/codec.cpp", '"firmware/wire/frame.h"'),
     ("broker/main/main.cpp", '"broker/frontends/native/serve.hpp"'),
+    ("broker/base/settings/reader.cpp", "<toml++/toml.h>"),
+    ("broker/base/settings/reader.cpp", '"broker/base/error.hpp"'),
+    ("broker/main/configuration.cpp", '"broker/base/settings/reader.hpp"'),
     ("broker/store/lmdb.cpp", "<lmdb.h>"),
     ("client/tool/publish.cpp", "<boost/asio/awaitable.hpp>"),
     ("client/tool/store_check.cpp", '"broker/store/offline/inspection.hpp"'),

@@ -1,6 +1,10 @@
 // Declares what a program's configuration file may say: every key with its kind, bounds, default and meaning. A program
-// has one schema, in constant tables; reading, error texts, the reference in docs/configuration.md and the checks of
-// the example files all follow it.
+// has one schema, in constant tables. Reading, error texts, the reference in docs/configuration.md and the checks of
+// the example files follow it.
+//
+// A new key needs a row in the program's known_settings.cpp, a line in the code that reads the values
+// (broker/main/configuration.cpp, bridge/config.cpp), a line in the example file, and the output of --print-settings in
+// docs/configuration.md. Tests fail when one of the last two is missing.
 #pragma once
 
 #include <array>
