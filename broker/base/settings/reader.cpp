@@ -171,7 +171,7 @@ class checker {
       if (text == nullptr) return wrong(path(declared, by), by, item);
       texts.push_back(text->get());
     }
-    return content(std::move(texts));
+    return std::optional<content>(std::in_place, std::move(texts));
   }
 
   std::optional<content> take_table(const table& declared, const key& by, const toml::node& node) {
@@ -188,7 +188,7 @@ class checker {
       if (text == nullptr) return wrong(place, {.name = by.name, .secret = by.secret}, item);
       texts.emplace(name.str(), text->get());
     }
-    return content(std::move(texts));
+    return std::optional<content>(std::in_place, std::move(texts));
   }
 
   std::nullopt_t wrong(std::string place, const key& by, const toml::node& node) {
