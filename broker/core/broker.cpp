@@ -13,15 +13,6 @@ namespace {
 // Smaller steps back, as time servers make them, are waited out: stamps stand still for so long.
 constexpr milliseconds clock_step_back_min = std::chrono::seconds(10);
 
-std::map<std::string, store::cursor_state> cursors_in(const store::contents& found) {
-  std::map<std::string, store::cursor_state> cursors;
-  constexpr auto space = store::fact_space::committed_offset;
-  found.each(space, [&](std::string_view name, std::string_view value) {
-    cursors.emplace(store::fact_name(space, name), store::decode_cursor(value));
-  });
-  return cursors;
-}
-
 std::unordered_map<std::string, store::producer_state> producers_in(const store::contents& found) {
   std::unordered_map<std::string, store::producer_state> producers;
   found.each(store::fact_space::producer, [&](std::string_view name, std::string_view value) {
@@ -50,7 +41,7 @@ broker::broker(store::store& store, const clock& clock, broker_options options)
       clock_(clock),
       options_(options),
       commits_(store, clock, options.commit, options.group_bytes_max),
-      cursors_(cursors_in(store.found())),
+      offsets_(store.found()),
       producers_(producers_in(store.found()), clock) {
   check_facts(store.found());
   load();
@@ -75,34 +66,9 @@ session_id broker::attach(session_events& events) {
 }
 
 result<void> broker::lease(session_id session, const lease_request& request) {
-  if (const auto checked = check_name("lease", request.name); !checked) return checked;
-  if (request.owner.size() > limits::lease_owner_bytes) {
-    return error{errc::too_large, fmt::format("a lease's owner takes at most {} bytes", limits::lease_owner_bytes),
-                 "owner"};
-  }
-  session_entry& taker = sessions_.at(session);
-  const auto held = leases_.find(request.name);
-  if (held != leases_.end() && held->second.session == session) return {};
-  const bool is_own = held != leases_.end() && !request.owner.empty() && held->second.owner == request.owner;
-  if (held != leases_.end() && !is_own && !request.take_over) {
-    return error{errc::precondition,
-                 fmt::format("'{}' is held by {}: two of them would both do the work; end that one, or take it over",
-                             request.name, held->second.holder),
-                 "lease"};
-  }
-  if (taker.leases >= limits::leases_per_connection) {
-    return error{errc::limit, fmt::format("{} leases on one connection are the limit", limits::leases_per_connection),
-                 "lease"};
-  }
-  ++taker.leases;
-  lease_entry entry{session, std::string(request.owner), std::string(request.holder)};
-  if (held == leases_.end()) {
-    leases_.emplace(request.name, std::move(entry));
-    return {};
-  }
-  session_entry& loser = sessions_.at(std::exchange(held->second, std::move(entry)).session);
-  --loser.leases;
-  loser.events->lease_lost(request.name);
+  const auto taken = leases_.take(session, request);
+  if (!taken) return taken.error();
+  if (*taken) sessions_.at(**taken).events->lease_lost(request.name);
   return {};
 }
 
@@ -111,7 +77,7 @@ void broker::detach(session_id session) {
   if (found == sessions_.end()) return;
   const session_entry entry = std::move(found->second);
   sessions_.erase(found);
-  if (entry.leases > 0) std::erase_if(leases_, [&](const auto& held) { return held.second.session == session; });
+  leases_.release(session);
   for (const consumer_id consumer : entry.consumers) cancel(consumer);
   for (const stream_id stream : entry.watched) {
     const auto partition = partition_streams_.find(stream);
@@ -157,7 +123,7 @@ result<publish_outcome> broker::publish(const message_view& message, const publi
   if (request.producer) {
     const auto checked = producers_.check(*request.producer, request.sequence);
     if (!checked) return checked.error();
-    if (*checked == sequence_check::duplicate) {
+    if (*checked == topics::sequence_check::duplicate) {
       ++counters_.duplicates;
       // Its first self is on its way, and shares that one's fate, or on flash.
       const bool is_on_its_way = producers_.durable_sequence(*request.producer) < request.sequence;

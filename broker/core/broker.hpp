@@ -16,13 +16,23 @@
 
 #include "broker/base/clock.hpp"
 #include "broker/core/commits/pipeline.hpp"
-#include "broker/core/producers.hpp"
-#include "broker/core/queue.hpp"
+#include "broker/core/groups/offsets.hpp"
+#include "broker/core/leases.hpp"
+#include "broker/core/queues/queue.hpp"
 #include "broker/core/routing/exchanges.hpp"
-#include "broker/core/topic.hpp"
+#include "broker/core/topics/producers.hpp"
+#include "broker/core/topics/topic.hpp"
 #include "broker/store/store.hpp"
 
 namespace tidegate::core {
+
+using queues::consumer;
+using queues::delivery_taker;
+using queues::pull_result;
+using queues::queue;
+using topics::partition;
+using topics::producer_ref;
+using topics::topic;
 
 struct broker_options {
   std::uint64_t retention_bytes_default = 64ull << 20;  // of a partition that names none
@@ -80,13 +90,6 @@ struct topic_request {
   std::optional<tidegate::durability> durability = {};  // none = "commit", or as it is
 };
 
-struct lease_request {
-  std::string_view name;
-  std::string_view owner;   // takes over from an older session of its own; empty = nobody's
-  std::string_view holder;  // in words, for whom it is refused
-  bool take_over = false;
-};
-
 // Listings, as values. Each is in an order of its own and given in pages: the rows behind a place, in that order, at
 // most so many. So what exists from the first page to the last is listed once, whatever comes and goes meanwhile.
 constexpr std::size_t all_rows = std::numeric_limits<std::size_t>::max();
@@ -137,8 +140,7 @@ class broker {
   // Its consumers end; what they had goes back to its place.
   void detach(session_id session);
 
-  // A name that one session at a time holds, until it ends: for programs of which only one may do a piece of work.
-  // Error: another session holds it; unless it is taken over, which that session is told.
+  // As leases::take(); who loses it is told.
   result<void> lease(session_id session, const lease_request& request);
 
   // Requests are taken. Otherwise wait for session_events::resumed.
@@ -222,11 +224,6 @@ class broker {
     session_events* events;
     std::vector<consumer_id> consumers;
     std::set<stream_id> watched;
-    std::size_t leases = 0;
-  };
-  struct lease_entry {
-    session_id session;
-    std::string owner, holder;
   };
   using course = commits::course;
 
@@ -235,12 +232,6 @@ class broker {
   void lose(std::string_view topic, stream_id stream, offset_range damaged);
   // The partition is about to be deleted: a loss record of what groups that read it had still to read.
   void lose_unread(const topic_definition& topic, std::uint32_t number, const partition& partition);
-  // The slowest group that a protected name stands for; none: none of them has committed an offset there.
-  struct group_offset {
-    std::string_view group;
-    offset_t offset = 0;
-  };
-  std::optional<group_offset> slowest_of(const partition& partition, std::string_view name) const;
   // In words: which protected group the partition keeps what it holds for; empty: for none.
   std::string kept_for(const topic_definition& topic, const partition& partition) const;
   void tell_unmatched_protect(const topic& topic) const;
@@ -315,11 +306,11 @@ class broker {
   std::uint64_t next_binding_ = 1;
   std::unordered_map<stream_id, queue*> queue_streams_;
   std::unordered_map<stream_id, partition*> partition_streams_;
-  std::map<std::string, store::cursor_state> cursors_;  // by state table key
-  producers producers_;
+  groups::offsets offsets_;
+  topics::producers producers_;
   std::map<std::pair<stream_id, offset_t>, offset_t> known_damage_;  // stream and end of what was told: its begin
   std::unordered_map<session_id, session_entry> sessions_;
-  std::map<std::string, lease_entry, std::less<>> leases_;
+  leases leases_;
   std::unordered_map<consumer_id, std::unique_ptr<consumer>> consumers_;
   std::uint64_t next_session_ = 1;
   std::uint64_t next_consumer_ = 1;

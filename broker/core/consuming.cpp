@@ -234,26 +234,14 @@ result<offset_t> broker::find_time(const topic_name& topic, std::uint32_t number
 
 result<void> broker::commit_offset(std::string_view group, const topic_name& topic, std::uint32_t number,
                                    offset_t offset, std::string_view metadata, const receipt& answer) {
-  if (const auto checked = check_name("group", group); !checked) return checked.error();
   const auto partition = partition_of(topic, number);
   if (!partition) return partition.error();
-  if (metadata.size() > limits::metadata_bytes) {
-    return error{errc::too_large,
-                 fmt::format("metadata of {} bytes is over the limit of {}", metadata.size(), limits::metadata_bytes),
-                 "metadata"};
-  }
-  std::string key = store::cursor_key((*partition)->stream, group);
-  const auto known = cursors_.find(key);
-  if (known == cursors_.end() && cursors_.size() >= limits::definitions_count) {
-    return error{errc::limit, fmt::format("{} committed offsets are the limit", limits::definitions_count), "group"};
-  }
-  if (known == cursors_.end() || known->second.metadata.size() < metadata.size()) {
-    // Cursors go on where publishes are refused, so that what fills the store can be worked off.
-    if (store_.pages().used_share() > store::store_none_above) return full_error();
-  }
-  const store::cursor_state state{offset, std::string(metadata)};
-  store_.open_group().set_cursor((*partition)->stream, group, state);
-  cursors_[std::move(key)] = state;
+  const stream_id stream = (*partition)->stream;
+  if (const auto checked = offsets_.check(stream, group, metadata); !checked) return checked;
+  // Committed offsets move on where publishes are refused, so that what fills the store can be worked off.
+  const bool is_full = store_.pages().used_share() > store::store_none_above;
+  if (is_full && offsets_.grows(stream, group, metadata)) return full_error();
+  offsets_.commit(stream, group, {offset, std::string(metadata)}, commits_.gathering());
   commits_.answer_later(answer, false);
   commits_.note(options_.commit.linger);
   return {};
@@ -263,9 +251,8 @@ result<std::optional<store::cursor_state>> broker::committed(std::string_view gr
                                                              std::uint32_t number) const {
   const auto partition = partition_of(topic, number);
   if (!partition) return partition.error();
-  const auto found = cursors_.find(store::cursor_key((*partition)->stream, group));
-  if (found == cursors_.end()) return std::optional<store::cursor_state>();
-  return std::optional(found->second);
+  const store::cursor_state* const found = offsets_.find((*partition)->stream, group);
+  return found == nullptr ? std::nullopt : std::optional(*found);
 }
 
 // Whose it was. Neither queue nor topic: it has been deleted.
@@ -296,16 +283,16 @@ std::vector<group_row> broker::list_groups(const group_place& after, std::size_t
     const bool is_inside = name == after.topic;
     for (std::uint32_t number = is_inside ? after.partition : 0; number < topic->partitions().size(); ++number) {
       const stream_id stream = topic->partitions()[number].stream;
-      const std::string prefix = store::cursor_key(stream, "");
       const auto* const view = store_.read().find(stream);
       const offset_t end = view == nullptr ? 0 : view->end, log_start = view == nullptr ? 0 : view->log_start;
       const bool is_begun = is_inside && number == after.partition;
-      auto cursor = is_begun ? cursors_.upper_bound(prefix + after.group) : cursors_.lower_bound(prefix);
-      for (; cursor != cursors_.end() && cursor->first.starts_with(prefix); ++cursor) {
-        if (rows.size() >= rows_max) return rows;
-        const offset_t at = cursor->second.offset, stands = std::max(at, log_start);
-        rows.push_back({cursor->first.substr(prefix.size()), name, number, at, end - std::min(end, stands)});
-      }
+      offsets_.each(stream, is_begun ? after.group : std::string(), [&](const groups::offsets::place& place) {
+        if (rows.size() >= rows_max) return false;
+        const std::uint64_t lag = end - std::min(end, std::max(place.offset, log_start));
+        rows.push_back({std::string(place.group), name, number, place.offset, lag});
+        return true;
+      });
+      if (rows.size() >= rows_max) return rows;
     }
   }
   return rows;

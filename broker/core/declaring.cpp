@@ -268,7 +268,7 @@ result<void> broker::check_topic(const topic_request& request) const {
   for (const std::string& group : request.protect) {
     if (const auto checked = check_name("group", group); !checked) return checked;
   }
-  return check_definition_size(request.name, request.protect, wanted);
+  return topics::check_definition_size(request.name, request.protect, wanted);
 }
 
 void broker::create_topic(const topic_request& request) {
@@ -427,10 +427,7 @@ result<void> broker::remove_topic(std::string_view name, const receipt& answer) 
       lose_unread(found->second->definition(), number++, partition);
       store_.open_group().change_stream(
           {store::stream_change::what::drop, partition.stream, store::stream_kind::log, {}});
-      const std::string prefix = store::cursor_key(partition.stream, "");
-      for (auto at = cursors_.lower_bound(prefix); at != cursors_.end() && at->first.starts_with(prefix);) {
-        at = cursors_.erase(at);
-      }
+      offsets_.forget(partition.stream);
       partition_streams_.erase(partition.stream);
     }
     const auto removed = std::move(found->second);

@@ -1,4 +1,4 @@
-#include "broker/core/producers.hpp"
+#include "broker/core/topics/producers.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -5,23 +5,14 @@
 
 #include "broker/base/log.hpp"
 #include "broker/core/broker.hpp"
-#include "broker/store/protection.hpp"
 
 namespace tidegate::core {
-
-std::optional<broker::group_offset> broker::slowest_of(const partition& partition, std::string_view name) const {
-  const std::string prefix = store::cursor_key(partition.stream, "");
-  const auto found =
-      store::slowest_group(cursors_, prefix, name, [](const store::cursor_state& state) { return state.offset; });
-  if (found == cursors_.end()) return std::nullopt;
-  return group_offset{std::string_view(found->first).substr(prefix.size()), found->second.offset};
-}
 
 std::string broker::kept_for(const topic_definition& topic, const partition& partition) const {
   std::string slowest;
   offset_t lowest = partition.next;
   for (const std::string& name : topic.protect) {
-    const auto found = slowest_of(partition, name);
+    const auto found = offsets_.slowest(partition.stream, name);
     if (!found) return fmt::format("for group '{0}' or '{0}/...', which has committed no offset yet", name);
     if (found->offset >= lowest) continue;
     lowest = found->offset;
@@ -33,7 +24,9 @@ std::string broker::kept_for(const topic_definition& topic, const partition& par
 std::vector<std::string> broker::unmatched_protect(const topic& topic) const {
   std::vector<std::string> unmatched;
   for (const std::string& name : topic.definition().protect) {
-    const auto is_carried = [&](const partition& partition) { return slowest_of(partition, name).has_value(); };
+    const auto is_carried = [&](const partition& partition) {
+      return offsets_.slowest(partition.stream, name).has_value();
+    };
     if (std::none_of(topic.partitions().begin(), topic.partitions().end(), is_carried)) unmatched.push_back(name);
   }
   return unmatched;
@@ -66,13 +59,9 @@ void broker::tell_unmatched_protect() const {
 offset_t broker::unread_from(const topic_definition& topic, const partition& partition) const {
   const auto* const stream = store_.read().find(partition.stream);
   const offset_t log_start = stream == nullptr ? 0 : stream->log_start;
-  const std::string prefix = store::cursor_key(partition.stream, "");
-  offset_t unread = partition.next;
-  for (auto at = cursors_.lower_bound(prefix); at != cursors_.end() && at->first.starts_with(prefix); ++at) {
-    unread = std::min(unread, at->second.offset);
-  }
+  offset_t unread = offsets_.lowest(partition.stream, partition.next);
   for (const std::string& name : topic.protect) {
-    if (!slowest_of(partition, name)) unread = log_start;
+    if (!offsets_.slowest(partition.stream, name)) unread = log_start;
   }
   return std::max(unread, log_start);
 }

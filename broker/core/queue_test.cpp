@@ -1,4 +1,4 @@
-#include "broker/core/queue.hpp"
+#include "broker/core/queues/queue.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

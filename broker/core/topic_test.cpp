@@ -1,10 +1,10 @@
-#include "broker/core/topic.hpp"
+#include "broker/core/topics/topic.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "broker/core/partitioner.hpp"
 #include "broker/core/testing.hpp"
+#include "broker/core/topics/partitioner.hpp"
 #include "broker/store/scratch_store.hpp"
 
 namespace tidegate::core {
@@ -69,7 +69,7 @@ TEST_F(topics, a_key_stays_with_its_partition_and_keyless_records_of_a_group_sta
   broker_.commit();
   for (const std::string key : {"a", "key-1", "sensor/42"}) {
     bool found = false;
-    for (const auto& record : broker_.read("log", murmur2(key) % 6, 0)) found |= record.key == key;
+    for (const auto& record : broker_.read("log", core::topics::murmur2(key) % 6, 0)) found |= record.key == key;
     EXPECT_TRUE(found) << key;
   }
   std::set<std::uint32_t> used;
@@ -209,7 +209,7 @@ TEST_F(topics, committed_offsets_survive_a_kill_and_show_their_lag) {
   declare(2);
   for (int i = 0; i < 10; ++i) append("m", "a");
   broker_.commit();
-  const std::uint32_t partition = murmur2("a") % 2;
+  const std::uint32_t partition = core::topics::murmur2("a") % 2;
   EXPECT_FALSE(broker_->committed("group", "log", partition).value().has_value());
   broker_->commit_offset("group", "log", partition, 4, "meta", broker_.next_receipt()).value();
   broker_.commit();

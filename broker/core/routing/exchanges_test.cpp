@@ -19,7 +19,7 @@ class routes : public testing::Test {
  protected:
   std::vector<std::string> queues_for(std::string_view exchange, std::string_view key) {
     std::vector<std::string> names;
-    for (const core::queue* const queue : exchanges_.find(exchange, key)->queues) {
+    for (const queues::queue* const queue : exchanges_.find(exchange, key)->queues) {
       names.emplace_back(queue == a_.queue ? "a" : "b");
     }
     return names;
@@ -33,7 +33,7 @@ class routes : public testing::Test {
   exchanges exchanges_;
   // Nobody looks into them.
   char places_[2];
-  target a_{reinterpret_cast<core::queue*>(&places_[0])}, b_{reinterpret_cast<core::queue*>(&places_[1])};
+  target a_{reinterpret_cast<queues::queue*>(&places_[0])}, b_{reinterpret_cast<queues::queue*>(&places_[1])};
 };
 
 TEST_F(routes, direct_compares_bytes) {

@@ -127,9 +127,9 @@ TEST(patterns, agree_with_the_definition_where_they_are_short) {
   }
 }
 
-core::queue* place(std::size_t number) {
+queues::queue* place(std::size_t number) {
   static std::array<char, 64> places;
-  return reinterpret_cast<core::queue*>(&places.at(number));
+  return reinterpret_cast<queues::queue*>(&places.at(number));
 }
 
 // Patterns put in and taken out by the dice, beside a list of them.

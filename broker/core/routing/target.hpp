@@ -3,24 +3,26 @@
 
 #include <vector>
 
-namespace tidegate::core {
+namespace tidegate::core::queues {
 class queue;
+}
+namespace tidegate::core::topics {
 class topic;
-}  // namespace tidegate::core
+}
 
 namespace tidegate::core::routing {
 
 // A queue or a topic; routing looks into neither.
 struct target {
-  core::queue* queue = nullptr;
-  core::topic* topic = nullptr;
+  queues::queue* queue = nullptr;
+  topics::topic* topic = nullptr;
   friend bool operator==(const target&, const target&) = default;
 };
 
 // Each target once, however many bindings match.
 struct route {
-  std::vector<core::queue*> queues;
-  std::vector<core::topic*> topics;
+  std::vector<queues::queue*> queues;
+  std::vector<topics::topic*> topics;
   bool empty() const { return queues.empty() && topics.empty(); }
   std::size_t size() const { return queues.size() + topics.size(); }
 };

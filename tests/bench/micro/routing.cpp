@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "broker/base/error.hpp"
-#include "broker/core/queue.hpp"
+#include "broker/core/queues/queue.hpp"
 #include "broker/core/routing/exchanges.hpp"
 
 namespace {
@@ -18,7 +18,7 @@ class bound {
   bound(std::string_view exchange, std::int64_t count, const std::function<std::string(std::int64_t)>& key_of)
       : exchange_(exchange), places_(static_cast<std::size_t>(count)) {
     for (std::int64_t i = 0; i < count; ++i) {
-      auto* const queue = reinterpret_cast<core::queue*>(&places_[static_cast<std::size_t>(i)]);
+      auto* const queue = reinterpret_cast<core::queues::queue*>(&places_[static_cast<std::size_t>(i)]);
       exchanges_.bind({exchange_, target_kind::queue, fmt::format("queue-{}", i), key_of(i)}, {queue, nullptr});
     }
   }

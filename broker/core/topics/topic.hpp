@@ -10,7 +10,7 @@
 #include "broker/core/events/events.hpp"
 #include "broker/model/definitions.hpp"
 
-namespace tidegate::core {
+namespace tidegate::core::topics {
 
 // Bytes appended to a partition that its stream does not show yet: of the open group and of the one with the writer.
 class bytes_on_their_way {
@@ -71,4 +71,4 @@ class topic {
 result<void> check_definition_size(std::string_view name, const std::vector<std::string>& protect,
                                    std::size_t partitions);
 
-}  // namespace tidegate::core
+}  // namespace tidegate::core::topics

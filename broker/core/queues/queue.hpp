@@ -19,7 +19,7 @@
 #include "broker/model/record_batch.hpp"
 #include "broker/store/store.hpp"
 
-namespace tidegate::core {
+namespace tidegate::core::queues {
 
 class queue;
 
@@ -137,4 +137,4 @@ class queue {
   std::vector<consumer*> consumers_;
 };
 
-}  // namespace tidegate::core
+}  // namespace tidegate::core::queues

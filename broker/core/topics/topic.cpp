@@ -1,11 +1,11 @@
-#include "broker/core/topic.hpp"
+#include "broker/core/topics/topic.hpp"
 
 #include <fmt/format.h>
 
 #include "broker/base/limits.hpp"
-#include "broker/core/partitioner.hpp"
+#include "broker/core/topics/partitioner.hpp"
 
-namespace tidegate::core {
+namespace tidegate::core::topics {
 
 topic::topic(topic_definition definition) { replace(std::move(definition)); }
 
@@ -46,4 +46,4 @@ result<void> check_definition_size(std::string_view name, const std::vector<std:
       "protect"};
 }
 
-}  // namespace tidegate::core
+}  // namespace tidegate::core::topics

@@ -12,7 +12,7 @@
 #include "broker/store/commit_group.hpp"
 #include "broker/store/format.hpp"
 
-namespace tidegate::core {
+namespace tidegate::core::topics {
 
 struct producer_ref {
   std::string_view id;
@@ -58,4 +58,4 @@ class producers {
   std::unordered_map<std::string, entry> entries_;
 };
 
-}  // namespace tidegate::core
+}  // namespace tidegate::core::topics

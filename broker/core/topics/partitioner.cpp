@@ -1,6 +1,6 @@
-#include "broker/core/partitioner.hpp"
+#include "broker/core/topics/partitioner.hpp"
 
-namespace tidegate::core {
+namespace tidegate::core::topics {
 namespace {
 
 std::uint32_t byte_at(std::string_view key, std::size_t at) { return static_cast<std::uint8_t>(key[at]); }
@@ -29,4 +29,4 @@ std::uint32_t murmur2(std::string_view key) {
   return h & 0x7fffffff;
 }
 
-}  // namespace tidegate::core
+}  // namespace tidegate::core::topics

@@ -1,8 +1,8 @@
-#include "broker/core/partitioner.hpp"
+#include "broker/core/topics/partitioner.hpp"
 
 #include <gtest/gtest.h>
 
-namespace tidegate::core {
+namespace tidegate::core::topics {
 namespace {
 
 // Of Kafka's Java client (Utils.murmur2 & 0x7fffffff), and the partition of 6.
@@ -27,4 +27,4 @@ TEST(murmur2, gives_what_kafkas_own_test_expects) {
 }
 
 }  // namespace
-}  // namespace tidegate::core
+}  // namespace tidegate::core::topics

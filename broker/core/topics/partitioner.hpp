@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <string_view>
 
-namespace tidegate::core {
+namespace tidegate::core::topics {
 
 // Kafka's murmur2 (org.apache.kafka.common.utils.Utils.murmur2) with the sign bit cleared.
 std::uint32_t murmur2(std::string_view key);
 
-}  // namespace tidegate::core
+}  // namespace tidegate::core::topics

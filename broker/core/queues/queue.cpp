@@ -1,4 +1,4 @@
-#include "broker/core/queue.hpp"
+#include "broker/core/queues/queue.hpp"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 
 #include "broker/base/log.hpp"
 
-namespace tidegate::core {
+namespace tidegate::core::queues {
 namespace {
 
 // Of what a lowered bound asks for: the rest goes with the groups to come.
@@ -317,4 +317,4 @@ void queue::drop_oldest(const store::reader& reader, store::commit_group& group,
   }
 }
 
-}  // namespace tidegate::core
+}  // namespace tidegate::core::queues

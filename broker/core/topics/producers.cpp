@@ -1,4 +1,4 @@
-#include "broker/core/producers.hpp"
+#include "broker/core/topics/producers.hpp"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 
 #include "broker/base/limits.hpp"
 
-namespace tidegate::core {
+namespace tidegate::core::topics {
 
 producers::producers(const std::unordered_map<std::string, store::producer_state>& found, const clock& clock)
     : clock_(clock) {
@@ -79,4 +79,4 @@ void producers::expire(store::commit_group& group) {
   });
 }
 
-}  // namespace tidegate::core
+}  // namespace tidegate::core::topics
