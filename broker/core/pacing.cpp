@@ -55,9 +55,9 @@ void broker::collect() {
 }
 
 void broker::pass_on(const commits::progress& progress) {
+  if (progress.is_void) void_appends();
   advance(progress.streams);
   producers_.made_durable(progress.producers);
-  if (progress.is_void) void_appends();
   settle(progress.receipts);
   if (!progress.has_room_again) return;
   for (const auto& [id, session] : sessions_) session.events->resumed();
@@ -87,7 +87,10 @@ void broker::settle(const std::vector<commits::settlement>& receipts) {
 // A full map: the group's records and sequences are void, and so are those that were given offsets behind them.
 void broker::void_appends() {
   log::warning("{}", full_error().text);
-  for (auto& [name, queue] : queues_) queue->void_appends();
+  for (auto& [name, queue] : queues_) {
+    queue->void_appends();
+    wake_consumers(*queue);
+  }
   for (auto& [stream, partition] : partition_streams_) {
     const auto* const durable = store_.read().find(stream);
     partition->next = durable == nullptr ? 0 : durable->end;

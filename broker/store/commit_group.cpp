@@ -133,9 +133,9 @@ void commit_group::change_stream(stream_change change) {
   count(0);
 }
 
-void commit_group::lose(loss_record record) {
+void commit_group::lose(loss_record record, bool is_tied) {
   count(record.source.size());
-  losses_.push_back(std::move(record));
+  losses_.push_back({std::move(record), is_tied});
 }
 
 bool commit_group::appends() const {
@@ -152,6 +152,7 @@ void commit_group::drop_appends() {
   }
   std::erase_if(producers_, [](const auto& producer) { return producer.second.has_value(); });
   std::erase_if(facts_, [](const fact_change& fact) { return fact.is_tied; });
+  std::erase_if(losses_, [](const loss_change& loss) { return loss.is_tied; });
 }
 
 }  // namespace tidegate::store

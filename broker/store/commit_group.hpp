@@ -73,6 +73,11 @@ struct fact_change {
   bool is_tied = false;
 };
 
+struct loss_change {
+  loss_record record;
+  bool is_tied = false;
+};
+
 // What takes the place of a log's chunks: batches that lack what a compaction left out.
 struct chunk_repack {
   stream_id stream{};
@@ -116,8 +121,8 @@ class commit_group {
   void repack(chunk_repack repack);
   // Drops from every log what is older than its age bound.
   void expire() { expire_ = true; }
-  // A loss that the caller knows of; its times are the commit's.
-  void lose(loss_record record);
+  // Puts a loss into the ledger; its times are the commit's. `is_tied`: void where the group's records are.
+  void lose(loss_record record, bool is_tied = false);
   // When this is handed over; what a test leaves out stands still.
   void set_time(const commit_time& time) { time_ = time; }
 
@@ -149,7 +154,7 @@ class commit_group {
   const std::vector<fact_change>& facts() const { return facts_; }
   std::vector<stream_change>& stream_changes() { return stream_changes_; }
   const std::vector<stream_change>& stream_changes() const { return stream_changes_; }
-  const std::vector<loss_record>& losses() const { return losses_; }
+  const std::vector<loss_change>& losses() const { return losses_; }
   std::vector<chunk_repack>& repacks() { return repacks_; }
   bool expires() const { return expire_; }
   const commit_time& time() const { return time_; }
@@ -166,7 +171,7 @@ class commit_group {
   std::vector<definition_change> definitions_;
   std::vector<fact_change> facts_;
   std::vector<stream_change> stream_changes_;
-  std::vector<loss_record> losses_;
+  std::vector<loss_change> losses_;
   std::vector<chunk_repack> repacks_;
   commit_time time_;
   bool expire_ = false;

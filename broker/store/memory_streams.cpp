@@ -60,7 +60,7 @@ std::vector<stream_update> memory_streams::apply(commit_group& group) {
     updates.emplace_back(share.stream, found->second.stream.view());
   }
   // What a queue dropped. The loss ledger would be written, so it does not know of what is not.
-  for (const loss_record& lost : group.losses()) {
+  for (const auto& [lost, is_tied] : group.losses()) {
     const auto found = streams_.find(lost.stream);
     if (found == streams_.end()) continue;
     change(found->second.stream, [&](memory_stream& stream) { stream.count_drops(lost.records, lost.unread); });

@@ -130,7 +130,7 @@ bool writer::make(commit_group& group, commit& now) {
     take_fact(fact_name(fact_space::definition, change.key), change.value, now);
   }
   for (const stream_change& change : group.stream_changes()) change_stream(change, now);
-  for (const loss_record& record : group.losses()) now.lose(record);
+  for (const loss_change& loss : group.losses()) now.lose(loss.record);
   retention retention(tables_, books_, now);
   if (group.expires()) retention.expire();
   retention.keep_over_bound();

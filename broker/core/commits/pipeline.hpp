@@ -38,11 +38,11 @@ struct settlement {
 
 // What a step brought. To be passed on in this order.
 struct progress {
-  std::vector<store::stream_update> streams;  // new ends of streams
   // The group's records are void, and so are those that were given offsets behind them: every stream goes on at its
   // durable end.
   bool is_void = false;
-  producer_changes producers;  // whose sequences are on flash now
+  std::vector<store::stream_update> streams;  // new ends of streams
+  producer_changes producers;                 // whose sequences are on flash now
   std::vector<settlement> receipts;
   bool has_room_again = false;  // requests are taken again
 };

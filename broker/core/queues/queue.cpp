@@ -42,9 +42,16 @@ void queue::void_appends() {
   cursor_ = std::min(cursor_, end_);
   coming_.clear();
   coming_bytes_ = 0;
+  for (const auto& [offset, message] : std::exchange(leaving_, {})) {
+    returned_.emplace(offset, message);
+    ++held_;
+    held_bytes_ += message.bytes;
+  }
+  begin_round();
 }
 
 void queue::advance(offset_t end) {
+  leaving_ = {};
   if (end == end_) return;
   for (offset_t offset = std::max(end_, cursor_); offset < end; ++offset) {
     const std::uint32_t bytes = coming_.front();
@@ -172,6 +179,14 @@ void queue::let_go(offset_t offset, std::uint64_t bytes, store::commit_group& gr
   group.ack(stream(), offset, bytes);
 }
 
+// A message that is held no longer, if the group's records are stored.
+void queue::drop(offset_t offset, const handled& message, store::commit_group& group) {
+  --held_;
+  held_bytes_ = held_ == 0 ? 0 : held_bytes_ - std::min<std::uint64_t>(held_bytes_, message.bytes);
+  group.ack_tied(stream(), {offset, offset + 1}, message.bytes);
+  leaving_.emplace_back(offset, message);
+}
+
 // What fails its CRC or is missing never comes back: it is settled, so that the queue goes on, and the loss ledger says
 // so. How long it was can no longer be told.
 void queue::lose(offset_range damaged, store::commit_group& group) {
@@ -267,7 +282,7 @@ void queue::keep_bounds(const store::reader& reader, store::commit_group& group)
   drop_oldest(reader, group, lost);
   if (lost.records == 0) return;
   lost.unread = lost.records;
-  group.lose(std::move(lost));
+  group.lose(std::move(lost), true);
   begin_round();
 }
 
@@ -282,7 +297,7 @@ void queue::drop_oldest(const store::reader& reader, store::commit_group& group,
   while (goes_on() && !returned_.empty()) {
     const auto oldest = returned_.begin();
     count(oldest->first, oldest->second.bytes);
-    let_go(oldest->first, oldest->second.bytes, group);
+    drop(oldest->first, oldest->second, group);
     returned_.erase(oldest);
   }
   record_view record;
@@ -293,10 +308,10 @@ void queue::drop_oldest(const store::reader& reader, store::commit_group& group,
       pass_to(record.offset, group);
       cursor_ = record.offset + 1;
       if (settled_before_.contains(record.offset)) continue;
-      const std::uint64_t bytes = record.body.size();
-      count(record.offset, bytes);
-      let_go(record.offset, bytes, group);
-      counted_.erase(record.offset);
+      handled dropped{0, static_cast<std::uint32_t>(record.body.size())};
+      if (const auto counted = counted_.extract(record.offset)) dropped.deliveries = counted.mapped();
+      count(record.offset, dropped.bytes);
+      drop(record.offset, dropped, group);
     }
     return goes_on();
   };

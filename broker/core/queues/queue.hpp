@@ -68,12 +68,13 @@ class queue {
   result<void> check_room(std::uint64_t bytes) const;
   offset_t next_offset() const { return next_; }
   void append(const message_view& message, std::int64_t timestamp_ms, store::commit_group& group);
-  // Before the group goes: where the queue drops its oldest and is over a bound with what the group brings, what is
-  // over goes with it, and into the loss ledger. A lowered bound can take some groups.
+  // Call before the group is handed over. Where a drop-oldest queue exceeds a bound with what the group brings, drops
+  // the excess in the same commit and records it in the loss ledger; both are void where the group's records are. A
+  // lowered bound can take some groups.
   void keep_bounds(const store::reader& reader, store::commit_group& group);
-  // What was to be appended is void; goes on at the durable end.
+  // What was to be appended is void: continues at the durable end, and what was dropped for it is ready again.
   void void_appends();
-  // Everything below is durable.
+  // A group's result: everything below is durable.
   void advance(offset_t end);
 
   // Hands at most a fair share of what is ready to the consumer.
@@ -108,6 +109,7 @@ class queue {
   std::size_t share_of(consumer& consumer);
   void deliver(pulling& pull, const record_view& record);
   void let_go(offset_t offset, std::uint64_t bytes, store::commit_group& group);
+  void drop(offset_t offset, const handled& message, store::commit_group& group);
   handled take_back(consumer& consumer, offset_t offset);
   bool is_over(std::uint64_t messages, std::uint64_t bytes) const;
   bool is_over() const;
@@ -134,6 +136,7 @@ class queue {
   std::map<offset_t, std::uint32_t> counted_;               // known deliveries of what was found at the start
   std::map<offset_t, handled> returned_;                    // came back: deliveries so far
   boost::unordered_flat_map<offset_t, handled> unsettled_;  // out: deliveries before this one
+  std::vector<std::pair<offset_t, handled>> leaving_;       // dropped with the group that is on its way
   std::vector<consumer*> consumers_;
 };
 
