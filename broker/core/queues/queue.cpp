@@ -51,7 +51,7 @@ void queue::void_appends() {
 }
 
 void queue::advance(offset_t end) {
-  leaving_ = {};
+  if (!leaving_.empty()) leaving_ = decltype(leaving_)();  // gives its memory back
   if (end == end_) return;
   for (offset_t offset = std::max(end_, cursor_); offset < end; ++offset) {
     const std::uint32_t bytes = coming_.front();
