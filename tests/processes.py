@@ -123,10 +123,18 @@ class Process:
         return self.wait_end(seconds)
 
     def freeze(self):
+        """Returns when it stands still: each thread goes on until it takes the signal itself."""
         self.send(signal.SIGSTOP)
+        wait_until(lambda: set(self.thread_states()) <= {"T"}, 10, f"{self.name} to stand still", pause=0.001)
 
     def thaw(self):
         self.send(signal.SIGCONT)
+
+    def thread_states(self):
+        """Each thread's state as proc(5) gives it: R runs, S sleeps, T is stopped."""
+        for task in Path(f"/proc/{self.running.pid}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+                yield (task / "stat").read_text().rpartition(")")[2].split()[0]
 
     def end(self):
         if self.is_alive():
