@@ -11,10 +11,10 @@ using testing::SizeIs;
 
 class declaring : public testing::Test {
  protected:
-  result<void> declare_topic(const topic_request& topic) {
-    return broker_->declare_topic(topic, broker_.next_receipt());
+  result<void> declare_topic(const api::topic_request& topic) {
+    return broker_.defining().declare_topic(topic, broker_.next_receipt());
   }
-  const topic_definition& log() { return broker_->find_topic("log")->definition(); }
+  const topic_definition& log() { return broker_.inspecting().find_topic("log")->definition(); }
   // Settled when it is on flash, also when nothing was to be written.
   void expect_settled() {
     broker_.commit();
@@ -33,13 +33,13 @@ TEST_F(declaring, again_what_exists_writes_nothing_and_is_settled) {
     broker_.bind_topic("x", "log", "#");
     expect_settled();
   }
-  EXPECT_EQ(broker_->commit_figures().commits, 1u);
+  EXPECT_EQ(broker_->commits().figures().commits, 1u);
 }
 
 TEST_F(declaring, a_definition_fits_a_page_of_the_store) {
-  topic_request most{"log", limits::partitions_per_topic};
+  api::topic_request most{"log", limits::partitions_per_topic};
   EXPECT_TRUE(declare_topic(most));
-  topic_request longest{"other", 1};
+  api::topic_request longest{"other", 1};
   for (std::size_t i = 0; i < limits::protected_groups; ++i) {
     longest.protect.push_back(std::string(limits::name_bytes, static_cast<char>('a' + i)));
   }
@@ -52,7 +52,7 @@ TEST_F(declaring, a_definition_fits_a_page_of_the_store) {
 
 TEST_F(declaring, with_other_attributes_names_the_first) {
   broker_.declare_exchange("x", exchange_type::topic);
-  const auto exchange = broker_->declare_exchange("x", exchange_type::direct, broker_.next_receipt());
+  const auto exchange = broker_.defining().declare_exchange("x", exchange_type::direct, broker_.next_receipt());
   EXPECT_EQ(exchange.error().code, errc::precondition);
   EXPECT_EQ(exchange.error().field, "type");
   EXPECT_THAT(exchange.error().text, HasSubstr("topic"));
@@ -66,7 +66,7 @@ TEST_F(declaring, with_other_attributes_names_the_first) {
 
 TEST_F(declaring, the_overflow_that_is_asked_for_is_the_one_that_it_has) {
   const auto declare_queue = [&](std::optional<overflow> overflow) {
-    return broker_->declare_queue({"work", {}, 9, 0, overflow}, broker_.next_receipt());
+    return broker_.defining().declare_queue({"work", {}, 9, 0, overflow}, broker_.next_receipt());
   };
   EXPECT_TRUE(declare_queue(overflow::reject));
   EXPECT_TRUE(declare_queue(std::nullopt));
@@ -74,25 +74,26 @@ TEST_F(declaring, the_overflow_that_is_asked_for_is_the_one_that_it_has) {
   EXPECT_TRUE(declare_topic({"log", 1, 0, {}, 9, overflow::reject}));
   EXPECT_TRUE(declare_topic({"log"}));
   EXPECT_EQ(declare_topic({"log", 1, 0, {}, 9, overflow::drop_oldest}).error().field, "overflow");
-  EXPECT_EQ(broker_->find_queue("work")->definition().overflow, overflow::reject);
+  EXPECT_EQ(broker_.inspecting().find_queue("work")->definition().overflow, overflow::reject);
 }
 
 TEST_F(declaring, names_and_numbers_have_bounds) {
   const auto receipt = broker_.next_receipt();
   for (const std::string& name : {std::string(), std::string(limits::name_bytes + 1, 'n'), std::string("a\nb"),
                                   std::string("\xc3"), std::string("\xff\xfe"), std::string("\xed\xa0\x80")}) {
-    EXPECT_EQ(broker_->declare_queue({name}, receipt).error().code, errc::invalid);
-    EXPECT_EQ(broker_->declare_exchange(name, exchange_type::direct, receipt).error().code, errc::invalid);
+    EXPECT_EQ(broker_.defining().declare_queue({name}, receipt).error().code, errc::invalid);
+    EXPECT_EQ(broker_.defining().declare_exchange(name, exchange_type::direct, receipt).error().code, errc::invalid);
     EXPECT_EQ(declare_topic({name}).error().code, errc::invalid);
   }
-  EXPECT_TRUE(broker_->declare_queue({"Wärme \xf0\x9f\x8c\xa1"}, receipt));
+  EXPECT_TRUE(broker_.defining().declare_queue({"Wärme \xf0\x9f\x8c\xa1"}, receipt));
   EXPECT_EQ(declare_topic({"a b"}).error().code, errc::invalid);
   EXPECT_EQ(declare_topic({".."}).error().code, errc::invalid);
   EXPECT_EQ(declare_topic({"log", limits::partitions_per_topic + 1}).error().code, errc::limit);
   EXPECT_EQ(declare_topic({"log", 1, limits::retention_bytes_min - 1}).error().field, "retention_bytes");
   EXPECT_EQ(declare_topic({"log", 1, 0, milliseconds(-1)}).error().field, "retention_ms");
   EXPECT_EQ(declare_topic({"log", 1, 0, milliseconds::max()}).error().field, "retention_ms");
-  EXPECT_EQ(broker_->declare_exchange("amq.mine", exchange_type::direct, receipt).error().code, errc::not_allowed);
+  EXPECT_EQ(broker_.defining().declare_exchange("amq.mine", exchange_type::direct, receipt).error().code,
+            errc::not_allowed);
 }
 
 TEST_F(declaring, all_partitions_together_have_a_bound) {
@@ -100,24 +101,24 @@ TEST_F(declaring, all_partitions_together_have_a_bound) {
     broker_.declare_topic("t" + std::to_string(i), limits::partitions_per_topic);
   }
   EXPECT_EQ(declare_topic({"log"}).error().code, errc::limit);
-  broker_->remove_topic("t0", broker_.next_receipt()).value();
+  broker_.defining().remove_topic("t0", broker_.next_receipt()).value();
   EXPECT_TRUE(declare_topic({"log"}));
 }
 
 TEST_F(declaring, so_many_queues_and_bindings_and_no_more) {
   for (std::size_t i = 0; i < limits::definitions_count; ++i) broker_.declare_queue("q" + std::to_string(i));
-  EXPECT_EQ(broker_->declare_queue({"more"}, broker_.next_receipt()).error().code, errc::limit);
+  EXPECT_EQ(broker_.defining().declare_queue({"more"}, broker_.next_receipt()).error().code, errc::limit);
   for (std::size_t i = 0; i < limits::definitions_count; ++i) broker_.bind_queue("amq.topic", "q0", std::to_string(i));
   const auto binding = stepping_broker::binding("amq.topic", target_kind::queue, "q0", "more");
-  EXPECT_EQ(broker_->bind(binding, broker_.next_receipt()).error().code, errc::limit);
-  EXPECT_TRUE(broker_->declare_queue({"q7"}, broker_.next_receipt()));
+  EXPECT_EQ(broker_.defining().bind(binding, broker_.next_receipt()).error().code, errc::limit);
+  EXPECT_TRUE(broker_.defining().declare_queue({"q7"}, broker_.next_receipt()));
 }
 
 TEST_F(declaring, bindings_need_what_they_join) {
   broker_.declare_queue("q");
   broker_.declare_topic("log");
   const auto bind = [&](std::string_view exchange, target_kind kind, std::string_view target, std::string_view key) {
-    return broker_->bind(stepping_broker::binding(exchange, kind, target, key), broker_.next_receipt());
+    return broker_.defining().bind(stepping_broker::binding(exchange, kind, target, key), broker_.next_receipt());
   };
   EXPECT_EQ(bind("", target_kind::queue, "q", "k").error().code, errc::not_allowed);
   EXPECT_EQ(bind("none", target_kind::queue, "q", "k").error().field, "exchange");
@@ -135,18 +136,19 @@ TEST_F(declaring, everything_is_found_again_after_a_kill) {
   broker_.bind_queue("x", "q");
   broker_.bind_topic("x", "log");
   broker_.bind_queue("amq.topic", "q", "gone");
-  broker_->unbind(stepping_broker::binding("amq.topic", target_kind::queue, "q", "gone"), broker_.next_receipt())
+  broker_.defining()
+      .unbind(stepping_broker::binding("amq.topic", target_kind::queue, "q", "gone"), broker_.next_receipt())
       .value();
   broker_.commit();
   const std::string uuid = log().uuid;
   broker_.reopen_killed();
-  EXPECT_EQ(broker_->routes().find_definition("x")->type, exchange_type::fanout);
+  EXPECT_EQ(broker_.inspecting().routes().find_definition("x")->type, exchange_type::fanout);
   EXPECT_EQ(log().uuid, uuid);
   EXPECT_THAT(log().partitions, SizeIs(3));
   EXPECT_EQ(log().retention_bytes, 5u << 20);
   EXPECT_EQ(log().retention_age, std::chrono::hours(1));
-  EXPECT_THAT(broker_->routes().bindings(), SizeIs(2));
-  EXPECT_EQ(broker_.publish("x", "", "m"), publish_outcome::stored);
+  EXPECT_THAT(broker_.inspecting().routes().bindings(), SizeIs(2));
+  EXPECT_EQ(broker_.publish("x", "", "m"), api::publish_outcome::stored);
   broker_.commit();
   EXPECT_EQ(broker_.ready("q"), 1u);
 }
@@ -159,36 +161,36 @@ TEST_F(declaring, removing_takes_the_bindings_along_and_what_is_missing_is_fine)
   broker_.bind_topic("x", "log");
   broker_.bind_queue("amq.topic", "q", "k");
   broker_.commit();
-  broker_->remove_exchange("x", broker_.next_receipt()).value();
-  EXPECT_THAT(broker_->routes().bindings(), SizeIs(1));
+  broker_.defining().remove_exchange("x", broker_.next_receipt()).value();
+  EXPECT_THAT(broker_.inspecting().routes().bindings(), SizeIs(1));
   EXPECT_FALSE(broker_.try_publish("x", "", "m"));
-  broker_->remove_queue("q", broker_.next_receipt()).value();
-  broker_->remove_topic("log", broker_.next_receipt()).value();
-  EXPECT_EQ(broker_.publish("amq.topic", "k", "m"), publish_outcome::unroutable);
-  broker_->remove_exchange("x", broker_.next_receipt()).value();
-  broker_->remove_queue("q", broker_.next_receipt()).value();
-  broker_->remove_topic("log", broker_.next_receipt()).value();
+  broker_.defining().remove_queue("q", broker_.next_receipt()).value();
+  broker_.defining().remove_topic("log", broker_.next_receipt()).value();
+  EXPECT_EQ(broker_.publish("amq.topic", "k", "m"), api::publish_outcome::unroutable);
+  broker_.defining().remove_exchange("x", broker_.next_receipt()).value();
+  broker_.defining().remove_queue("q", broker_.next_receipt()).value();
+  broker_.defining().remove_topic("log", broker_.next_receipt()).value();
   expect_settled();
-  EXPECT_EQ(broker_->remove_exchange("amq.topic", broker_.next_receipt()).error().code, errc::not_allowed);
+  EXPECT_EQ(broker_.defining().remove_exchange("amq.topic", broker_.next_receipt()).error().code, errc::not_allowed);
   broker_.reopen_killed();
-  EXPECT_THAT(broker_->list_queues(), SizeIs(0));
-  EXPECT_THAT(broker_->list_topics(), SizeIs(0));
-  EXPECT_THAT(broker_->routes().bindings(), SizeIs(0));
+  EXPECT_THAT(broker_.inspecting().list_queues(), SizeIs(0));
+  EXPECT_THAT(broker_.inspecting().list_topics(), SizeIs(0));
+  EXPECT_THAT(broker_.inspecting().routes().bindings(), SizeIs(0));
 }
 
 TEST_F(declaring, the_configuration_grows_a_topic_and_changes_its_retention) {
-  EXPECT_TRUE(broker_->adopt_topic({"log", 2, 5 << 20}));
+  EXPECT_TRUE(broker_.defining().adopt_topic({"log", 2, 5 << 20}));
   broker_.bind_topic("amq.topic", "log", "#");
   broker_.publish("amq.topic", "k", "m", "a");
   broker_.commit();
-  const auto commits = broker_->commit_figures().commits;
-  EXPECT_TRUE(broker_->adopt_topic({"log", 2, 5 << 20}));
+  const auto commits = broker_->commits().figures().commits;
+  EXPECT_TRUE(broker_.defining().adopt_topic({"log", 2, 5 << 20}));
   broker_.commit();
-  EXPECT_EQ(broker_->commit_figures().commits, commits);
-  EXPECT_TRUE(broker_->adopt_topic({"log", 4, limits::retention_bytes_min, std::chrono::hours(1)}));
+  EXPECT_EQ(broker_->commits().figures().commits, commits);
+  EXPECT_TRUE(broker_.defining().adopt_topic({"log", 4, limits::retention_bytes_min, std::chrono::hours(1)}));
   broker_.commit();
-  EXPECT_EQ(broker_->adopt_topic({"log", 3}).error().field, "partitions");
-  EXPECT_EQ(broker_->adopt_topic({"log", limits::partitions_per_topic + 1}).error().code, errc::limit);
+  EXPECT_EQ(broker_.defining().adopt_topic({"log", 3}).error().field, "partitions");
+  EXPECT_EQ(broker_.defining().adopt_topic({"log", limits::partitions_per_topic + 1}).error().code, errc::limit);
   broker_.reopen_killed();
   EXPECT_THAT(log().partitions, SizeIs(4));
   EXPECT_EQ(log().retention_bytes, limits::retention_bytes_min);
@@ -200,7 +202,7 @@ TEST_F(declaring, the_configuration_grows_a_topic_and_changes_its_retention) {
       broker_.commit();
     }
   }
-  const auto topics = broker_->list_topics();
+  const auto topics = broker_.inspecting().list_topics();
   for (const auto& row : topics[0].partitions) EXPECT_LE(row.bytes, limits::retention_bytes_min);
 }
 

@@ -42,26 +42,27 @@ TEST_F(full_store, refuses_publishes_with_the_reason) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, errc::store_full);
   EXPECT_THAT(refused.error().text, testing::HasSubstr("store.bytes_max"));
-  EXPECT_GT(broker_->counts().refused_full, 0u);
+  EXPECT_GT(broker_.counts().refused_full, 0u);
   batch_builder builder;
   builder.add(record_view{0, 1, {}, "m", {}});
-  EXPECT_EQ(broker_->produce("log", 0, builder.finish(), broker_.next_receipt()).error().code, errc::store_full);
+  EXPECT_EQ(broker_.publishing().produce("log", 0, builder.finish(), broker_.next_receipt()).error().code,
+            errc::store_full);
 }
 
 TEST_F(full_store, takes_nothing_new_but_knows_what_it_has) {
-  broker_->commit_offset("group", "log", 0, 0, "meta", broker_.next_receipt()).value();
+  broker_.grouping().commit_offset("group", "log", 0, 0, "meta", broker_.next_receipt()).value();
   fill();
   broker_.commit();
   const auto receipt = broker_.next_receipt();
-  EXPECT_EQ(broker_->declare_queue({"new"}, receipt).error().code, errc::store_full);
-  EXPECT_EQ(broker_->declare_exchange("new", exchange_type::fanout, receipt).error().code, errc::store_full);
-  EXPECT_EQ(broker_->declare_topic({"new"}, receipt).error().code, errc::store_full);
+  EXPECT_EQ(broker_.defining().declare_queue({"new"}, receipt).error().code, errc::store_full);
+  EXPECT_EQ(broker_.defining().declare_exchange("new", exchange_type::fanout, receipt).error().code, errc::store_full);
+  EXPECT_EQ(broker_.defining().declare_topic({"new"}, receipt).error().code, errc::store_full);
   const auto binding = stepping_broker::binding("amq.topic", target_kind::queue, "work", "new");
-  EXPECT_EQ(broker_->bind(binding, receipt).error().code, errc::store_full);
+  EXPECT_EQ(broker_.defining().bind(binding, receipt).error().code, errc::store_full);
   // Those who work off what fills the store may say how far they are, also for the first time.
-  EXPECT_TRUE(broker_->commit_offset("new", "log", 0, 1, "", broker_.next_receipt()));
-  EXPECT_TRUE(broker_->commit_offset("group", "log", 0, 1, "meta", broker_.next_receipt()));
-  EXPECT_TRUE(broker_->declare_queue({"work"}, broker_.next_receipt()));
+  EXPECT_TRUE(broker_.grouping().commit_offset("new", "log", 0, 1, "", broker_.next_receipt()));
+  EXPECT_TRUE(broker_.grouping().commit_offset("group", "log", 0, 1, "meta", broker_.next_receipt()));
+  EXPECT_TRUE(broker_.defining().declare_queue({"work"}, broker_.next_receipt()));
   broker_.commit();
   EXPECT_EQ(broker_.noted().stored.back(), broker_.last_token());
 }
@@ -86,7 +87,8 @@ TEST_F(full_store, drains_to_the_last_message_and_takes_publishes_again) {
 }
 
 TEST_F(full_store, cursors_and_requeues_go_on_for_long) {
-  broker_->commit_offset("group", "log", 0, 0, std::string(limits::metadata_bytes, 'm'), broker_.next_receipt())
+  broker_.grouping()
+      .commit_offset("group", "log", 0, 0, std::string(limits::metadata_bytes, 'm'), broker_.next_receipt())
       .value();
   fill();
   broker_.commit();
@@ -94,20 +96,22 @@ TEST_F(full_store, cursors_and_requeues_go_on_for_long) {
   for (int i = 0; i < 3'000; ++i) {
     for (const auto& one : broker_.pull_all(consumer)) broker_.requeue(consumer, one.offset);
     const std::string metadata(limits::metadata_bytes, static_cast<char>('a' + i % 26));
-    broker_->commit_offset("group", "log", 0, static_cast<offset_t>(i), metadata, broker_.next_receipt()).value();
+    broker_.grouping()
+        .commit_offset("group", "log", 0, static_cast<offset_t>(i), metadata, broker_.next_receipt())
+        .value();
     ASSERT_NO_THROW(broker_.commit()) << i;
   }
   broker_.reopen_killed();
-  EXPECT_EQ(broker_->committed("group", "log", 0).value()->offset, 2'999u);
+  EXPECT_EQ(broker_.grouping().committed("group", "log", 0).value()->offset, 2'999u);
 }
 
 TEST_F(full_store, deleting_what_fills_it_makes_room) {
   fill();
   broker_.commit();
-  broker_->remove_queue("work", broker_.next_receipt()).value();
+  broker_.defining().remove_queue("work", broker_.next_receipt()).value();
   broker_.commit();
   EXPECT_FALSE(broker_.storage().is_full());
-  EXPECT_EQ(broker_.publish("amq.topic", "k", "m"), publish_outcome::stored);
+  EXPECT_EQ(broker_.publish("amq.topic", "k", "m"), api::publish_outcome::stored);
   broker_.commit();
 }
 
@@ -117,12 +121,12 @@ TEST_F(full_store, a_log_gives_way_before_it_is_full) {
     ASSERT_TRUE(broker_.try_publish("amq.topic", "k", body)) << i;
     if (i % 4 == 3) broker_.commit();
   }
-  const auto losses = broker_->list_losses().value();
+  const auto losses = broker_.inspecting().list_losses().value();
   ASSERT_FALSE(losses.empty());
   EXPECT_EQ(losses.front().record.reason, store::loss_reason::store_room);
   EXPECT_EQ(losses.front().kind, "topic");
   EXPECT_EQ(losses.front().name, "log");
-  EXPECT_EQ(losses.back().record.end, broker_->range("log", 0).value().log_start);
+  EXPECT_EQ(losses.back().record.end, broker_.reading().range("log", 0).value().log_start);
 }
 
 TEST_F(full_store, starts_full_and_drains) {
@@ -148,7 +152,7 @@ class void_appends : public full_store {
       broker_.commit();
     }
     broker_.noted().stored.clear();
-    end_ = broker_->range("log", 0).value().high_watermark;
+    end_ = broker_.reading().range("log", 0).value().high_watermark;
   }
   // More than the map has left, to the queue and the topic.
   std::vector<std::uint64_t> publish_too_much() {
@@ -165,7 +169,8 @@ class void_appends : public full_store {
   // Records, as the loss ledger tells them. The log gives way meanwhile, and stands there too.
   std::uint64_t losses_of(std::string_view name) {
     std::uint64_t records = 0;
-    for (const loss_row& row : broker_->list_losses().value()) records += row.name == name ? row.record.records : 0;
+    for (const api::loss_row& row : broker_.inspecting().list_losses().value())
+      records += row.name == name ? row.record.records : 0;
     return records;
   }
   offset_t end_ = 0;
@@ -185,7 +190,7 @@ TEST_F(void_appends, refuses_every_receipt_exactly_once_and_keeps_offsets_dense)
   EXPECT_THAT(broker_.noted().refused, SizeIs(tokens.size() + 1));
   EXPECT_THAT(broker_.noted().stored, IsEmpty());
   EXPECT_EQ(broker_.ready("work"), 0u);
-  EXPECT_EQ(broker_->range("log", 0).value().high_watermark, end_);
+  EXPECT_EQ(broker_.reading().range("log", 0).value().high_watermark, end_);
 
   broker_.publish("amq.topic", "k", "after");
   broker_.put("work", "after");
@@ -198,12 +203,12 @@ TEST_F(void_appends, refuses_every_receipt_exactly_once_and_keeps_offsets_dense)
   ASSERT_THAT(bodies(taken), ElementsAre("after"));
   EXPECT_EQ(taken[0].offset, 0u);
   broker_.reopen_killed();
-  EXPECT_EQ(broker_->range("log", 0).value().high_watermark, end_ + 1);
+  EXPECT_EQ(broker_.reading().range("log", 0).value().high_watermark, end_ + 1);
 }
 
 TEST_F(void_appends, what_appends_nothing_is_settled_by_its_own_commit) {
   publish_too_much();
-  broker_->commit_offset("group", "log", 0, 1, "", broker_.next_receipt()).value();
+  broker_.grouping().commit_offset("group", "log", 0, 1, "", broker_.next_receipt()).value();
   const auto beside = broker_.last_token();
   broker_.flush();
   broker_.declare_queue("later");
@@ -218,11 +223,11 @@ TEST_F(void_appends, what_appends_nothing_is_settled_by_its_own_commit) {
   EXPECT_THAT(broker_.noted().refused[lost], ElementsAre(errc::store_full));
   broker_.reopen_killed();
   EXPECT_EQ(broker_.ready("later"), 0u);
-  EXPECT_EQ(broker_->committed("group", "log", 0).value()->offset, 1u);
+  EXPECT_EQ(broker_.grouping().committed("group", "log", 0).value()->offset, 1u);
 }
 
 TEST_F(void_appends, sequences_are_void_with_their_messages) {
-  const producer_ref producer{"p", 1, true};
+  const api::producer_ref producer{"p", 1, true};
   broker_.publish_as(producer, 1, "work", "kept").value();
   broker_.commit();
   broker_.publish_as(producer, 2, "work", "void").value();
@@ -230,13 +235,13 @@ TEST_F(void_appends, sequences_are_void_with_their_messages) {
   broker_.flush();
   broker_.publish_as(producer, 3, "work", "void").value();
   // A duplicate of what is on flash is no append: it is confirmed.
-  EXPECT_EQ(broker_.publish_as(producer, 1, "work", "kept").value(), publish_outcome::duplicate);
+  EXPECT_EQ(broker_.publish_as(producer, 1, "work", "kept").value(), api::publish_outcome::duplicate);
   const auto known = broker_.last_token();
   broker_.commit();
   EXPECT_EQ(broker_.noted().stored.back(), known);
-  EXPECT_EQ(broker_->durable_sequence(producer), 1u);
-  EXPECT_EQ(broker_.publish_as(producer, 2, "work", "2").value(), publish_outcome::stored);
-  EXPECT_EQ(broker_.publish_as(producer, 3, "work", "3").value(), publish_outcome::stored);
+  EXPECT_EQ(broker_.publishing().durable_sequence(producer), 1u);
+  EXPECT_EQ(broker_.publish_as(producer, 2, "work", "2").value(), api::publish_outcome::stored);
+  EXPECT_EQ(broker_.publish_as(producer, 3, "work", "3").value(), api::publish_outcome::stored);
   broker_.commit();
   EXPECT_THAT(bodies(broker_.pull_all(broker_.consume("work"))), ElementsAre("kept", "2", "3"));
 }
@@ -244,16 +249,16 @@ TEST_F(void_appends, sequences_are_void_with_their_messages) {
 // A queue that drops its oldest for newcomers keeps them where there is no room for these: in the same commit or in
 // none.
 TEST_F(void_appends, what_was_dropped_for_them_is_there_again) {
-  queue_request bounded{"bounded"};
+  api::queue_request bounded{"bounded"};
   bounded.messages_max = 4;
-  broker_->declare_queue(bounded, broker_.next_receipt()).value();
+  broker_.defining().declare_queue(bounded, broker_.next_receipt()).value();
   broker_.commit();
   for (const char* const body : {"0", "1", "2", "3"}) broker_.put("bounded", body);
   broker_.commit();
   const auto consumer = broker_.consume("bounded", 1);
   broker_.requeue(consumer, broker_.pull_all(consumer)[0].offset);  // "0" has been delivered once
   broker_.commit();
-  broker_->cancel(consumer);
+  broker_.cancel(consumer);
   publish_too_much();
   for (const char* const body : {"4", "5", "6", "7", "8"}) broker_.put("bounded", body);
   broker_.flush();

@@ -24,10 +24,10 @@ TEST_F(in_memory_bounds, full_memory_refuses_and_names_the_bound) {
   const auto refused = broker_.try_publish("", "live", body);
   EXPECT_EQ(refused.error().code, errc::store_full);
   EXPECT_THAT(refused.error().text, HasSubstr("store.memory_bytes_max"));
-  EXPECT_EQ(broker_->counts().refused_full, 2u);
+  EXPECT_EQ(broker_.counts().refused_full, 2u);
   // All or none: the queue on flash does not get it either.
   EXPECT_EQ(broker_.try_publish("both", "", body).error().code, errc::store_full);
-  EXPECT_EQ(broker_.publish("", "work", body), publish_outcome::stored);
+  EXPECT_EQ(broker_.publish("", "work", body), api::publish_outcome::stored);
   broker_.commit();
   EXPECT_EQ(broker_.ready("work"), 1u);
   EXPECT_EQ(broker_.ready("live"), count);
@@ -39,8 +39,10 @@ TEST_F(in_memory_bounds, full_memory_refuses_and_names_the_bound) {
 }
 
 TEST_F(in_memory_bounds, queues_keep_their_own_bounds) {
-  broker_->declare_queue({"last", durability::memory(), 3}, broker_.next_receipt()).value();
-  broker_->declare_queue({"first", durability::memory(), 3, 0, overflow::reject}, broker_.next_receipt()).value();
+  broker_.defining().declare_queue({"last", durability::memory(), 3}, broker_.next_receipt()).value();
+  broker_.defining()
+      .declare_queue({"first", durability::memory(), 3, 0, overflow::reject}, broker_.next_receipt())
+      .value();
   broker_.bind_queue("both", "last");
   broker_.commit();
   for (int i = 0; i < 10; ++i) broker_.put("last", std::to_string(i));
@@ -55,10 +57,10 @@ TEST_F(in_memory_bounds, queues_keep_their_own_bounds) {
   for (int i = 0; i < 3; ++i) broker_.put("first", "m");
   EXPECT_EQ(broker_.try_publish("", "first", "m").error().code, errc::store_full);
   turn();
-  for (const auto& row : broker_->list_queues()) {
+  for (const auto& row : broker_.inspecting().list_queues()) {
     EXPECT_EQ(row.drops.records, row.definition->name == "last" ? 9u : 0u);
   }
-  EXPECT_THAT(broker_->list_losses().value(), IsEmpty());
+  EXPECT_THAT(broker_.inspecting().list_losses().value(), IsEmpty());
 }
 
 TEST_F(in_memory_bounds, logs_give_way_to_queues_and_the_drops_are_told) {
@@ -66,9 +68,9 @@ TEST_F(in_memory_bounds, logs_give_way_to_queues_and_the_drops_are_told) {
   const std::string body(200'000, 'b');
   while (broker_.try_publish("", "live", body)) turn();
   EXPECT_EQ(range().log_start, range().high_watermark);
-  EXPECT_EQ(broker_->list_topics()[0].partitions[0].drops.records, 10u);
+  EXPECT_EQ(broker_.inspecting().list_topics()[0].partitions[0].drops.records, 10u);
   EXPECT_EQ(use().dropped, 10u);
-  EXPECT_THAT(broker_->list_losses().value(), IsEmpty());
+  EXPECT_THAT(broker_.inspecting().list_losses().value(), IsEmpty());
   EXPECT_LE(use().bytes, use().bytes_max);
 }
 
@@ -83,33 +85,34 @@ TEST_F(in_memory_bounds, a_full_store_on_flash_does_not_concern_what_is_not_writ
 
 TEST_F(in_memory_bounds, topics_have_bounds_that_fit) {
   const auto receipt = broker_.next_receipt();
-  EXPECT_EQ(broker_->find_topic("stream")->definition().retention_bytes, limits::memory_bytes_min / 4);
-  topic_request wanted{"log", 1, limits::memory_bytes_min + 1, {}, 0, overflow::drop_oldest, {}, durability::memory()};
-  const auto refused = broker_->declare_topic(wanted, receipt);
+  EXPECT_EQ(broker_.inspecting().find_topic("stream")->definition().retention_bytes, limits::memory_bytes_min / 4);
+  api::topic_request wanted{
+      "log", 1, limits::memory_bytes_min + 1, {}, 0, overflow::drop_oldest, {}, durability::memory()};
+  const auto refused = broker_.defining().declare_topic(wanted, receipt);
   EXPECT_EQ(refused.error().field, "retention_bytes");
   EXPECT_THAT(refused.error().text, HasSubstr("store.memory_bytes_max"));
   wanted.retention_bytes = limits::memory_bytes_min;
-  EXPECT_TRUE(broker_->declare_topic(wanted, receipt));
+  EXPECT_TRUE(broker_.defining().declare_topic(wanted, receipt));
 }
 
 TEST_F(in_memory_bounds, durability_changes_neither_by_declaring_nor_by_configuration) {
   const auto receipt = broker_.next_receipt();
-  EXPECT_EQ(broker_->declare_queue({"live", durability{}}, receipt).error().text,
+  EXPECT_EQ(broker_.defining().declare_queue({"live", durability{}}, receipt).error().text,
             "queue 'live' has durability memory, not commit");
-  EXPECT_EQ(broker_->declare_queue({"work", durability::memory()}, receipt).error().code, errc::precondition);
-  EXPECT_TRUE(broker_->declare_queue({"live", durability::memory()}, receipt));
-  EXPECT_TRUE(broker_->declare_queue({"live"}, receipt));
+  EXPECT_EQ(broker_.defining().declare_queue({"work", durability::memory()}, receipt).error().code, errc::precondition);
+  EXPECT_TRUE(broker_.defining().declare_queue({"live", durability::memory()}, receipt));
+  EXPECT_TRUE(broker_.defining().declare_queue({"live"}, receipt));
   for (const auto& [name, wanted] : {std::pair("live", durability{}), std::pair("work", durability::memory())}) {
-    const auto refused = broker_->adopt_queue({name, wanted});
+    const auto refused = broker_.defining().adopt_queue({name, wanted});
     EXPECT_EQ(refused.error().code, errc::precondition);
     EXPECT_THAT(refused.error().text, HasSubstr("delete it first"));
   }
-  EXPECT_THAT(broker_->adopt_topic({"stream"}).error().text, HasSubstr("delete it first"));
-  EXPECT_TRUE(broker_->adopt_queue({"live", durability::memory()}));
-  EXPECT_TRUE(broker_->adopt_topic({"stream", 2, 0, {}, 9, overflow::drop_oldest, {}, durability::memory()}));
+  EXPECT_THAT(broker_.defining().adopt_topic({"stream"}).error().text, HasSubstr("delete it first"));
+  EXPECT_TRUE(broker_.defining().adopt_queue({"live", durability::memory()}));
+  EXPECT_TRUE(broker_.defining().adopt_topic({"stream", 2, 0, {}, 9, overflow::drop_oldest, {}, durability::memory()}));
   broker_.commit();
   for (int i = 0; i < 40; ++i) broker_.publish("memory", "", "m"), turn();
-  const auto topics = broker_->list_topics();
+  const auto topics = broker_.inspecting().list_topics();
   for (const auto& partition : topics[0].partitions) EXPECT_EQ(partition.high_watermark - partition.log_start, 9u);
 }
 
@@ -120,20 +123,21 @@ TEST_F(in_memory_bounds, a_topic_at_its_bound_rejects) {
   broker_.commit();
   const std::string body(30'000, 'b');
   while (broker_.try_publish("x", "", body)) {
-    if (broker_->range("strict", 0)->high_watermark % 3 == 0) turn();
+    if (broker_.reading().range("strict", 0)->high_watermark % 3 == 0) turn();
   }
-  EXPECT_EQ(broker_->counts().refused_overflow, 1u);
+  EXPECT_EQ(broker_.counts().refused_overflow, 1u);
   turn();
-  EXPECT_LE(broker_->list_topics()[1].partitions[0].bytes, limits::retention_bytes_min);
-  EXPECT_EQ(broker_->range("strict", 0)->log_start, 0u);
-  broker_->commit_offset("g", "strict", 0, broker_->range("strict", 0)->high_watermark, "", broker_.next_receipt())
+  EXPECT_LE(broker_.inspecting().list_topics()[1].partitions[0].bytes, limits::retention_bytes_min);
+  EXPECT_EQ(broker_.reading().range("strict", 0)->log_start, 0u);
+  broker_.grouping()
+      .commit_offset("g", "strict", 0, broker_.reading().range("strict", 0)->high_watermark, "", broker_.next_receipt())
       .value();
   broker_.commit();
   EXPECT_TRUE(broker_.try_publish("x", "", body));
 }
 
 TEST_F(in_memory_bounds, age_is_kept_by_the_tick_and_writes_nothing) {
-  EXPECT_TRUE(broker_->adopt_topic(
+  EXPECT_TRUE(broker_.defining().adopt_topic(
       {"stream", 0, 0, std::chrono::minutes(1), 0, overflow::drop_oldest, {}, durability::memory()}));
   broker_.commit();
   const auto before = written();
@@ -154,13 +158,13 @@ class without_memory : public testing::Test {
 };
 
 TEST_F(without_memory, nothing_is_declared_that_lives_there) {
-  const auto queue = broker_->declare_queue({"live", durability::memory()}, broker_.next_receipt());
+  const auto queue = broker_.defining().declare_queue({"live", durability::memory()}, broker_.next_receipt());
   EXPECT_EQ(queue.error().code, errc::not_allowed);
   EXPECT_THAT(queue.error().text, HasSubstr("store.memory_bytes_max"));
-  topic_request topic{"stream"};
+  api::topic_request topic{"stream"};
   topic.durability = durability::memory();
-  EXPECT_EQ(broker_->declare_topic(topic, broker_.next_receipt()).error().field, "durability");
-  EXPECT_EQ(broker_->adopt_queue({"live", durability::memory()}).error().code, errc::not_allowed);
+  EXPECT_EQ(broker_.defining().declare_topic(topic, broker_.next_receipt()).error().field, "durability");
+  EXPECT_EQ(broker_.defining().adopt_queue({"live", durability::memory()}).error().code, errc::not_allowed);
 }
 
 // The map takes no more, while some of what rides is with the writer and some is behind it.
@@ -189,7 +193,7 @@ TEST_F(void_with_memory, takes_back_what_rides_and_nothing_else) {
   broker_.put("live", "void, behind the writer");
   batch_builder builder;
   builder.add(record_view{0, 1, {}, "void, too", {}});
-  broker_->produce("stream", 0, builder.finish(), broker_.next_receipt()).value();
+  broker_.publishing().produce("stream", 0, builder.finish(), broker_.next_receipt()).value();
   declare_queue("later", durability::memory());
   broker_.put("later", "void, also");
   turn();

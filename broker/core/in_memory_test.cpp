@@ -41,7 +41,7 @@ TEST_F(in_memory, a_publish_is_there_when_the_turn_is_over_though_the_writer_is_
   broker_.put("work", "slow");
   EXPECT_TRUE(turn());
   asked_.clear();
-  EXPECT_EQ(broker_.publish("memory", "", "fast"), publish_outcome::in_memory);
+  EXPECT_EQ(broker_.publish("memory", "", "fast"), api::publish_outcome::in_memory);
   EXPECT_THAT(asked_, ElementsAre(0));
   EXPECT_EQ(stored(), 0u);  // not within the request
   EXPECT_TRUE(turn());
@@ -76,7 +76,7 @@ TEST_F(in_memory, neither_a_publish_nor_an_acknowledgement_hurries_what_is_writt
 
 TEST_F(in_memory, a_publish_that_is_also_written_is_nowhere_before_its_commit) {
   const consumer_id consumer = broker_.consume("live");
-  EXPECT_EQ(broker_.publish("both", "", "m"), publish_outcome::stored);
+  EXPECT_EQ(broker_.publish("both", "", "m"), api::publish_outcome::stored);
   EXPECT_TRUE(turn());
   EXPECT_THAT(broker_.pull_all(consumer), IsEmpty());
   EXPECT_EQ(stored(), 0u);
@@ -96,11 +96,11 @@ TEST_F(in_memory, the_order_of_a_queue_holds_whatever_waits_for_a_commit) {
   EXPECT_EQ(broker_.ready("live"), 0u);
   EXPECT_EQ(range().high_watermark, 0u);
   EXPECT_EQ(stored(), 0u);
-  const auto commits = broker_->commit_figures().commits;
+  const auto commits = broker_->commits().figures().commits;
   broker_.finish();
   // No commit was made for those behind.
   EXPECT_FALSE(broker_.storage().is_busy());
-  EXPECT_EQ(broker_->commit_figures().commits, commits + 1);
+  EXPECT_EQ(broker_->commits().figures().commits, commits + 1);
   EXPECT_EQ(stored(), 4u);
   EXPECT_EQ(range().high_watermark, 1u);
   EXPECT_THAT(bodies(broker_.pull_all(broker_.consume("live"))), ElementsAre("1", "2", "3", "4"));
@@ -110,32 +110,32 @@ TEST_F(in_memory, the_order_of_a_queue_holds_whatever_waits_for_a_commit) {
 }
 
 TEST_F(in_memory, a_producers_messages_wait_for_those_before_them) {
-  const producer_ref producer{"p", 1};
+  const api::producer_ref producer{"p", 1};
   broker_.publish_as(producer, 1, "work", "1").value();
   turn();
   broker_.publish_as(producer, 2, "live", "2").value();
   turn();
   EXPECT_EQ(stored(), 0u);
-  EXPECT_EQ(broker_->durable_sequence(producer), 0u);
+  EXPECT_EQ(broker_.publishing().durable_sequence(producer), 0u);
   broker_.commit();
   EXPECT_EQ(stored(), 2u);
-  EXPECT_EQ(broker_->durable_sequence(producer), 2u);
+  EXPECT_EQ(broker_.publishing().durable_sequence(producer), 2u);
 }
 
 TEST_F(in_memory, a_sequence_is_kept_as_long_as_its_message) {
-  const producer_ref producer{"p", 1};
+  const api::producer_ref producer{"p", 1};
   const auto before = written();
-  EXPECT_EQ(broker_.publish_as(producer, 1, "live", "1").value(), publish_outcome::in_memory);
+  EXPECT_EQ(broker_.publish_as(producer, 1, "live", "1").value(), api::publish_outcome::in_memory);
   turn();
-  EXPECT_EQ(broker_.publish_as(producer, 1, "live", "1").value(), publish_outcome::duplicate);
+  EXPECT_EQ(broker_.publish_as(producer, 1, "live", "1").value(), api::publish_outcome::duplicate);
   turn();
   EXPECT_EQ(stored(), 2u);
   EXPECT_EQ(broker_.ready("live"), 1u);
   EXPECT_EQ(written(), before);
-  EXPECT_EQ(broker_->durable_sequence(producer), 1u);
+  EXPECT_EQ(broker_.publishing().durable_sequence(producer), 1u);
   broker_.reopen_closed();
-  EXPECT_EQ(broker_->durable_sequence(producer), 0u);
-  EXPECT_EQ(broker_.publish_as(producer, 1, "live", "1").value(), publish_outcome::in_memory);
+  EXPECT_EQ(broker_.publishing().durable_sequence(producer), 0u);
+  EXPECT_EQ(broker_.publish_as(producer, 1, "live", "1").value(), api::publish_outcome::in_memory);
 }
 
 TEST_F(in_memory, messages_are_given_back_counted_and_limited_as_elsewhere) {
@@ -154,11 +154,11 @@ TEST_F(in_memory, messages_are_given_back_counted_and_limited_as_elsewhere) {
   EXPECT_TRUE(taken[0].redelivered);
   EXPECT_EQ(taken[0].deliveries, 1u);
   EXPECT_FALSE(taken[1].redelivered);
-  broker_->cancel(second);
+  broker_.cancel(second);
   turn();
   EXPECT_EQ(broker_.ready("live"), 7u);
-  EXPECT_EQ(broker_->list_queues()[0].unsettled, 1u);
-  EXPECT_EQ(broker_->list_queues()[0].discarded, 1u);
+  EXPECT_EQ(broker_.inspecting().list_queues()[0].unsettled, 1u);
+  EXPECT_EQ(broker_.inspecting().list_queues()[0].discarded, 1u);
   const consumer_id third = broker_.consume("live", 0, true);
   EXPECT_THAT(broker_.pull_all(third), SizeIs(7));
   broker_.ack(first, 0);
@@ -171,24 +171,26 @@ TEST_F(in_memory, after_a_restart_definitions_are_there_and_messages_are_not) {
   for (const bool is_clean : {true, false}) {
     broker_.publish("memory", "", "gone");
     broker_.publish("memory", "", "gone");
-    broker_->commit_offset("group", "stream", 0, range().high_watermark + 1, "meta", broker_.next_receipt()).value();
+    broker_.grouping()
+        .commit_offset("group", "stream", 0, range().high_watermark + 1, "meta", broker_.next_receipt())
+        .value();
     broker_.commit();
     const offset_t end = range().high_watermark;
     if (is_clean) broker_.reopen_closed();
     if (!is_clean) broker_.reopen_killed();
     listen();
     EXPECT_EQ(broker_.ready("live"), 0u);
-    EXPECT_EQ(to_text(broker_->list_queues()[0].definition->durability), "memory");
-    EXPECT_EQ(to_text(broker_->list_topics()[0].definition->durability), "memory");
-    EXPECT_THAT(broker_->routes().bindings(), SizeIs(4));
-    EXPECT_EQ(broker_->committed("group", "stream", 0).value()->metadata, "meta");
+    EXPECT_EQ(to_text(broker_.inspecting().list_queues()[0].definition->durability), "memory");
+    EXPECT_EQ(to_text(broker_.inspecting().list_topics()[0].definition->durability), "memory");
+    EXPECT_THAT(broker_.inspecting().routes().bindings(), SizeIs(4));
+    EXPECT_EQ(broker_.grouping().committed("group", "stream", 0).value()->metadata, "meta");
     EXPECT_EQ(range().log_start, range().high_watermark);
     EXPECT_GE(range().high_watermark, end);
     EXPECT_EQ(range().high_watermark == end, is_clean);
-    const auto old = broker_->fetch("stream", 0, end - 1, 1'000).value();
+    const auto old = broker_.reading().fetch("stream", 0, end - 1, 1'000).value();
     EXPECT_TRUE(old.out_of_range);
     EXPECT_EQ(old.log_start, range().log_start);
-    EXPECT_EQ(broker_->list_groups()[0].lag, 0u);
+    EXPECT_EQ(broker_.inspecting().list_groups()[0].lag, 0u);
     // Offsets have to be reserved before the first is given.
     const std::size_t before = stored();
     broker_.publish("memory", "", "new");
@@ -203,35 +205,35 @@ TEST_F(in_memory, after_a_restart_definitions_are_there_and_messages_are_not) {
 }
 
 TEST_F(in_memory, keyless_messages_go_around_the_partitions) {
-  EXPECT_TRUE(broker_->adopt_topic({"stream", 3, 0, {}, 0, overflow::drop_oldest, {}, durability::memory()}));
+  EXPECT_TRUE(broker_.defining().adopt_topic({"stream", 3, 0, {}, 0, overflow::drop_oldest, {}, durability::memory()}));
   broker_.commit();
   for (int i = 0; i < 9; ++i) broker_.publish("memory", "", "m"), turn();
-  const auto topics = broker_->list_topics();
+  const auto topics = broker_.inspecting().list_topics();
   for (const auto& partition : topics[0].partitions) EXPECT_EQ(partition.high_watermark, 3u);
 }
 
 TEST_F(in_memory, a_batch_is_produced_watched_and_found_by_time) {
-  const auto stream = broker_->watch(broker_.session(), "stream", 0).value();
+  const auto stream = broker_.reading().watch(broker_.session(), "stream", 0).value();
   batch_builder builder;
   for (int i = 0; i < 5; ++i) builder.add(record_view{static_cast<offset_t>(i), 1'000 + i, {}, "p", {}});
   const auto before = written();
-  EXPECT_EQ(broker_->produce("stream", 0, builder.finish(), broker_.next_receipt()).value(), 0u);
+  EXPECT_EQ(broker_.publishing().produce("stream", 0, builder.finish(), broker_.next_receipt()).value(), 0u);
   EXPECT_THAT(broker_.noted().changes, IsEmpty());
   EXPECT_FALSE(turn());
   EXPECT_THAT(broker_.noted().changes, ElementsAre(stream));
   EXPECT_EQ(stored(), 1u);
-  EXPECT_EQ(broker_->find_time("stream", 0, 1'003).value(), 3u);
-  EXPECT_EQ(broker_.publish("memory", "", "m"), publish_outcome::in_memory);
+  EXPECT_EQ(broker_.reading().find_time("stream", 0, 1'003).value(), 3u);
+  EXPECT_EQ(broker_.publish("memory", "", "m"), api::publish_outcome::in_memory);
   turn();
   EXPECT_EQ(broker_.read("stream", 0, 0).size(), 6u);
   EXPECT_EQ(written(), before);
 }
 
 TEST_F(in_memory, connections_wait_for_the_turn_and_are_told_to_go_on) {
-  while (broker_->accepts()) broker_.publish("memory", "", std::string(100'000, 'b'));
+  while (broker_.publishing().accepts(broker_.session())) broker_.publish("memory", "", std::string(100'000, 'b'));
   EXPECT_EQ(broker_.noted().resumptions, 0);
   EXPECT_FALSE(turn());
-  EXPECT_TRUE(broker_->accepts());
+  EXPECT_TRUE(broker_.publishing().accepts(broker_.session()));
   EXPECT_EQ(broker_.noted().resumptions, 1);
 }
 
@@ -245,7 +247,7 @@ TEST_F(in_memory, one_is_usable_in_the_group_that_makes_it_and_gone_when_deleted
   EXPECT_EQ(stored(), 3u);
   EXPECT_EQ(broker_.ready("new"), 2u);
   broker_.put("new", "on its way");
-  broker_->remove_queue("new", broker_.next_receipt()).value();
+  broker_.defining().remove_queue("new", broker_.next_receipt()).value();
   broker_.commit();
   EXPECT_EQ(use().bytes, 0u);
   EXPECT_EQ(stored(), 5u);
@@ -254,7 +256,7 @@ TEST_F(in_memory, one_is_usable_in_the_group_that_makes_it_and_gone_when_deleted
 TEST_F(in_memory, order_holds_by_the_dice) {
   std::mt19937 random(3);
   declare_queue("other", durability::memory());
-  broker_->declare_queue({"last", durability::memory(), 10}, broker_.next_receipt()).value();
+  broker_.defining().declare_queue({"last", durability::memory(), 10}, broker_.next_receipt()).value();
   for (const char* const queue : {"other", "last"}) broker_.bind_queue("both", queue);
   broker_.bind_queue("memory", "last");
   broker_.commit();
@@ -262,7 +264,7 @@ TEST_F(in_memory, order_holds_by_the_dice) {
   std::map<std::string, std::vector<std::string>> expected;
   const std::map<std::string, std::vector<std::string>> routes{
       {"both", {"live", "work", "other", "last"}}, {"memory", {"live", "last"}}, {"", {"other"}}};
-  const producer_ref producer{"p", 1};
+  const api::producer_ref producer{"p", 1};
   std::uint64_t published = 0, sequence = 0;
   for (int step = 0; step < 20'000; ++step) {
     switch (random() % 8) {
@@ -276,12 +278,12 @@ TEST_F(in_memory, order_holds_by_the_dice) {
         message.exchange = route->first;
         message.routing_key = "other";
         message.body = body;
-        publish_request request{broker_.next_receipt(), std::nullopt, 0};
+        api::publish_request request{broker_.next_receipt(), std::nullopt, 0};
         if (random() % 2 == 0) {
           request.producer = producer;
           request.sequence = ++sequence;
         }
-        ASSERT_TRUE(broker_->publish(message, request));
+        ASSERT_TRUE(broker_.publishing().publish(message, request));
         for (const std::string& queue : route->second) expected[queue].push_back(body);
       }
     }
@@ -290,12 +292,12 @@ TEST_F(in_memory, order_holds_by_the_dice) {
   EXPECT_EQ(stored(), published);
   EXPECT_TRUE(broker_->is_idle());
   auto& last = expected["last"];
-  EXPECT_EQ(broker_->list_queues()[0].drops.records, last.size() - 10);
+  EXPECT_EQ(broker_.inspecting().list_queues()[0].drops.records, last.size() - 10);
   last.erase(last.begin(), last.end() - 10);
   for (const auto& [queue, wanted] : expected) {
     EXPECT_EQ(bodies(broker_.pull_all(broker_.consume(queue, 0, true))), wanted) << queue;
   }
-  broker_->remove_topic("stream", broker_.next_receipt()).value();
+  broker_.defining().remove_topic("stream", broker_.next_receipt()).value();
   broker_.commit();
   EXPECT_EQ(use().bytes, 0u);
 }

@@ -29,18 +29,20 @@ class broker_with_memory {
     broker_->on_work([this](milliseconds wait) { asked_.push_back(wait.count()); });
   }
   void declare_queue(std::string_view name, durability durability) {
-    broker_->declare_queue({std::string(name), durability}, broker_.next_receipt()).value();
+    broker_.defining().declare_queue({std::string(name), durability}, broker_.next_receipt()).value();
   }
-  void declare_topic(const topic_request& topic) { broker_->declare_topic(topic, broker_.next_receipt()).value(); }
+  void declare_topic(const api::topic_request& topic) {
+    broker_.defining().declare_topic(topic, broker_.next_receipt()).value();
+  }
   // The turn of the loop is over. True: a group went to the writer.
   bool turn() {
     broker_->flush();
     return broker_.storage().is_busy();
   }
   std::size_t stored() { return broker_.noted().stored.size(); }
-  fetched range() { return broker_->range("stream", 0).value(); }
+  api::fetched range() { return broker_.reading().range("stream", 0).value(); }
   auto written() {
-    const commits::figures& counts = broker_->commit_figures();
+    const commits::figures& counts = broker_->commits().figures();
     return std::tuple(counts.commits, counts.bytes_written, counts.journal_bytes);
   }
   store::memory_use use() { return broker_.storage().memory(); }

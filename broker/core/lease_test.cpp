@@ -13,11 +13,13 @@ using testing::IsEmpty;
 class leases : public testing::Test {
  protected:
   result<void> lease(session_id session, std::string_view owner = {}, bool take_over = false) {
-    return broker_->lease(session, {"bridge/readings", owner, "somebody", take_over});
+    const auto leased = broker_.sessions().lease(session, {"bridge/readings", owner, "somebody", take_over});
+    broker_->tell();
+    return leased;
   }
   stepping_broker broker_;
   noting_session first_told_, second_told_;
-  session_id first_ = broker_->attach(first_told_), second_ = broker_->attach(second_told_);
+  session_id first_ = broker_.sessions().attach(first_told_), second_ = broker_.sessions().attach(second_told_);
 };
 
 TEST_F(leases, one_session_holds_a_name_and_others_hear_who) {
@@ -28,12 +30,12 @@ TEST_F(leases, one_session_holds_a_name_and_others_hear_who) {
   EXPECT_EQ(refused.error().code, errc::precondition);
   EXPECT_EQ(refused.error().field, "lease");
   EXPECT_THAT(refused.error().text, HasSubstr("somebody"));
-  EXPECT_TRUE(broker_->lease(second_, {"bridge/others", {}, {}, false}));
+  EXPECT_TRUE(broker_.sessions().lease(second_, {"bridge/others", {}, {}, false}));
 }
 
 TEST_F(leases, it_ends_with_its_session) {
   EXPECT_TRUE(lease(first_));
-  broker_->detach(first_);
+  broker_.detach(first_);
   EXPECT_TRUE(lease(second_));
 }
 
@@ -42,7 +44,7 @@ TEST_F(leases, it_is_taken_over_when_asked_and_the_holder_is_told) {
   EXPECT_TRUE(lease(second_, {}, true));
   EXPECT_THAT(first_told_.leases_lost, ElementsAre("bridge/readings"));
   EXPECT_FALSE(lease(first_));
-  broker_->detach(first_);  // which is not the holder any more
+  broker_.detach(first_);  // which is not the holder any more
   EXPECT_FALSE(lease(broker_.session()));
   EXPECT_THAT(second_told_.leases_lost, IsEmpty());
 }
@@ -57,10 +59,10 @@ TEST_F(leases, an_owner_takes_over_from_its_older_session) {
 
 TEST_F(leases, there_is_a_limit_on_one_connection) {
   for (std::size_t i = 0; i < limits::leases_per_connection; ++i) {
-    ASSERT_TRUE(broker_->lease(first_, {std::to_string(i), {}, {}, false}));
+    ASSERT_TRUE(broker_.sessions().lease(first_, {std::to_string(i), {}, {}, false}));
   }
-  EXPECT_EQ(broker_->lease(first_, {"one more", {}, {}, false}).error().code, errc::limit);
-  EXPECT_FALSE(broker_->lease(first_, {"", {}, {}, false}));
+  EXPECT_EQ(broker_.sessions().lease(first_, {"one more", {}, {}, false}).error().code, errc::limit);
+  EXPECT_FALSE(broker_.sessions().lease(first_, {"", {}, {}, false}));
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ class pacing : public testing::Test {
     broker_->on_work([this](milliseconds wait) { asked_.push_back(wait.count()); });
   }
   void declare(std::string_view queue, durability durability) {
-    broker_->declare_queue({std::string(queue), durability}, broker_.next_receipt()).value();
+    broker_.defining().declare_queue({std::string(queue), durability}, broker_.next_receipt()).value();
     broker_.commit();
     asked_.clear();
   }
@@ -128,7 +128,9 @@ TEST_F(pacing, an_interval_rides_on_any_commit) {
 
 TEST_F(pacing, the_strictest_target_counts) {
   declare("lazy", every(500));
-  broker_->declare_topic({"log", 1, 0, {}, 0, overflow::drop_oldest, {}, every(200)}, broker_.next_receipt()).value();
+  broker_.defining()
+      .declare_topic({"log", 1, 0, {}, 0, overflow::drop_oldest, {}, every(200)}, broker_.next_receipt())
+      .value();
   broker_.bind_queue("amq.fanout", "lazy");
   broker_.bind_topic("amq.fanout", "log");
   broker_.commit();
@@ -143,62 +145,67 @@ TEST_F(pacing, the_strictest_target_counts) {
 }
 
 TEST_F(pacing, a_produced_batch_goes_by_its_topic) {
-  broker_->declare_topic({"log", 1, 0, {}, 0, overflow::drop_oldest, {}, every(200)}, broker_.next_receipt()).value();
+  broker_.defining()
+      .declare_topic({"log", 1, 0, {}, 0, overflow::drop_oldest, {}, every(200)}, broker_.next_receipt())
+      .value();
   broker_.commit();
   asked();
   batch_builder builder;
   builder.add(record_view{0, 1, {}, "m", {}});
-  broker_->produce("log", 0, builder.finish(), broker_.next_receipt()).value();
+  broker_.publishing().produce("log", 0, builder.finish(), broker_.next_receipt()).value();
   EXPECT_THAT(asked(), ElementsAre(200));
 }
 
 TEST_F(pacing, a_duplicate_of_what_is_on_flash_forces_no_commit) {
   broker_.publish_as({"p", 1}, 1, "work", "m").value();
   broker_.commit();
-  const auto commits = broker_->commit_figures().commits;
+  const auto commits = broker_->commits().figures().commits;
   asked();
-  EXPECT_EQ(broker_.publish_as({"p", 1}, 1, "work", "m").value(), publish_outcome::duplicate);
+  EXPECT_EQ(broker_.publish_as({"p", 1}, 1, "work", "m").value(), api::publish_outcome::duplicate);
   EXPECT_THAT(asked(), ElementsAre(0));
   EXPECT_FALSE(flush());
   EXPECT_EQ(broker_.noted().stored.back(), broker_.last_token());
-  EXPECT_EQ(broker_->commit_figures().commits, commits);
+  EXPECT_EQ(broker_->commits().figures().commits, commits);
 }
 
 TEST_F(pacing, durability_is_an_attribute) {
   declare("lazy", every(500));
   const auto receipt = broker_.next_receipt();
-  EXPECT_TRUE(broker_->declare_queue({"lazy"}, receipt));
-  EXPECT_TRUE(broker_->declare_queue({"lazy", every(500)}, receipt));
-  const auto refused = broker_->declare_queue({"lazy", durability{}}, receipt);
+  EXPECT_TRUE(broker_.defining().declare_queue({"lazy"}, receipt));
+  EXPECT_TRUE(broker_.defining().declare_queue({"lazy", every(500)}, receipt));
+  const auto refused = broker_.defining().declare_queue({"lazy", durability{}}, receipt);
   EXPECT_EQ(refused.error().code, errc::precondition);
   EXPECT_EQ(refused.error().text, "queue 'lazy' has durability interval:500, not commit");
-  broker_->declare_topic({"log", 1, 0, {}, 0, overflow::drop_oldest, {}, every(200)}, receipt).value();
-  EXPECT_EQ(broker_->declare_topic({"log", 0, 0, {}, 0, overflow::drop_oldest, {}, every(201)}, receipt).error().field,
+  broker_.defining().declare_topic({"log", 1, 0, {}, 0, overflow::drop_oldest, {}, every(200)}, receipt).value();
+  EXPECT_EQ(broker_.defining()
+                .declare_topic({"log", 0, 0, {}, 0, overflow::drop_oldest, {}, every(201)}, receipt)
+                .error()
+                .field,
             "durability");
-  EXPECT_TRUE(broker_->declare_topic({"log", 0, 0, {}, {}}, receipt));
+  EXPECT_TRUE(broker_.defining().declare_topic({"log", 0, 0, {}, {}}, receipt));
 }
 
 TEST_F(pacing, the_configurations_durability_is_adopted_and_kept) {
-  broker_->declare_topic({"log", 1, 0, {}, {}}, broker_.next_receipt()).value();
-  broker_->adopt_queue({"work", every(500)}).value();
-  broker_->adopt_queue({"new", every(700)}).value();
-  broker_->adopt_topic({"log", 0, 0, {}, 0, overflow::drop_oldest, {}, every(200)}).value();
+  broker_.defining().declare_topic({"log", 1, 0, {}, {}}, broker_.next_receipt()).value();
+  broker_.defining().adopt_queue({"work", every(500)}).value();
+  broker_.defining().adopt_queue({"new", every(700)}).value();
+  broker_.defining().adopt_topic({"log", 0, 0, {}, 0, overflow::drop_oldest, {}, every(200)}).value();
   broker_.reopen_closed();
-  EXPECT_EQ(broker_->find_queue("work")->definition().durability, every(500));
-  EXPECT_EQ(broker_->find_queue("new")->definition().durability, every(700));
-  EXPECT_EQ(broker_->find_topic("log")->definition().durability, every(200));
-  EXPECT_EQ(broker_->list_queues()[0].definition->durability, every(700));
-  broker_->adopt_queue({"work"}).value();
-  broker_->adopt_topic({"log"}).value();
+  EXPECT_EQ(broker_.inspecting().find_queue("work")->definition().durability, every(500));
+  EXPECT_EQ(broker_.inspecting().find_queue("new")->definition().durability, every(700));
+  EXPECT_EQ(broker_.inspecting().find_topic("log")->definition().durability, every(200));
+  EXPECT_EQ(broker_.inspecting().list_queues()[0].definition->durability, every(700));
+  broker_.defining().adopt_queue({"work"}).value();
+  broker_.defining().adopt_topic({"log"}).value();
   broker_.reopen_closed();
-  EXPECT_EQ(broker_->find_queue("work")->definition().durability, durability{});
-  EXPECT_EQ(broker_->find_topic("log")->definition().durability, durability{});
+  EXPECT_EQ(broker_.inspecting().find_queue("work")->definition().durability, durability{});
+  EXPECT_EQ(broker_.inspecting().find_topic("log")->definition().durability, durability{});
 }
 
 TEST_F(pacing, the_count_of_bytes_written_survives) {
   hand_meter meter;
   meter.bytes = 64 * mib;
-  broker_->pace().flash().measure_by(meter);
+  broker_->flash().measure_by(meter);
   meter.bytes = 65 * mib;
   pass(10'000);
   broker_->tick();
@@ -207,23 +214,23 @@ TEST_F(pacing, the_count_of_bytes_written_survives) {
   broker_.reopen_killed();
   EXPECT_EQ(broker_.storage().flash_bytes_before(), 65 * mib);
   meter.bytes = mib;
-  broker_->pace().flash().measure_by(meter);
-  EXPECT_EQ(broker_->pace().flash().since_made(), 66 * mib);
-  broker_.storage().close(broker_->pace().flash().since_made());
+  broker_->flash().measure_by(meter);
+  EXPECT_EQ(broker_->flash().since_made(), 66 * mib);
+  broker_.storage().close(broker_->flash().since_made());
   broker_.reopen_killed();
   EXPECT_EQ(broker_.storage().flash_bytes_before(), 66 * mib);
 }
 
 TEST_F(pacing, the_count_alone_makes_no_commit) {
   hand_meter meter;
-  broker_->pace().flash().measure_by(meter);
+  broker_->flash().measure_by(meter);
   meter.bytes = 64 * mib;
   pass(10'000);
-  const auto commits = broker_->commit_figures().commits;
+  const auto commits = broker_->commits().figures().commits;
   broker_->tick();
   EXPECT_THAT(asked(), IsEmpty());
   broker_.commit();
-  EXPECT_EQ(broker_->commit_figures().commits, commits);
+  EXPECT_EQ(broker_->commits().figures().commits, commits);
 }
 
 commits::pace_options lingering() {
@@ -246,9 +253,9 @@ TEST_F(lingering_pace, a_publish_waits_for_company) {
   EXPECT_THAT(asked(), ElementsAre(5));
   pass(5);
   EXPECT_TRUE(flush());
-  EXPECT_EQ(broker_->pace().lately().wait_max, milliseconds(0));
+  EXPECT_EQ(broker_->commits().pace().lately().wait_max, milliseconds(0));
   broker_.finish();
-  EXPECT_EQ(broker_->pace().lately().wait_max, milliseconds(20));
+  EXPECT_EQ(broker_->commits().pace().lately().wait_max, milliseconds(20));
 }
 
 TEST_F(lingering_pace, the_result_of_one_group_does_not_hurry_the_next) {
@@ -265,7 +272,7 @@ TEST_F(lingering_pace, the_result_of_one_group_does_not_hurry_the_next) {
 
 TEST_F(lingering_pace, a_full_group_does_not_wait) {
   const std::string body(100'000, 'x');
-  while (broker_->accepts()) broker_.put("work", body);
+  while (broker_.publishing().accepts(broker_.session())) broker_.put("work", body);
   EXPECT_THAT(asked(), ElementsAre(20, 0));
   EXPECT_TRUE(flush());
 }

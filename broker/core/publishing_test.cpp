@@ -16,8 +16,8 @@ class publishing : public testing::Test {
 
 TEST_F(publishing, the_default_exchange_routes_to_the_queue_of_that_name) {
   broker_.declare_queue("work");
-  EXPECT_EQ(broker_.publish("", "work", "m"), publish_outcome::stored);
-  EXPECT_EQ(broker_.publish("", "nowhere", "m"), publish_outcome::unroutable);
+  EXPECT_EQ(broker_.publish("", "work", "m"), api::publish_outcome::stored);
+  EXPECT_EQ(broker_.publish("", "nowhere", "m"), api::publish_outcome::unroutable);
   broker_.commit();
   EXPECT_EQ(broker_.ready("work"), 1u);
 }
@@ -28,10 +28,10 @@ TEST_F(publishing, a_queue_and_a_topic_get_it_in_one_commit) {
   broker_.bind_queue("amq.topic", "work", "s.#");
   broker_.bind_topic("amq.topic", "log", "*.t");
   broker_.commit();
-  const auto before = broker_->commit_figures().commits;
-  EXPECT_EQ(broker_.publish("amq.topic", "s.t", "21.5"), publish_outcome::stored);
+  const auto before = broker_->commits().figures().commits;
+  EXPECT_EQ(broker_.publish("amq.topic", "s.t", "21.5"), api::publish_outcome::stored);
   broker_.commit();
-  EXPECT_EQ(broker_->commit_figures().commits, before + 1);
+  EXPECT_EQ(broker_->commits().figures().commits, before + 1);
   EXPECT_EQ(broker_.ready("work"), 1u);
   ASSERT_EQ(broker_.read("log", 0, 0).size(), 1u);
   EXPECT_EQ(broker_.read("log", 0, 0)[0].body, "21.5");
@@ -64,7 +64,7 @@ TEST_F(publishing, sizes_over_their_limits_are_refused) {
   EXPECT_EQ(broker_.try_publish("", "work", "m", std::string(limits::partition_key_bytes + 1, 'k')).error().field,
             "key");
   EXPECT_EQ(broker_.try_publish("", "work", std::string(limits::body_bytes + 1, 'b')).error().code, errc::too_large);
-  EXPECT_EQ(broker_.publish("", "work", std::string(limits::body_bytes, 'b')), publish_outcome::stored);
+  EXPECT_EQ(broker_.publish("", "work", std::string(limits::body_bytes, 'b')), api::publish_outcome::stored);
 }
 
 TEST_F(publishing, a_large_message_for_many_targets_is_refused_and_stored_nowhere) {
@@ -83,10 +83,10 @@ TEST_F(publishing, a_full_group_holds_publishers_back_until_the_writer_takes_it)
   broker_.declare_queue("work");
   broker_.commit();
   const std::string body(100'000, 'b');
-  while (broker_->accepts()) broker_.put("work", body);
+  while (broker_.publishing().accepts(broker_.session())) broker_.put("work", body);
   EXPECT_EQ(broker_.noted().resumptions, 0);
   broker_.flush();
-  EXPECT_TRUE(broker_->accepts());
+  EXPECT_TRUE(broker_.publishing().accepts(broker_.session()));
   EXPECT_EQ(broker_.noted().resumptions, 1);
   broker_.commit();
 }
@@ -96,10 +96,10 @@ TEST_F(publishing, many_small_requests_hold_publishers_back_too) {
   broker_.put("work", "m");
   broker_.flush();  // with the writer now
   std::size_t asked = 0;
-  for (; broker_->accepts(); ++asked) broker_.declare_queue("work");
+  for (; broker_.publishing().accepts(broker_.session()); ++asked) broker_.declare_queue("work");
   EXPECT_EQ(asked, limits::receipts_gathering);
   broker_.finish();
-  EXPECT_TRUE(broker_->accepts());
+  EXPECT_TRUE(broker_.publishing().accepts(broker_.session()));
   EXPECT_EQ(broker_.noted().resumptions, 1);
   EXPECT_EQ(broker_.noted().stored.size(), asked + 2);
 }

@@ -21,24 +21,24 @@ class queue_bounds : public testing::Test {
     request_.messages_max = messages_max;
     request_.bytes_max = bytes_max;
     request_.overflow = overflow;
-    broker_->declare_queue(request_, broker_.next_receipt()).value();
+    broker_.defining().declare_queue(request_, broker_.next_receipt()).value();
     broker_.commit();
   }
   void put_many(int from, int end) {
     for (int i = from; i < end; ++i) broker_.put("work", std::to_string(i));
   }
-  queue_row row() { return broker_->list_queues().at(0); }
+  api::queue_row row() { return broker_.inspecting().list_queues().at(0); }
   std::vector<std::string> drain() {
     const auto consumer = broker_.consume("work");
     const auto taken = broker_.pull_all(consumer);
     for (const auto& one : taken) broker_.ack(consumer, one.offset);
-    broker_->cancel(consumer);
+    broker_.cancel(consumer);
     broker_.commit();
     return bodies(taken);
   }
 
   stepping_broker broker_;
-  queue_request request_{"work"};
+  api::queue_request request_{"work"};
 };
 
 TEST_F(queue_bounds, the_oldest_goes_in_the_commit_that_brings_too_much) {
@@ -50,7 +50,7 @@ TEST_F(queue_bounds, the_oldest_goes_in_the_commit_that_brings_too_much) {
   broker_.commit();
   EXPECT_EQ(broker_.ready("work"), 3u);
   EXPECT_EQ(row().drops.records, 2u);
-  const auto losses = broker_->list_losses().value();
+  const auto losses = broker_.inspecting().list_losses().value();
   ASSERT_THAT(losses, SizeIs(1));
   EXPECT_EQ(losses[0].name, "work");
   EXPECT_EQ(losses[0].record.reason, store::loss_reason::messages_max);
@@ -94,14 +94,14 @@ TEST_F(queue_bounds, what_is_out_is_not_counted_until_it_comes_back) {
 TEST_F(queue_bounds, bytes_are_those_of_bodies) {
   declare(0, 30);
   message_view message{"", "work", "key", {{"name", "value"}}, "1234567"};
-  for (int i = 0; i < 4; ++i) broker_->publish(message, {broker_.next_receipt(), std::nullopt, 0}).value();
+  for (int i = 0; i < 4; ++i) broker_.publishing().publish(message, {broker_.next_receipt(), std::nullopt, 0}).value();
   broker_.commit();
   EXPECT_EQ(row().ready_bytes, 4 * 7u);
   EXPECT_EQ(row().drops.records, 0u);
   broker_.put("work", "12345");
   broker_.commit();
   EXPECT_EQ(row().ready_bytes, 3 * 7u + 5);
-  EXPECT_EQ(broker_->list_losses().value().at(0).record.reason, store::loss_reason::bytes_max);
+  EXPECT_EQ(broker_.inspecting().list_losses().value().at(0).record.reason, store::loss_reason::bytes_max);
   const auto refused = broker_.try_publish("", "work", std::string(31, 'x'));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, errc::too_large);
@@ -128,13 +128,13 @@ TEST_F(queue_bounds, a_queue_that_rejects_takes_more_when_some_is_consumed) {
   EXPECT_THAT(refused.error().text, AllOf(HasSubstr("'work'"), HasSubstr("messages_max")));
   broker_.commit();
   EXPECT_EQ(broker_.ready("other"), 0u);
-  EXPECT_EQ(broker_->counts().refused_overflow, 1u);
+  EXPECT_EQ(broker_.counts().refused_overflow, 1u);
   const auto consumer = broker_.consume("work", 1);
   EXPECT_THAT(bodies(broker_.pull(consumer)), ElementsAre("0"));
-  EXPECT_EQ(broker_.publish("amq.fanout", "", "both"), publish_outcome::stored);
+  EXPECT_EQ(broker_.publish("amq.fanout", "", "both"), api::publish_outcome::stored);
   broker_.commit();
   EXPECT_FALSE(broker_.try_publish("", "work", "x"));
-  EXPECT_THAT(broker_->list_losses().value(), IsEmpty());
+  EXPECT_THAT(broker_.inspecting().list_losses().value(), IsEmpty());
   EXPECT_EQ(broker_.ready("work"), 3u);
 }
 
@@ -163,7 +163,7 @@ TEST_F(queue_bounds, a_lowered_bound_takes_effect_with_the_next_tick) {
   put_many(0, 100);
   broker_.commit();
   request_.messages_max = 10;
-  broker_->adopt_queue(request_).value();
+  broker_.defining().adopt_queue(request_).value();
   broker_.commit();
   EXPECT_EQ(row().definition->messages_max, 10u);
   broker_->tick();
@@ -179,7 +179,7 @@ TEST_F(queue_bounds, declaring_again_names_what_differs) {
   const auto again = [&](std::uint64_t messages_max, std::uint64_t bytes_max) {
     request_.messages_max = messages_max;
     request_.bytes_max = bytes_max;
-    const auto declared = broker_->declare_queue(request_, broker_.next_receipt());
+    const auto declared = broker_.defining().declare_queue(request_, broker_.next_receipt());
     return declared ? "same" : declared.error().text;
   };
   EXPECT_EQ(again(3, 500), "same");
@@ -194,10 +194,10 @@ class queue_life {
  public:
   queue_life(std::uint32_t seed, std::uint64_t messages_max, std::uint64_t bytes_max)
       : random_(seed), messages_max_(messages_max), bytes_max_(bytes_max) {
-    queue_request request{"work"};
+    api::queue_request request{"work"};
     request.messages_max = messages_max;
     request.bytes_max = bytes_max;
-    broker_->declare_queue(request, broker_.next_receipt()).value();
+    broker_.defining().declare_queue(request, broker_.next_receipt()).value();
     broker_.commit();
     consumer_ = broker_.consume("work", 20);
   }
@@ -220,7 +220,7 @@ class queue_life {
 
   void check() {
     commit();
-    const auto row = broker_->list_queues().at(0);
+    const auto row = broker_.inspecting().list_queues().at(0);
     std::uint64_t bytes = 0;
     for (const auto& [offset, size] : ready_) bytes += size;
     ASSERT_EQ(row.ready, ready_.size());

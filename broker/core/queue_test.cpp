@@ -36,7 +36,7 @@ TEST_F(queues, deliver_in_order_and_forget_what_is_acknowledged) {
   EXPECT_THAT(bodies(taken), ElementsAre("0", "1", "2"));
   EXPECT_THAT(taken, Each(Field(&stepping_broker::delivered::redelivered, false)));
   EXPECT_EQ(broker_.ready("work"), 0u);
-  EXPECT_EQ(broker_->find_queue("work")->unsettled(), 3u);
+  EXPECT_EQ(broker_.inspecting().find_queue("work")->unsettled(), 3u);
   for (const auto& one : taken) EXPECT_TRUE(broker_.ack(consumer, one.offset));
   broker_.reopen_closed();
   EXPECT_EQ(broker_.ready("work"), 0u);
@@ -107,21 +107,21 @@ TEST_F(queues, discard_drops_and_counts) {
   fill(2);
   const auto consumer = broker_.consume("work");
   broker_.discard(consumer, broker_.pull_all(consumer)[0].offset);
-  EXPECT_EQ(broker_->list_queues()[0].discarded, 1u);
+  EXPECT_EQ(broker_.inspecting().list_queues()[0].discarded, 1u);
   broker_.commit();
-  broker_->cancel(consumer);
+  broker_.cancel(consumer);
   EXPECT_THAT(bodies(broker_.pull_all(broker_.consume("work"))), ElementsAre("1"));
 }
 
 TEST_F(queues, a_lost_connection_gives_back_what_it_had) {
   fill(3);
   noting_session gone;
-  const auto session = broker_->attach(gone);
-  const auto consumer = broker_->consume(session, "work", 0, false).value();
+  const auto session = broker_.sessions().attach(gone);
+  const auto consumer = broker_.consume_as(session, "work");
   EXPECT_EQ(broker_.pull_all(consumer).size(), 3u);
   broker_.ack(consumer, 1);
   const auto other = broker_.consume("work");
-  broker_->detach(session);
+  broker_.detach(session);
   EXPECT_EQ(broker_.noted().told[other], 1);
   const auto again = broker_.pull_all(other);
   EXPECT_THAT(bodies(again), ElementsAre("0", "2"));
@@ -133,7 +133,7 @@ TEST_F(queues, auto_acknowledged_deliveries_are_gone) {
   fill(3);
   const auto consumer = broker_.consume("work", 1, true);
   EXPECT_EQ(broker_.pull_all(consumer).size(), 3u);
-  EXPECT_EQ(broker_->find_queue("work")->unsettled(), 0u);
+  EXPECT_EQ(broker_.inspecting().find_queue("work")->unsettled(), 0u);
   broker_.reopen_closed();
   EXPECT_EQ(broker_.ready("work"), 0u);
 }
@@ -142,7 +142,7 @@ TEST_F(queues, a_clean_restart_redelivers_only_what_was_delivered) {
   fill(3);
   const auto consumer = broker_.consume("work", 1);
   broker_.pull_all(consumer);
-  broker_->detach(broker_.session());
+  broker_.detach(broker_.session());
   broker_.reopen_closed();
   const auto again = broker_.pull_all(broker_.consume("work"));
   EXPECT_THAT(bodies(again), ElementsAre("0", "1", "2"));
@@ -223,31 +223,31 @@ TEST_F(queues, a_cancelled_consumer_gives_back_and_gets_nothing) {
   fill(2);
   const auto consumer = broker_.consume("work");
   broker_.pull_all(consumer);
-  broker_->cancel(consumer);
+  broker_.cancel(consumer);
   EXPECT_THAT(broker_.pull(consumer), IsEmpty());
   EXPECT_EQ(broker_.ready("work"), 2u);
-  EXPECT_TRUE(broker_->list_queues()[0].consumers == 0);
+  EXPECT_TRUE(broker_.inspecting().list_queues()[0].consumers == 0);
 }
 
 TEST_F(queues, consumers_of_a_connection_are_limited) {
   for (std::size_t i = 0; i < limits::consumers_per_connection; ++i) broker_.consume("work");
-  EXPECT_EQ(broker_->consume(broker_.session(), "work", 0, false).error().code, errc::limit);
-  EXPECT_EQ(broker_->consume(broker_.session(), "none", 0, false).error().code, errc::not_found);
+  EXPECT_EQ(broker_.consuming().consume(broker_.session(), "work", 0, false).error().code, errc::limit);
+  EXPECT_EQ(broker_.consuming().consume(broker_.session(), "none", 0, false).error().code, errc::not_found);
 }
 
 TEST_F(queues, a_queue_with_consumers_stays) {
   const auto consumer = broker_.consume("work");
-  EXPECT_EQ(broker_->remove_queue("work", broker_.next_receipt()).error().code, errc::precondition);
-  broker_->cancel(consumer);
-  EXPECT_TRUE(broker_->remove_queue("work", broker_.next_receipt()));
+  EXPECT_EQ(broker_.defining().remove_queue("work", broker_.next_receipt()).error().code, errc::precondition);
+  broker_.cancel(consumer);
+  EXPECT_TRUE(broker_.defining().remove_queue("work", broker_.next_receipt()));
 }
 
 TEST_F(queues, a_removed_queue_takes_its_messages_with_it_also_those_on_their_way) {
   broker_.put("work", "old");
   broker_.flush();
   broker_.put("work", "older self");
-  broker_->remove_queue("work", broker_.next_receipt()).value();
-  EXPECT_EQ(broker_.publish("", "work", "m"), publish_outcome::unroutable);
+  broker_.defining().remove_queue("work", broker_.next_receipt()).value();
+  EXPECT_EQ(broker_.publish("", "work", "m"), api::publish_outcome::unroutable);
   broker_.declare_queue("work");
   broker_.put("work", "new");
   broker_.commit();
@@ -317,7 +317,7 @@ TEST_F(queues, settle_what_is_missing_in_the_store_and_tell_of_it) {
   EXPECT_EQ(taken.size(), 19'990 - (gone.last_offset - before));
   EXPECT_EQ(broker_.ready("work"), 0u);
   broker_.commit();
-  const auto losses = broker_->list_losses().value();
+  const auto losses = broker_.inspecting().list_losses().value();
   ASSERT_EQ(losses.size(), 1u);
   EXPECT_EQ(losses[0].record.reason, store::loss_reason::damaged);
   EXPECT_EQ(losses[0].record.first, before + 1);
@@ -346,7 +346,7 @@ TEST_F(queues, settle_what_is_missing_before_what_is_damaged) {
   EXPECT_EQ(broker_.ready("work"), 0u);
   broker_.commit();
   std::uint64_t lost = 0;
-  const auto losses = broker_->list_losses().value();
+  const auto losses = broker_.inspecting().list_losses().value();
   for (const auto& row : losses) lost += row.record.records;
   EXPECT_EQ(taken.size() + lost, 20'000u);
   EXPECT_GT(lost, 0u);
@@ -358,7 +358,7 @@ TEST_F(queues, keep_no_more_unsettled_than_their_limit) {
   for (int i = 0; i < 2; ++i) consumers.push_back(broker_.consume("work"));
   for (const auto consumer : consumers) broker_.pull_all(consumer);
   for (const auto consumer : consumers) broker_.pull_all(consumer);
-  EXPECT_EQ(broker_->find_queue("work")->unsettled(), limits::unsettled_per_queue);
+  EXPECT_EQ(broker_.inspecting().find_queue("work")->unsettled(), limits::unsettled_per_queue);
   // One settled makes room for one, for whoever has credit.
   const int told = broker_.noted().told[consumers[1]];
   broker_.ack(consumers[0], 0);

@@ -71,6 +71,15 @@ class stepping_broker {
 
   core::broker* operator->() { return broker_.get(); }
   core::broker& get() { return *broker_; }
+  const api::services& services() { return broker_->services(); }
+  api::sessions& sessions() { return services().sessions; }
+  api::publishing& publishing() { return services().publishing; }
+  api::consuming& consuming() { return services().consuming; }
+  api::defining& defining() { return services().defining; }
+  api::reading& reading() { return services().reading; }
+  api::grouping& grouping() { return services().grouping; }
+  const api::inspecting& inspecting() { return services().inspecting; }
+  api::message_status counts() { return inspecting().status().messages; }
   const std::filesystem::path& folder() const { return folder_.path(); }
   store::store& storage() { return *store_; }
   noting_session& noted() { return *noted_; }
@@ -108,42 +117,44 @@ class stepping_broker {
   receipt next_receipt() { return {session_, ++last_token_}; }
   std::uint64_t last_token() const { return last_token_; }
 
-  result<publish_outcome> try_publish(std::string_view exchange, std::string_view routing_key, std::string_view body,
-                                      std::string_view key = {}) {
+  result<api::publish_outcome> try_publish(std::string_view exchange, std::string_view routing_key,
+                                           std::string_view body, std::string_view key = {}) {
     message_view message;
     message.exchange = exchange;
     message.routing_key = routing_key;
     message.body = body;
     message.key = key;
-    return broker_->publish(message, {next_receipt(), std::nullopt, 0});
+    return publishing().publish(message, {next_receipt(), std::nullopt, 0});
   }
-  publish_outcome publish(std::string_view exchange, std::string_view routing_key, std::string_view body,
-                          std::string_view key = {}) {
+  api::publish_outcome publish(std::string_view exchange, std::string_view routing_key, std::string_view body,
+                               std::string_view key = {}) {
     return try_publish(exchange, routing_key, body, key).value();
   }
   // To a queue, by the default exchange.
   void put(std::string_view queue, std::string_view body) { publish("", queue, body); }
-  result<publish_outcome> publish_as(const producer_ref& producer, std::uint64_t sequence, std::string_view queue,
-                                     std::string_view body) {
+  result<api::publish_outcome> publish_as(const api::producer_ref& producer, std::uint64_t sequence,
+                                          std::string_view queue, std::string_view body) {
     message_view message;
     message.routing_key = queue;
     message.body = body;
-    return broker_->publish(message, {next_receipt(), producer, sequence});
+    return publishing().publish(message, {next_receipt(), producer, sequence});
   }
 
-  void declare_queue(std::string_view name) { broker_->declare_queue({std::string(name)}, next_receipt()).value(); }
+  void declare_queue(std::string_view name) { defining().declare_queue({std::string(name)}, next_receipt()).value(); }
   void declare_topic(std::string_view name, std::uint32_t partitions = 1, std::uint64_t retention_bytes = 0,
                      milliseconds retention_age = {}) {
-    broker_->declare_topic({std::string(name), partitions, retention_bytes, retention_age, {}}, next_receipt()).value();
+    defining()
+        .declare_topic({std::string(name), partitions, retention_bytes, retention_age, {}}, next_receipt())
+        .value();
   }
   void declare_exchange(std::string_view name, exchange_type type) {
-    broker_->declare_exchange(name, type, next_receipt()).value();
+    defining().declare_exchange(name, type, next_receipt()).value();
   }
   void bind_queue(std::string_view exchange, std::string_view queue, std::string_view routing_key = {}) {
-    broker_->bind(binding(exchange, target_kind::queue, queue, routing_key), next_receipt()).value();
+    defining().bind(binding(exchange, target_kind::queue, queue, routing_key), next_receipt()).value();
   }
   void bind_topic(std::string_view exchange, std::string_view topic, std::string_view routing_key = {}) {
-    broker_->bind(binding(exchange, target_kind::topic, topic, routing_key), next_receipt()).value();
+    defining().bind(binding(exchange, target_kind::topic, topic, routing_key), next_receipt()).value();
   }
   static binding_definition binding(std::string_view exchange, target_kind kind, std::string_view target,
                                     std::string_view routing_key) {
@@ -151,7 +162,22 @@ class stepping_broker {
   }
 
   consumer_id consume(std::string_view queue, std::uint32_t prefetch = 0, bool auto_ack = false) {
-    return broker_->consume(session_, queue, prefetch, auto_ack).value();
+    return consume_as(session_, queue, prefetch, auto_ack);
+  }
+  consumer_id consume_as(session_id session, std::string_view queue, std::uint32_t prefetch = 0,
+                         bool auto_ack = false) {
+    const consumer_id consumer = consuming().consume(session, queue, prefetch, auto_ack).value();
+    sessions_of_[consumer] = session;
+    broker_->tell();
+    return consumer;
+  }
+  void cancel(consumer_id consumer, api::leftovers leftovers = api::leftovers::requeue) {
+    consuming().cancel(consumer, leftovers);
+    broker_->tell();
+  }
+  void detach(session_id session) {
+    sessions().detach(session);
+    broker_->tell();
   }
   struct delivered {
     offset_t offset;
@@ -162,13 +188,14 @@ class stepping_broker {
   // One turn, of `limit` messages at most.
   std::vector<delivered> pull(consumer_id consumer, std::size_t limit = SIZE_MAX) {
     std::vector<delivered> taken;
-    more_ = broker_
-                ->pull(consumer,
-                       [&](const delivery_view& delivery) {
-                         taken.push_back({delivery.offset, std::string(delivery.message.body), delivery.redelivered,
-                                          delivery.deliveries});
-                         return taken.size() < limit;
-                       })
+    more_ = consuming()
+                .pull(consumer,
+                      [&](const delivery_view& delivery) {
+                        taken.push_back({delivery.offset, std::string(delivery.message.body), delivery.redelivered,
+                                         delivery.deliveries});
+                        numbers_[{consumer, delivery.offset}] = delivery.number;
+                        return taken.size() < limit;
+                      })
                 .value()
                 .more;
     return taken;
@@ -181,14 +208,18 @@ class stepping_broker {
     } while (more_);
     return taken;
   }
-  bool ack(consumer_id consumer, offset_t offset) { return broker_->settle(consumer, offset, broker::outcome::ack); }
-  bool requeue(consumer_id consumer, offset_t offset) {
-    return broker_->settle(consumer, offset, broker::outcome::requeue);
+  // By consumer and offset, of what pull() gave. False: it is not out.
+  bool settle(consumer_id consumer, offset_t offset, api::outcome outcome) {
+    const auto number = numbers_.find({consumer, offset});
+    if (number == numbers_.end()) return false;
+    const bool is_settled = consuming().settle(sessions_of_.at(consumer), number->second, outcome);
+    broker_->tell();
+    return is_settled;
   }
-  bool discard(consumer_id consumer, offset_t offset) {
-    return broker_->settle(consumer, offset, broker::outcome::discard);
-  }
-  std::uint64_t ready(std::string_view queue) { return broker_->find_queue(queue)->ready(); }
+  bool ack(consumer_id consumer, offset_t offset) { return settle(consumer, offset, api::outcome::ack); }
+  bool requeue(consumer_id consumer, offset_t offset) { return settle(consumer, offset, api::outcome::requeue); }
+  bool discard(consumer_id consumer, offset_t offset) { return settle(consumer, offset, api::outcome::discard); }
+  std::uint64_t ready(std::string_view queue) { return inspecting().find_queue(queue)->ready(); }
 
   struct record {
     offset_t offset;
@@ -201,7 +232,7 @@ class stepping_broker {
                            std::size_t bytes_max = limits::fetch_bytes_max) {
     std::vector<record> found;
     for (offset_t next = from;;) {
-      const auto fetched = broker_->fetch(topic, partition, next, bytes_max).value();
+      const auto fetched = reading().fetch(topic, partition, next, bytes_max).value();
       if (fetched.out_of_range || fetched.batches.empty()) return found;
       for (std::string_view rest = fetched.batches; !rest.empty();) {
         const auto batch = read_batch(rest).value();
@@ -229,7 +260,7 @@ class stepping_broker {
         folder_.path(), options_.bytes_max, {options_.journal_bytes_max}, false, false, options_.memory_bytes_max});
     broker_ = std::make_unique<core::broker>(*store_, clock, options_.core);
     noted_ = std::make_unique<noting_session>();
-    session_ = broker_->attach(*noted_);
+    session_ = sessions().attach(*noted_);
   }
 
   stepping_options options_;
@@ -240,6 +271,8 @@ class stepping_broker {
   session_id session_{};
   std::uint64_t last_token_ = 0;
   bool more_ = false;
+  std::map<consumer_id, session_id> sessions_of_;
+  std::map<std::pair<consumer_id, offset_t>, std::uint64_t> numbers_;  // of deliveries
 };
 
 inline std::vector<std::string> bodies(const std::vector<stepping_broker::delivered>& deliveries) {

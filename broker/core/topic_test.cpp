@@ -30,9 +30,9 @@ class topics : public testing::Test {
     return builder.finish();
   }
   result<offset_t> produce(std::string_view batch, std::uint32_t partition = 0) {
-    return broker_->produce("log", partition, batch, broker_.next_receipt());
+    return broker_.publishing().produce("log", partition, batch, broker_.next_receipt());
   }
-  fetched range() { return broker_->range("log", 0).value(); }
+  api::fetched range() { return broker_.reading().range("log", 0).value(); }
   stepping_broker broker_;
 };
 
@@ -74,10 +74,10 @@ TEST_F(topics, a_key_stays_with_its_partition_and_keyless_records_of_a_group_sta
   }
   std::set<std::uint32_t> used;
   for (int group = 0; group < 6; ++group) {
-    const auto before = broker_->list_topics()[0].partitions;
+    const auto before = broker_.inspecting().list_topics()[0].partitions;
     for (int i = 0; i < 10; ++i) append("keyless");
     broker_.commit();
-    const auto after = broker_->list_topics()[0].partitions;
+    const auto after = broker_.inspecting().list_topics()[0].partitions;
     for (std::uint32_t i = 0; i < 6; ++i) {
       if (after[i].high_watermark == before[i].high_watermark) continue;
       EXPECT_EQ(after[i].high_watermark, before[i].high_watermark + 10);
@@ -89,8 +89,8 @@ TEST_F(topics, a_key_stays_with_its_partition_and_keyless_records_of_a_group_sta
 
 TEST_F(topics, a_watch_tells_once_of_the_next_change) {
   declare();
-  const auto stream = broker_->watch(broker_.session(), "log", 0).value();
-  EXPECT_EQ(broker_->watch(broker_.session(), "log", 0).value(), stream);
+  const auto stream = broker_.reading().watch(broker_.session(), "log", 0).value();
+  EXPECT_EQ(broker_.reading().watch(broker_.session(), "log", 0).value(), stream);
   append("a");
   broker_.flush();
   EXPECT_THAT(broker_.noted().changes, IsEmpty());
@@ -99,30 +99,33 @@ TEST_F(topics, a_watch_tells_once_of_the_next_change) {
   append("b");
   broker_.commit();
   EXPECT_THAT(broker_.noted().changes, ElementsAre(stream));
-  EXPECT_EQ(broker_->watch(broker_.session(), "log", 1).error().code, errc::not_found);
+  EXPECT_EQ(broker_.reading().watch(broker_.session(), "log", 1).error().code, errc::not_found);
 }
 
 TEST_F(topics, a_watch_ends_with_its_topic_and_with_its_session) {
   declare();
   noting_session gone;
-  const auto session = broker_->attach(gone);
-  EXPECT_TRUE(broker_->watch(session, "log", 0));
-  EXPECT_TRUE(broker_->watch(broker_.session(), "log", 0));
-  broker_->detach(session);
-  EXPECT_THAT(broker_->find_topic("log")->partitions()[0].watchers, ElementsAre(broker_.session()));
-  broker_->remove_topic("log", broker_.next_receipt()).value();
+  const auto session = broker_.sessions().attach(gone);
+  EXPECT_TRUE(broker_.reading().watch(session, "log", 0));
+  EXPECT_TRUE(broker_.reading().watch(broker_.session(), "log", 0));
+  broker_.detach(session);
+  EXPECT_EQ(broker_.reading().watches(), 1u);
+  broker_.defining().remove_topic("log", broker_.next_receipt()).value();
+  EXPECT_EQ(broker_.reading().watches(), 0u);
+  EXPECT_THAT(broker_.noted().changes, IsEmpty());
+  broker_->tell();
   EXPECT_EQ(broker_.noted().changes.size(), 1u);
   EXPECT_THAT(gone.changes, IsEmpty());
   broker_.commit();
-  EXPECT_EQ(broker_->fetch("log", 0, 0, 1).error().code, errc::not_found);
+  EXPECT_EQ(broker_.reading().fetch("log", 0, 0, 1).error().code, errc::not_found);
 }
 
 TEST_F(topics, an_offset_out_of_range_comes_with_the_range) {
   declare();
   append("a");
   broker_.commit();
-  EXPECT_FALSE(broker_->fetch("log", 0, 1, 1'000).value().out_of_range);
-  const auto beyond = broker_->fetch("log", 0, 2, 1'000).value();
+  EXPECT_FALSE(broker_.reading().fetch("log", 0, 1, 1'000).value().out_of_range);
+  const auto beyond = broker_.reading().fetch("log", 0, 2, 1'000).value();
   EXPECT_TRUE(beyond.out_of_range);
   EXPECT_EQ(beyond.log_start, 0u);
   EXPECT_EQ(beyond.high_watermark, 1u);
@@ -135,14 +138,14 @@ TEST_F(topics, a_fetch_gives_whole_batches_the_first_however_large) {
     broker_.commit();
   }
   const std::size_t size = batch_of(10).size();
-  auto fetched = broker_->fetch("log", 0, 5, 1).value();
+  auto fetched = broker_.reading().fetch("log", 0, 5, 1).value();
   EXPECT_EQ(fetched.batches.size(), size);
   EXPECT_TRUE(fetched.more);
   EXPECT_EQ(read_batch(fetched.batches).value().base_offset, 0u);
-  fetched = broker_->fetch("log", 0, 0, 2 * size).value();
+  fetched = broker_.reading().fetch("log", 0, 0, 2 * size).value();
   EXPECT_EQ(fetched.batches.size(), 2 * size);
   EXPECT_TRUE(fetched.more);
-  fetched = broker_->fetch("log", 0, 0, 3 * size).value();
+  fetched = broker_.reading().fetch("log", 0, 0, 3 * size).value();
   EXPECT_EQ(fetched.batches.size(), 3 * size);
   EXPECT_FALSE(fetched.more);
 }
@@ -169,7 +172,7 @@ TEST_F(topics, a_time_finds_the_first_record_not_before_it) {
     broker_.clock.advance(milliseconds(10));
   }
   broker_.commit();
-  const auto find = [&](std::int64_t time) { return broker_->find_time("log", 0, time).value(); };
+  const auto find = [&](std::int64_t time) { return broker_.reading().find_time("log", 0, time).value(); };
   for (std::size_t i = 0; i < times.size(); ++i) {
     EXPECT_EQ(find(times[i]), i);
     EXPECT_EQ(find(times[i] - 9), i);
@@ -200,8 +203,8 @@ TEST_F(topics, times_do_not_go_back_with_a_clock_that_nobody_vouches_for) {
 TEST_F(topics, declared_but_not_yet_on_flash_are_empty) {
   broker_.declare_topic("log");
   EXPECT_EQ(range().high_watermark, 0u);
-  EXPECT_EQ(broker_->find_time("log", 0, 1).value(), 0u);
-  EXPECT_THAT(broker_->fetch("log", 0, 0, 1).value().batches, IsEmpty());
+  EXPECT_EQ(broker_.reading().find_time("log", 0, 1).value(), 0u);
+  EXPECT_THAT(broker_.reading().fetch("log", 0, 0, 1).value().batches, IsEmpty());
   broker_.commit();
 }
 
@@ -210,16 +213,16 @@ TEST_F(topics, committed_offsets_survive_a_kill_and_show_their_lag) {
   for (int i = 0; i < 10; ++i) append("m", "a");
   broker_.commit();
   const std::uint32_t partition = core::topics::murmur2("a") % 2;
-  EXPECT_FALSE(broker_->committed("group", "log", partition).value().has_value());
-  broker_->commit_offset("group", "log", partition, 4, "meta", broker_.next_receipt()).value();
+  EXPECT_FALSE(broker_.grouping().committed("group", "log", partition).value().has_value());
+  broker_.grouping().commit_offset("group", "log", partition, 4, "meta", broker_.next_receipt()).value();
   broker_.commit();
   EXPECT_EQ(broker_.noted().stored.back(), broker_.last_token());
   broker_.reopen_killed();
-  const auto state = broker_->committed("group", "log", partition).value();
+  const auto state = broker_.grouping().committed("group", "log", partition).value();
   ASSERT_TRUE(state.has_value());
   EXPECT_EQ(state->offset, 4u);
   EXPECT_EQ(state->metadata, "meta");
-  const auto rows = broker_->list_groups();
+  const auto rows = broker_.inspecting().list_groups();
   ASSERT_EQ(rows.size(), 1u);
   EXPECT_EQ(rows[0].group, "group");
   EXPECT_EQ(rows[0].lag, 6u);
@@ -228,7 +231,7 @@ TEST_F(topics, committed_offsets_survive_a_kill_and_show_their_lag) {
 TEST_F(topics, committed_offsets_are_bounded_and_end_with_their_topic) {
   declare();
   const auto commit = [&](std::string_view group, std::string_view metadata) {
-    return broker_->commit_offset(group, "log", 0, 1, metadata, broker_.next_receipt());
+    return broker_.grouping().commit_offset(group, "log", 0, 1, metadata, broker_.next_receipt());
   };
   EXPECT_EQ(commit("g", std::string(limits::metadata_bytes + 1, 'm')).error().code, errc::too_large);
   EXPECT_EQ(commit("", "").error().code, errc::invalid);
@@ -237,11 +240,11 @@ TEST_F(topics, committed_offsets_are_bounded_and_end_with_their_topic) {
   EXPECT_EQ(commit("one more", "").error().code, errc::limit);
   EXPECT_TRUE(commit("g7", "moved"));
   broker_.commit();
-  broker_->remove_topic("log", broker_.next_receipt()).value();
+  broker_.defining().remove_topic("log", broker_.next_receipt()).value();
   declare();
-  EXPECT_FALSE(broker_->committed("g7", "log", 0).value().has_value());
+  EXPECT_FALSE(broker_.grouping().committed("g7", "log", 0).value().has_value());
   broker_.reopen_killed();
-  EXPECT_THAT(broker_->list_groups(), IsEmpty());
+  EXPECT_THAT(broker_.inspecting().list_groups(), IsEmpty());
 }
 
 TEST_F(topics, retention_by_bytes_is_a_hard_bound_and_moves_the_start_only_up) {
@@ -250,14 +253,14 @@ TEST_F(topics, retention_by_bytes_is_a_hard_bound_and_moves_the_start_only_up) {
   for (int i = 0; i < 300; ++i) {
     append(std::string(10'000, 'b'));
     broker_.commit();
-    const auto row = broker_->list_topics()[0].partitions[0];
+    const auto row = broker_.inspecting().list_topics()[0].partitions[0];
     EXPECT_LE(row.bytes, limits::retention_bytes_min);
     EXPECT_GE(row.log_start, start);
     EXPECT_EQ(row.high_watermark, static_cast<offset_t>(i + 1));
     start = row.log_start;
   }
   EXPECT_GT(start, 150u);
-  EXPECT_TRUE(broker_->fetch("log", 0, 0, 1'000).value().out_of_range);
+  EXPECT_TRUE(broker_.reading().fetch("log", 0, 0, 1'000).value().out_of_range);
   const auto kept = broker_.read("log", 0, start);
   EXPECT_EQ(kept.size(), 300 - start);
   EXPECT_EQ(kept.front().offset, start);
@@ -290,7 +293,7 @@ TEST_F(topics, retention_by_age_works_by_tick) {
   broker_.reopen_killed();
   EXPECT_EQ(range().log_start, 1u);
   EXPECT_EQ(range().high_watermark, 2u);
-  const auto losses = broker_->list_losses().value();
+  const auto losses = broker_.inspecting().list_losses().value();
   ASSERT_EQ(losses.size(), 1u);
   EXPECT_EQ(losses[0].record.reason, store::loss_reason::retention_age);
   EXPECT_EQ(losses[0].record.records, 1u);
@@ -346,7 +349,7 @@ TEST_F(topics, stamps_are_right_again_once_the_clock_is_and_what_was_stamped_in_
   EXPECT_EQ(records[4].timestamp_ms, now);
   EXPECT_EQ(records[4].headers, "tg-routing-key,tg-exchange,");
   // The first record at or after the time, whatever their order.
-  const auto found = [&](std::int64_t at) { return broker_->find_time("log", 0, at).value(); };
+  const auto found = [&](std::int64_t at) { return broker_.reading().find_time("log", 0, at).value(); };
   EXPECT_EQ(found(now), 1u);
   EXPECT_EQ(found(in_error), 1u);
   EXPECT_EQ(found(in_error + 1), 5u);
@@ -393,36 +396,36 @@ TEST_F(topics, a_producers_own_time_does_not_move_the_brokers) {
 }
 
 TEST_F(topics, one_that_rejects_refuses_at_its_bound_and_takes_again_when_its_readers_moved_on) {
-  topic_request request{"strict", 1, 1 << 20, {}, 0, overflow::reject, {"bridge"}};
-  broker_->declare_topic(request, broker_.next_receipt()).value();
+  api::topic_request request{"strict", 1, 1 << 20, {}, 0, overflow::reject, {"bridge"}};
+  broker_.defining().declare_topic(request, broker_.next_receipt()).value();
   broker_.bind_topic("amq.topic", "strict", "strict");
   broker_.commit();
   const std::string body(10'000, 'b');
   int stored = 0;
-  result<publish_outcome> last = publish_outcome::stored;
+  result<api::publish_outcome> last = api::publish_outcome::stored;
   while (stored < 1'000 && (last = broker_.try_publish("amq.topic", "strict", body))) {
     ++stored;
     if (stored % 3 == 0) broker_.commit();
   }
   broker_.commit();
   EXPECT_GT(stored, 80);
-  EXPECT_LE(broker_->list_topics().back().partitions[0].bytes, 1u << 20);
+  EXPECT_LE(broker_.inspecting().list_topics().back().partitions[0].bytes, 1u << 20);
   EXPECT_EQ(last.error().code, errc::store_full);
   EXPECT_THAT(last.error().text, testing::HasSubstr("'strict'"));
-  EXPECT_EQ(broker_->range("strict", 0).value().log_start, 0u);
-  EXPECT_TRUE(broker_->list_losses().value().empty());
-  broker_->commit_offset("bridge", "strict", 0, 50, "", broker_.next_receipt()).value();
+  EXPECT_EQ(broker_.reading().range("strict", 0).value().log_start, 0u);
+  EXPECT_TRUE(broker_.inspecting().list_losses().value().empty());
+  broker_.grouping().commit_offset("bridge", "strict", 0, 50, "", broker_.next_receipt()).value();
   broker_.commit();
   EXPECT_TRUE(broker_.try_publish("amq.topic", "strict", body));
   broker_.commit();
-  const auto losses = broker_->list_losses().value();
+  const auto losses = broker_.inspecting().list_losses().value();
   ASSERT_EQ(losses.size(), 1u);
   EXPECT_EQ(losses[0].record.unread, 0u);
 }
 
 TEST_F(topics, one_that_rejects_counts_what_is_on_its_way) {
-  topic_request request{"strict", 1, 1 << 20, {}, 10, overflow::reject, {}};
-  broker_->declare_topic(request, broker_.next_receipt()).value();
+  api::topic_request request{"strict", 1, 1 << 20, {}, 10, overflow::reject, {}};
+  broker_.defining().declare_topic(request, broker_.next_receipt()).value();
   broker_.bind_topic("amq.topic", "strict", "strict");
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(broker_.try_publish("amq.topic", "strict", "m"));
   EXPECT_FALSE(broker_.try_publish("amq.topic", "strict", "m"));
@@ -447,12 +450,12 @@ TEST_F(topics, what_is_missing_is_told_once_in_all) {
   const auto told = [&] {
     broker_.commit();
     std::uint64_t records = 0;
-    const auto losses = broker_->list_losses().value();
+    const auto losses = broker_.inspecting().list_losses().value();
     for (const auto& row : losses) records += row.record.records;
     return records;
   };
   const auto fetch = [&](offset_t from) {
-    EXPECT_FALSE(broker_->fetch("log", 0, from, 1 << 20).value().batches.empty());
+    EXPECT_FALSE(broker_.reading().fetch("log", 0, from, 1 << 20).value().batches.empty());
   };
   fetch(end - 10);
   EXPECT_EQ(told(), 10u);
@@ -467,11 +470,11 @@ TEST_F(topics, without_a_bound_by_age_a_tick_writes_nothing) {
   declare();
   append("a");
   broker_.commit();
-  const auto commits = broker_->commit_figures().commits;
+  const auto commits = broker_->commits().figures().commits;
   broker_.clock.advance(std::chrono::hours(24 * 6));
   broker_->tick();
   broker_.commit();
-  EXPECT_EQ(broker_->commit_figures().commits, commits);
+  EXPECT_EQ(broker_->commits().figures().commits, commits);
 }
 
 }  // namespace

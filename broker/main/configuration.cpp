@@ -106,8 +106,8 @@ exchange_definition read_exchange(const section& section) {
   return exchange;
 }
 
-core::queue_request read_queue(const section& section) {
-  core::queue_request queue;
+core::api::queue_request read_queue(const section& section) {
+  core::api::queue_request queue;
   section.read("name", queue.name);
   section.read("messages_max", queue.messages_max);
   section.read("bytes_max", queue.bytes_max);
@@ -117,8 +117,8 @@ core::queue_request read_queue(const section& section) {
   return queue;
 }
 
-core::topic_request read_topic(const section& section) {
-  core::topic_request topic;
+core::api::topic_request read_topic(const section& section) {
+  core::api::topic_request topic;
   section.read("name", topic.name);
   section.read("partitions", topic.partitions);
   section.read("retention_bytes", topic.retention_bytes);

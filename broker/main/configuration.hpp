@@ -24,8 +24,8 @@ struct configuration {
   log::level log_level = log::level::info;
 
   std::vector<exchange_definition> exchanges;
-  std::vector<core::queue_request> queues;
-  std::vector<core::topic_request> topics;
+  std::vector<core::api::queue_request> queues;
+  std::vector<core::api::topic_request> topics;
   std::vector<binding_definition> bindings;
 };
 

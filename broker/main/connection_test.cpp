@@ -153,11 +153,11 @@ TEST_F(sockets, a_message_goes_in_and_out) {
 }
 
 TEST_F(sockets, what_lives_in_memory_needs_no_writer) {
-  gateway_.broker->declare_queue({"live", durability::memory()}, gateway_.broker.next_receipt()).value();
+  gateway_.broker.defining().declare_queue({"live", durability::memory()}, gateway_.broker.next_receipt()).value();
   gateway_.broker.commit();
   // The writer takes what it is given and does not come to an end with it.
   gateway_.broker->on_work([this](milliseconds) { asio::post(*io_, [this] { gateway_.broker->flush(); }); });
-  const auto written = gateway_.broker->commit_figures().bytes_written;
+  const auto written = gateway_.broker->commits().figures().bytes_written;
   client client(*this);
   client.connect();
   client.send(publish_frame(1, "slow"));
@@ -180,7 +180,7 @@ TEST_F(sockets, what_lives_in_memory_needs_no_writer) {
     return delivered == 999 && confirms.size() == 999;
   }));
   EXPECT_EQ(confirms.count("confirm 2 code 0"), 1u);
-  EXPECT_EQ(gateway_.broker->commit_figures().bytes_written, written);
+  EXPECT_EQ(gateway_.broker->commits().figures().bytes_written, written);
   gateway_.broker.commit();
   client.expect("confirm through 1 code 0");
 }
@@ -200,7 +200,7 @@ TEST_F(sockets, half_a_frame_and_a_closed_end_leave_nothing) {
   client.connect();
   client.send(frame_of(TG_CONSUME, tg_Consume_fields, tg_Consume{2, 1, bytes_of("work"), 0, false}, 8));
   client.send(publish_frame(1, "whole") + publish_frame(2, "half").substr(0, 5));
-  run_until([&] { return gateway_.broker->find_queue("work")->unsettled() == 1; });
+  run_until([&] { return gateway_.broker.inspecting().find_queue("work")->unsettled() == 1; });
   client.close();
   EXPECT_TRUE(run_until([&] { return gateway_.front().sessions().empty(); }));
   EXPECT_EQ(gateway_.broker.ready("work"), 1u);
@@ -235,11 +235,11 @@ TEST_F(sockets, a_peer_that_does_not_read_costs_a_bounded_amount) {
   slow.connect();
   slow.send(frame_of(TG_CONSUME, tg_Consume_fields, tg_Consume{2, 1, bytes_of("work"), 0, false}, 8));
   run_for(milliseconds(200));
-  const auto taken = gateway_.broker->find_queue("work")->unsettled();
+  const auto taken = gateway_.broker.inspecting().find_queue("work")->unsettled();
   EXPECT_GT(taken, 0u);
   EXPECT_LT(taken, 200u);  // the rest of the 20 MB stays in the store
   run_for(milliseconds(100));
-  EXPECT_EQ(gateway_.broker->find_queue("work")->unsettled(), taken);
+  EXPECT_EQ(gateway_.broker.inspecting().find_queue("work")->unsettled(), taken);
   live.connect();
   live.send(publish_frame(1, "m"));
   live.expect("confirm through 1 code 0");
@@ -262,7 +262,7 @@ TEST_F(sockets, the_loop_may_end_under_consumers_with_deliveries) {
   }
   for (int i = 0; i < 10; ++i) gateway_.broker.put("work", "m");
   gateway_.broker.commit();
-  EXPECT_TRUE(run_until([&] { return gateway_.broker->find_queue("work")->unsettled() == 2; }));
+  EXPECT_TRUE(run_until([&] { return gateway_.broker.inspecting().find_queue("work")->unsettled() == 2; }));
 }
 
 class few_sockets : public sockets {

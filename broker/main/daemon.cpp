@@ -25,28 +25,28 @@ constexpr milliseconds stop_poll_interval{5};
 constexpr std::chrono::seconds stop_time_max{10};
 
 // The configuration's definitions, idempotent: the same content writes nothing but one empty commit.
-void declare(core::broker& broker, const configuration& configuration) {
+void declare(const core::api::services& core, const configuration& configuration) {
   // A full store takes nothing new, but has to start, or it could not be emptied.
   const auto done = [&](const result<void>& declared) {
-    if (declared || !broker.storage().is_full()) return declared.value();
+    if (declared || !core.inspecting.is_full()) return declared.value();
     log::error("from the configuration, not made: {}", declared.error().text);
   };
   for (const auto& exchange : configuration.exchanges) {
-    done(broker.declare_exchange(exchange.name, exchange.type, {}));
+    done(core.defining.declare_exchange(exchange.name, exchange.type, {}));
   }
-  for (const auto& queue : configuration.queues) done(broker.adopt_queue(queue));
-  for (const auto& topic : configuration.topics) done(broker.adopt_topic(topic));
-  for (const auto& binding : configuration.bindings) done(broker.bind(binding, {}));
-  if (broker.routes().find_definition(configuration.native.device_exchange) == nullptr) {
+  for (const auto& queue : configuration.queues) done(core.defining.adopt_queue(queue));
+  for (const auto& topic : configuration.topics) done(core.defining.adopt_topic(topic));
+  for (const auto& binding : configuration.bindings) done(core.defining.bind(binding, {}));
+  if (core.inspecting.routes().find_definition(configuration.native.device_exchange) == nullptr) {
     throw error_exception(
         {errc::not_found, "native.device_exchange: no exchange '" + configuration.native.device_exchange + "'"});
   }
 }
 
 // Topics may be promised more than there is: then the store's own mark decides before their bounds do.
-void check_bounds(const core::broker& broker, const store::store_options& options) {
+void check_bounds(const core::api::services& core, const store::store_options& options) {
   std::uint64_t bytes = 0, memory_bytes = 0;
-  for (const auto& row : broker.list_topics()) {
+  for (const auto& row : core.inspecting.list_topics()) {
     auto& sum = row.definition->durability.is_memory() ? memory_bytes : bytes;
     sum += row.definition->retention_bytes * row.partitions.size();
   }
@@ -100,17 +100,18 @@ class daemon {
       : clock_(configuration.clock_trust),
         store_(configuration.store),
         broker_(store_, clock_, configuration.core),
-        front_end_(broker_, configuration.native),
+        front_end_(broker_.services(), configuration.native),
         listener_(net::listener::open(io_, net::parse_address(configuration.native_listen).value(),
                                       configuration.native_connections_max)
                       .value()) {
     store_.on_result([this] { doorbell_.ring(); });
     doorbell_.connect([this] { asio::post(io_, [this] { broker_.collect(); }); });
     broker_.on_work([this](milliseconds wait) { work(wait); });
-    broker_.pace().flash().measure_by(meter_);
+    broker_.on_notice([this] { asio::post(io_, [this] { broker_.tell(); }); });
+    broker_.flash().measure_by(meter_);
     warn_without_measure(configuration);
-    declare(broker_, configuration);
-    check_bounds(broker_, configuration.store);
+    declare(broker_.services(), configuration);
+    check_bounds(broker_.services(), configuration.store);
     allow_connections(configuration);
   }
 
@@ -118,6 +119,7 @@ class daemon {
   ~daemon() {
     doorbell_.connect({});
     broker_.on_work([](milliseconds) {});
+    broker_.on_notice([] {});
   }
 
   void run() {
@@ -156,8 +158,8 @@ class daemon {
     });
   }
 
-  void warn_without_measure(const configuration& configuration) const {
-    if (configuration.core.commit.budget_bytes_per_day == 0 || broker_.pace().flash().is_known()) return;
+  void warn_without_measure(const configuration& configuration) {
+    if (configuration.core.commit.budget_bytes_per_day == 0 || broker_.flash().is_known()) return;
     log::warning("flash.budget_bytes_per_day is not kept: this kernel does not tell what was written (/proc/self/io)");
   }
 
@@ -194,8 +196,8 @@ class daemon {
       log::warning("stopped before the last commit was through; the next start replays the journal");
       return;
     }
-    broker_.pace().flash().measure();
-    store_.close(broker_.pace().flash().since_made());
+    broker_.flash().measure();
+    store_.close(broker_.flash().since_made());
     log::info("stopped");
   }
 

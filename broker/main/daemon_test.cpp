@@ -104,7 +104,7 @@ TEST_F(daemons, stop_cleanly_under_a_consumer_with_deliveries) {
   EXPECT_TRUE(store.stopped_cleanly());
   manual_clock clock;
   core::broker broker(store, clock, {});
-  EXPECT_EQ(broker.find_queue("work")->ready(), 1u);
+  EXPECT_EQ(broker.services().inspecting.find_queue("work")->ready(), 1u);
 }
 
 TEST_F(daemons, say_why_they_cannot_start) {

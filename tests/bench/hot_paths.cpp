@@ -135,7 +135,7 @@ class gateway_under_load {
     }
     return starts;
   }
-  std::uint64_t end_of_log() { return gateway_.broker->range("log", 0).value().high_watermark; }
+  std::uint64_t end_of_log() { return gateway_.broker.reading().range("log", 0).value().high_watermark; }
 
   static std::size_t deliveries_in(const std::string& bytes) {
     std::size_t deliveries = 0;

@@ -87,7 +87,7 @@ int run(const settings& settings) {
               broker ? static_cast<unsigned long long>(broker->attempted()) : 0,
               broker ? static_cast<unsigned long long>(broker->confirmed()) : 0,
               broker ? static_cast<unsigned long long>(broker->refused()) : 0,
-              broker ? static_cast<unsigned long long>(broker->core().commit_figures().commits) : 0);
+              broker ? static_cast<unsigned long long>(broker->commits()) : 0);
   return code;
 }
 

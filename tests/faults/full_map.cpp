@@ -83,7 +83,7 @@ class filling {
     const std::uint64_t refused = broker.refused();
     while (broker.refused() < refused + refused_min) {
       for (std::uint64_t left = draw_.percent(20) ? 300 : draw_.between(1, 40); left > 0; --left) {
-        if (!broker.core().accepts() || !broker.publish(message())) break;
+        if (!broker.accepts() || !broker.publish(message())) break;
       }
       broker.flush();
       if (draw_.percent(60)) broker.finish();
@@ -99,7 +99,7 @@ class filling {
     for (std::size_t i = 0; i < queues_count; ++i) {
       if (i == removed) continue;
       const core::consumer_id consumer = broker.consume(queue_name(i), 100, false);
-      for (std::size_t turn = 0; broker.core().find_queue(queue_name(i))->ready() > 0; ++turn) {
+      for (std::size_t turn = 0; broker.core().inspecting.find_queue(queue_name(i))->ready() > 0; ++turn) {
         if (turn == turns_max) return "a queue cannot be emptied";
         auto out = broker.pull(consumer, draw_.between(1, 100));
         while (!out.empty()) {

@@ -27,19 +27,20 @@ held_message held_of(offset_t offset, const message_view& message) {
 
 class reading {
  public:
-  reading(core::broker& broker, holdings& into) : broker_(broker), into_(into), session_(broker.attach(events_)) {}
+  reading(const core::api::services& core, holdings& into)
+      : core_(core), into_(into), session_(core.sessions.attach(events_)) {}
   reading(const reading&) = delete;
   reading& operator=(const reading&) = delete;
-  ~reading() { broker_.detach(session_); }
+  ~reading() { core_.sessions.detach(session_); }
 
-  void read_queue(const core::queue_row& row) {
+  void read_queue(const core::api::queue_row& row) {
     held_queue& queue = into_.queues[row.definition->name];
     queue.ready = row.ready;
     into_.definitions.insert("q/" + row.definition->name);
-    const auto consumer = broker_.consume(session_, row.definition->name, 0, false);
+    const auto consumer = core_.consuming.consume(session_, row.definition->name, 0, false);
     if (!consumer) return refuse("queue " + row.definition->name, consumer.error());
     for (bool more = true; more;) {
-      const auto pulled = broker_.pull(*consumer, [&](const core::delivery_view& delivery) {
+      const auto pulled = core_.consuming.pull(*consumer, [&](const core::delivery_view& delivery) {
         held_message& held = queue.messages.emplace_back(held_of(delivery.offset, delivery.message));
         held.redelivered = delivery.redelivered;
         held.deliveries = delivery.deliveries;
@@ -50,11 +51,11 @@ class reading {
     }
   }
 
-  void read_partition(const std::string& topic, std::uint32_t number, const core::partition_row& row) {
+  void read_partition(const std::string& topic, std::uint32_t number, const core::api::partition_row& row) {
     held_partition& partition =
         into_.topics[topic].emplace_back(held_partition{row.log_start, row.high_watermark, row.bytes, {}});
     for (offset_t next = row.log_start; next < row.high_watermark;) {
-      const auto fetched = broker_.fetch(topic, number, next, limits::fetch_bytes_max);
+      const auto fetched = core_.reading.fetch(topic, number, next, limits::fetch_bytes_max);
       if (!fetched) return refuse(fmt::format("topic {}/{}", topic, number), fetched.error());
       const offset_t before = next;
       for (std::string_view rest = fetched->batches; !rest.empty();) next = read_batch_of(partition, rest, next);
@@ -76,7 +77,7 @@ class reading {
 
   void refuse(const std::string& what, const error& cause) { into_.unreadable.push_back(what + ": " + cause.text); }
 
-  core::broker& broker_;
+  const core::api::services& core_;
   holdings& into_;
   silent_session events_;
   core::session_id session_;
@@ -91,26 +92,28 @@ std::string binding_name(const binding_definition& binding) {
                      binding.routing_key);
 }
 
-holdings read_holdings(core::broker& broker, const std::vector<std::uint32_t>& publishers) {
+holdings read_holdings(const opened_store& opened, const std::vector<std::uint32_t>& publishers) {
   holdings found;
-  found.stopped_cleanly = broker.storage().stopped_cleanly();
-  for (const binding_definition& binding : broker.routes().bindings()) found.definitions.insert(binding_name(binding));
-  for (const auto& [name, exchange] : broker.routes().definitions()) {
-    if (!name.empty() && !core::routing::exchanges::is_built_in(name)) found.definitions.insert("x/" + name);
+  const core::api::services& core = opened.broker.services();
+  found.stopped_cleanly = opened.store.stopped_cleanly();
+  for (const binding_definition& binding : core.inspecting.routes().bindings())
+    found.definitions.insert(binding_name(binding));
+  for (const auto& [name, exchange] : core.inspecting.routes().definitions()) {
+    if (!name.empty() && !tidegate::core::routing::exchanges::is_built_in(name)) found.definitions.insert("x/" + name);
   }
-  reading reading(broker, found);
-  for (const core::queue_row& row : broker.list_queues()) reading.read_queue(row);
-  for (const core::topic_row& row : broker.list_topics()) {
+  reading reading(core, found);
+  for (const core::api::queue_row& row : core.inspecting.list_queues()) reading.read_queue(row);
+  for (const core::api::topic_row& row : core.inspecting.list_topics()) {
     found.definitions.insert("t/" + row.definition->name);
     std::uint32_t number = 0;
     for (const auto& partition : row.partitions) reading.read_partition(row.definition->name, number++, partition);
   }
-  for (const core::group_row& row : broker.list_groups()) {
+  for (const core::api::group_row& row : core.inspecting.list_groups()) {
     found.committed[fmt::format("{} {} {}", row.group, row.topic, row.partition)] = row.offset;
   }
   for (const std::uint32_t publisher : publishers) {
     const std::string name = producer_name(publisher);
-    found.producers[publisher] = broker.durable_sequence({name, 1, true});
+    found.producers[publisher] = core.publishing.durable_sequence({name, 1, true});
   }
   return found;
 }

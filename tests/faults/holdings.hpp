@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "broker/core/broker.hpp"
 #include "tests/faults/body.hpp"
+#include "tests/faults/marking_broker.hpp"
 
 namespace tidegate::faults {
 
@@ -48,6 +48,6 @@ std::string producer_name(std::uint32_t publisher);
 std::string binding_name(const binding_definition& binding);
 
 // Takes everything out of the queues, without an acknowledgement. `publishers`: whose sequences are asked for.
-holdings read_holdings(core::broker& broker, const std::vector<std::uint32_t>& publishers);
+holdings read_holdings(const opened_store& opened, const std::vector<std::uint32_t>& publishers);
 
 }  // namespace tidegate::faults

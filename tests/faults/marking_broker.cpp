@@ -39,7 +39,8 @@ marking_broker::marking_broker(const small_store& options, marker mark)
     : mark_(std::move(mark)),
       retention_bytes_(options.retention_bytes),
       opened_(options),
-      session_(opened_.broker.attach(*this)) {
+      core_(opened_.broker.services()),
+      session_(core_.sessions.attach(*this)) {
   mark_("opened");
 }
 
@@ -68,38 +69,38 @@ void marking_broker::settled(std::uint64_t token, const error* refusal) {
 
 void marking_broker::declare_queue(const std::string& name) {
   mark_("define q/" + name);
-  core::queue_request request;
+  core::api::queue_request request;
   request.name = name;
-  take(opened_.broker.declare_queue(request, expect({{"defined q/" + name}, {}})));
+  take(core_.defining.declare_queue(request, expect({{"defined q/" + name}, {}})));
 }
 
 void marking_broker::declare_topic(const std::string& name, std::uint32_t partitions) {
   mark_("define t/" + name);
   mark_(fmt::format("limit {} {}", name, retention_bytes_));
-  core::topic_request request;
+  core::api::topic_request request;
   request.name = name;
   request.partitions = partitions;
-  take(opened_.broker.declare_topic(request, expect({{"defined t/" + name}, {}})));
+  take(core_.defining.declare_topic(request, expect({{"defined t/" + name}, {}})));
 }
 
 void marking_broker::declare_exchange(const std::string& name, exchange_type type) {
   mark_("define x/" + name);
-  take(opened_.broker.declare_exchange(name, type, expect({{"defined x/" + name}, {}})));
+  take(core_.defining.declare_exchange(name, type, expect({{"defined x/" + name}, {}})));
 }
 
 void marking_broker::bind(const binding_definition& binding) {
   mark_("define " + binding_name(binding));
-  take(opened_.broker.bind(binding, expect({{"defined " + binding_name(binding)}, {}})));
+  take(core_.defining.bind(binding, expect({{"defined " + binding_name(binding)}, {}})));
 }
 
 void marking_broker::unbind(const binding_definition& binding) {
   mark_("remove " + binding_name(binding));
-  take(opened_.broker.unbind(binding, expect({{"removed " + binding_name(binding)}, {}})));
+  take(core_.defining.unbind(binding, expect({{"removed " + binding_name(binding)}, {}})));
 }
 
 // `target`: q/NAME, t/NAME, or x/NAME for the exchange.
 void marking_broker::remove_bindings_of(const std::string& target, promise& promise) {
-  for (const binding_definition& binding : opened_.broker.routes().bindings()) {
+  for (const binding_definition& binding : core_.inspecting.routes().bindings()) {
     if (target_name(binding) != target && "x/" + binding.exchange != target) continue;
     mark_("remove " + binding_name(binding));
     promise.lines.push_back("removed " + binding_name(binding));
@@ -110,7 +111,7 @@ void marking_broker::remove_queue(const std::string& name) {
   mark_("remove q/" + name);
   promise promise{{"removed q/" + name}, {}};
   remove_bindings_of("q/" + name, promise);
-  take(opened_.broker.remove_queue(name, expect(promise)));
+  take(core_.defining.remove_queue(name, expect(promise)));
 }
 
 void marking_broker::remove_topic(const std::string& name) {
@@ -118,19 +119,19 @@ void marking_broker::remove_topic(const std::string& name) {
   promise promise{{"removed t/" + name}, {}};
   remove_bindings_of("t/" + name, promise);
   std::erase_if(marked_, [&](const auto& entry) { return entry.first.first == name; });
-  take(opened_.broker.remove_topic(name, expect(promise)));
+  take(core_.defining.remove_topic(name, expect(promise)));
 }
 
 void marking_broker::remove_exchange(const std::string& name) {
   mark_("remove x/" + name);
   promise promise{{"removed x/" + name}, {}};
   remove_bindings_of("x/" + name, promise);
-  take(opened_.broker.remove_exchange(name, expect(promise)));
+  take(core_.defining.remove_exchange(name, expect(promise)));
 }
 
 std::vector<std::string> marking_broker::targets_of(std::string_view exchange) const {
   std::vector<std::string> targets;
-  for (const binding_definition& binding : opened_.broker.routes().bindings()) {
+  for (const binding_definition& binding : core_.inspecting.routes().bindings()) {
     if (binding.exchange != exchange || std::ranges::find(targets, target_name(binding)) != targets.end()) continue;
     targets.push_back(target_name(binding));
   }
@@ -144,19 +145,19 @@ void marking_broker::mark_attempt(std::uint64_t number, std::uint64_t sequence, 
   mark_(line);
 }
 
-result<core::publish_outcome> marking_broker::send(const last_publish& message, const core::receipt& answer) {
+result<core::api::publish_outcome> marking_broker::send(const last_publish& message, const core::receipt& answer) {
   message_view view;
   view.exchange = message.message.exchange;
   view.routing_key = message.message.routing_key;
   view.key = message.message.key;
   view.body = message.body;
-  core::publish_request request{answer, std::nullopt, 0};
+  core::api::publish_request request{answer, std::nullopt, 0};
   const std::string name = producer_name(message.message.publisher);
   if (message.message.as_producer) {
-    request.producer = core::producer_ref{name, 1, true};
+    request.producer = core::api::producer_ref{name, 1, true};
     request.sequence = message.sequence;
   }
-  return opened_.broker.publish(view, request);
+  return core_.publishing.publish(view, request);
 }
 
 // Nothing is handed to the writer before flush(), so the mark still comes before the try.
@@ -168,7 +169,7 @@ bool marking_broker::publish(const publishing& message) {
   view.key = message.key;
   made.body = make_body({made.number, message.publisher, made.sequence}, view, message.body_bytes);
   const auto outcome = send(made, expect({{}, {made.number}}));
-  if (!outcome || *outcome != core::publish_outcome::stored) {
+  if (!outcome || *outcome != core::api::publish_outcome::stored) {
     promises_.erase(last_token_);
     if (outcome || outcome.error().code != errc::store_full) throw std::runtime_error("a publish went nowhere");
     ++refused_;
@@ -185,7 +186,7 @@ void marking_broker::repeat(std::uint32_t publisher) {
   const auto last = last_.find(publisher);
   if (last == last_.end() || !last->second.message.as_producer) return;
   const auto outcome = send(last->second, expect({{}, {last->second.number}}));
-  if (outcome && *outcome == core::publish_outcome::duplicate) --confirmed_;  // it will be counted twice
+  if (outcome && *outcome == core::api::publish_outcome::duplicate) --confirmed_;  // it will be counted twice
 }
 
 bool marking_broker::produce(const std::string& topic, std::uint32_t partition, const publishing& each,
@@ -202,7 +203,7 @@ bool marking_broker::produce(const std::string& topic, std::uint32_t partition, 
     batch.add(i, opened_.clock.wall().count(), view);
     promise.numbers.push_back(who.number);
   }
-  if (!opened_.broker.produce(topic, partition, batch.finish(), expect(std::move(promise)))) {
+  if (!core_.publishing.produce(topic, partition, batch.finish(), expect(std::move(promise)))) {
     promises_.erase(last_token_);
     ++refused_;
     return false;
@@ -212,7 +213,7 @@ bool marking_broker::produce(const std::string& topic, std::uint32_t partition, 
 }
 
 core::consumer_id marking_broker::consume(const std::string& queue, std::uint32_t prefetch, bool auto_ack) {
-  const core::consumer_id consumer = opened_.broker.consume(session_, queue, prefetch, auto_ack).value();
+  const core::consumer_id consumer = core_.consuming.consume(session_, queue, prefetch, auto_ack).value();
   consumers_[consumer] = {queue, auto_ack, {}};
   return consumer;
 }
@@ -224,14 +225,14 @@ void marking_broker::cancel(core::consumer_id consumer) {
     mark_(fmt::format("requeue {} {} {}", entry.queue, number, count));
     gathering_.push_back(fmt::format("requeued {} {} {}", entry.queue, number, count));
   }
-  opened_.broker.cancel(consumer);
+  core_.consuming.cancel(consumer, core::api::leftovers::requeue);
   consumers_.erase(consumer);
 }
 
 std::vector<marking_broker::delivered> marking_broker::pull(core::consumer_id consumer, std::size_t limit) {
   std::vector<delivered> taken;
   const std::string queue = consumers_.at(consumer).queue;
-  const auto pulled = opened_.broker.pull(consumer, [&](const core::delivery_view& delivery) {
+  const auto pulled = core_.consuming.pull(consumer, [&](const core::delivery_view& delivery) {
     mark_deliver(queue, delivery, taken, consumer);
     return taken.size() < limit;
   });
@@ -244,7 +245,7 @@ void marking_broker::mark_deliver(const std::string& queue, const core::delivery
   label who;
   if (read_body(delivery.message, who) != body_state::right) throw std::logic_error("a wrong body was delivered");
   mark_(fmt::format("deliver {} {} {}", queue, delivery.offset, who.number));
-  into.push_back({consumer, queue, delivery.offset, who.number});
+  into.push_back({consumer, queue, delivery.offset, who.number, delivery.number});
   ++deliveries_[{queue, who.number}];
   consumers_.at(consumer).unsettled[delivery.offset] = who.number;
   if (!consumers_.at(consumer).auto_ack) return;
@@ -260,7 +261,7 @@ void marking_broker::ack(const delivered& message) {
   mark_(fmt::format("ack {} {}", message.queue, message.number));
   gathering_.push_back(fmt::format("acked {} {}", message.queue, message.number));
   deliveries_.erase({message.queue, message.number});
-  opened_.broker.settle(message.consumer, message.offset, core::broker::outcome::ack);
+  core_.consuming.settle(session_, message.delivery, core::api::outcome::ack);
 }
 
 void marking_broker::requeue(const delivered& message) {
@@ -269,14 +270,14 @@ void marking_broker::requeue(const delivered& message) {
   const std::uint32_t count = deliveries_[{message.queue, message.number}];
   mark_(fmt::format("requeue {} {} {}", message.queue, message.number, count));
   gathering_.push_back(fmt::format("requeued {} {} {}", message.queue, message.number, count));
-  opened_.broker.settle(message.consumer, message.offset, core::broker::outcome::requeue);
+  core_.consuming.settle(session_, message.delivery, core::api::outcome::requeue);
 }
 
 void marking_broker::commit_offset(const std::string& group, const std::string& topic, std::uint32_t partition,
                                    offset_t offset) {
   const std::string what = fmt::format("{} {} {} {}", group, topic, partition, offset);
   mark_("commit " + what);
-  take(opened_.broker.commit_offset(group, topic, partition, offset, "", expect({{"committed " + what}, {}})));
+  take(core_.grouping.commit_offset(group, topic, partition, offset, "", expect({{"committed " + what}, {}})));
 }
 
 void marking_broker::flush() {
@@ -319,7 +320,7 @@ void marking_broker::close() {
 }
 
 void marking_broker::mark_logs() {
-  for (const core::topic_row& row : opened_.broker.list_topics()) {
+  for (const core::api::topic_row& row : core_.inspecting.list_topics()) {
     for (std::uint32_t number = 0; number < row.partitions.size(); ++number) {
       mark_partition(row.definition->name, number);
     }
@@ -327,12 +328,12 @@ void marking_broker::mark_logs() {
 }
 
 void marking_broker::mark_partition(const std::string& topic, std::uint32_t partition) {
-  core::partition_row& marked = marked_[{topic, partition}];
-  const auto now = opened_.broker.range(topic, partition).value();
+  core::api::partition_row& marked = marked_[{topic, partition}];
+  const auto now = core_.reading.range(topic, partition).value();
   if (now.log_start == marked.log_start && now.high_watermark == marked.high_watermark) return;
   mark_(fmt::format("range {} {} {} {}", topic, partition, now.log_start, now.high_watermark));
   for (offset_t next = std::max(marked.high_watermark, now.log_start); next < now.high_watermark;) {
-    const auto fetched = opened_.broker.fetch(topic, partition, next, limits::fetch_bytes_max);
+    const auto fetched = core_.reading.fetch(topic, partition, next, limits::fetch_bytes_max);
     if (!fetched) throw storage_failure(fetched.error().text);
     for (std::string_view rest = fetched->batches; !rest.empty();) {
       const batch_view batch = read_batch(rest).value();

@@ -70,7 +70,8 @@ class marking_broker final : public core::session_events {
     core::consumer_id consumer;
     std::string queue;
     offset_t offset;
-    std::uint64_t number;
+    std::uint64_t number;    // the message's
+    std::uint64_t delivery;  // the session's
   };
   std::vector<delivered> pull(core::consumer_id consumer, std::size_t limit);
   void ack(const delivered& message);
@@ -84,7 +85,10 @@ class marking_broker final : public core::session_events {
   void commit();
   void close();
 
-  const core::broker& core() const { return opened_.broker; }
+  // For looking.
+  const core::api::services& core() const { return core_; }
+  bool accepts() { return core_.publishing.accepts(session_); }
+  std::uint64_t commits() const { return opened_.broker.commits().figures().commits; }
   std::uint64_t attempted() const { return last_number_; }
   std::uint64_t confirmed() const { return confirmed_; }
   std::uint64_t refused() const { return refused_; }
@@ -109,7 +113,7 @@ class marking_broker final : public core::session_events {
   core::receipt expect(promise promise);
   void take(const result<void>& asked);
   void remove_bindings_of(const std::string& target, promise& promise);
-  result<core::publish_outcome> send(const last_publish& message, const core::receipt& answer);
+  result<core::api::publish_outcome> send(const last_publish& message, const core::receipt& answer);
   void mark_attempt(std::uint64_t number, std::uint64_t sequence, const publishing& message);
   void mark_deliver(const std::string& queue, const core::delivery_view& delivery, std::vector<delivered>& into,
                     core::consumer_id consumer);
@@ -120,6 +124,7 @@ class marking_broker final : public core::session_events {
   marker mark_;
   std::uint64_t retention_bytes_;
   opened_store opened_;
+  const core::api::services& core_;
   core::session_id session_;
   bool has_failed_ = false;
   std::uint64_t last_token_ = 0, last_number_ = 0, confirmed_ = 0, refused_ = 0;
@@ -134,7 +139,7 @@ class marking_broker final : public core::session_events {
   };
   std::map<core::consumer_id, consumer_entry> consumers_;
   std::map<std::pair<std::string, std::uint64_t>, std::uint32_t> deliveries_;  // by queue and number, of those alive
-  std::map<std::pair<std::string, std::uint32_t>, core::partition_row> marked_;
+  std::map<std::pair<std::string, std::uint32_t>, core::api::partition_row> marked_;
 };
 
 }  // namespace tidegate::faults

@@ -15,13 +15,13 @@ struct count {
   std::size_t places = 0;      // queues and partitions
 };
 
-count count_all(const core::broker& broker) {
+count count_all(const core::api::services& core) {
   count all;
-  for (const auto& row : broker.list_queues()) {
+  for (const auto& row : core.inspecting.list_queues()) {
     all.messages += row.ready;
     ++all.places;
   }
-  for (const auto& row : broker.list_topics()) {
+  for (const auto& row : core.inspecting.list_topics()) {
     for (const auto& partition : row.partitions) all.messages += partition.high_watermark;
     all.places += row.partitions.size();
   }
@@ -43,19 +43,19 @@ std::vector<std::uint32_t> publishers_of(const history& told) {
 }
 
 // One message into every queue and partition.
-void add_one_each(core::broker& broker) {
+void add_one_each(const core::api::services& core) {
   batch_builder batch;
   message_view probe;
   probe.body = "goes on";
   batch.add(0, 0, probe);
   const std::string bytes = batch.finish();
-  for (const auto& row : broker.list_queues()) {
+  for (const auto& row : core.inspecting.list_queues()) {
     probe.routing_key = row.definition->name;
-    broker.publish(probe, {}).value();
+    core.publishing.publish(probe, {}).value();
   }
-  for (const auto& row : broker.list_topics()) {
+  for (const auto& row : core.inspecting.list_topics()) {
     for (std::uint32_t i = 0; i < row.partitions.size(); ++i) {
-      broker.produce(row.definition->name, i, bytes, {}).value();
+      core.publishing.produce(row.definition->name, i, bytes, {}).value();
     }
   }
 }
@@ -63,7 +63,7 @@ void add_one_each(core::broker& broker) {
 // What the broker passed over while it was read, and says so once that is on flash.
 void tell_damage(opened_store& opened, verdict& verdict) {
   commit(opened);
-  for (const auto& row : opened.broker.list_losses().value()) {
+  for (const auto& row : opened.broker.services().inspecting.list_losses().value()) {
     if (row.record.reason != store::loss_reason::damaged) continue;
     verdict.violations.push_back({promise::readable, fmt::format("{} {}: offsets {} to {} are damaged", row.kind,
                                                                  row.name, row.record.first, row.record.end)});
@@ -72,10 +72,10 @@ void tell_damage(opened_store& opened, verdict& verdict) {
 
 // What is wrong, or nothing.
 std::string go_on(opened_store& opened) {
-  const count before = count_all(opened.broker);
-  add_one_each(opened.broker);
+  const count before = count_all(opened.broker.services());
+  add_one_each(opened.broker.services());
   commit(opened);
-  const count after = count_all(opened.broker);
+  const count after = count_all(opened.broker.services());
   opened.store.close();
   if (after.messages == before.messages + before.places) return {};
   return fmt::format("{} messages became {} with {} more", before.messages, after.messages, before.places);
@@ -100,15 +100,16 @@ verdict judge(const small_store& store, const history& told, bool goes_on) {
     {
       opened_store opened(store);
       verdict.has_incomplete_commit = opened.store.incomplete_commit() != 0;
-      verdict.violations = check(told, read_holdings(opened.broker, publishers_of(told)));
+      verdict.violations = check(told, read_holdings(opened, publishers_of(told)));
       tell_damage(opened, verdict);
       if (!goes_on || !verdict.violations.empty()) return verdict;
       verdict.refused = go_on(opened);
-      at_end = count_all(opened.broker);
+      at_end = count_all(opened.broker.services());
     }
     const opened_store again(store);
     if (!again.store.stopped_cleanly()) verdict.refused = "a clean stop is not known as one";
-    if (count_all(again.broker).messages != at_end.messages) verdict.refused = "a clean stop lost or made messages";
+    if (count_all(again.broker.services()).messages != at_end.messages)
+      verdict.refused = "a clean stop lost or made messages";
   } catch (const std::exception& cause) {
     verdict.refused = cause.what();
   }

@@ -61,9 +61,9 @@ class churn final : public workload {
   void round() override {
     publish();
     const std::size_t worker = draw_.below(workers_.size());
-    const unsigned ack_percent = broker_.core().find_queue("work")->ready() > 250 ? 95 : 45;
+    const unsigned ack_percent = broker_.core().inspecting.find_queue("work")->ready() > 250 ? 95 : 45;
     work_off(workers_[worker], "work", prefetches[worker], ack_percent);
-    if (broker_.core().find_queue("spare")->ready() > 60) broker_.pull(taker_, draw_.between(1, 40));
+    if (broker_.core().inspecting.find_queue("spare")->ready() > 60) broker_.pull(taker_, draw_.between(1, 40));
     commit([&] { publish(); });
   }
 
@@ -139,7 +139,7 @@ class mixed final : public workload {
     publish();
     for (std::size_t i = 0; i < workers_.size(); ++i) {
       const std::string queue = i == 0 ? "work" : "other";
-      work_off(workers_[i], queue, 30, broker_.core().find_queue(queue)->ready() > 150 ? 90 : 40);
+      work_off(workers_[i], queue, 30, broker_.core().inspecting.find_queue(queue)->ready() > 150 ? 90 : 40);
     }
     if (draw_.percent(50)) move_offset();
     commit([&] { publish(); });
@@ -161,7 +161,7 @@ class mixed final : public workload {
     const std::string topic = draw_.percent(50) ? "log" : "wide";
     const auto partition = static_cast<std::uint32_t>(topic == "log" ? 0 : draw_.below(3));
     auto& at = offsets_[{group, topic, partition}];
-    const offset_t end = broker_.core().range(topic, partition).value().high_watermark;
+    const offset_t end = broker_.core().reading.range(topic, partition).value().high_watermark;
     if (end <= at) return;
     at += draw_.between(1, end - at);
     broker_.commit_offset(group, topic, partition, at);
@@ -186,7 +186,7 @@ class definitions final : public workload {
   void round() override {
     change();
     publish();
-    work_off(worker_, "always", 40, broker_.core().find_queue("always")->ready() > 150 ? 95 : 40);
+    work_off(worker_, "always", 40, broker_.core().inspecting.find_queue("always")->ready() > 150 ? 95 : 40);
     commit([&] {
       change();
       publish();
@@ -213,15 +213,15 @@ class definitions final : public workload {
   }
 
   void change_queue(const std::string& name) {
-    if (broker_.core().find_queue(name) != nullptr) return broker_.remove_queue(name);
+    if (broker_.core().inspecting.find_queue(name) != nullptr) return broker_.remove_queue(name);
     broker_.declare_queue(name);
     broker_.bind({exchange, target_kind::queue, name, ""});
   }
 
   void change_topic(const std::string& name) {
-    if (const auto* const topic = broker_.core().find_topic(name)) {
+    if (const auto* const topic = broker_.core().inspecting.find_topic(name)) {
       if (draw_.percent(40) && topic->partitions().size() == 1) {
-        const auto end = broker_.core().range(name, 0).value().high_watermark;
+        const auto end = broker_.core().reading.range(name, 0).value().high_watermark;
         return broker_.commit_offset("reader", name, 0, end);
       }
       return broker_.remove_topic(name);
@@ -231,13 +231,13 @@ class definitions final : public workload {
   }
 
   void change_exchange(const std::string& name) {
-    if (broker_.core().routes().find_definition(name) != nullptr) return broker_.remove_exchange(name);
+    if (broker_.core().inspecting.routes().find_definition(name) != nullptr) return broker_.remove_exchange(name);
     broker_.declare_exchange(name, exchange_type::direct);
     broker_.bind({name, target_kind::queue, "always", "key"});
   }
 
   void change_binding(const binding_definition& binding) {
-    broker_.core().routes().bindings().contains(binding) ? broker_.unbind(binding) : broker_.bind(binding);
+    broker_.core().inspecting.routes().bindings().contains(binding) ? broker_.unbind(binding) : broker_.bind(binding);
   }
 
   core::consumer_id worker_{};

@@ -1,5 +1,5 @@
-// What core tells a connection's session. Core never calls these while it runs for that same session's request: a
-// session may take note, write to its outbox, and ask core for more later.
+// What core tells a session: who publishes and consumes at one connection, or at one channel of it. Core tells it
+// between requests, never inside one of whosoever, and a session may ask for more meanwhile.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,7 @@ enum class consumer_id : std::uint64_t {};
 
 // A message as a consumer pulls it; borrowed.
 struct delivery_view {
+  std::uint64_t number = 0;  // the session's deliveries count from 1: what is settled
   offset_t offset = 0;
   bool redelivered = false;
   std::uint32_t deliveries = 0;  // earlier ones that are known

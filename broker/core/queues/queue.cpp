@@ -12,9 +12,6 @@ namespace {
 // Of what a lowered bound asks for: the rest goes with the groups to come.
 constexpr std::uint64_t dropped_per_group = 65'536;
 
-// For messages that are out, when none is.
-constexpr std::size_t places_kept = 4'096;
-
 }  // namespace
 
 queue::queue(queue_definition definition) : definition_(std::move(definition)) {}
@@ -70,7 +67,7 @@ void queue::add_consumer(consumer& consumer) {
 }
 
 bool queue::wants(const consumer& consumer) const {
-  return ready() > 0 && consumer.unsettled < consumer.prefetch && unsettled_.size() < limits::unsettled_per_queue;
+  return ready() > 0 && consumer.unsettled < consumer.prefetch && unsettled_ < limits::unsettled_per_queue;
 }
 
 // In a round every consumer may take an equal part of what was ready when it began, so that none starves. Who had its
@@ -85,7 +82,7 @@ std::size_t queue::share_of(consumer& consumer) {
   if (consumer.round == round_ || part_ == 0) begin_round();
   consumer.round = round_;
   const std::size_t credit = consumer.prefetch - std::min<std::size_t>(consumer.prefetch, consumer.unsettled);
-  const std::size_t room = limits::unsettled_per_queue - std::min(limits::unsettled_per_queue, unsettled_.size());
+  const std::size_t room = limits::unsettled_per_queue - std::min(limits::unsettled_per_queue, unsettled_);
   return std::min({credit, room, part_});
 }
 
@@ -113,14 +110,18 @@ void queue::deliver(pulling& pull, const record_view& record) {
     counted_.erase(counted);
   }
   const bool redelivered = deliveries > 0 || record.offset < maybe_delivered_before_;
-  const message_view message = to_message(record, record_form::queue);
-  const std::uint64_t bytes = message.body.size();
-  unsettled_.emplace(record.offset, handled{deliveries, static_cast<std::uint32_t>(bytes), &pull.to});
-  unsettled_bytes_ += bytes;
-  ++pull.to.unsettled;
+  const std::uint64_t bytes = record.body.size();
   --pull.left;
-  pull.stopped = !pull.take({record.offset, redelivered, deliveries, record.timestamp_ms, message});
-  if (pull.to.auto_ack) acknowledge(pull.to, record.offset, pull.group);
+  if (pull.to.auto_ack) {
+    let_go(record.offset, bytes, pull.group);
+  } else {
+    ++unsettled_;
+    unsettled_bytes_ += bytes;
+    ++pull.to.unsettled;
+  }
+  delivery_view delivery{0,          record.offset,       redelivered,
+                         deliveries, record.timestamp_ms, to_message(record, record_form::queue)};
+  pull.stopped = !pull.take(delivery);
 }
 
 result<void> queue::pull_returned(pulling& pull) {
@@ -206,46 +207,30 @@ void queue::lose(offset_range damaged, store::commit_group& group) {
   group.lose(std::move(lost));
 }
 
-bool queue::is_unsettled(const consumer& consumer, offset_t offset) const {
-  const auto out = unsettled_.find(offset);
-  return out != unsettled_.end() && out->second.by == &consumer;
+void queue::take_back(const held_message& message) {
+  TIDEGATE_EXPECT(unsettled_ > 0);
+  --unsettled_;
+  unsettled_bytes_ -= message.bytes;
 }
 
-queue::handled queue::take_back(consumer& consumer, offset_t offset) {
-  const auto out = unsettled_.find(offset);
-  TIDEGATE_EXPECT(out != unsettled_.end() && out->second.by == &consumer);
-  const handled taken = out->second;
-  unsettled_.erase(out);
-  if (unsettled_.empty() && unsettled_.bucket_count() > places_kept) unsettled_ = {};  // it never shrinks
-  unsettled_bytes_ -= taken.bytes;
-  --consumer.unsettled;
-  return taken;
+void queue::acknowledge(const held_message& message, store::commit_group& group) {
+  take_back(message);
+  let_go(message.offset, message.bytes, group);
 }
 
-void queue::acknowledge(consumer& consumer, offset_t offset, store::commit_group& group) {
-  let_go(offset, take_back(consumer, offset).bytes, group);
-}
-
-void queue::discard(consumer& consumer, offset_t offset, store::commit_group& group) {
+void queue::discard(const held_message& message, store::commit_group& group) {
   ++discarded_;
-  acknowledge(consumer, offset, group);
+  acknowledge(message, group);
 }
 
-void queue::requeue(consumer& consumer, offset_t offset, store::commit_group& group) {
-  const handled taken = take_back(consumer, offset);
-  const handled back{taken.deliveries + 1, taken.bytes};
-  returned_.emplace(offset, back);
-  group.count_delivery(stream(), offset, back.deliveries);
+void queue::requeue(const held_message& message, store::commit_group& group) {
+  take_back(message);
+  const handled back{message.deliveries + 1, message.bytes};
+  returned_.emplace(message.offset, back);
+  group.count_delivery(stream(), message.offset, back.deliveries);
 }
 
-void queue::remove_consumer(consumer& consumer, store::commit_group& group) {
-  std::vector<offset_t> left;
-  for (auto out = unsettled_.begin(); left.size() < consumer.unsettled; ++out) {
-    TIDEGATE_EXPECT(out != unsettled_.end());
-    if (out->second.by == &consumer) left.push_back(out->first);
-  }
-  std::sort(left.begin(), left.end());
-  for (const offset_t offset : left) requeue(consumer, offset, group);
+void queue::remove_consumer(consumer& consumer) {
   std::erase(consumers_, &consumer);
   begin_round();
 }
@@ -273,26 +258,24 @@ result<void> queue::check_room(std::uint64_t bytes) const {
                "queue"};
 }
 
-void queue::keep_bounds(const store::reader& reader, store::commit_group& group) {
-  if (definition_.overflow == overflow::reject || !is_over()) return;
+departures queue::keep_bounds(const store::reader& reader, store::commit_group& group) {
+  departures gone;
+  if (definition_.overflow == overflow::reject || !is_over()) return gone;
   const bool counts = definition_.messages_max != 0 && ready() + coming_.size() > definition_.messages_max;
-  store::loss_record lost;
-  lost.reason = counts ? store::loss_reason::messages_max : store::loss_reason::bytes_max;
-  lost.stream = stream();
-  drop_oldest(reader, group, lost);
-  if (lost.records == 0) return;
-  lost.unread = lost.records;
-  group.lose(std::move(lost), true);
-  begin_round();
+  gone.reason = counts ? store::loss_reason::messages_max : store::loss_reason::bytes_max;
+  gone.stream = stream();
+  drop_oldest(reader, group, gone);
+  if (gone.records > 0) begin_round();
+  return gone;
 }
 
 // As they would be delivered: what came back, what was never out, and last what this very group brings.
-void queue::drop_oldest(const store::reader& reader, store::commit_group& group, store::loss_record& lost) {
-  const auto goes_on = [&] { return is_over() && lost.records < dropped_per_group; };
+void queue::drop_oldest(const store::reader& reader, store::commit_group& group, departures& gone) {
+  const auto goes_on = [&] { return is_over() && gone.records < dropped_per_group; };
   const auto count = [&](offset_t offset, std::uint64_t bytes) {
-    if (lost.records++ == 0) lost.first = offset;
-    lost.end = offset + 1;
-    lost.bytes += bytes;
+    if (gone.records++ == 0) gone.first = offset;
+    gone.end = offset + 1;
+    gone.bytes += bytes;
   };
   while (goes_on() && !returned_.empty()) {
     const auto oldest = returned_.begin();

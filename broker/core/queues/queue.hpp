@@ -6,7 +6,6 @@
 #pragma once
 
 #include <algorithm>
-#include <boost/unordered/unordered_flat_map.hpp>
 #include <deque>
 #include <functional>
 #include <map>
@@ -35,11 +34,26 @@ struct consumer {
 };
 
 // False: no more of them now (the message was taken all the same).
-using delivery_taker = std::function<bool(const delivery_view&)>;
+using delivery_taker = std::function<bool(delivery_view&)>;
 
 struct pull_result {
   std::size_t count = 0;
   bool more = false;  // something is ready and the consumer has credit: pull again when there is room
+};
+
+// A message that is out for delivery, as who holds it for the consumer keeps it.
+struct held_message {
+  offset_t offset = 0;
+  std::uint32_t bytes = 0;       // of content
+  std::uint32_t deliveries = 0;  // before this one
+};
+
+// What has left a queue for its bounds, for the caller to bury: void where the group's records are.
+struct departures {
+  store::loss_reason reason{};
+  stream_id stream{};
+  offset_t first = 0, end = 0;
+  std::uint64_t records = 0, bytes = 0;
 };
 
 class queue {
@@ -54,24 +68,24 @@ class queue {
   bool is_in_memory() const { return definition_.durability.is_memory(); }
   const std::string& name() const { return definition_.name; }
   stream_id stream() const { return definition_.stream; }
-  std::uint64_t ready() const { return held_ - unsettled_.size(); }
+  std::uint64_t ready() const { return held_ - unsettled_; }
   // Content of what is ready. Where damage was met, about.
   std::uint64_t ready_bytes() const { return held_bytes_ - std::min(held_bytes_, unsettled_bytes_); }
-  std::uint64_t unsettled() const { return unsettled_.size(); }
+  std::uint64_t unsettled() const { return unsettled_; }
   std::uint64_t discarded() const { return discarded_; }
   const std::vector<consumer*>& consumers() const { return consumers_; }
   void add_consumer(consumer& consumer);
-  void remove_consumer(consumer& consumer, store::commit_group& group);
+  // What is out to it stays out, until whoever holds that settles it.
+  void remove_consumer(consumer& consumer);
 
   // It may take a message of so many bytes of content. Errors: it is longer than bytes_max; the queue is at a bound and
   // rejects.
   result<void> check_room(std::uint64_t bytes) const;
   offset_t next_offset() const { return next_; }
   void append(const message_view& message, std::int64_t timestamp_ms, store::commit_group& group);
-  // Call before the group is handed over. Where a drop-oldest queue exceeds a bound with what the group brings, drops
-  // the excess in the same commit and records it in the loss ledger; both are void where the group's records are. A
-  // lowered bound can take some groups.
-  void keep_bounds(const store::reader& reader, store::commit_group& group);
+  // Call before the group is handed over. Where a drop-oldest queue exceeds a bound with what the group brings, lets go
+  // of the excess in the same commit and returns it. A lowered bound can take some groups.
+  departures keep_bounds(const store::reader& reader, store::commit_group& group);
   // What was to be appended is void: continues at the durable end, and what was dropped for it is ready again.
   void void_appends();
   // A group's result: everything below is durable.
@@ -80,11 +94,10 @@ class queue {
   // Hands at most a fair share of what is ready to the consumer.
   result<pull_result> pull(consumer& consumer, const store::reader& reader, store::commit_group& group,
                            const delivery_taker& take);
-  bool is_unsettled(const consumer& consumer, offset_t offset) const;
-  // The offset is one of the consumer's unsettled ones.
-  void acknowledge(consumer& consumer, offset_t offset, store::commit_group& group);
-  void discard(consumer& consumer, offset_t offset, store::commit_group& group);
-  void requeue(consumer& consumer, offset_t offset, store::commit_group& group);
+  // Settle a message that is out. The consumer's credit is the caller's.
+  void acknowledge(const held_message& message, store::commit_group& group);
+  void discard(const held_message& message, store::commit_group& group);
+  void requeue(const held_message& message, store::commit_group& group);
   // May be given more.
   bool wants(const consumer& consumer) const;
 
@@ -99,21 +112,20 @@ class queue {
     bool stopped = false;  // by the taker
     bool goes_on() const { return left > 0 && !stopped; }
   };
-  // Of a message that is out or came back.
+  // Of a message that came back, or is leaving.
   struct handled {
     std::uint32_t deliveries = 0;
     std::uint32_t bytes = 0;  // of content
-    consumer* by = nullptr;   // who has it
   };
   void begin_round();
   std::size_t share_of(consumer& consumer);
   void deliver(pulling& pull, const record_view& record);
   void let_go(offset_t offset, std::uint64_t bytes, store::commit_group& group);
   void drop(offset_t offset, const handled& message, store::commit_group& group);
-  handled take_back(consumer& consumer, offset_t offset);
+  void take_back(const held_message& message);
   bool is_over(std::uint64_t messages, std::uint64_t bytes) const;
   bool is_over() const;
-  void drop_oldest(const store::reader& reader, store::commit_group& group, store::loss_record& lost);
+  void drop_oldest(const store::reader& reader, store::commit_group& group, departures& gone);
   void pass_to(offset_t end, store::commit_group& group);
   void lose(offset_range damaged, store::commit_group& group);
   result<void> pull_returned(pulling& pull);
@@ -127,16 +139,16 @@ class queue {
   std::uint64_t coming_bytes_ = 0;
   std::uint64_t held_ = 0;
   std::uint64_t held_bytes_ = 0;
+  std::uint64_t unsettled_ = 0;  // out
   std::uint64_t unsettled_bytes_ = 0;
   std::uint64_t discarded_ = 0;
   std::uint64_t round_ = 0;
   std::size_t part_ = 0;  // of each consumer in this round
   offset_t maybe_delivered_before_ = 0;
-  store::offset_set settled_before_;                        // found settled at the start, at or above the cursor
-  std::map<offset_t, std::uint32_t> counted_;               // known deliveries of what was found at the start
-  std::map<offset_t, handled> returned_;                    // came back: deliveries so far
-  boost::unordered_flat_map<offset_t, handled> unsettled_;  // out: deliveries before this one
-  std::vector<std::pair<offset_t, handled>> leaving_;       // dropped with the group that is on its way
+  store::offset_set settled_before_;                   // found settled at the start, at or above the cursor
+  std::map<offset_t, std::uint32_t> counted_;          // known deliveries of what was found at the start
+  std::map<offset_t, handled> returned_;               // came back: deliveries so far
+  std::vector<std::pair<offset_t, handled>> leaving_;  // dropped with the group that is on its way
   std::vector<consumer*> consumers_;
 };
 

@@ -2,12 +2,10 @@
 #pragma once
 
 #include <deque>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "broker/core/events/events.hpp"
 #include "broker/model/definitions.hpp"
 
 namespace tidegate::core::topics {
@@ -43,7 +41,6 @@ struct partition {
   offset_t next = 0;                     // to append
   std::int64_t newest_timestamp_ms = 0;  // that was stamped: stamps go back only where the clock is corrected
   bytes_on_their_way on_their_way;
-  std::set<session_id> watchers;
 };
 
 class topic {

@@ -6,8 +6,8 @@
 #include <cstring>
 
 #include "broker/base/log.hpp"
+#include "broker/base/rising.hpp"
 #include "broker/frontends/native/front_end.hpp"
-#include "broker/frontends/native/rising.hpp"
 #include "broker/model/definitions.hpp"
 
 namespace tidegate::native {
@@ -34,14 +34,14 @@ std::optional<error> objection_to(const tg_Connect& connect, const session& sess
 }
 
 // A later version's outcome is none of the enumeration's values, so it is looked at as the number that it is.
-result<core::broker::outcome> outcome_of(const tg_Settle& settle) {
+result<core::api::outcome> outcome_of(const tg_Settle& settle) {
   std::uint32_t number = 0;
   static_assert(sizeof number == sizeof settle.outcome);
   std::memcpy(&number, &settle.outcome, sizeof number);
   switch (number) {
-    case tg_Settle_Outcome_ACK: return core::broker::outcome::ack;
-    case tg_Settle_Outcome_REQUEUE: return core::broker::outcome::requeue;
-    case tg_Settle_Outcome_DISCARD: return core::broker::outcome::discard;
+    case tg_Settle_Outcome_ACK: return core::api::outcome::ack;
+    case tg_Settle_Outcome_REQUEUE: return core::api::outcome::requeue;
+    case tg_Settle_Outcome_DISCARD: return core::api::outcome::discard;
     default: return error{errc::invalid, fmt::format("outcome {} is not ACK, REQUEUE or DISCARD", number), "outcome"};
   }
 }
@@ -60,7 +60,7 @@ std::unique_ptr<role> application::admit(session& session, const tg_Connect& con
 
 application::application(session& session, const tg_Connect& connect)
     : session_(session),
-      broker_(session.broker()),
+      core_(session.core()),
       name_(presentable(view_of(connect.name))),
       producer_epoch_(connect.producer_epoch),
       heartbeat_(connect.heartbeat_seconds == 0
@@ -77,8 +77,9 @@ void application::connected(const tg_Connect& connect) {
   answer.heartbeat_seconds = static_cast<std::uint32_t>(heartbeat_.count());
   answer.largest_frame = limits::frame_bytes;
   answer.gateway = bytes_of(settings.gateway);
-  answer.incarnation = bytes_of(broker_.storage().incarnation());
-  if (!producer_id_.empty()) answer.producer_sequence = broker_.durable_sequence({producer_id_, producer_epoch_, true});
+  answer.incarnation = bytes_of(core_.inspecting.incarnation());
+  if (!producer_id_.empty())
+    answer.producer_sequence = core_.publishing.durable_sequence({producer_id_, producer_epoch_, true});
   append_frame(session_.answers(), TG_CONNECTED, tg_Connected_fields, &answer,
                settings.server.size() + settings.gateway.size() + 64);
   session_.wake();
@@ -164,12 +165,12 @@ void application::publish_message(const tg_frame& frame) {
   message_view message{view_of(publish.exchange), view_of(publish.routing_key), view_of(publish.key),
                        std::move(headers.headers()), view_of(publish.body)};
   if (const auto refused = objection(publish, message)) return refuse_publish(publish.id, *refused);
-  core::publish_request request{{session_.id(), publish.id}, std::nullopt, publish.sequence};
-  if (publish.sequence != 0) request.producer = core::producer_ref{producer_id_, producer_epoch_, true};
-  const auto published = broker_.publish(message, request);
+  core::api::publish_request request{{session_.id(), publish.id}, std::nullopt, publish.sequence};
+  if (publish.sequence != 0) request.producer = core::api::producer_ref{producer_id_, producer_epoch_, true};
+  const auto published = core_.publishing.publish(message, request);
   if (!published) return refuse_publish(publish.id, published.error());
   if (publish.sequence != 0) refused_sequence_ = 0;
-  if (*published != core::publish_outcome::unroutable) return;
+  if (*published != core::api::publish_outcome::unroutable) return;
   if (publish.mandatory) return_unroutable(publish);
   publish_stored(publish.id);
   session_.wake();
@@ -262,9 +263,9 @@ void application::consume(const tg_frame& frame) {
         {errc::invalid, fmt::format("consumer {} is 0 or in use on this connection", consume.consumer), "consumer"});
   }
   // What core says to this consumer meanwhile finds no entry; being in the line stands for it.
-  const auto id = broker_.consume(session_.id(), view_of(consume.queue), consume.prefetch, consume.auto_ack);
+  const auto id = core_.consuming.consume(session_.id(), view_of(consume.queue), consume.prefetch, consume.auto_ack);
   if (!id) return session_.refuse(consume.correlation, id.error());
-  consumers_[*id] = {consume.consumer, consume.auto_ack};
+  consumers_[*id] = {consume.consumer};
   deliverable(*id);
   answer_done({consume.correlation});
 }
@@ -281,8 +282,7 @@ void application::cancel(const tg_frame& frame) {
         {errc::not_found, fmt::format("no consumer {} on this connection", cancel.consumer), "consumer"});
   }
   if (found->second.in_line) std::erase(ready_, found->first);
-  unsettled_.forget(found->first);
-  broker_.cancel(found->first);
+  core_.consuming.cancel(found->first, core::api::leftovers::requeue);
   consumers_.erase(found);
   answer_done({cancel.correlation});
 }
@@ -300,8 +300,8 @@ void application::pull_ready() {
     ready_.pop_front();
     consuming& consumer = consumers_.at(id);
     consumer.in_line = false;
-    const auto pulled = broker_.pull(id, [&](const core::delivery_view& delivery) {
-      deliver(id, consumer, delivery);
+    const auto pulled = core_.consuming.pull(id, [&](const core::delivery_view& delivery) {
+      append_deliver(session_.answers(), consumer.number, delivery);
       return session_.has_room();
     });
     if (!pulled) {
@@ -314,24 +314,15 @@ void application::pull_ready() {
   }
 }
 
-void application::deliver(core::consumer_id id, const consuming& consumer, const core::delivery_view& delivery) {
-  const std::uint64_t tag = next_tag_++;
-  append_deliver(session_.answers(), consumer.number, tag, delivery);
-  if (!consumer.auto_ack) unsettled_.add(tag, id, delivery.offset);
-}
-
 void application::settle(const tg_frame& frame) {
   tg_Settle settle{};
   if (!tg_frame_decode(&frame, tg_Settle_fields, &settle))
     return session_.fail({errc::invalid, "Settle does not decode"});
   const auto outcome = outcome_of(settle);
   if (!outcome) return session_.refuse(0, outcome.error());
-  const auto tell = [&](const unsettled_deliveries::delivery& out) {
-    broker_.settle(out.consumer, out.offset, *outcome);
-  };
-  if (settle.multiple && settle.tag < next_tag_) return unsettled_.take_through(settle.tag, tell);
-  const auto out = settle.multiple ? std::nullopt : unsettled_.take(settle.tag);
-  if (out) return tell(*out);
+  const bool is_settled = settle.multiple ? core_.consuming.settle_through(session_.id(), settle.tag, *outcome)
+                                          : core_.consuming.settle(session_.id(), settle.tag, *outcome);
+  if (is_settled) return;
   session_.refuse(0,
                   {errc::not_found, fmt::format("delivery {} is not unsettled on this connection", settle.tag), "tag"});
 }

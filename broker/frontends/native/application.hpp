@@ -6,7 +6,6 @@
 #include <unordered_map>
 
 #include "broker/frontends/native/session.hpp"
-#include "broker/frontends/native/unsettled.hpp"
 
 namespace tidegate::native {
 
@@ -37,7 +36,6 @@ class application final : public role {
   };
   struct consuming {
     std::uint32_t number;  // the client's
-    bool auto_ack = false;
     bool in_line = false;
   };
   struct waiting_fetch {
@@ -88,7 +86,6 @@ class application final : public role {
   void fetch_offset(const tg_frame& frame);
   void lease(const tg_frame& frame);
 
-  void deliver(core::consumer_id id, const consuming& consumer, const core::delivery_view& delivery);
   void pull_ready();
   void confirm_done();
   void answer_fetches(milliseconds now);
@@ -97,7 +94,7 @@ class application final : public role {
   void answer_done(const waiting_request& done);
 
   session& session_;
-  core::broker& broker_;
+  const core::api::services& core_;
   std::string name_;
   std::string producer_id_;
   std::uint32_t producer_epoch_;
@@ -112,8 +109,6 @@ class application final : public role {
   std::uint64_t next_request_ = 0;
   std::map<core::consumer_id, consuming> consumers_;
   std::deque<core::consumer_id> ready_;  // in line to be given something
-  unsettled_deliveries unsettled_;
-  std::uint64_t next_tag_ = 1;
   std::vector<waiting_fetch> fetches_;
 };
 

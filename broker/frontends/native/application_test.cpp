@@ -51,7 +51,7 @@ TEST_F(applications, confirms_are_cumulative_and_in_order) {
 }
 
 TEST_F(applications, what_waits_for_no_commit_is_confirmed_out_of_turn) {
-  gateway_.broker->declare_queue({"live", durability::memory()}, gateway_.broker.next_receipt()).value();
+  gateway_.broker.defining().declare_queue({"live", durability::memory()}, gateway_.broker.next_receipt()).value();
   gateway_.broker.commit();
   peer_.publish(1, "", "live", "a");
   peer_.publish(2, "", "work", "b");
@@ -184,7 +184,7 @@ TEST_F(applications_of_a_full_store, later_sequences_wait_for_one_that_was_refus
   peer.connect("p", 1);
   peer.publish(1, "", "work", "1", false, 1);
   EXPECT_THAT(peer.answers_committed(), ElementsAre("confirm 1 code 5"));
-  broker->remove_queue("ballast", broker.next_receipt()).value();
+  broker.defining().remove_queue("ballast", broker.next_receipt()).value();
   broker.commit();
   ASSERT_FALSE(broker.storage().is_full());
   peer.publish(2, "", "work", "2", false, 2);
@@ -210,7 +210,7 @@ TEST_F(applications, deliveries_come_after_the_answer_and_are_settled_by_tag) {
   EXPECT_THAT(peer_.answers(), ElementsAre("deliver 7 tag 4 'a' again 1"));
   peer_.settle(4, tg_Settle_Outcome_ACK, true);
   EXPECT_THAT(peer_.answers_committed(), IsEmpty());
-  EXPECT_EQ(gateway_.broker->find_queue("work")->unsettled(), 0u);
+  EXPECT_EQ(gateway_.broker.inspecting().find_queue("work")->unsettled(), 0u);
   EXPECT_EQ(gateway_.broker.ready("work"), 0u);
 }
 
@@ -220,7 +220,7 @@ TEST_F(applications, discarded_deliveries_are_gone) {
   peer_.take();
   peer_.settle(1, tg_Settle_Outcome_DISCARD);
   EXPECT_THAT(peer_.answers_committed(), IsEmpty());
-  EXPECT_EQ(gateway_.broker->list_queues()[0].discarded, 1u);
+  EXPECT_EQ(gateway_.broker.inspecting().list_queues()[0].discarded, 1u);
 }
 
 TEST_F(applications, unknown_tags_are_answered_and_the_connection_goes_on) {
@@ -246,7 +246,7 @@ TEST_F(applications, an_unknown_outcome_settles_nothing) {
   //                        key    len tag   outcome 102
   peer_.send_bytes(from_hex("a2 02 04 08 01 18 66"));
   EXPECT_THAT(peer_.answers(), ElementsAre("error 0 code 1 field outcome"));
-  EXPECT_EQ(gateway_.broker->find_queue("work")->unsettled(), 1u);
+  EXPECT_EQ(gateway_.broker.inspecting().find_queue("work")->unsettled(), 1u);
 }
 
 TEST_F(applications, one_unsettled_delivery_keeps_nothing_of_the_others) {
@@ -258,9 +258,9 @@ TEST_F(applications, one_unsettled_delivery_keeps_nothing_of_the_others) {
     peer_.settle(tag);
     peer_.take();
   }
-  EXPECT_EQ(gateway_.broker->find_queue("work")->unsettled(), 1u);
+  EXPECT_EQ(gateway_.broker.inspecting().find_queue("work")->unsettled(), 1u);
   peer_.settle(101, tg_Settle_Outcome_ACK, true);
-  EXPECT_EQ(gateway_.broker->find_queue("work")->unsettled(), 0u);
+  EXPECT_EQ(gateway_.broker.inspecting().find_queue("work")->unsettled(), 0u);
 }
 
 TEST_F(applications, a_cancelled_consumer_gives_back_what_it_had) {
@@ -295,6 +295,7 @@ TEST_F(applications, a_lost_connection_gives_back_to_the_others) {
   other.take();
   const int wakes = other.wakes;
   peer_.drop();
+  gateway_.broker->tell();
   EXPECT_GT(other.wakes, wakes);
   EXPECT_THAT(other.answers(), ElementsAre("deliver 1 tag 1 'a' again 1"));
 }

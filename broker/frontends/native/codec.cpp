@@ -62,18 +62,19 @@ void append_frame(std::string& out, tg_member member, const pb_msgdesc_t* fields
 tg_list header_list::decoder() { return {take_header, &slot_, &headers_}; }
 
 // Field numbers as in link.proto; the order is nanopb's.
-void append_deliver(std::string& out, std::uint32_t consumer, std::uint64_t tag, const core::delivery_view& delivery) {
+void append_deliver(std::string& out, std::uint32_t consumer, const core::delivery_view& delivery) {
   using protobuf::size_of;
   const message_view& message = delivery.message;
   const auto timestamp_ms = static_cast<std::uint64_t>(delivery.timestamp_ms);
-  std::size_t size = size_of(std::uint64_t{consumer}) + size_of(tag) + size_of(std::uint64_t{delivery.redelivered}) +
-                     size_of(std::uint64_t{delivery.deliveries}) + size_of(message.routing_key) + size_of(message.key) +
-                     size_of(message.body) + size_of(timestamp_ms) + size_of(message.exchange);
+  std::size_t size = size_of(std::uint64_t{consumer}) + size_of(delivery.number) +
+                     size_of(std::uint64_t{delivery.redelivered}) + size_of(std::uint64_t{delivery.deliveries}) +
+                     size_of(message.routing_key) + size_of(message.key) + size_of(message.body) +
+                     size_of(timestamp_ms) + size_of(message.exchange);
   for (const header& header : message.headers) size += size_of(header.name, header.value);
   if (message.is_time_estimated) size += size_of(header_estimated, {});
   protobuf::field_writer writer(out, TG_DELIVER, size);
   writer.number(1, consumer);
-  writer.number(2, tag);
+  writer.number(2, delivery.number);
   writer.number(3, delivery.redelivered);
   writer.number(4, delivery.deliveries);
   writer.text(5, message.routing_key);

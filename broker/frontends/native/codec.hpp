@@ -30,7 +30,7 @@ void append_frame(std::string& out, tg_member member, const pb_msgdesc_t* fields
                   std::size_t size_hint);
 
 // Appends a Deliver: the one message that a broker sends by the hundred thousand a second.
-void append_deliver(std::string& out, std::uint32_t consumer, std::uint64_t tag, const core::delivery_view& delivery);
+void append_deliver(std::string& out, std::uint32_t consumer, const core::delivery_view& delivery);
 
 // Decodes a list of headers, at most limits::headers_count, into views.
 class header_list {

@@ -34,7 +34,7 @@ std::optional<tg_Code> objection(session& session, const tg_Hello& hello) {
   if (hello.device.size == 0 || hello.device.size > limits::device_id_bytes) return tg_Code_INVALID;
   if (!session.settings().token.empty() && view_of(hello.token) != session.settings().token) return tg_Code_NOT_ALLOWED;
   // Not admitted rather than admitted and stopped: the device keeps what it holds and comes back later.
-  if (session.broker().storage().is_full()) return tg_Code_STORE_FULL;
+  if (session.core().inspecting.is_full()) return tg_Code_STORE_FULL;
   return std::nullopt;
 }
 
@@ -69,7 +69,7 @@ std::string device::name() const { return printable(id_); }
 
 void device::welcome(const tg_Hello& hello) {
   session_.owner().take_over(id_, session_);
-  const auto durable = static_cast<std::uint32_t>(session_.broker().durable_sequence(producer()));
+  const auto durable = static_cast<std::uint32_t>(session_.core().publishing.durable_sequence(producer()));
   next_sequence_ = std::max({durable + 1, hello.oldest_sequence, 1u});
   settled_through_ = acknowledged_ = next_sequence_ - 1;
   expected_ = durable + 1;
@@ -82,7 +82,7 @@ void device::welcome(const tg_Hello& hello) {
   answer.durable_sequence = durable;
   answer.window = limits::device_window_bytes;
   answer.largest_frame = limits::device_frame_bytes;
-  answer.unix_ms = static_cast<std::uint64_t>(session_.broker().timeline().wall().count());
+  answer.unix_ms = static_cast<std::uint64_t>(session_.core().inspecting.wall().count());
   answer.ticks = hello.ticks;
   append_frame(session_.answers(), TG_WELCOME, tg_Welcome_fields, &answer, 0);
   log::info("device {} {}: connected, {} are here", name(), session_.peer(), durable);
@@ -134,7 +134,7 @@ void device::batch(const tg_frame& frame) {
     const tg_Batch& head;
     std::int64_t arrival;
     std::uint32_t sequence, alias = 0, ticks;
-  } items{*this, head, session_.broker().timeline().wall().count(), head.first_sequence, 0, head.first_ticks};
+  } items{*this, head, session_.core().inspecting.wall().count(), head.first_sequence, 0, head.first_ticks};
   tg_Item slot{};
   tg_Batch walked{};
   walked.items = {[](void* raw, void* item) {
@@ -180,12 +180,12 @@ bool device::take(std::uint32_t sequence, std::uint32_t alias, std::string_view 
   message.key = id_;
   if (!time.empty()) message.headers.push_back({header_time, time});
   message.body = payload;
-  const auto published = session_.broker().publish(message, {{session_.id(), sequence}, producer(), sequence});
+  const auto published = session_.core().publishing.publish(message, {{session_.id(), sequence}, producer(), sequence});
   if (published) {
     // A loss would be written: not for what is not, and whose sequences a restart of the broker forgets.
-    if (*published != core::publish_outcome::in_memory) account_for(sequence);
+    if (*published != core::api::publish_outcome::in_memory) account_for(sequence);
     expected_ = std::max(expected_, sequence + 1);
-    if (*published == core::publish_outcome::unroutable) reject(sequence, errc::not_found);
+    if (*published == core::api::publish_outcome::unroutable) reject(sequence, errc::not_found);
     return true;
   }
   if (published.error().code == errc::store_full) {
@@ -202,7 +202,7 @@ bool device::take(std::uint32_t sequence, std::uint32_t alias, std::string_view 
 
 // What is missing before a message that is stored is a loss, in the same commit.
 void device::account_for(std::uint32_t sequence) {
-  if (sequence > expected_) session_.broker().lose(name(), expected_, sequence);
+  if (sequence > expected_) session_.core().publishing.lose(name(), expected_, sequence);
 }
 
 void device::reject(std::uint32_t sequence, errc code) {

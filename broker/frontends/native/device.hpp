@@ -37,7 +37,7 @@ class device final : public role {
   void reject(std::uint32_t sequence, errc code);
   void account_for(std::uint32_t sequence);
   void done(std::uint32_t sequence);
-  core::producer_ref producer() const { return {producer_id_, epoch_, false}; }
+  core::api::producer_ref producer() const { return {producer_id_, epoch_, false}; }
 
   session& session_;
   std::string id_;

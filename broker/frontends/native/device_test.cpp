@@ -35,15 +35,15 @@ class devices : public testing::Test {
   // The headers of everything in the queue, by body.
   std::map<std::string, std::map<std::string, std::string>> headers() {
     std::map<std::string, std::map<std::string, std::string>> found;
-    gateway_.broker
-        ->pull(gateway_.broker.consume("work"),
-               [&](const core::delivery_view& delivery) {
-                 auto& mine = found[std::string(delivery.message.body)];
-                 for (const auto& [name, value] : delivery.message.headers) mine.emplace(name, value);
-                 mine["routing key"] = delivery.message.routing_key;
-                 mine["key"] = delivery.message.key;
-                 return true;
-               })
+    gateway_.broker.consuming()
+        .pull(gateway_.broker.consume("work"),
+              [&](const core::delivery_view& delivery) {
+                auto& mine = found[std::string(delivery.message.body)];
+                for (const auto& [name, value] : delivery.message.headers) mine.emplace(name, value);
+                mine["routing key"] = delivery.message.routing_key;
+                mine["key"] = delivery.message.key;
+                return true;
+              })
         .value();
     return found;
   }
@@ -209,7 +209,7 @@ TEST_F(devices, their_exchange_stays) {
   EXPECT_THAT(application.answers_committed(), ElementsAre("error 3 code 3 field name"));
   // Gone all the same, by another way: told, not crashed.
   hello(device, "welcome 0 durable 0");
-  gateway.broker->remove_exchange("readings", gateway.broker.next_receipt()).value();
+  gateway.broker.defining().remove_exchange("readings", gateway.broker.next_receipt()).value();
   device.publish_reading(1, "a");
   EXPECT_THAT(device.answers(), ElementsAre("reject 1 code 2", "ack 1"));
 }
@@ -256,10 +256,10 @@ TEST_F(devices, a_cut_batch_keeps_what_came_before_the_cut) {
 }
 
 TEST_F(devices, what_is_missing_before_a_reading_in_memory_is_not_written_down) {
-  gateway_.broker->declare_queue({"live", durability::memory()}, gateway_.broker.next_receipt()).value();
+  gateway_.broker.defining().declare_queue({"live", durability::memory()}, gateway_.broker.next_receipt()).value();
   gateway_.broker.bind_queue("amq.topic", "live", "m");
   gateway_.broker.commit();
-  const auto written = gateway_.broker->commit_figures().bytes_written;
+  const auto written = gateway_.broker->commits().figures().bytes_written;
   peer peer(gateway_);
   hello(peer, "welcome 0 durable 0", 5, 3);
   peer.topic(3, "m");
@@ -269,10 +269,10 @@ TEST_F(devices, what_is_missing_before_a_reading_in_memory_is_not_written_down) 
   peer.batch(9, {{3, 0, "c"}});
   gateway_.broker->flush();
   EXPECT_THAT(peer.answers(), ElementsAre("ack 9"));
-  EXPECT_EQ(gateway_.broker->commit_figures().bytes_written, written);
+  EXPECT_EQ(gateway_.broker->commits().figures().bytes_written, written);
   peer.batch(12, {{1, 0, "d"}});
   EXPECT_THAT(peer.answers_committed(), ElementsAre("ack 12"));
-  const auto losses = gateway_.broker->list_losses().value();
+  const auto losses = gateway_.broker.inspecting().list_losses().value();
   ASSERT_EQ(losses.size(), 1u);
   EXPECT_EQ(losses[0].record.first, 10u);
   class peer again(gateway_);

@@ -1,4 +1,4 @@
-// What the native protocol's connections share: the broker, the settings, and who is connected.
+// What the native protocol's connections share: core, the settings, and who is connected.
 #pragma once
 
 #include <map>
@@ -12,9 +12,9 @@ namespace tidegate::native {
 
 class front_end {
  public:
-  front_end(core::broker& broker, options options) : broker_(broker), options_(std::move(options)) {}
+  front_end(const core::api::services& core, options options) : core_(core), options_(std::move(options)) {}
 
-  core::broker& broker() { return broker_; }
+  const core::api::services& core() const { return core_; }
   const options& settings() const { return options_; }
   void add(session& session) { sessions_.emplace(session.id(), &session); }
   void remove(session& session);
@@ -25,7 +25,7 @@ class front_end {
   void take_over(const std::string& device, session& session);
 
  private:
-  core::broker& broker_;
+  const core::api::services& core_;
   options options_;
   std::map<core::session_id, session*> sessions_;
   std::map<std::string, session*> devices_;

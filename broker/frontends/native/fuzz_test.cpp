@@ -184,12 +184,13 @@ TEST(fuzz, fifty_thousand_bent_conversations) {
     EXPECT_TRUE(gateway.front().sessions().empty());
     gateway.broker.commit();
     EXPECT_TRUE(gateway.broker->is_idle());
-    for (const auto& row : gateway.broker->list_queues()) EXPECT_EQ(row.unsettled, 0u);
+    for (const auto& row : gateway.broker.inspecting().list_queues()) EXPECT_EQ(row.unsettled, 0u);
     // What they left behind is found again.
-    const auto queues = gateway.broker->list_queues().size(), topics = gateway.broker->list_topics().size();
+    const auto queues = gateway.broker.inspecting().list_queues().size(),
+               topics = gateway.broker.inspecting().list_topics().size();
     gateway.reopen_killed();
-    EXPECT_EQ(gateway.broker->list_queues().size(), queues);
-    EXPECT_EQ(gateway.broker->list_topics().size(), topics);
+    EXPECT_EQ(gateway.broker.inspecting().list_queues().size(), queues);
+    EXPECT_EQ(gateway.broker.inspecting().list_topics().size(), topics);
   }
 }
 

@@ -13,6 +13,7 @@ namespace tidegate::native {
 namespace {
 
 namespace json = boost::json;
+using core::api::inspecting;
 
 // The fewest bytes of JSON that a row takes.
 constexpr std::size_t queue_row_bytes_min = 150;
@@ -75,11 +76,11 @@ listing_page fill(const std::vector<Row>& rows, std::size_t rows_max, std::size_
   return page;
 }
 
-result<listing_page> exchanges(const core::broker& broker, std::string_view after, std::size_t bytes_max) {
+result<listing_page> exchanges(const inspecting& core, std::string_view after, std::size_t bytes_max) {
   const auto show = [](const auto& row) {
     return json::object{{"name", row.first}, {"type", tidegate::name(row.second.type)}};
   };
-  const auto& all = broker.routes().definitions();
+  const auto& all = core.routes().definitions();
   return fill(all.upper_bound(after), all.end(), bytes_max, show, [](const auto& row) { return row.first; });
 }
 
@@ -88,14 +89,14 @@ std::string place_of(const binding_definition& binding) {
                      binding.routing_key);
 }
 
-result<listing_page> bindings(const core::broker& broker, std::string_view after, std::size_t bytes_max) {
+result<listing_page> bindings(const inspecting& core, std::string_view after, std::size_t bytes_max) {
   const auto show = [](const binding_definition& binding) {
     return json::object{{"exchange", binding.exchange},
                         {"target_kind", tidegate::name(binding.kind)},
                         {"target", binding.target},
                         {"routing_key", binding.routing_key}};
   };
-  const auto& all = broker.routes().bindings();
+  const auto& all = core.routes().bindings();
   if (after.empty()) return fill(all.begin(), all.end(), bytes_max, show, place_of);
   const auto parts = parts_of<4>(after);
   if (!parts) return no_place();
@@ -106,7 +107,7 @@ result<listing_page> bindings(const core::broker& broker, std::string_view after
   return fill(all.upper_bound(last), all.end(), bytes_max, show, place_of);
 }
 
-json::object show_queue(const core::queue_row& row) {
+json::object show_queue(const core::api::queue_row& row) {
   const queue_definition& definition = *row.definition;
   return {{"name", definition.name},
           {"ready", row.ready},
@@ -122,13 +123,13 @@ json::object show_queue(const core::queue_row& row) {
           {"durability", to_text(definition.durability)}};
 }
 
-result<listing_page> queues(const core::broker& broker, std::string_view after, std::size_t bytes_max) {
+result<listing_page> queues(const inspecting& core, std::string_view after, std::size_t bytes_max) {
   const std::size_t rows_max = rows_asked(bytes_max, queue_row_bytes_min);
-  return fill(broker.list_queues(after, rows_max), rows_max, bytes_max, show_queue,
-              [](const core::queue_row& row) { return row.definition->name; });
+  return fill(core.list_queues(after, rows_max), rows_max, bytes_max, show_queue,
+              [](const core::api::queue_row& row) { return row.definition->name; });
 }
 
-json::object show_topic(const core::topic_row& row) {
+json::object show_topic(const core::api::topic_row& row) {
   json::array partitions;
   for (const auto& partition : row.partitions) {
     partitions.push_back({{"partition", partitions.size()},
@@ -149,21 +150,21 @@ json::object show_topic(const core::topic_row& row) {
           {"uuid", row.definition->uuid}};
 }
 
-result<listing_page> topics(const core::broker& broker, std::string_view after, std::size_t bytes_max) {
+result<listing_page> topics(const inspecting& core, std::string_view after, std::size_t bytes_max) {
   const std::size_t rows_max = rows_asked(bytes_max, topic_row_bytes_min);
-  return fill(broker.list_topics(after, rows_max), rows_max, bytes_max, show_topic,
-              [](const core::topic_row& row) { return row.definition->name; });
+  return fill(core.list_topics(after, rows_max), rows_max, bytes_max, show_topic,
+              [](const core::api::topic_row& row) { return row.definition->name; });
 }
 
-result<listing_page> groups(const core::broker& broker, std::string_view after, std::size_t bytes_max) {
-  const auto show = [](const core::group_row& row) {
+result<listing_page> groups(const inspecting& core, std::string_view after, std::size_t bytes_max) {
+  const auto show = [](const core::api::group_row& row) {
     return json::object{{"group", row.group},
                         {"topic", row.topic},
                         {"partition", row.partition},
                         {"offset", row.offset},
                         {"lag", row.lag}};
   };
-  core::group_place last;
+  core::api::group_place last;
   if (!after.empty()) {
     const auto parts = parts_of<3>(after);
     const auto partition = parts ? number_of((*parts)[1]) : std::nullopt;
@@ -171,12 +172,12 @@ result<listing_page> groups(const core::broker& broker, std::string_view after, 
     last = {std::string((*parts)[0]), static_cast<std::uint32_t>(*partition), std::string((*parts)[2])};
   }
   const std::size_t rows_max = rows_asked(bytes_max, group_row_bytes_min);
-  return fill(broker.list_groups(last, rows_max), rows_max, bytes_max, show, [](const core::group_row& row) {
+  return fill(core.list_groups(last, rows_max), rows_max, bytes_max, show, [](const core::api::group_row& row) {
     return fmt::format("{}{}{}{}{}", row.topic, '\0', row.partition, '\0', row.group);
   });
 }
 
-json::object show_loss(const core::loss_row& row) {
+json::object show_loss(const core::api::loss_row& row) {
   const store::loss_record& record = row.record;
   return {{"number", row.number},
           {"reason", store::name(record.reason)},
@@ -193,14 +194,14 @@ json::object show_loss(const core::loss_row& row) {
           {"time_trusted", record.wall_trusted}};
 }
 
-result<listing_page> losses(const core::broker& broker, std::string_view after, std::size_t bytes_max) {
+result<listing_page> losses(const inspecting& core, std::string_view after, std::size_t bytes_max) {
   const auto last = number_of(after);
   if (!last) return no_place();
   const std::size_t rows_max = rows_asked(bytes_max, loss_row_bytes_min);
-  const auto rows = broker.list_losses(*last, rows_max);
+  const auto rows = core.list_losses(*last, rows_max);
   if (!rows) return rows.error();
   return fill(*rows, rows_max, bytes_max, show_loss,
-              [](const core::loss_row& row) { return std::to_string(row.number); });
+              [](const core::api::loss_row& row) { return std::to_string(row.number); });
 }
 
 result<listing_page> connections(const front_end& front_end, std::string_view after, std::size_t bytes_max) {
@@ -219,12 +220,12 @@ result<listing_page> connections(const front_end& front_end, std::string_view af
 }
 
 // "topic: name" for names in `protect` that no group carries; the first few.
-json::array protected_without_group(const core::broker& broker) {
+json::array protected_without_group(const inspecting& core) {
   constexpr std::size_t names_max = 20;
   json::array out;
-  for (const auto& row : broker.list_topics()) {
+  for (const auto& row : core.list_topics()) {
     if (row.definition->protect.empty()) continue;
-    for (const std::string& group : broker.unmatched_protect(*broker.find_topic(row.definition->name))) {
+    for (const std::string& group : core.unmatched_protect(*core.find_topic(row.definition->name))) {
       if (out.size() == names_max) {
         out.emplace_back("...");
         return out;
@@ -236,35 +237,34 @@ json::array protected_without_group(const core::broker& broker) {
 }
 
 json::object status(front_end& front_end) {
-  core::broker& broker = front_end.broker();
-  const auto& pages = broker.storage().pages();
-  const auto& counts = broker.counts();
-  const auto& memory = broker.storage().memory();
+  const inspecting& core = front_end.core().inspecting;
+  const core::api::status status = core.status();
+  const auto& [store, messages, commits, flash, is_time_trusted] = status;
   json::object out{{"server", front_end.settings().server},
                    {"gateway", front_end.settings().gateway},
-                   {"incarnation", broker.storage().incarnation()},
-                   {"state", broker.storage().is_full() ? "full: publishes are refused" : "ready"},
-                   {"clock", broker.timeline().is_wall_trusted() ? "trusted" : "not trusted: timestamps are estimates"},
-                   {"clock_corrections", counts.clock_corrections},
-                   {"store_age_ms", broker.timeline().now().lifetime.count()},
+                   {"incarnation", store.incarnation},
+                   {"state", store.is_full ? "full: publishes are refused" : "ready"},
+                   {"clock", is_time_trusted ? "trusted" : "not trusted: timestamps are estimates"},
+                   {"clock_corrections", messages.clock_corrections},
+                   {"store_age_ms", store.age.count()},
                    {"connections", front_end.sessions().size()},
-                   {"published", counts.published},
-                   {"duplicates", counts.duplicates},
-                   {"unroutable", counts.unroutable},
-                   {"refused_full", counts.refused_full},
-                   {"refused_overflow", counts.refused_overflow},
-                   {"delivered", counts.delivered},
-                   {"acknowledged", counts.acknowledged},
-                   {"bytes_written", broker.commit_figures().bytes_written},
-                   {"store_bytes_used", pages.used_pages * pages.page_bytes},
-                   {"reader_pid", broker.storage().stuck_reader() ? broker.storage().stuck_reader()->pid : 0},
-                   {"store_bytes_max", pages.map_pages * pages.page_bytes},
-                   {"journal_bytes", broker.commit_figures().journal_bytes},
-                   {"memory_bytes_used", memory.bytes},
-                   {"memory_bytes_max", memory.bytes_max},
-                   {"memory_dropped", memory.dropped},
-                   {"protected_without_group", protected_without_group(broker)}};
-  add_pace(out, front_end.broker());
+                   {"published", messages.published},
+                   {"duplicates", messages.duplicates},
+                   {"unroutable", messages.unroutable},
+                   {"refused_full", messages.refused_full},
+                   {"refused_overflow", messages.refused_overflow},
+                   {"delivered", messages.delivered},
+                   {"acknowledged", messages.acknowledged},
+                   {"bytes_written", commits.bytes_written},
+                   {"store_bytes_used", store.bytes_used},
+                   {"reader_pid", store.stuck_reader},
+                   {"store_bytes_max", store.bytes_max},
+                   {"journal_bytes", store.journal_bytes},
+                   {"memory_bytes_used", store.memory_bytes_used},
+                   {"memory_bytes_max", store.memory_bytes_max},
+                   {"memory_dropped", store.memory_dropped},
+                   {"protected_without_group", protected_without_group(core)}};
+  add_pace(out, status);
   return out;
 }
 
@@ -273,13 +273,13 @@ json::object status(front_end& front_end) {
 result<listing_page> listing(const listing_request& request, front_end& front_end) {
   const auto& [kind, after, wanted] = request;
   const std::size_t bytes_max = wanted == 0 ? limits::listing_bytes_max : std::min(wanted, limits::listing_bytes_max);
-  const core::broker& broker = front_end.broker();
-  if (kind == "exchanges") return exchanges(broker, after, bytes_max);
-  if (kind == "bindings") return bindings(broker, after, bytes_max);
-  if (kind == "queues") return queues(broker, after, bytes_max);
-  if (kind == "topics") return topics(broker, after, bytes_max);
-  if (kind == "groups") return groups(broker, after, bytes_max);
-  if (kind == "losses") return losses(broker, after, bytes_max);
+  const inspecting& core = front_end.core().inspecting;
+  if (kind == "exchanges") return exchanges(core, after, bytes_max);
+  if (kind == "bindings") return bindings(core, after, bytes_max);
+  if (kind == "queues") return queues(core, after, bytes_max);
+  if (kind == "topics") return topics(core, after, bytes_max);
+  if (kind == "groups") return groups(core, after, bytes_max);
+  if (kind == "losses") return losses(core, after, bytes_max);
   if (kind == "connections") return connections(front_end, after, bytes_max);
   if (kind == "status") return listing_page{json::serialize(status(front_end)), {}};
   return error{

@@ -17,13 +17,13 @@ using testing::SizeIs;
 class listings : public testing::Test {
  protected:
   core::receipt receipt() { return gateway_.broker.next_receipt(); }
-  core::broker& broker() { return gateway_.broker.get(); }
-  void make_queue(const std::string& name) { broker().declare_queue({name}, receipt()).value(); }
+  const core::api::services& core() { return gateway_.broker.services(); }
+  void make_queue(const std::string& name) { core().defining.declare_queue({name}, receipt()).value(); }
   void make_topic(const std::string& name, std::uint32_t partitions = 1) {
-    broker().declare_topic({name, partitions}, receipt()).value();
+    core().defining.declare_topic({name, partitions}, receipt()).value();
   }
   void bind(const std::string& queue, const std::string& key) {
-    broker().bind({"amq.topic", target_kind::queue, queue, key}, receipt()).value();
+    core().defining.bind({"amq.topic", target_kind::queue, queue, key}, receipt()).value();
   }
 
   listing_page page(std::string_view kind, std::string_view after, std::size_t bytes_max = 1) {
@@ -51,7 +51,7 @@ class listings : public testing::Test {
 };
 
 TEST_F(listings, exchanges_go_by_name) {
-  broker().declare_exchange("b", exchange_type::topic, receipt()).value();
+  core().defining.declare_exchange("b", exchange_type::topic, receipt()).value();
   EXPECT_THAT(walk("exchanges", "name"), ElementsAre("amq.direct", "amq.fanout", "amq.topic", "b"));
 }
 
@@ -73,7 +73,7 @@ TEST_F(listings, bindings_go_by_all_that_they_are) {
   bind("b", std::string("y\0z", 3));
   bind("b", std::string("y\0", 2));
   bind("b", "");
-  broker().bind({"amq.direct", target_kind::topic, "a", "x"}, receipt()).value();
+  core().defining.bind({"amq.direct", target_kind::topic, "a", "x"}, receipt()).value();
   EXPECT_THAT(walk("bindings", "routing_key"),
               ElementsAre("x", "x", "", std::string("y\0", 2), std::string("y\0z", 3)));
 }
@@ -82,7 +82,7 @@ TEST_F(listings, groups_go_by_topic_partition_and_name) {
   make_topic("log", 3);
   make_topic("other");
   const auto commit = [&](std::string_view group, std::string_view topic, std::uint32_t partition) {
-    broker().commit_offset(group, topic, partition, 0, {}, receipt()).value();
+    core().grouping.commit_offset(group, topic, partition, 0, {}, receipt()).value();
   };
   commit("h", "other", 0);
   commit("g", "log", 2);
@@ -102,7 +102,7 @@ TEST_F(listings, connections_go_by_number) {
 
 TEST_F(listings, losses_go_by_number_through_the_whole_ledger) {
   for (std::uint64_t i = 0; i < 3'000; ++i) {
-    broker().lose("hall", 10 * i, 10 * i + 1);
+    core().publishing.lose("hall", 10 * i, 10 * i + 1);
     if (i % 100 == 0) gateway_.broker.commit();
   }
   gateway_.broker.commit();
@@ -117,8 +117,8 @@ TEST_F(listings, what_stays_is_listed_once_whatever_comes_and_goes) {
   const auto change = [&] {
     make_queue(fmt::format("a{}", ++changes));
     make_queue(fmt::format("stays{:03}z", changes));
-    broker().remove_queue(fmt::format("stays{:03}z", changes - 1), receipt()).value();
-    broker().remove_queue(fmt::format("a{}", changes - 1), receipt()).value();
+    core().defining.remove_queue(fmt::format("stays{:03}z", changes - 1), receipt()).value();
+    core().defining.remove_queue(fmt::format("a{}", changes - 1), receipt()).value();
   };
   auto names = walk("queues", "name", change);
   std::erase_if(names, [](const auto& name) { return name.size() != 8; });
@@ -152,14 +152,14 @@ TEST_F(listings, as_many_queues_as_there_may_be_are_no_error) {
 
 // As long as its numbers and names can be.
 TEST_F(listings, the_longest_row_fits_a_frame) {
-  const core::topic_request longest{std::string(limits::name_bytes, 't'),
-                                    limits::partitions_per_topic,
-                                    0,
-                                    {},
-                                    0,
-                                    {},
-                                    std::vector(2, std::string(limits::name_bytes, '"'))};
-  broker().declare_topic(longest, receipt()).value();
+  const core::api::topic_request longest{std::string(limits::name_bytes, 't'),
+                                         limits::partitions_per_topic,
+                                         0,
+                                         {},
+                                         0,
+                                         {},
+                                         std::vector(2, std::string(limits::name_bytes, '"'))};
+  core().defining.declare_topic(longest, receipt()).value();
   const auto one = page("topics", {});
   EXPECT_EQ(one.next, "");
   const std::size_t digits_left = limits::partitions_per_topic * 5 * 19;

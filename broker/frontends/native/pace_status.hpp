@@ -3,11 +3,11 @@
 
 #include <boost/json/object.hpp>
 
-#include "broker/core/broker.hpp"
+#include "broker/core/api/status.hpp"
 
 namespace tidegate::native {
 
 // Adds to the one flat object. Null: not known, or not yet.
-void add_pace(boost::json::object& to, core::broker& broker);
+void add_pace(boost::json::object& to, const core::api::status& status);
 
 }  // namespace tidegate::native

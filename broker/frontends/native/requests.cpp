@@ -57,20 +57,20 @@ void application::declare_exchange(const tg_frame& frame) {
     return session_.fail(does_not_decode("DeclareExchange"));
   const std::string_view name = view_of(declare.name);
   if (declare.passive) {
-    if (broker_.routes().find_definition(name) != nullptr) return answer_done({declare.correlation});
+    if (core_.inspecting.routes().find_definition(name) != nullptr) return answer_done({declare.correlation});
     return session_.refuse(declare.correlation, {errc::not_found, fmt::format("no exchange '{}'", name), "name"});
   }
   const auto type = parse_exchange_type(view_of(declare.type));
   if (!type) return session_.refuse(declare.correlation, type.error());
   const auto receipt = receipt_for({declare.correlation});
-  conclude(receipt, declare.correlation, broker_.declare_exchange(name, *type, receipt));
+  conclude(receipt, declare.correlation, core_.defining.declare_exchange(name, *type, receipt));
 }
 
 void application::declare_queue(const tg_frame& frame) {
   tg_DeclareQueue declare{};
   if (!tg_frame_decode(&frame, tg_DeclareQueue_fields, &declare)) return session_.fail(does_not_decode("DeclareQueue"));
   const std::string_view name = view_of(declare.name);
-  const auto* const known = broker_.find_queue(name);
+  const auto* const known = core_.inspecting.find_queue(name);
   if (declare.passive) {
     if (known != nullptr) return answer_done({declare.correlation, TG_DONE, known->ready()});
     return session_.refuse(declare.correlation, {errc::not_found, fmt::format("no queue '{}'", name), "name"});
@@ -81,15 +81,15 @@ void application::declare_queue(const tg_frame& frame) {
   if (!overflow) return session_.refuse(declare.correlation, overflow.error());
   const auto receipt = receipt_for({declare.correlation, TG_DONE, known == nullptr ? 0 : known->ready()});
   conclude(receipt, declare.correlation,
-           broker_.declare_queue({std::string(name), *durability, declare.messages_max, declare.bytes_max, *overflow},
-                                 receipt));
+           core_.defining.declare_queue(
+               {std::string(name), *durability, declare.messages_max, declare.bytes_max, *overflow}, receipt));
 }
 
 void application::declare_topic(const tg_frame& frame) {
   tg_DeclareTopic declare{};
   if (!tg_frame_decode(&frame, tg_DeclareTopic_fields, &declare)) return session_.fail(does_not_decode("DeclareTopic"));
   const std::string_view name = view_of(declare.name);
-  const auto* const known = broker_.find_topic(name);
+  const auto* const known = core_.inspecting.find_topic(name);
   const auto partitions =
       known == nullptr ? std::max(1u, declare.partitions) : static_cast<std::uint32_t>(known->partitions().size());
   if (declare.passive) {
@@ -103,16 +103,16 @@ void application::declare_topic(const tg_frame& frame) {
   const auto overflow = overflow_of(declare.overflow);
   if (!overflow) return session_.refuse(declare.correlation, overflow.error());
   const auto receipt = receipt_for({declare.correlation, TG_DONE, 0, partitions});
-  const auto declared =
-      broker_.declare_topic({std::string(name), declare.partitions, declare.retention_bytes,
-                             milliseconds(static_cast<std::int64_t>(declare.retention_ms)), declare.retention_records,
-                             *overflow, groups_of(view_of(declare.protect)), *durability},
-                            receipt);
+  const auto declared = core_.defining.declare_topic(
+      {std::string(name), declare.partitions, declare.retention_bytes,
+       milliseconds(static_cast<std::int64_t>(declare.retention_ms)), declare.retention_records, *overflow,
+       groups_of(view_of(declare.protect)), *durability},
+      receipt);
   if (declared) {
-    const core::topic& topic = *broker_.find_topic(name);
+    const auto& topic = *core_.inspecting.find_topic(name);
     waiting_request& done = requests_[receipt.token];
     done.topic_id = topic.definition().uuid;
-    for (const std::string& group : broker_.unmatched_protect(topic)) {
+    for (const std::string& group : core_.inspecting.unmatched_protect(topic)) {
       done.notice.append(
           fmt::format("{}topic '{}' protects '{}', and no group '{}' or '{}/...' has committed an offset yet",
                       done.notice.empty() ? "" : "; ", name, group, group, group));
@@ -127,7 +127,7 @@ void application::bind(const tg_frame& frame) {
   const auto binding = binding_of(bind);
   if (!binding) return session_.refuse(bind.correlation, binding.error());
   const auto receipt = receipt_for({bind.correlation});
-  conclude(receipt, bind.correlation, broker_.bind(*binding, receipt));
+  conclude(receipt, bind.correlation, core_.defining.bind(*binding, receipt));
 }
 
 void application::unbind(const tg_frame& frame) {
@@ -136,7 +136,7 @@ void application::unbind(const tg_frame& frame) {
   const auto binding = binding_of(bind);
   if (!binding) return session_.refuse(bind.correlation, binding.error());
   const auto receipt = receipt_for({bind.correlation});
-  conclude(receipt, bind.correlation, broker_.unbind(*binding, receipt));
+  conclude(receipt, bind.correlation, core_.defining.unbind(*binding, receipt));
 }
 
 void application::remove(const tg_frame& frame) {
@@ -150,9 +150,9 @@ void application::remove(const tg_frame& frame) {
         {errc::precondition, fmt::format("devices publish to exchange '{}' (native.device_exchange)", name), "name"});
   }
   const auto receipt = receipt_for({remove.correlation});
-  if (kind == "exchange") return conclude(receipt, remove.correlation, broker_.remove_exchange(name, receipt));
-  if (kind == "queue") return conclude(receipt, remove.correlation, broker_.remove_queue(name, receipt));
-  if (kind == "topic") return conclude(receipt, remove.correlation, broker_.remove_topic(name, receipt));
+  if (kind == "exchange") return conclude(receipt, remove.correlation, core_.defining.remove_exchange(name, receipt));
+  if (kind == "queue") return conclude(receipt, remove.correlation, core_.defining.remove_queue(name, receipt));
+  if (kind == "topic") return conclude(receipt, remove.correlation, core_.defining.remove_topic(name, receipt));
   conclude(receipt, remove.correlation,
            error{errc::invalid, fmt::format("'{}' is not exchange, queue or topic", kind), "kind"});
 }
@@ -171,7 +171,8 @@ void application::produce(const tg_frame& frame) {
   tg_Produce produce{};
   if (!tg_frame_decode(&frame, tg_Produce_fields, &produce)) return session_.fail(does_not_decode("Produce"));
   const auto receipt = receipt_for({produce.correlation, TG_PRODUCED});
-  const auto base = broker_.produce(view_of(produce.topic), produce.partition, view_of(produce.batch), receipt);
+  const auto base =
+      core_.publishing.produce(view_of(produce.topic), produce.partition, view_of(produce.batch), receipt);
   if (base) {
     requests_[receipt.token].number = *base;
     return;
@@ -196,7 +197,7 @@ void application::fetch(const tg_frame& frame) {
                         session_.now() + wait};
   if (try_fetch(waiting, wait.count() == 0)) return;
   // While it waits another topic may take the name.
-  waiting.topic_id = broker_.find_topic(waiting.topic)->definition().uuid;
+  waiting.topic_id = core_.inspecting.find_topic(waiting.topic)->definition().uuid;
   if (fetches_.size() >= limits::fetches_waiting) {
     return session_.refuse(
         fetch.correlation,
@@ -210,7 +211,8 @@ void application::fetch(const tg_frame& frame) {
 bool application::try_fetch(waiting_fetch& fetch, bool due) {
   fetch.look = false;
   if (!due && still_too_little(fetch)) return false;
-  const auto fetched = broker_.fetch({fetch.topic, fetch.topic_id}, fetch.partition, fetch.offset, fetch.bytes_max);
+  const auto fetched =
+      core_.reading.fetch({fetch.topic, fetch.topic_id}, fetch.partition, fetch.offset, fetch.bytes_max);
   if (!fetched) {
     session_.refuse(fetch.correlation, fetched.error());
     return true;
@@ -219,7 +221,7 @@ bool application::try_fetch(waiting_fetch& fetch, bool due) {
   if (!enough && !due && !fetched->out_of_range) {
     fetch.counted = fetched->batches.size();
     fetch.counted_end = fetched->high_watermark;
-    fetch.stream = broker_.watch(session_.id(), {fetch.topic, fetch.topic_id}, fetch.partition).value();
+    fetch.stream = core_.reading.watch(session_.id(), {fetch.topic, fetch.topic_id}, fetch.partition).value();
     return false;
   }
   const tg_Fetched answer{fetch.correlation, fetched->out_of_range ? tg_Code_OUT_OF_RANGE : tg_Code_OK,
@@ -232,12 +234,13 @@ bool application::try_fetch(waiting_fetch& fetch, bool due) {
 // Looks only at what is new, so that waiting for many bytes does not read the first of them with every commit.
 bool application::still_too_little(waiting_fetch& fetch) {
   if (fetch.counted == 0) return false;
-  const auto added = broker_.fetch({fetch.topic, fetch.topic_id}, fetch.partition, fetch.counted_end, fetch.bytes_max);
+  const auto added =
+      core_.reading.fetch({fetch.topic, fetch.topic_id}, fetch.partition, fetch.counted_end, fetch.bytes_max);
   if (!added || added->out_of_range || added->more || added->log_start > fetch.offset) return false;
   fetch.counted += added->batches.size();
   fetch.counted_end = added->high_watermark;
   if (fetch.counted >= fetch.bytes_min) return false;
-  fetch.stream = broker_.watch(session_.id(), {fetch.topic, fetch.topic_id}, fetch.partition).value();
+  fetch.stream = core_.reading.watch(session_.id(), {fetch.topic, fetch.topic_id}, fetch.partition).value();
   return true;
 }
 
@@ -262,12 +265,12 @@ milliseconds application::deadline() const {
 void application::list_offset(const tg_frame& frame) {
   tg_ListOffset list{};
   if (!tg_frame_decode(&frame, tg_ListOffset_fields, &list)) return session_.fail(does_not_decode("ListOffset"));
-  const core::topic_name topic(view_of(list.topic), view_of(list.topic_id));
-  const auto range = broker_.range(topic, list.partition);
+  const core::api::topic_name topic(view_of(list.topic), view_of(list.topic_id));
+  const auto range = core_.reading.range(topic, list.partition);
   if (!range) return session_.refuse(list.correlation, range.error());
   offset_t offset = list.timestamp_ms == timestamp_start ? range->log_start : range->high_watermark;
   if (list.timestamp_ms >= 0) {
-    const auto found = broker_.find_time(topic, list.partition, list.timestamp_ms);
+    const auto found = core_.reading.find_time(topic, list.partition, list.timestamp_ms);
     if (!found) return session_.refuse(list.correlation, found.error());
     offset = *found;
   } else if (list.timestamp_ms < timestamp_start) {
@@ -285,15 +288,15 @@ void application::commit_offset(const tg_frame& frame) {
   if (!tg_frame_decode(&frame, tg_CommitOffset_fields, &commit)) return session_.fail(does_not_decode("CommitOffset"));
   const auto receipt = receipt_for({commit.correlation});
   conclude(receipt, commit.correlation,
-           broker_.commit_offset(view_of(commit.group), {view_of(commit.topic), view_of(commit.topic_id)},
-                                 commit.partition, commit.offset, view_of(commit.metadata), receipt));
+           core_.grouping.commit_offset(view_of(commit.group), {view_of(commit.topic), view_of(commit.topic_id)},
+                                        commit.partition, commit.offset, view_of(commit.metadata), receipt));
 }
 
 void application::fetch_offset(const tg_frame& frame) {
   tg_FetchOffset fetch{};
   if (!tg_frame_decode(&frame, tg_FetchOffset_fields, &fetch)) return session_.fail(does_not_decode("FetchOffset"));
   const auto committed =
-      broker_.committed(view_of(fetch.group), {view_of(fetch.topic), view_of(fetch.topic_id)}, fetch.partition);
+      core_.grouping.committed(view_of(fetch.group), {view_of(fetch.topic), view_of(fetch.topic_id)}, fetch.partition);
   if (!committed) return session_.refuse(fetch.correlation, committed.error());
   tg_OffsetFetched answer{};
   answer.correlation = fetch.correlation;
@@ -312,7 +315,7 @@ void application::lease(const tg_frame& frame) {
   if (!tg_frame_decode(&frame, tg_Lease_fields, &lease)) return session_.fail(does_not_decode("Lease"));
   const std::string holder = session_.description();
   const auto leased =
-      broker_.lease(session_.id(), {view_of(lease.name), view_of(lease.owner), holder, lease.take_over});
+      core_.sessions.lease(session_.id(), {view_of(lease.name), view_of(lease.owner), holder, lease.take_over});
   if (!leased) return session_.refuse(lease.correlation, leased.error());
   answer_done({lease.correlation});
 }

@@ -33,7 +33,7 @@ class fetching : public requests {
   // Of a batch of one such message.
   std::size_t batch_bytes() {
     append("12345678");
-    return gateway_.broker->fetch("log", 0, 0, 1).value().batches.size();
+    return gateway_.broker.reading().fetch("log", 0, 0, 1).value().batches.size();
   }
 };
 
@@ -54,12 +54,12 @@ TEST_F(fetching, does_not_go_on_in_a_topic_that_took_the_name) {
   append("m");
   peer_.fetch(2, "log", 1, 5'000);
   EXPECT_THAT(peer_.answers(), IsEmpty());
-  gateway_.broker->remove_topic("log", {}).value();
+  gateway_.broker.defining().remove_topic("log", {}).value();
   gateway_.broker.declare_topic("log");
   gateway_.broker.bind_topic("amq.topic", "log", "#");
   for (const char* const body : {"x", "y"}) append(body);
   EXPECT_THAT(peer_.answers(), ElementsAre("error 2 code 3 field topic_id"));
-  peer_.fetch(3, "log", 0, 0, 0, 0, 0, gateway_.broker->find_topic("log")->definition().uuid);
+  peer_.fetch(3, "log", 0, 0, 0, 0, 0, gateway_.broker.inspecting().find_topic("log")->definition().uuid);
   EXPECT_THAT(peer_.answers(), ElementsAre(testing::StartsWith("fetched 3 code 0 from 0 to 2")));
   peer_.fetch(4, "log", 0, 0, 0, 0, 0, "an id of before");
   EXPECT_THAT(peer_.answers(), ElementsAre("error 4 code 3 field topic_id"));
@@ -104,7 +104,7 @@ TEST_F(fetching, out_of_range_tells_the_range_at_once) {
 
 TEST_F(fetching, ends_with_its_topic) {
   peer_.fetch(2, "log", 0, 5'000);
-  gateway_.broker->remove_topic("log", gateway_.broker.next_receipt()).value();
+  gateway_.broker.defining().remove_topic("log", gateway_.broker.next_receipt()).value();
   EXPECT_THAT(peer_.answers(), ElementsAre("error 2 code 2 field topic"));
 }
 
@@ -239,10 +239,10 @@ TEST_F(requests, durability_is_declared) {
                           "error 6 code 1 field durability", "done 2 partitions 0 messages 0",
                           "done 3 partitions 0 messages 0", "done 5 partitions 0 messages 0",
                           "done 7 partitions 1 messages 0", "done 8 partitions 1 messages 0"));
-  EXPECT_EQ(gateway_.broker->find_queue("lazy")->definition().durability.interval, milliseconds(500));
-  EXPECT_EQ(gateway_.broker->find_topic("t")->definition().durability.interval, milliseconds(200));
-  EXPECT_TRUE(gateway_.broker->find_queue("other")->is_in_memory());
-  EXPECT_TRUE(gateway_.broker->find_topic("u")->is_in_memory());
+  EXPECT_EQ(gateway_.broker.inspecting().find_queue("lazy")->definition().durability.interval, milliseconds(500));
+  EXPECT_EQ(gateway_.broker.inspecting().find_topic("t")->definition().durability.interval, milliseconds(200));
+  EXPECT_TRUE(gateway_.broker.inspecting().find_queue("other")->is_in_memory());
+  EXPECT_TRUE(gateway_.broker.inspecting().find_topic("u")->is_in_memory());
 }
 
 TEST_F(requests, a_queues_bounds_are_declared_and_listed) {
@@ -256,7 +256,7 @@ TEST_F(requests, a_queues_bounds_are_declared_and_listed) {
   EXPECT_THAT(peer_.answers_committed(),
               ElementsAre("error 3 code 3 field messages_max", "error 4 code 1 field overflow",
                           "done 2 partitions 0 messages 0"));
-  const queue_definition& queue = gateway_.broker->find_queue("few")->definition();
+  const queue_definition& queue = gateway_.broker.inspecting().find_queue("few")->definition();
   EXPECT_EQ(queue.messages_max, 7u);
   EXPECT_EQ(queue.bytes_max, 900u);
   EXPECT_EQ(queue.overflow, overflow::reject);
@@ -286,7 +286,7 @@ TEST_F(requests, a_declared_topic_tells_its_id_and_what_it_protects_in_vain) {
   const auto answers = peer_.take();
   ASSERT_THAT(answers, SizeIs(1));
   const auto done = answers[0].as<tg_Done>(tg_Done_fields);
-  EXPECT_EQ(view_of(done.topic_id), gateway_.broker->find_topic("kept")->definition().uuid);
+  EXPECT_EQ(view_of(done.topic_id), gateway_.broker.inspecting().find_topic("kept")->definition().uuid);
   EXPECT_THAT(std::string(view_of(done.notice)), testing::HasSubstr("protects 'bridge'"));
 }
 

@@ -13,7 +13,7 @@ session::session(native::front_end& front_end, std::string peer, std::function<v
     : front_end_(front_end),
       peer_(std::move(peer)),
       wake_(std::move(wake)),
-      id_(front_end.broker().attach(*this)),
+      id_(front_end.core().sessions.attach(*this)),
       started_(now()),
       silence_(started_) {
   front_end_.add(*this);
@@ -22,14 +22,16 @@ session::session(native::front_end& front_end, std::string peer, std::function<v
 session::~session() {
   role_.reset();
   front_end_.remove(*this);
-  broker().detach(id_);
+  core().sessions.detach(id_);
 }
 
-core::broker& session::broker() const { return front_end_.broker(); }
+const core::api::services& session::core() const { return front_end_.core(); }
 const options& session::settings() const { return front_end_.settings(); }
-milliseconds session::now() const { return broker().time().monotonic(); }
+milliseconds session::now() const { return core().inspecting.now(); }
 
-bool session::is_paused() const { return !broker().accepts() || !has_room() || (role_ && role_->is_behind()); }
+bool session::is_paused() const {
+  return !core().publishing.accepts(id_) || !has_room() || (role_ && role_->is_behind());
+}
 
 std::size_t session::input(std::string_view data) {
   silence_.heard(now());
@@ -87,7 +89,7 @@ void session::connect(const tg_frame& frame) {
 void session::ping(const tg_frame& frame) {
   tg_Ping ping{};
   if (!tg_frame_decode(&frame, tg_Ping_fields, &ping)) return fail({errc::invalid, "Ping does not decode"});
-  const tg_Pong pong{ping.ticks, static_cast<std::uint64_t>(broker().timeline().wall().count())};
+  const tg_Pong pong{ping.ticks, static_cast<std::uint64_t>(core().inspecting.wall().count())};
   append_frame(answers(), TG_PONG, tg_Pong_fields, &pong, 0);
   wake();
 }

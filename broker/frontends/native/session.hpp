@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "broker/base/clock.hpp"
-#include "broker/core/broker.hpp"
+#include "broker/core/api/services.hpp"
 #include "broker/frontends/native/codec.hpp"
 #include "broker/net/session.hpp"
 #include "broker/net/silence.hpp"
@@ -67,7 +67,7 @@ class session final : public core::session_events, public net::session {
   std::string description() const override;
 
   // For the role.
-  core::broker& broker() const;
+  const core::api::services& core() const;
   const options& settings() const;
   native::front_end& owner() const { return front_end_; }
   core::session_id id() const { return id_; }

@@ -20,7 +20,7 @@ class gateway {
       : broker(core), options_(std::move(options)) {
     open();
   }
-  void open() { front_end_ = std::make_unique<native::front_end>(broker.get(), options_); }
+  void open() { front_end_ = std::make_unique<native::front_end>(broker.get().services(), options_); }
   // Sessions must be gone.
   void reopen_killed() {
     broker.reopen_killed();
@@ -183,8 +183,9 @@ class peer {
   }
   std::size_t held() const { return held_.size(); }
 
-  // What the writer would send now.
+  // What the writer would send when this turn of the loop is over.
   std::string take_bytes() {
+    gateway_.broker->tell();
     session_->fill();
     return std::exchange(session_->answers(), {});
   }

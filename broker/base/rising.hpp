@@ -1,9 +1,9 @@
-// Lines of items whose keys rise, as ids and tags on a connection do.
+// Lines of items whose keys rise, as ids and numbers on a connection do.
 #pragma once
 
 #include <algorithm>
 
-namespace tidegate::native {
+namespace tidegate {
 
 // The first item whose key is not less. Keys are mostly dense, so it is looked for first where it would then stand.
 template <class Line, class Item, class Key>
@@ -15,4 +15,4 @@ auto lower_bound_in_rising(Line& line, Key Item::*key_of, Key key) {
                           [key_of](const auto& item, const Key& wanted) { return item.*key_of < wanted; });
 }
 
-}  // namespace tidegate::native
+}  // namespace tidegate

@@ -1,4 +1,4 @@
-#include "broker/core/leases.hpp"
+#include "broker/core/api/leases.hpp"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 #include "broker/base/limits.hpp"
 #include "broker/model/definitions.hpp"
 
-namespace tidegate::core {
+namespace tidegate::core::api {
 
 result<std::optional<session_id>> leases::take(session_id session, const lease_request& request) {
   if (const auto checked = check_name("lease", request.name); !checked) return checked.error();
@@ -47,4 +47,4 @@ void leases::release(session_id session) {
   counts_.erase(count);
 }
 
-}  // namespace tidegate::core
+}  // namespace tidegate::core::api

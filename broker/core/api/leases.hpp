@@ -10,7 +10,7 @@
 #include "broker/base/error.hpp"
 #include "broker/core/events/events.hpp"
 
-namespace tidegate::core {
+namespace tidegate::core::api {
 
 struct lease_request {
   std::string_view name;
@@ -37,4 +37,4 @@ class leases {
   std::unordered_map<session_id, std::size_t> counts_;
 };
 
-}  // namespace tidegate::core
+}  // namespace tidegate::core::api

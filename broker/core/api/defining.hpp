@@ -1,0 +1,49 @@
+// Exchanges, queues, topics and bindings: declared and deleted. Each is settled with the commit that holds it.
+#pragma once
+
+#include "broker/core/api/consuming.hpp"
+#include "broker/core/api/reading.hpp"
+#include "broker/core/catalog/catalog.hpp"
+
+namespace tidegate::core::api {
+
+using catalog::queue_request;
+using catalog::topic_request;
+
+class defining {
+ public:
+  defining(catalog::catalog& catalog, api::consuming& consuming, api::reading& reading)
+      : catalog_(catalog), consuming_(consuming), reading_(reading) {}
+
+  // Declaring again what exists settles too; with other attributes it is a precondition error that names the first.
+  result<void> declare_exchange(std::string_view name, exchange_type type, const receipt& answer) {
+    return catalog_.declare_exchange(name, type, answer);
+  }
+  result<void> declare_queue(const queue_request& queue, const receipt& answer) {
+    return catalog_.declare_queue(queue, answer);
+  }
+  result<void> declare_topic(const topic_request& topic, const receipt& answer) {
+    return catalog_.declare_topic(topic, answer);
+  }
+  // The configuration's word is the last: durability and retention change and partitions are added without an error.
+  // But nothing moves into memory or out of it.
+  result<void> adopt_queue(const queue_request& queue) { return catalog_.adopt_queue(queue); }
+  result<void> adopt_topic(const topic_request& topic) { return catalog_.adopt_topic(topic); }
+  result<void> bind(const binding_definition& binding, const receipt& answer) { return catalog_.bind(binding, answer); }
+  result<void> unbind(const binding_definition& binding, const receipt& answer) {
+    return catalog_.unbind(binding, answer);
+  }
+  // What is not there is settled too. Errors: a built-in exchange; a queue with consumers.
+  result<void> remove_exchange(std::string_view name, const receipt& answer) {
+    return catalog_.remove_exchange(name, answer);
+  }
+  result<void> remove_queue(std::string_view name, const receipt& answer);
+  result<void> remove_topic(std::string_view name, const receipt& answer);
+
+ private:
+  catalog::catalog& catalog_;
+  api::consuming& consuming_;
+  api::reading& reading_;
+};
+
+}  // namespace tidegate::core::api

@@ -1,0 +1,63 @@
+#include "broker/core/api/deliveries.hpp"
+
+#include "broker/base/rising.hpp"
+
+namespace tidegate::core::api {
+namespace {
+
+constexpr std::size_t holes_kept = 64;
+
+}  // namespace
+
+std::uint64_t deliveries::add(queues::consumer& consumer, const queues::held_message& message) {
+  line_.push_back({++last_, consumer.source, &consumer, message});
+  return last_;
+}
+
+std::optional<delivery> deliveries::take(std::uint64_t number) {
+  const auto found = lower_bound_in_rising(line_, &delivery::number, number);
+  if (found == line_.end() || found->number != number || found->from == nullptr) return std::nullopt;
+  const delivery taken = *found;
+  settle(*found);
+  trim();
+  return taken;
+}
+
+void deliveries::take_through(std::uint64_t number, const taker& taken) {
+  for (; !line_.empty() && line_.front().number <= number; line_.pop_front()) {
+    if (line_.front().from == nullptr) {
+      --holes_;
+    } else {
+      taken(line_.front());
+    }
+  }
+}
+
+void deliveries::take_if(const std::function<bool(const delivery&)>& chosen, const taker& taken) {
+  for (delivery& one : line_) {
+    if (one.from == nullptr || !chosen(one)) continue;
+    taken(one);
+    settle(one);
+  }
+  trim();
+}
+
+void deliveries::forget(const queues::consumer& consumer) {
+  for (delivery& one : line_) {
+    if (one.consumer == &consumer) one.consumer = nullptr;
+  }
+}
+
+void deliveries::settle(delivery& delivery) {
+  delivery.from = nullptr;
+  ++holes_;
+}
+
+void deliveries::trim() {
+  for (; !line_.empty() && line_.front().from == nullptr; line_.pop_front()) --holes_;
+  if (holes_ <= holes_kept || holes_ <= line_.size() / 2) return;
+  std::erase_if(line_, [](const delivery& one) { return one.from == nullptr; });
+  holes_ = 0;
+}
+
+}  // namespace tidegate::core::api

@@ -1,0 +1,63 @@
+// Who is there, and what they are to be told. What a request causes waits until it is over: a session hears of it
+// between requests, and may make new ones then.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "broker/core/events/events.hpp"
+
+namespace tidegate::core::api {
+
+class notices {
+ public:
+  session_id attach(session_events& events);
+  void detach(session_id session);
+  bool knows(session_id session) const { return sessions_.contains(session); }
+
+  // Are told with the next tell(). Who has gone by then is not.
+  void deliverable(session_id session, consumer_id consumer);
+  void changed(session_id session, stream_id stream);
+  void lease_lost(session_id session, std::string_view name);
+  // To those that found core full.
+  void resumed();
+  // The session waits for resumed().
+  void pause(session_id session);
+
+  // Between requests: a receipt, at once.
+  void settle(const receipt& answer, const error* refusal);
+  // Between requests: all that has gathered, and what that brings.
+  void tell();
+  // `wake()`: tell() is to be called when this turn of the loop is over.
+  void on_notice(std::function<void()> wake) { wake_ = std::move(wake); }
+
+ private:
+  struct entry {
+    session_events* events = nullptr;
+    bool is_paused = false;
+  };
+  // What has gathered, in kinds.
+  struct batch {
+    std::vector<std::pair<session_id, consumer_id>> deliverable;
+    std::vector<std::pair<session_id, stream_id>> changed;
+    std::vector<std::pair<session_id, std::string>> leases_lost;
+    std::vector<session_id> resumed;
+    bool empty() const { return deliverable.empty() && changed.empty() && leases_lost.empty() && resumed.empty(); }
+    void clear();
+  };
+  batch& gather();
+  void tell(const batch& batch);
+  session_events* events_of(session_id session) const;
+
+  boost::unordered_flat_map<session_id, entry> sessions_;
+  std::vector<session_id> paused_;
+  batch gathered_, telling_;  // two, so that their memory is used again
+  bool is_asked_ = false;     // wake() was called
+  std::function<void()> wake_ = [] {};
+  std::uint64_t next_session_ = 1;
+};
+
+}  // namespace tidegate::core::api

@@ -1,0 +1,130 @@
+#include "broker/core/catalog/catalog.hpp"
+
+#include <fmt/format.h>
+
+#include "broker/base/bytes.hpp"
+
+namespace tidegate::core::catalog {
+
+catalog::catalog(store::store& store, commits::pipeline& commits, groups::offsets& offsets,
+                 std::uint64_t retention_bytes)
+    : commits_(commits),
+      offsets_(offsets),
+      rows_(commits),
+      exchanges_(store, rows_),
+      queues_(store, rows_),
+      topics_(store, rows_, retention_bytes),
+      protection_(store, offsets) {
+  load(store.found_books(), store.found());
+  protection_.warn(topics_);
+}
+
+void catalog::load(const store::books& books, const store::contents& found) {
+  std::vector<std::pair<std::uint64_t, binding_definition>> bindings;
+  found.each(store::fact_space::definition, [&](std::string_view key, std::string_view value) {
+    switch (key.front()) {
+      case store::catalog_exchange: return exchanges_.add_found(decode_exchange(value));
+      case store::catalog_queue: return queues_.add_found(decode_queue(value), books);
+      case store::catalog_topic: return topics_.add_found(decode_topic(value), books);
+      case store::catalog_binding:
+        if (key.size() != 1 + sizeof(std::uint64_t)) throw store_damaged("the store is damaged: a binding's number");
+        bindings.emplace_back(load_be<std::uint64_t>(key.data() + 1), decode_binding(value));
+        return;
+      default: throw store_damaged("the store is damaged: a definition of unknown kind");
+    }
+  });
+  // Behind their targets.
+  for (const auto& [number, binding] : bindings) {
+    const routing::target target = target_of(binding);
+    if (target == routing::target{}) throw store_damaged("the store is damaged: a binding's target is not there");
+    exchanges_.add_found(number, binding, target);
+  }
+}
+
+routing::target catalog::target_of(const binding_definition& binding) const {
+  if (binding.kind == target_kind::queue) return {queues_.find(binding.target), nullptr};
+  return {nullptr, topics_.find(binding.target)};
+}
+
+const routing::route* catalog::find_route(std::string_view exchange, std::string_view routing_key) {
+  if (!exchange.empty()) return exchanges_.routes().find(exchange, routing_key);
+  default_route_.queues.clear();
+  if (queues::queue* const queue = queues_.find(routing_key)) default_route_.queues.push_back(queue);
+  return &default_route_;
+}
+
+result<void> catalog::declare_exchange(std::string_view name, exchange_type type, const receipt& answer) {
+  if (const auto declared = exchanges_.declare(name, type); !declared) return declared;
+  return rows_.settle(answer);
+}
+
+result<void> catalog::declare_queue(const queue_request& queue, const receipt& answer) {
+  if (const auto declared = queues_.declare(queue); !declared) return declared;
+  return rows_.settle(answer);
+}
+
+result<void> catalog::declare_topic(const topic_request& topic, const receipt& answer) {
+  const bool is_known = topics_.find(topic.name) != nullptr;
+  if (const auto declared = topics_.declare(topic); !declared) return declared;
+  if (!is_known) protection_.warn(*topics_.find(topic.name));
+  return rows_.settle(answer);
+}
+
+result<void> catalog::adopt_queue(const queue_request& queue) { return queues_.adopt(queue); }
+
+result<void> catalog::adopt_topic(const topic_request& topic) {
+  const auto adopted = topics_.adopt(topic);
+  if (!adopted) return adopted.error();
+  if (*adopted) protection_.warn(*topics_.find(topic.name));
+  return {};
+}
+
+result<void> catalog::bind(const binding_definition& binding, const receipt& answer) {
+  if (const auto checked = exchanges_.check(binding); !checked) return checked;
+  const routing::target target = target_of(binding);
+  if (target == routing::target{}) {
+    return error{errc::not_found,
+                 fmt::format("no {} '{}'; declare it first", tidegate::name(binding.kind), binding.target), "target"};
+  }
+  if (const auto bound = exchanges_.bind(binding, target); !bound) return bound;
+  return rows_.settle(answer);
+}
+
+result<void> catalog::unbind(const binding_definition& binding, const receipt& answer) {
+  exchanges_.unbind(binding);
+  return rows_.settle(answer);
+}
+
+result<void> catalog::remove_exchange(std::string_view name, const receipt& answer) {
+  if (const auto removed = exchanges_.remove(name); !removed) return removed;
+  return rows_.settle(answer);
+}
+
+result<void> catalog::remove_queue(std::string_view name, const receipt& answer) {
+  if (const queues::queue* const found = queues_.find(name)) {
+    if (!found->consumers().empty()) {
+      return error{errc::precondition,
+                   fmt::format("queue '{}' has {} consumers; end them first", name, found->consumers().size()), "name"};
+    }
+    exchanges_.unbind_target(target_kind::queue, name);
+    queues_.remove(name);
+  }
+  return rows_.settle(answer);
+}
+
+result<std::vector<stream_id>> catalog::remove_topic(std::string_view name, const receipt& answer) {
+  std::vector<stream_id> gone;
+  if (const topics::topic* const found = topics_.find(name)) {
+    exchanges_.unbind_target(target_kind::topic, name);
+    for (const topics::partition& partition : found->partitions()) {
+      protection_.lose_unread(partition, commits_.gathering());
+      offsets_.forget(partition.stream);
+      gone.push_back(partition.stream);
+    }
+    topics_.remove(name);
+  }
+  rows_.settle(answer).value();
+  return gone;
+}
+
+}  // namespace tidegate::core::catalog
