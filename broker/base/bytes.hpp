@@ -47,8 +47,24 @@ void append_be(std::string& out, T value) {
 }
 
 // Protobuf's and Kafka's base-128 varint, unsigned; zig-zag maps signed numbers of small magnitude to small ones.
-void append_varint(std::string& out, std::uint64_t value);
-std::size_t varint_size(std::uint64_t value);
+constexpr std::size_t varint_bytes_max = 10;
+inline std::size_t varint_size(std::uint64_t value) {
+  return static_cast<std::size_t>(std::bit_width(value | 1) + 6) / 7;
+}
+// Writes where there is room for it, and returns the place behind it.
+inline char* put_varint(char* at, std::uint64_t value) {
+  for (; value >= 0x80; value >>= 7) *at++ = static_cast<char>(value | 0x80);
+  *at++ = static_cast<char>(value);
+  return at;
+}
+inline char* put_bytes(char* at, std::string_view bytes) {
+  if (!bytes.empty()) std::memcpy(at, bytes.data(), bytes.size());
+  return at + bytes.size();
+}
+inline void append_varint(std::string& out, std::uint64_t value) {
+  char bytes[varint_bytes_max];
+  out.append(bytes, static_cast<std::size_t>(put_varint(bytes, value) - bytes));
+}
 constexpr std::uint64_t zigzag(std::int64_t value) {
   return (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);
 }
@@ -67,9 +83,19 @@ class byte_reader {
     const std::string_view raw = take(sizeof(T));
     return failed_ ? T{0} : load_be<T>(raw.data());
   }
-  std::uint64_t varint();
+  std::uint64_t varint() {
+    if (data_.empty() || (data_.front() & 0x80) != 0) return long_varint();
+    const auto value = static_cast<std::uint8_t>(data_.front());
+    data_.remove_prefix(1);
+    return value;
+  }
   std::int64_t signed_varint() { return unzigzag(varint()); }
-  std::string_view take(std::uint64_t size);
+  std::string_view take(std::uint64_t size) {
+    if (size > data_.size()) return fail();
+    const std::string_view taken(data_.data(), size);
+    data_.remove_prefix(size);
+    return taken;
+  }
   std::string_view rest() { return take(data_.size()); }
 
   bool failed() const { return failed_; }
@@ -77,6 +103,9 @@ class byte_reader {
   std::size_t remaining() const { return data_.size(); }
 
  private:
+  std::uint64_t long_varint();
+  std::string_view fail();
+
   std::string_view data_;
   bool failed_ = false;
 };

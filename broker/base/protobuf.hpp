@@ -49,7 +49,7 @@ class field_writer {
     if (value.empty()) return;
     varint(key_of(field, wire_type::sized));
     varint(value.size());
-    at_ = std::copy_n(value.data(), value.size(), at_);
+    at_ = put_bytes(at_, value);
   }
   void pair(std::uint32_t field, std::string_view first, std::string_view second) {
     varint(key_of(field, wire_type::sized));
@@ -61,14 +61,22 @@ class field_writer {
   void finish() const { TIDEGATE_EXPECT(at_ == out_.data() + out_.size()); }
 
  private:
-  void varint(std::uint64_t value) {
-    for (; value >= 0x80; value >>= 7) *at_++ = static_cast<char>(value | 0x80);
-    *at_++ = static_cast<char>(value);
-  }
+  void varint(std::uint64_t value) { at_ = put_varint(at_, value); }
 
   std::string& out_;
   char* at_;
 };
+
+// Write a field of a message that stands by itself where there is room for it: size_of. They return the place behind
+// it.
+inline char* put_number(char* at, std::uint32_t field, std::uint64_t value) {
+  if (value == 0) return at;
+  return put_varint(put_varint(at, key_of(field, wire_type::varint)), value);
+}
+inline char* put_text(char* at, std::uint32_t field, std::string_view value) {
+  if (value.empty()) return at;
+  return put_bytes(put_varint(put_varint(at, key_of(field, wire_type::sized)), value.size()), value);
+}
 
 // Append a field of a message that stands by itself.
 inline void append_number(std::string& out, std::uint32_t field, std::uint64_t value) {
@@ -88,6 +96,7 @@ inline void append_text(std::string& out, std::uint32_t field, std::string_view 
 
 struct field {
   std::uint32_t number = 0;
+  wire_type type = wire_type::varint;
   std::uint64_t value = 0;  // of a varint
   std::string_view text;    // of what has a size
 };
@@ -101,8 +110,9 @@ class field_reader {
   bool next(field& field) {
     if (reader_.failed() || reader_.at_end()) return false;
     const std::uint64_t key = reader_.varint();
-    field = {static_cast<std::uint32_t>(key >> 3), 0, {}};
-    switch (static_cast<wire_type>(key & 7)) {
+    field = {static_cast<std::uint32_t>(key >> 3), static_cast<wire_type>(key & 7), 0, {}};
+    if (key > key_max || field.number == 0) reader_.take(reader_.remaining() + 1);  // no such field
+    switch (field.type) {
       case wire_type::varint: field.value = reader_.varint(); break;
       case wire_type::sized: field.text = reader_.take(reader_.varint()); break;
       case wire_type::fixed64: reader_.take(8); break;
@@ -114,6 +124,7 @@ class field_reader {
   bool failed() const { return reader_.failed(); }
 
  private:
+  static constexpr std::uint64_t key_max = 0xFFFF'FFFF;
   byte_reader reader_;
 };
 

@@ -22,7 +22,7 @@ constexpr std::uint16_t control_or_transactional = 0x30;
 error malformed(std::string_view what) { return {errc::invalid, fmt::format("record batch: {}", what), "batch"}; }
 
 std::size_t signed_varint_size(std::int64_t value) { return varint_size(zigzag(value)); }
-void append_signed_varint(std::string& out, std::int64_t value) { append_varint(out, zigzag(value)); }
+char* put_signed_varint(char* at, std::int64_t value) { return put_varint(at, zigzag(value)); }
 
 // Timestamps are a peer's: they may overflow, and then wrap.
 std::int64_t plus(std::int64_t a, std::int64_t b) {
@@ -36,17 +36,13 @@ std::int64_t as_signed(std::size_t size) { return static_cast<std::int64_t>(size
 
 // Length and bytes, as a record holds its body and its headers' parts.
 std::size_t field_size(std::string_view field) { return signed_varint_size(as_signed(field.size())) + field.size(); }
-void append_field(std::string& out, std::string_view field) {
-  append_signed_varint(out, as_signed(field.size()));
-  out.append(field);
+char* put_field(char* at, std::string_view field) {
+  return put_bytes(put_signed_varint(at, as_signed(field.size())), field);
 }
 
 // Kafka tells a missing key from an empty one; an empty key is none here.
 std::size_t key_size(std::string_view key) { return key.empty() ? 1 : field_size(key); }
-void append_key(std::string& out, std::string_view key) {
-  if (key.empty()) return append_signed_varint(out, -1);
-  append_field(out, key);
-}
+char* put_key(char* at, std::string_view key) { return key.empty() ? put_signed_varint(at, -1) : put_field(at, key); }
 
 std::size_t headers_size(const std::vector<header>& headers) {
   std::size_t size = 0;
@@ -54,11 +50,9 @@ std::size_t headers_size(const std::vector<header>& headers) {
   return size;
 }
 
-void append_headers(std::string& out, const std::vector<header>& headers) {
-  for (const header& header : headers) {
-    append_field(out, header.name);
-    append_field(out, header.value);
-  }
+char* put_headers(char* at, const std::vector<header>& headers) {
+  for (const header& header : headers) at = put_field(put_field(at, header.name), header.value);
+  return at;
 }
 
 constexpr std::uint32_t number_of(queue_field field) { return static_cast<std::uint32_t>(field); }
@@ -170,7 +164,8 @@ bool record_reader::next(record_view& record) {
   return !failed_;
 }
 
-void batch_builder::begin_record(offset_t offset, std::int64_t timestamp_ms, std::size_t fields_size) {
+// The place for the record's fields, of exactly this size.
+char* batch_builder::begin_record(offset_t offset, std::int64_t timestamp_ms, std::size_t fields_size) {
   if (count_ == 0) {
     out_.reserve(record_batch_header_bytes + record_overhead_max + fields_size);
     out_.assign(record_batch_header_bytes, '\0');
@@ -184,11 +179,14 @@ void batch_builder::begin_record(offset_t offset, std::int64_t timestamp_ms, std
   const std::int64_t time_delta = minus(timestamp_ms, first_timestamp_ms_);
   const auto offset_delta = static_cast<std::int64_t>(offset - base_offset_);
   const std::size_t size = 1 + signed_varint_size(time_delta) + signed_varint_size(offset_delta) + fields_size;
-  append_signed_varint(out_, as_signed(size));
-  out_.push_back('\0');
-  append_signed_varint(out_, time_delta);
-  append_signed_varint(out_, offset_delta);
+  const std::size_t begin = out_.size();
+  out_.resize(begin + signed_varint_size(as_signed(size)) + size);
+  char* at = put_signed_varint(out_.data() + begin, as_signed(size));
+  *at++ = '\0';
+  return put_signed_varint(put_signed_varint(at, time_delta), offset_delta);
 }
+
+void batch_builder::end_record(const char* at) const { TIDEGATE_EXPECT(at == out_.data() + out_.size()); }
 
 void batch_builder::add(offset_t offset, std::int64_t timestamp_ms, const message_view& message, record_form form) {
   if (form == record_form::queue) return add_to_queue(offset, timestamp_ms, message);
@@ -202,20 +200,13 @@ void batch_builder::add_to_topic(offset_t offset, std::int64_t timestamp_ms, con
                      headers_size(message.headers) + field_size(header_routing_key) + field_size(message.routing_key);
   if (has_exchange) size += field_size(header_exchange) + field_size(message.exchange);
   if (message.is_time_estimated) size += field_size(header_estimated) + field_size({});
-  begin_record(offset, timestamp_ms, size);
-  append_key(out_, message.key);
-  append_field(out_, message.body);
-  append_signed_varint(out_, as_signed(count));
-  append_field(out_, header_routing_key);
-  append_field(out_, message.routing_key);
-  if (has_exchange) {
-    append_field(out_, header_exchange);
-    append_field(out_, message.exchange);
-  }
-  append_headers(out_, message.headers);
-  if (!message.is_time_estimated) return;
-  append_field(out_, header_estimated);
-  append_field(out_, {});
+  char* at = put_key(begin_record(offset, timestamp_ms, size), message.key);
+  at = put_signed_varint(put_field(at, message.body), as_signed(count));
+  at = put_field(put_field(at, header_routing_key), message.routing_key);
+  if (has_exchange) at = put_field(put_field(at, header_exchange), message.exchange);
+  at = put_headers(at, message.headers);
+  if (message.is_time_estimated) at = put_field(put_field(at, header_estimated), {});
+  end_record(at);
 }
 
 void batch_builder::add_to_queue(offset_t offset, std::int64_t timestamp_ms, const message_view& message) {
@@ -226,32 +217,27 @@ void batch_builder::add_to_queue(offset_t offset, std::int64_t timestamp_ms, con
   const std::size_t size = key_size(message.key) + field_size(message.body) + signed_varint_size(as_signed(count)) +
                            field_size(header_of_queue) + signed_varint_size(as_signed(fields)) + fields +
                            headers_size(message.headers);
-  begin_record(offset, timestamp_ms, size);
-  append_key(out_, message.key);
-  append_field(out_, message.body);
-  append_signed_varint(out_, as_signed(count));
-  append_field(out_, header_of_queue);
-  append_signed_varint(out_, as_signed(fields));
-  protobuf::append_text(out_, number_of(queue_field::exchange), message.exchange);
-  protobuf::append_text(out_, number_of(queue_field::routing_key), message.routing_key);
-  protobuf::append_number(out_, number_of(queue_field::is_time_estimated), estimated);
-  append_headers(out_, message.headers);
+  char* at = put_key(begin_record(offset, timestamp_ms, size), message.key);
+  at = put_signed_varint(put_field(at, message.body), as_signed(count));
+  at = put_signed_varint(put_field(at, header_of_queue), as_signed(fields));
+  at = protobuf::put_text(at, number_of(queue_field::exchange), message.exchange);
+  at = protobuf::put_text(at, number_of(queue_field::routing_key), message.routing_key);
+  at = protobuf::put_number(at, number_of(queue_field::is_time_estimated), estimated);
+  end_record(put_headers(at, message.headers));
 }
 
 void batch_builder::add(const record_view& record) {
   const auto count = as_signed(record.headers.size());
-  begin_record(
-      record.offset, record.timestamp_ms,
-      key_size(record.key) + field_size(record.body) + signed_varint_size(count) + headers_size(record.headers));
-  append_key(out_, record.key);
-  append_field(out_, record.body);
-  append_signed_varint(out_, count);
-  append_headers(out_, record.headers);
+  const std::size_t size =
+      key_size(record.key) + field_size(record.body) + signed_varint_size(count) + headers_size(record.headers);
+  char* at = put_key(begin_record(record.offset, record.timestamp_ms, size), record.key);
+  at = put_signed_varint(put_field(at, record.body), count);
+  end_record(put_headers(at, record.headers));
 }
 
 void batch_builder::add(const raw_record& record) {
-  begin_record(record.offset, record.timestamp_ms, record.fields.size());
-  out_.append(record.fields);
+  char* const at = begin_record(record.offset, record.timestamp_ms, record.fields.size());
+  end_record(put_bytes(at, record.fields));
 }
 
 std::string batch_builder::finish() {

@@ -131,7 +131,8 @@ class batch_builder {
  private:
   void add_to_topic(offset_t offset, std::int64_t timestamp_ms, const message_view& message);
   void add_to_queue(offset_t offset, std::int64_t timestamp_ms, const message_view& message);
-  void begin_record(offset_t offset, std::int64_t timestamp_ms, std::size_t fields_size);
+  char* begin_record(offset_t offset, std::int64_t timestamp_ms, std::size_t fields_size);
+  void end_record(const char* at) const;
 
   std::string out_;
   offset_t base_offset_ = 0;

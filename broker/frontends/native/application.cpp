@@ -33,16 +33,13 @@ std::optional<error> objection_to(const tg_Connect& connect, const session& sess
   return std::nullopt;
 }
 
-// A later version's outcome is none of the enumeration's values, so it is looked at as the number that it is.
-result<core::api::outcome> outcome_of(const tg_Settle& settle) {
-  std::uint32_t number = 0;
-  static_assert(sizeof number == sizeof settle.outcome);
-  std::memcpy(&number, &settle.outcome, sizeof number);
-  switch (number) {
+result<core::api::outcome> outcome_of(const settle_frame& settle) {
+  switch (settle.outcome) {
     case tg_Settle_Outcome_ACK: return core::api::outcome::ack;
     case tg_Settle_Outcome_REQUEUE: return core::api::outcome::requeue;
     case tg_Settle_Outcome_DISCARD: return core::api::outcome::discard;
-    default: return error{errc::invalid, fmt::format("outcome {} is not ACK, REQUEUE or DISCARD", number), "outcome"};
+    default:
+      return error{errc::invalid, fmt::format("outcome {} is not ACK, REQUEUE or DISCARD", settle.outcome), "outcome"};
   }
 }
 
@@ -150,33 +147,29 @@ void application::fill(milliseconds now) {
 // ------------------------------------------------------------------------------------------------ publishing
 
 void application::publish_message(const tg_frame& frame) {
-  tg_PublishMessage publish{};
-  header_list headers;
-  publish.headers = headers.decoder();
-  if (!tg_frame_decode(&frame, tg_PublishMessage_fields, &publish)) {
+  if (!decode(frame, publish_)) {
     return session_.fail({errc::invalid, "PublishMessage does not decode, or has more headers than the limit"});
   }
-  if (publish.id <= last_publish_ || (publish.id & request_tokens) != 0) {
-    return session_.fail(
-        {errc::invalid, fmt::format("publish id {} does not rise above {}", publish.id, last_publish_), "id"});
+  const std::uint64_t id = publish_.id, sequence = publish_.sequence;
+  if (id <= last_publish_ || (id & request_tokens) != 0) {
+    return session_.fail({errc::invalid, fmt::format("publish id {} does not rise above {}", id, last_publish_), "id"});
   }
-  last_publish_ = publish.id;
-  publishes_.push_back({publish.id, publish.sequence});
-  message_view message{view_of(publish.exchange), view_of(publish.routing_key), view_of(publish.key),
-                       std::move(headers.headers()), view_of(publish.body)};
-  if (const auto refused = objection(publish, message)) return refuse_publish(publish.id, *refused);
-  core::api::publish_request request{{session_.id(), publish.id}, std::nullopt, publish.sequence};
-  if (publish.sequence != 0) request.producer = core::api::producer_ref{producer_id_, producer_epoch_, true};
-  const auto published = core_.publishing.publish(message, request);
-  if (!published) return refuse_publish(publish.id, published.error());
-  if (publish.sequence != 0) refused_sequence_ = 0;
+  last_publish_ = id;
+  publishes_.push_back({id, sequence});
+  if (const auto refused = objection(publish_)) return refuse_publish(id, *refused);
+  core::api::publish_request request{{session_.id(), id}, std::nullopt, sequence};
+  if (sequence != 0) request.producer = core::api::producer_ref{producer_id_, producer_epoch_, true};
+  const auto published = core_.publishing.publish(publish_.message, request);
+  if (!published) return refuse_publish(id, published.error());
+  if (sequence != 0) refused_sequence_ = 0;
   if (*published != core::api::publish_outcome::unroutable) return;
-  if (publish.mandatory) return_unroutable(publish);
-  publish_stored(publish.id);
+  if (publish_.mandatory) return_unroutable(publish_);
+  publish_stored(id);
   session_.wake();
 }
 
-std::optional<error> application::objection(const tg_PublishMessage& publish, const message_view& message) const {
+std::optional<error> application::objection(const publish_frame& publish) const {
+  const message_view& message = publish.message;
   const auto is_text = [](const header& header) { return is_utf8(header.name); };
   if (!is_utf8(message.routing_key) || !std::all_of(message.headers.begin(), message.headers.end(), is_text)) {
     return error{errc::invalid, "the routing key or a header's name is not UTF-8", "routing_key"};
@@ -197,10 +190,12 @@ std::optional<error> application::objection(const tg_PublishMessage& publish, co
   return std::nullopt;
 }
 
-void application::return_unroutable(const tg_PublishMessage& publish) {
-  const tg_Return returned{publish.id, publish.exchange, publish.routing_key, publish.body};
+void application::return_unroutable(const publish_frame& publish) {
+  const message_view& message = publish.message;
+  const tg_Return returned{publish.id, bytes_of(message.exchange), bytes_of(message.routing_key),
+                           bytes_of(message.body)};
   append_frame(session_.answers(), TG_RETURN, tg_Return_fields, &returned,
-               publish.exchange.size + publish.routing_key.size + publish.body.size);
+               message.exchange.size() + message.routing_key.size() + message.body.size());
 }
 
 application::publish_state& application::waiting_publish(std::uint64_t id) {
@@ -315,9 +310,8 @@ void application::pull_ready() {
 }
 
 void application::settle(const tg_frame& frame) {
-  tg_Settle settle{};
-  if (!tg_frame_decode(&frame, tg_Settle_fields, &settle))
-    return session_.fail({errc::invalid, "Settle does not decode"});
+  settle_frame settle;
+  if (!decode(frame, settle)) return session_.fail({errc::invalid, "Settle does not decode"});
   const auto outcome = outcome_of(settle);
   if (!outcome) return session_.refuse(0, outcome.error());
   const bool is_settled = settle.multiple ? core_.consuming.settle_through(session_.id(), settle.tag, *outcome)

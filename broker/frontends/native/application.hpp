@@ -64,8 +64,8 @@ class application final : public role {
 
   void publish_message(const tg_frame& frame);
   void refuse_publish(std::uint64_t id, const error& cause);
-  void return_unroutable(const tg_PublishMessage& publish);
-  std::optional<error> objection(const tg_PublishMessage& publish, const message_view& message) const;
+  void return_unroutable(const publish_frame& publish);
+  std::optional<error> objection(const publish_frame& publish) const;
   publish_state& waiting_publish(std::uint64_t id);
   void publish_stored(std::uint64_t id);
   void confirm(std::uint64_t id, bool multiple);
@@ -102,6 +102,7 @@ class application final : public role {
   std::deque<publish_state> publishes_;  // unsettled, ids rising
   std::size_t stored_ = 0;               // of them, to be confirmed
   std::uint64_t last_publish_ = 0;
+  publish_frame publish_;  // the one that is looked at
   // A sequence that a full store refused. What follows it is refused too until it comes again: once a later one is
   // stored, it would count as seen before, and be confirmed though it is nowhere.
   std::uint64_t refused_sequence_ = 0;

@@ -12,13 +12,54 @@ namespace {
 // Keys, lengths and numbers of the largest message beside its text and bytes.
 constexpr std::size_t frame_overhead = 160;
 
-bool take_header(void* context, void* item) {
-  auto& headers = *static_cast<std::vector<header>*>(context);
-  // One more than the limit, so that the check of the message names it.
-  if (headers.size() > limits::headers_count) return false;
-  const auto& decoded = *static_cast<tg_Header*>(item);
-  headers.push_back({view_of(decoded.name), view_of(decoded.value)});
-  return true;
+using protobuf::wire_type;
+
+std::string_view body_of(const tg_frame& frame) { return {reinterpret_cast<const char*>(frame.body), frame.body_size}; }
+
+// Takes a field of the type that it has to have.
+class typed_fields {
+ public:
+  explicit typed_fields(std::string_view message) : reader_(message) {}
+  bool next(protobuf::field& field) { return !is_malformed_ && reader_.next(field); }
+  bool failed() const { return is_malformed_ || reader_.failed(); }
+
+  void take(const protobuf::field& field, std::uint64_t& into) {
+    if (is(field, wire_type::varint)) into = field.value;
+  }
+  void take(const protobuf::field& field, std::uint32_t& into) {
+    if (!is(field, wire_type::varint)) return;
+    into = static_cast<std::uint32_t>(field.value);
+    is_malformed_ = is_malformed_ || into != field.value;
+  }
+  void take(const protobuf::field& field, bool& into) {
+    std::uint32_t value = 0;
+    take(field, value);
+    into = value != 0;
+  }
+  void take(const protobuf::field& field, std::string_view& into) {
+    if (is(field, wire_type::sized)) into = field.text;
+  }
+
+ private:
+  bool is(const protobuf::field& field, wire_type type) {
+    is_malformed_ = is_malformed_ || field.type != type;
+    return field.type == type;
+  }
+  protobuf::field_reader reader_;
+  bool is_malformed_ = false;
+};
+
+bool decode_header(std::string_view message, header& header) {
+  typed_fields fields(message);
+  protobuf::field field;
+  while (fields.next(field)) {
+    switch (field.number) {
+      case tg_Header_name_tag: fields.take(field, header.name); break;
+      case tg_Header_value_tag: fields.take(field, header.value); break;
+      default: break;  // of a later version
+    }
+  }
+  return !fields.failed();
 }
 
 }  // namespace
@@ -59,7 +100,48 @@ void append_frame(std::string& out, tg_member member, const pb_msgdesc_t* fields
   out.resize(before + size);
 }
 
-tg_list header_list::decoder() { return {take_header, &slot_, &headers_}; }
+bool decode(const tg_frame& frame, publish_frame& publish) {
+  std::vector<header> headers = std::move(publish.message.headers);
+  headers.clear();
+  publish = {};
+  message_view& message = publish.message;
+  typed_fields fields(body_of(frame));
+  protobuf::field field;
+  while (fields.next(field)) {
+    switch (field.number) {
+      case tg_PublishMessage_id_tag: fields.take(field, publish.id); break;
+      case tg_PublishMessage_exchange_tag: fields.take(field, message.exchange); break;
+      case tg_PublishMessage_routing_key_tag: fields.take(field, message.routing_key); break;
+      case tg_PublishMessage_key_tag: fields.take(field, message.key); break;
+      case tg_PublishMessage_headers_tag:
+        // One more than the limit, so that the check of the message names it.
+        if (field.type != wire_type::sized || headers.size() > limits::headers_count) return false;
+        if (!decode_header(field.text, headers.emplace_back())) return false;
+        break;
+      case tg_PublishMessage_body_tag: fields.take(field, message.body); break;
+      case tg_PublishMessage_mandatory_tag: fields.take(field, publish.mandatory); break;
+      case tg_PublishMessage_sequence_tag: fields.take(field, publish.sequence); break;
+      default: break;  // of a later version
+    }
+  }
+  message.headers = std::move(headers);
+  return !fields.failed();
+}
+
+bool decode(const tg_frame& frame, settle_frame& settle) {
+  settle = {};
+  typed_fields fields(body_of(frame));
+  protobuf::field field;
+  while (fields.next(field)) {
+    switch (field.number) {
+      case tg_Settle_tag_tag: fields.take(field, settle.tag); break;
+      case tg_Settle_multiple_tag: fields.take(field, settle.multiple); break;
+      case tg_Settle_outcome_tag: fields.take(field, settle.outcome); break;
+      default: break;  // of a later version
+    }
+  }
+  return !fields.failed();
+}
 
 // Field numbers as in link.proto; the order is nanopb's.
 void append_deliver(std::string& out, std::uint32_t consumer, const core::delivery_view& delivery) {
