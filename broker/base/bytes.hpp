@@ -84,10 +84,16 @@ class byte_reader {
     return failed_ ? T{0} : load_be<T>(raw.data());
   }
   std::uint64_t varint() {
-    if (data_.empty() || (data_.front() & 0x80) != 0) return long_varint();
-    const auto value = static_cast<std::uint8_t>(data_.front());
-    data_.remove_prefix(1);
-    return value;
+    // Most are of one byte or two.
+    if (data_.size() < 2) return long_varint();
+    const auto first = static_cast<std::uint8_t>(data_[0]), second = static_cast<std::uint8_t>(data_[1]);
+    if (first < 0x80) {
+      data_.remove_prefix(1);
+      return first;
+    }
+    if (second >= 0x80) return long_varint();
+    data_.remove_prefix(2);
+    return (first & 0x7Fu) | std::uint64_t{second} << 7;
   }
   std::int64_t signed_varint() { return unzigzag(varint()); }
   std::string_view take(std::uint64_t size) {

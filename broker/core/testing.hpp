@@ -60,6 +60,7 @@ struct stepping_options {
   std::uint64_t journal_bytes_max = 512 * 1024;
   broker_options core = {};
   std::uint64_t memory_bytes_max = limits::memory_bytes_min;
+  std::function<bool()> refuses_records = {};  // as in store::writer_options
 };
 
 class stepping_broker {
@@ -256,8 +257,13 @@ class stepping_broker {
   void open() {
     broker_.reset();
     store_.reset();
-    store_ = std::make_unique<store::store>(store::store_options{
-        folder_.path(), options_.bytes_max, {options_.journal_bytes_max}, false, false, options_.memory_bytes_max});
+    store_ = std::make_unique<store::store>(
+        store::store_options{folder_.path(),
+                             options_.bytes_max,
+                             {options_.journal_bytes_max, limits::loss_rows, options_.refuses_records},
+                             false,
+                             false,
+                             options_.memory_bytes_max});
     broker_ = std::make_unique<core::broker>(*store_, clock, options_.core);
     noted_ = std::make_unique<noting_session>();
     session_ = sessions().attach(*noted_);

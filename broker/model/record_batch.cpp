@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "broker/base/bytes.hpp"
 #include "broker/base/crc32c.hpp"
 #include "broker/base/limits.hpp"
 #include "broker/base/protobuf.hpp"
@@ -125,7 +124,8 @@ record_reader::record_reader(const batch_view& batch)
       left_(batch.count),
       failed_(batch.compressed()) {}
 
-bool record_reader::next(raw_record& record) {
+// The next record's fields, behind its deltas. False at the end, or where that is malformed.
+inline bool record_reader::open(byte_reader& fields, offset_t& offset, std::int64_t& timestamp_ms) {
   if (failed_ || left_ == 0) {
     failed_ = failed_ || !rest_.empty();
     return false;
@@ -133,42 +133,48 @@ bool record_reader::next(raw_record& record) {
   byte_reader outer(rest_);
   const std::int64_t length = outer.signed_varint();
   byte_reader reader(outer.take(length < 0 ? rest_.size() + 1 : static_cast<std::uint64_t>(length)));
-  reader.be<std::uint8_t>();
-  record.timestamp_ms = plus(first_timestamp_ms_, reader.signed_varint());
-  record.offset = base_offset_ + static_cast<std::uint64_t>(reader.signed_varint());
+  reader.take(1);
+  timestamp_ms = plus(first_timestamp_ms_, reader.signed_varint());
+  offset = base_offset_ + static_cast<std::uint64_t>(reader.signed_varint());
   failed_ = outer.failed() || reader.failed();
   if (failed_) return false;
-  record.fields = reader.rest();
+  fields = reader;
   rest_.remove_prefix(rest_.size() - outer.remaining());
   --left_;
   return true;
 }
 
+bool record_reader::next(raw_record& record) {
+  byte_reader fields({});
+  if (!open(fields, record.offset, record.timestamp_ms)) return false;
+  record.fields = fields.rest();
+  return true;
+}
+
 bool record_reader::next(record_view& record) {
-  raw_record raw;
-  if (!next(raw)) return false;
-  byte_reader reader(raw.fields);
-  record.offset = raw.offset;
-  record.timestamp_ms = raw.timestamp_ms;
-  record.key = take_field(reader);
-  record.body = take_field(reader);
-  const std::int64_t count = reader.signed_varint();
+  byte_reader fields({});
+  if (!open(fields, record.offset, record.timestamp_ms)) return false;
+  record.key = take_field(fields);
+  record.body = take_field(fields);
+  const std::int64_t count = fields.signed_varint();
   record.headers.clear();
   // Each header takes two bytes at least, so the count cannot make us reserve more than was sent.
-  if (count < 0 || static_cast<std::uint64_t>(count) > reader.remaining()) failed_ = true;
-  for (std::int64_t i = 0; !failed_ && i < count && !reader.failed(); ++i) {
-    const std::string_view name = take_field(reader);
-    record.headers.push_back({name, take_field(reader)});
+  if (count < 0 || static_cast<std::uint64_t>(count) > fields.remaining()) failed_ = true;
+  for (std::int64_t i = 0; !failed_ && i < count && !fields.failed(); ++i) {
+    const std::string_view name = take_field(fields);
+    record.headers.push_back({name, take_field(fields)});
   }
-  failed_ = failed_ || reader.failed() || !reader.at_end();
+  failed_ = failed_ || fields.failed() || !fields.at_end();
   return !failed_;
 }
 
 // The place for the record's fields, of exactly this size.
 char* batch_builder::begin_record(offset_t offset, std::int64_t timestamp_ms, std::size_t fields_size) {
   if (count_ == 0) {
-    out_.reserve(record_batch_header_bytes + record_overhead_max + fields_size);
-    out_.assign(record_batch_header_bytes, '\0');
+    // Another one after it is mostly as long.
+    make_room(std::max(finished_size_, record_batch_header_bytes + record_overhead_max + fields_size));
+    std::fill_n(out_.begin(), record_batch_header_bytes, '\0');
+    size_ = record_batch_header_bytes;
     base_offset_ = offset;
     first_timestamp_ms_ = newest_timestamp_ms_ = timestamp_ms;
   }
@@ -179,14 +185,21 @@ char* batch_builder::begin_record(offset_t offset, std::int64_t timestamp_ms, st
   const std::int64_t time_delta = minus(timestamp_ms, first_timestamp_ms_);
   const auto offset_delta = static_cast<std::int64_t>(offset - base_offset_);
   const std::size_t size = 1 + signed_varint_size(time_delta) + signed_varint_size(offset_delta) + fields_size;
-  const std::size_t begin = out_.size();
-  out_.resize(begin + signed_varint_size(as_signed(size)) + size);
+  const std::size_t begin = size_;
+  size_ += signed_varint_size(as_signed(size)) + size;
+  if (size_ > out_.size()) make_room(size_);
   char* at = put_signed_varint(out_.data() + begin, as_signed(size));
   *at++ = '\0';
   return put_signed_varint(put_signed_varint(at, time_delta), offset_delta);
 }
 
-void batch_builder::end_record(const char* at) const { TIDEGATE_EXPECT(at == out_.data() + out_.size()); }
+void batch_builder::end_record(const char* at) const { TIDEGATE_EXPECT(at == out_.data() + size_); }
+
+// Grown by what malloc gives, not record by record.
+void batch_builder::make_room(std::size_t size) {
+  out_.reserve(size > out_.size() && !out_.empty() ? std::max(size, 2 * out_.size()) : size);
+  out_.resize(out_.capacity());
+}
 
 void batch_builder::add(offset_t offset, std::int64_t timestamp_ms, const message_view& message, record_form form) {
   if (form == record_form::queue) return add_to_queue(offset, timestamp_ms, message);
@@ -242,6 +255,7 @@ void batch_builder::add(const raw_record& record) {
 
 std::string batch_builder::finish() {
   TIDEGATE_EXPECT(count_ > 0);
+  out_.resize(size_);
   char* const header = out_.data();
   store_be<std::uint64_t>(header, base_offset_);
   store_be<std::uint32_t>(header + length_at, static_cast<std::uint32_t>(out_.size() - length_covers_from));
@@ -253,6 +267,7 @@ std::string batch_builder::finish() {
   store_be<std::uint32_t>(header + 57, count_);
   store_be<std::uint32_t>(header + crc_at, crc32c(std::string_view(out_).substr(attributes_at)));
   count_ = 0;
+  finished_size_ = std::exchange(size_, 0);
   return std::exchange(out_, {});
 }
 

@@ -27,6 +27,7 @@
 #include <string_view>
 #include <vector>
 
+#include "broker/base/bytes.hpp"
 #include "broker/base/error.hpp"
 #include "broker/model/ids.hpp"
 #include "broker/model/message.hpp"
@@ -93,6 +94,8 @@ class record_reader {
   bool failed() const { return failed_; }
 
  private:
+  bool open(byte_reader& fields, offset_t& offset, std::int64_t& timestamp_ms);
+
   std::string_view rest_;
   offset_t base_offset_;
   std::int64_t first_timestamp_ms_;
@@ -124,7 +127,7 @@ class batch_builder {
   offset_t last_offset() const { return last_offset_; }
   std::int64_t newest_timestamp_ms() const { return newest_timestamp_ms_; }
   // Size of the finished batch, as far as it goes.
-  std::size_t size() const { return out_.size(); }
+  std::size_t size() const { return size_; }
   // Writes the header and hands the batch over; the builder is empty again.
   std::string finish();
 
@@ -133,13 +136,16 @@ class batch_builder {
   void add_to_queue(offset_t offset, std::int64_t timestamp_ms, const message_view& message);
   char* begin_record(offset_t offset, std::int64_t timestamp_ms, std::size_t fields_size);
   void end_record(const char* at) const;
+  void make_room(std::size_t size);
 
-  std::string out_;
+  std::string out_;  // with room behind what is written
+  std::size_t size_ = 0;
   offset_t base_offset_ = 0;
   offset_t last_offset_ = 0;
   std::int64_t first_timestamp_ms_ = 0;
   std::int64_t newest_timestamp_ms_ = 0;
   std::uint32_t count_ = 0;
+  std::size_t finished_size_ = 0;  // of the last one
 };
 
 // Takes the routing key and the exchange out of a record's headers again. The views are the record's.

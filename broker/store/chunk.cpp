@@ -39,19 +39,27 @@ result<std::vector<batch_view>> split(std::string_view batches) {
 }  // namespace
 
 std::string seal_chunk(const chunk_header& header, std::string_view batches) {
-  std::string value;
-  value.reserve(chunk_header_bytes + batches.size());
-  append_be(value, chunk_magic);
-  append_be(value, static_cast<std::uint32_t>(header.place.stream));
-  append_be(value, header.place.last_offset);
-  append_be(value, static_cast<std::uint32_t>(chunk_header_bytes + batches.size()));
-  append_be(value, header.covered_from);
-  append_be(value, static_cast<std::uint64_t>(header.newest_timestamp_ms));
-  append_be(value, static_cast<std::uint64_t>(header.running_newest_ms));
-  append_be(value, header.is_repacked ? flag_repacked : std::uint16_t{0});
-  append_be(value, crc_of_heads(split(batches).value()));
-  append_be(value, crc32c(value));
-  return value.append(batches);
+  std::string row;
+  row.reserve(chunk_header_bytes + batches.size());
+  row.assign(chunk_header_bytes, '\0').append(batches);
+  seal_in_place(header, row);
+  return row;
+}
+
+void seal_in_place(const chunk_header& header, std::string& row) {
+  std::string head;
+  append_be(head, chunk_magic);
+  append_be(head, static_cast<std::uint32_t>(header.place.stream));
+  append_be(head, header.place.last_offset);
+  append_be(head, static_cast<std::uint32_t>(row.size()));
+  append_be(head, header.covered_from);
+  append_be(head, static_cast<std::uint64_t>(header.newest_timestamp_ms));
+  append_be(head, static_cast<std::uint64_t>(header.running_newest_ms));
+  append_be(head, header.is_repacked ? flag_repacked : std::uint16_t{0});
+  append_be(head, crc_of_heads(split(std::string_view(row).substr(chunk_header_bytes)).value()));
+  append_be(head, crc32c(head));
+  TIDEGATE_EXPECT(head.size() == chunk_header_bytes);
+  row.replace(0, chunk_header_bytes, head);
 }
 
 std::size_t chunk_length(std::string_view first_row) {

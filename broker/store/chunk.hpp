@@ -46,6 +46,8 @@ struct chunk_view {
 
 // Puts the header before the batches.
 std::string seal_chunk(const chunk_header& header, std::string_view batches);
+// The same in place: `row` begins with room for the header.
+void seal_in_place(const chunk_header& header, std::string& row);
 
 // As the chunk says in its first row; 0: it says nothing.
 std::size_t chunk_length(std::string_view first_row);

@@ -26,9 +26,11 @@ offset_t stream_share::end() const {
 }
 
 stream_share& commit_group::share_of(stream_id stream) {
+  if (last_share_ < shares_.size() && shares_[last_share_].stream == stream) return shares_[last_share_];
   const auto [found, is_new] = share_index_.try_emplace(stream, shares_.size());
   if (is_new) shares_.emplace_back().stream = stream;
-  return shares_[found->second];
+  last_share_ = found->second;
+  return shares_[last_share_];
 }
 
 const stream_share* commit_group::find_appends(stream_id stream) const {

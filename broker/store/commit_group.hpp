@@ -166,6 +166,7 @@ class commit_group {
 
   std::vector<stream_share> shares_;
   std::unordered_map<stream_id, std::size_t> share_index_;
+  std::size_t last_share_ = 0;  // that was asked for: mostly it is asked for again
   std::vector<cursor_change> cursors_;
   std::unordered_map<std::string, std::optional<producer_state>> producers_;
   std::vector<definition_change> definitions_;

@@ -10,7 +10,7 @@ constexpr int marks_per_age = 32;
 
 }  // namespace
 
-std::optional<age_mark> due_mark(const std::deque<age_mark>& marks, offset_range held, milliseconds age_max,
+std::optional<age_mark> due_mark(const line<age_mark>& marks, offset_range held, milliseconds age_max,
                                  milliseconds lifetime) {
   if (age_max.count() == 0) return std::nullopt;
   const offset_t marked = marks.empty() ? held.begin : marks.back().offset;
@@ -19,7 +19,7 @@ std::optional<age_mark> due_mark(const std::deque<age_mark>& marks, offset_range
   return age_mark{lifetime, held.end};
 }
 
-offset_t expired_before(const std::deque<age_mark>& marks, milliseconds age_max, milliseconds lifetime) {
+offset_t expired_before(const line<age_mark>& marks, milliseconds age_max, milliseconds lifetime) {
   offset_t expired = 0;
   if (age_max.count() == 0) return expired;
   for (const age_mark& mark : marks) {

@@ -5,11 +5,11 @@
 //   '---- chunk table -----'------ journal (recent) ----'
 #pragma once
 
-#include <deque>
 #include <map>
 #include <optional>
 #include <set>
 
+#include "broker/base/line.hpp"
 #include "broker/store/blob.hpp"
 #include "broker/store/commit_group.hpp"
 #include "broker/store/format.hpp"
@@ -32,10 +32,10 @@ segment segment_of(const batch_view& batch, commit_number commit, ring_position 
 
 // How far a log is at this age of the store, if the last note of it is a good while old; `held` is from its log start
 // to its end.
-std::optional<age_mark> due_mark(const std::deque<age_mark>& marks, offset_range held, milliseconds age_max,
+std::optional<age_mark> due_mark(const line<age_mark>& marks, offset_range held, milliseconds age_max,
                                  milliseconds lifetime);
 // Everything below it is older than `age_max`; 0 = nothing is known to be.
-offset_t expired_before(const std::deque<age_mark>& marks, milliseconds age_max, milliseconds lifetime);
+offset_t expired_before(const line<age_mark>& marks, milliseconds age_max, milliseconds lifetime);
 
 // How a stream stands as of a commit, as the writer tells and a reader knows it.
 struct stream_state {
@@ -63,12 +63,12 @@ struct stream_ledger {
   std::int64_t newest_timestamp_ms = 0;
   newest_times times;             // of chunks
   std::uint64_t chunk_bytes = 0;  // of the batches in them
-  std::deque<segment> recent;
+  line<segment> recent;
   std::uint64_t recent_bytes = 0;
   std::uint64_t held_bytes = 0;  // of a queue: bodies of its messages
   offset_t maybe_delivered_before = 0;
   drop_totals dropped;
-  std::deque<age_mark> age_marks;            // oldest first
+  line<age_mark> age_marks;                  // oldest first
   std::optional<offset_t> first_chunk_last;  // last offset of the oldest chunk that was not given up; none = no chunk
   // Of a log: chunks that were given up for its bound and are still in the table, which is brought up to date later.
   // They end before given_up_end.

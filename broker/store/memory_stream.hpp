@@ -7,12 +7,12 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "broker/base/line.hpp"
 #include "broker/model/record_batch.hpp"
 #include "broker/store/commit_group.hpp"
 #include "broker/store/ledger.hpp"
@@ -83,7 +83,7 @@ class memory_stream {
   stream_limits limits_;
   stream_view view_;
   batches batches_;
-  std::deque<age_mark> age_marks_;
+  line<age_mark> age_marks_;
   std::map<std::string, offset_t> cursors_;
   offset_t loose_from_;  // batches from here on are as they came
   std::uint64_t loose_bytes_ = 0;

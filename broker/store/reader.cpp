@@ -96,6 +96,7 @@ void reader::apply(const stream_update& update) {
   view.recent.insert(view.recent.end(), update.added.begin(), update.added.end());
   const offset_t gone = std::max(view.rolled_end, view.log_start);
   while (!view.recent.empty() && view.recent.front().last < gone) view.recent.pop_front();
+  if (view.recent.empty()) view.recent = {};
 }
 
 void reader::apply(const std::map<loss_number, loss_record>& losses, commit_number commit) {

@@ -6,13 +6,14 @@
 #include <map>
 
 #include "broker/base/limits.hpp"
+#include "broker/base/line.hpp"
 #include "broker/store/books.hpp"
 #include "broker/store/writer.hpp"
 
 namespace tidegate::store {
 
 struct stream_view : stream_state {
-  std::deque<segment> recent;  // batches in the journal
+  line<segment> recent;  // batches in the journal
 };
 
 class memory_stream;

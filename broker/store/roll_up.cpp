@@ -49,7 +49,7 @@ void chunk_builder::add_records(const batch_view& batch) {
     if (!ledger_.is_live(record.offset)) continue;
     if (!merged_.empty() && record.offset - merged_.base_offset() > batch_offsets_max) close_merged();
     const std::size_t header = merged_.empty() ? record_batch_header_bytes : 0;
-    if (open_.batches.size() + merged_.size() + header + record.size_bound() > batches_bytes_max) {
+    if (open_.batches().size() + merged_.size() + header + record.size_bound() > batches_bytes_max) {
       close_merged();
       close_chunk();
     }
@@ -66,14 +66,20 @@ void chunk_builder::close_merged() {
 }
 
 void chunk_builder::add_whole(std::string_view batch, offset_t last_offset, std::int64_t newest_timestamp_ms) {
-  if (!open_.batches.empty() && open_.batches.size() + batch.size() > batches_bytes_max) close_chunk();
-  open_.batches.append(batch);
+  if (!open_.row.empty() && open_.batches().size() + batch.size() > batches_bytes_max) close_chunk();
+  if (open_.row.empty()) {
+    open_.row.reserve(std::max(chunk_header_bytes + batch.size(), packed_bytes_));
+    open_.row.assign(chunk_header_bytes, '\0');
+  }
+  open_.row.append(batch);
   open_.last_offset = last_offset;
   open_.newest_timestamp_ms = std::max(open_.newest_timestamp_ms, newest_timestamp_ms);
 }
 
 void chunk_builder::close_chunk() {
-  if (!open_.batches.empty()) chunks_.push_back(std::exchange(open_, {}));
+  if (open_.row.empty()) return;
+  packed_bytes_ = open_.row.size();
+  chunks_.push_back(std::exchange(open_, {}));
 }
 
 std::vector<packed_chunk> chunk_builder::finish() {

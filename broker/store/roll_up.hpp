@@ -13,7 +13,8 @@ namespace tidegate::store {
 struct packed_chunk {
   offset_t last_offset = 0;
   std::int64_t newest_timestamp_ms = no_time;
-  std::string batches;  // without the chunk's header
+  std::string row;  // room for the chunk's header, and its batches; empty as long as there are none
+  std::string_view batches() const { return std::string_view(row).substr(row.empty() ? 0 : chunk_header_bytes); }
 };
 
 // Small and plain: the header of such a batch is worth the work of merging it with others.
@@ -42,6 +43,7 @@ class chunk_builder {
   const stream_ledger& ledger_;
   batch_builder merged_;
   packed_chunk open_;
+  std::size_t packed_bytes_ = 0;  // of the last one
   std::vector<packed_chunk> chunks_;
 };
 

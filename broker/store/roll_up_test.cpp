@@ -29,7 +29,7 @@ std::vector<packed_chunk> roll_up(const stream_ledger& ledger, const std::vector
 
 std::vector<batch_view> batches_of(const packed_chunk& chunk) {
   std::vector<batch_view> found;
-  std::string_view rest = chunk.batches;
+  std::string_view rest = chunk.batches();
   while (!rest.empty()) {
     found.push_back(read_batch(rest).value());
     EXPECT_TRUE(crc_matches(found.back()));
@@ -70,7 +70,7 @@ TEST(roll_up, big_and_compressed_batches_keep_their_bytes) {
   const std::string big = batch_of(0, 10, 1'000), packed = scratch_store::opaque_batch(10, 5, "abc", 0);
   const auto chunks = roll_up({}, {big, packed});
   ASSERT_EQ(chunks.size(), 1u);
-  EXPECT_EQ(chunks[0].batches, big + packed);
+  EXPECT_EQ(chunks[0].batches(), big + packed);
   EXPECT_EQ(chunks[0].last_offset, 14u);
 }
 
@@ -103,9 +103,9 @@ TEST(roll_up, chunks_are_full_and_no_fuller) {
   ASSERT_EQ(chunks.size(), 4u);
   offset_t expected = 0;
   for (const packed_chunk& chunk : chunks) {
-    EXPECT_LE(chunk.batches.size() + chunk_header_bytes, chunk_bytes_max);
+    EXPECT_LE(chunk.batches().size() + chunk_header_bytes, chunk_bytes_max);
     if (&chunk != &chunks.back()) {
-      EXPECT_GE(chunk.batches.size() + chunk_header_bytes, chunk_bytes_max - 300);
+      EXPECT_GE(chunk.batches().size() + chunk_header_bytes, chunk_bytes_max - 300);
     }
     EXPECT_EQ(batches_of(chunk).size(), 1u);
     for (const offset_t offset : offsets_of(chunk)) EXPECT_EQ(offset, expected++);

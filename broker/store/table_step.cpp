@@ -43,17 +43,17 @@ void table_step::roll_up(stream_id id, blob_writer* own) {
     if (segment.commit == books_.last_commit) builder.cut();
     builder.add(*batch);
   }
-  for (const packed_chunk& chunk : builder.finish()) {
+  for (packed_chunk& chunk : builder.finish()) {
     const std::int64_t running = ledger.times.add({chunk.last_offset, chunk.newest_timestamp_ms});
     const chunk_header header{{id, chunk.last_offset}, ledger.covered_end, chunk.newest_timestamp_ms, running};
-    const std::string value = seal_chunk(header, chunk.batches);
-    put_chunk(txn_, tables_.chunk, header.place, value, bounds_.row_bytes);
+    seal_in_place(header, chunk.row);
+    put_chunk(txn_, tables_.chunk, header.place, chunk.row, bounds_.row_bytes);
     ledger.covered_end = chunk.last_offset + 1;
-    ledger.chunk_bytes += chunk.batches.size();
-    written_ += value.size();
+    ledger.chunk_bytes += chunk.batches().size();
+    written_ += chunk.row.size();
     if (!ledger.first_chunk_last) ledger.first_chunk_last = chunk.last_offset;
   }
-  ledger.recent.clear();
+  ledger.recent = {};
   ledger.recent_bytes = 0;
   ledger.rolled_end = ledger.next;
   count_pledge(books_, ledger);

@@ -42,7 +42,7 @@ void chunk_exchange::put(const chunk_header& first, const chunk_header& last, co
   };
   for (const packed_chunk& chunk : packed) {
     const bool is_last = &chunk == &packed.back();
-    put_one(is_last ? last.place.last_offset : chunk.last_offset, chunk.newest_timestamp_ms, chunk.batches);
+    put_one(is_last ? last.place.last_offset : chunk.last_offset, chunk.newest_timestamp_ms, chunk.batches());
   }
   if (packed.empty()) put_one(last.place.last_offset, no_time, {});
 }

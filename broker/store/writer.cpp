@@ -70,6 +70,7 @@ commit_result writer::apply(commit_group& group) {
 
 // A blob in the ring is a promise: there has to be room in the tables for all that only the ring has.
 bool writer::has_room_for(const commit_group& group) const {
+  if (options_.refuses_records && options_.refuses_records()) return false;
   lmdb::page_use with_it = pages();
   with_it.used_pages += group.bytes() / with_it.page_bytes;
   return with_it.used_share() <= store_none_above;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <boost/container/small_vector.hpp>
+#include <functional>
 #include <vector>
 
 #include "broker/base/limits.hpp"
@@ -28,6 +29,8 @@ constexpr double store_none_above = 0.90;
 struct writer_options {
   std::uint64_t journal_bytes_max = 32ull << 20;  // of the ring, which is replayed at start: that is what it costs
   std::uint64_t loss_rows_max = limits::loss_rows;
+  // For tests: true, asked at a commit with records, makes these void as a full map would.
+  std::function<bool()> refuses_records = {};
 };
 
 // How a stream stands after a commit, and what that brought.

@@ -12,10 +12,13 @@ void notices::batch::clear() {
 session_id notices::attach(session_events& events) {
   const session_id id{next_session_++};
   sessions_.emplace(id, entry{&events});
+  last_ = id;
+  last_events_ = &events;
   return id;
 }
 
 void notices::detach(session_id session) {
+  if (session == last_) last_events_ = nullptr;
   sessions_.erase(session);
   std::erase(paused_, session);
 }
@@ -49,9 +52,12 @@ void notices::resumed() {
   paused_.clear();
 }
 
-session_events* notices::events_of(session_id session) const {
+session_events* notices::events_of(session_id session) {
+  if (session == last_) return last_events_;
   const auto found = sessions_.find(session);
-  return found == sessions_.end() ? nullptr : found->second.events;
+  last_ = session;
+  last_events_ = found == sessions_.end() ? nullptr : found->second.events;
+  return last_events_;
 }
 
 void notices::settle(const receipt& answer, const error* refusal) {

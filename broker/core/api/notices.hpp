@@ -50,9 +50,12 @@ class notices {
   };
   batch& gather();
   void tell(const batch& batch);
-  session_events* events_of(session_id session) const;
+  session_events* events_of(session_id session);
 
   boost::unordered_flat_map<session_id, entry> sessions_;
+  // Who was looked for last: receipts of one session mostly come side by side.
+  session_id last_{};
+  session_events* last_events_ = nullptr;
   std::vector<session_id> paused_;
   batch gathered_, telling_;  // two, so that their memory is used again
   bool is_asked_ = false;     // wake() was called

@@ -48,6 +48,8 @@ routing::target catalog::target_of(const binding_definition& binding) const {
 
 const routing::route* catalog::find_route(std::string_view exchange, std::string_view routing_key) {
   if (!exchange.empty()) return exchanges_.routes().find(exchange, routing_key);
+  // Mostly it is the one that was asked for last.
+  if (!default_route_.queues.empty() && default_route_.queues.front()->name() == routing_key) return &default_route_;
   default_route_.queues.clear();
   if (queues::queue* const queue = queues_.find(routing_key)) default_route_.queues.push_back(queue);
   return &default_route_;
@@ -107,6 +109,7 @@ result<void> catalog::remove_queue(std::string_view name, const receipt& answer)
                    fmt::format("queue '{}' has {} consumers; end them first", name, found->consumers().size()), "name"};
     }
     exchanges_.unbind_target(target_kind::queue, name);
+    default_route_.queues.clear();
     queues_.remove(name);
   }
   return rows_.settle(answer);

@@ -53,7 +53,7 @@ class catalog {
   queue_registry queues_;
   topic_registry topics_;
   core::catalog::protection protection_;
-  routing::route default_route_;  // of the default exchange, for one publish
+  routing::route default_route_;  // of the default exchange, as it was asked for last
 };
 
 }  // namespace tidegate::core::catalog

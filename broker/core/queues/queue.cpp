@@ -12,6 +12,9 @@ namespace {
 // Of what a lowered bound asks for: the rest goes with the groups to come.
 constexpr std::uint64_t dropped_per_group = 65'536;
 
+// Of messages on their way, while none is.
+constexpr std::size_t places_kept = 4'096;
+
 }  // namespace
 
 queue::queue(queue_definition definition) : definition_(std::move(definition)) {}
@@ -58,6 +61,7 @@ void queue::advance(offset_t end) {
     ++held_;
   }
   end_ = end;
+  if (coming_.empty() && coming_.capacity() > places_kept) coming_ = {};
   begin_round();
 }
 

@@ -6,13 +6,13 @@
 #pragma once
 
 #include <algorithm>
-#include <deque>
 #include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "broker/base/limits.hpp"
+#include "broker/base/line.hpp"
 #include "broker/core/events/events.hpp"
 #include "broker/model/definitions.hpp"
 #include "broker/model/record_batch.hpp"
@@ -132,10 +132,10 @@ class queue {
   result<void> pull_fresh(pulling& pull);
 
   queue_definition definition_;
-  offset_t next_ = 0;                 // to append
-  offset_t end_ = 0;                  // durable
-  offset_t cursor_ = 0;               // never delivered by this process from here on; beyond the end: dropped there
-  std::deque<std::uint32_t> coming_;  // bytes of content from the cursor or the end on, whichever is higher, to next_
+  offset_t next_ = 0;           // to append
+  offset_t end_ = 0;            // durable
+  offset_t cursor_ = 0;         // never delivered by this process from here on; beyond the end: dropped there
+  line<std::uint32_t> coming_;  // bytes of content from the cursor or the end on, whichever is higher, to next_
   std::uint64_t coming_bytes_ = 0;
   std::uint64_t held_ = 0;
   std::uint64_t held_bytes_ = 0;

@@ -174,6 +174,10 @@ class peer {
 
   // As a reader would: what is not taken waits with what comes.
   void send_bytes(std::string_view bytes) {
+    if (held_.empty()) {
+      held_ = bytes.substr(session_->input(bytes));
+      return;
+    }
     held_.append(bytes);
     held_.erase(0, session_->input(held_));
   }
