@@ -16,6 +16,11 @@ constexpr std::uint32_t key_of(std::uint32_t field, wire_type type) {
   return field << 3 | static_cast<std::uint32_t>(type);
 }
 
+inline char* put_key(char* at, std::uint32_t field, wire_type type) {
+  *at++ = static_cast<char>(key_of(field, type));
+  return at;
+}
+
 // Of a field as field_writer writes it.
 inline std::size_t size_of(std::uint64_t number) { return number == 0 ? 0 : 1 + varint_size(number); }
 inline std::size_t size_of(std::string_view text) {
@@ -42,18 +47,14 @@ class field_writer {
 
   void number(std::uint32_t field, std::uint64_t value) {
     if (value == 0) return;
-    varint(key_of(field, wire_type::varint));
-    varint(value);
+    at_ = put_varint(put_key(at_, field, wire_type::varint), value);
   }
   void text(std::uint32_t field, std::string_view value) {
     if (value.empty()) return;
-    varint(key_of(field, wire_type::sized));
-    varint(value.size());
-    at_ = put_bytes(at_, value);
+    at_ = put_bytes(put_varint(put_key(at_, field, wire_type::sized), value.size()), value);
   }
   void pair(std::uint32_t field, std::string_view first, std::string_view second) {
-    varint(key_of(field, wire_type::sized));
-    varint(size_of(first) + size_of(second));
+    at_ = put_varint(put_key(at_, field, wire_type::sized), size_of(first) + size_of(second));
     text(1, first);
     text(2, second);
   }
@@ -71,11 +72,11 @@ class field_writer {
 // it.
 inline char* put_number(char* at, std::uint32_t field, std::uint64_t value) {
   if (value == 0) return at;
-  return put_varint(put_varint(at, key_of(field, wire_type::varint)), value);
+  return put_varint(put_key(at, field, wire_type::varint), value);
 }
 inline char* put_text(char* at, std::uint32_t field, std::string_view value) {
   if (value.empty()) return at;
-  return put_bytes(put_varint(put_varint(at, key_of(field, wire_type::sized)), value.size()), value);
+  return put_bytes(put_varint(put_key(at, field, wire_type::sized), value.size()), value);
 }
 
 // Append a field of a message that stands by itself.

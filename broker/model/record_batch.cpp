@@ -172,8 +172,8 @@ bool record_reader::next(record_view& record) {
 char* batch_builder::begin_record(offset_t offset, std::int64_t timestamp_ms, std::size_t fields_size) {
   if (count_ == 0) {
     // Another one after it is mostly as long.
-    make_room(std::max(finished_size_, record_batch_header_bytes + record_overhead_max + fields_size));
-    std::fill_n(out_.begin(), record_batch_header_bytes, '\0');
+    out_.reserve(std::max(finished_size_, record_batch_header_bytes + record_overhead_max + fields_size));
+    out_.assign(record_batch_header_bytes, '\0');
     size_ = record_batch_header_bytes;
     base_offset_ = offset;
     first_timestamp_ms_ = newest_timestamp_ms_ = timestamp_ms;
@@ -195,10 +195,11 @@ char* batch_builder::begin_record(offset_t offset, std::int64_t timestamp_ms, st
 
 void batch_builder::end_record(const char* at) const { TIDEGATE_EXPECT(at == out_.data() + size_); }
 
-// Grown by what malloc gives, not record by record.
+// Not record by record, since each time costs a look at the string's capacity.
 void batch_builder::make_room(std::size_t size) {
-  out_.reserve(size > out_.size() && !out_.empty() ? std::max(size, 2 * out_.size()) : size);
-  out_.resize(out_.capacity());
+  constexpr std::size_t step = 1'024;
+  if (size > out_.capacity()) out_.reserve(std::max(size, 2 * out_.capacity()));
+  out_.resize(std::max(size, std::min(out_.capacity(), out_.size() + step)));
 }
 
 void batch_builder::add(offset_t offset, std::int64_t timestamp_ms, const message_view& message, record_form form) {

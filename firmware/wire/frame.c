@@ -11,6 +11,10 @@ enum { WIRE_TYPE_LENGTH_DELIMITED = 2, VARINT32_BYTES_MAX = 5 };
 typedef enum varint_result { VARINT_READY, VARINT_MORE, VARINT_OVERLONG } varint_result;
 
 static varint_result read_varint32(const uint8_t *in, size_t size, size_t *position, uint32_t *value) {
+  if (*position < size && in[*position] < 0x80) {  // nearly always
+    *value = in[(*position)++];
+    return VARINT_READY;
+  }
   uint64_t sum = 0;
   for (size_t i = 0; i < VARINT32_BYTES_MAX; i++) {
     if (*position + i >= size) return VARINT_MORE;

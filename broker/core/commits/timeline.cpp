@@ -55,10 +55,11 @@ bool timeline::is_wall_trusted() {
   return is_trusted_;
 }
 
-milliseconds timeline::wall() {
+timeline::reading timeline::read() {
   look();
-  if (is_trusted_) estimate_ = clock_.wall() - clock_.monotonic();
-  return estimate_ + clock_.monotonic();
+  const milliseconds now = clock_.monotonic();
+  if (is_trusted_) estimate_ = clock_.wall() - now;
+  return {estimate_ + now, is_trusted_};
 }
 
 store::commit_time timeline::now() {

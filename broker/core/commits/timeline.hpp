@@ -22,7 +22,12 @@ class timeline {
   // What the next commit is stamped with.
   store::commit_time now();
   // For timestamps: the wall clock where it is trusted, else the last time known plus what has passed since.
-  milliseconds wall();
+  struct reading {
+    milliseconds wall{0};
+    bool is_trusted = false;
+  };
+  reading read();
+  milliseconds wall() { return read().wall; }
   bool is_wall_trusted();
 
  private:

@@ -51,9 +51,10 @@ result<publish_outcome> intake::publish(message_view& message, const publish_req
     ++counters_.unroutable;
     return publish_outcome::unroutable;
   }
-  message.is_time_estimated = !commits_.timeline().is_wall_trusted();
+  const auto time = commits_.timeline().read();
+  message.is_time_estimated = !time.is_trusted;
   if (const auto planned = make_plan(message, *route, request.producer); !planned) return planned.error();
-  put(message);
+  put(message, time.wall.count());
   const course course = plan_.course;
   if (request.producer) {
     producers_.advance(*request.producer, request.sequence, commits_.gathering(), course != course::at_once);
@@ -162,13 +163,12 @@ topics::partition& intake::choose(topics::topic& topic, std::string_view key) {
   return topic.choose(key, topic.is_in_memory() ? commits_.memory_turn() : commits_.group_number());
 }
 
-void intake::put(message_view& message) {
-  const std::int64_t now = commits_.timeline().wall().count();
+void intake::put(message_view& message, std::int64_t now_ms) {
   for (const auto& [queue, partition] : plan_.placements) {
     if (queue != nullptr) {
-      queue->append(message, now, commits_.group_of(queue->definition().durability, plan_.course));
+      queue->append(message, now_ms, commits_.group_of(queue->definition().durability, plan_.course));
     } else {
-      put(message, *partition, now);
+      put(message, *partition, now_ms);
     }
   }
 }

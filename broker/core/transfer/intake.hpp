@@ -58,7 +58,7 @@ class intake {
   result<void> check_bounds(const message_view& message);
   result<void> check_overflow(const topics::partition& partition, std::uint64_t bytes, std::uint64_t records) const;
   result<void> promise_memory(commits::course course, std::uint64_t bytes, std::uint64_t batches);
-  void put(message_view& message);
+  void put(message_view& message, std::int64_t now_ms);
   void put(message_view& message, topics::partition& partition, std::int64_t now_ms);
   void settle_duplicate(const publish_request& request);
   void bury(const queues::departures& gone, store::commit_group& group);
