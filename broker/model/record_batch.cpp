@@ -274,10 +274,9 @@ std::string batch_builder::finish() {
 
 namespace {
 
-message_view queue_message(const record_view& record) {
-  message_view message;
-  message.key = record.key;
-  message.body = record.body;
+void read_queue_message(const record_view& record, message_view& message) {
+  message.exchange = message.routing_key = {};
+  message.is_time_estimated = false;
   auto header = record.headers.begin();
   if (header != record.headers.end() && header->name == header_of_queue) {
     protobuf::field_reader fields(header++->value);
@@ -291,16 +290,12 @@ message_view queue_message(const record_view& record) {
     }
   }
   message.headers.assign(header, record.headers.end());
-  return message;
 }
 
-}  // namespace
-
-message_view to_message(const record_view& record, record_form form) {
-  if (form == record_form::queue) return queue_message(record);
-  message_view message;
-  message.key = record.key;
-  message.body = record.body;
+void read_topic_message(const record_view& record, message_view& message) {
+  message.exchange = message.routing_key = {};
+  message.is_time_estimated = false;
+  message.headers.clear();
   for (const header& header : record.headers) {
     if (header.name == header_routing_key) {
       message.routing_key = header.value;
@@ -312,6 +307,20 @@ message_view to_message(const record_view& record, record_form form) {
       message.headers.push_back(header);
     }
   }
+}
+
+}  // namespace
+
+void read_message(const record_view& record, record_form form, message_view& message) {
+  message.key = record.key;
+  message.body = record.body;
+  if (form == record_form::queue) return read_queue_message(record, message);
+  read_topic_message(record, message);
+}
+
+message_view to_message(const record_view& record, record_form form) {
+  message_view message;
+  read_message(record, form, message);
   return message;
 }
 

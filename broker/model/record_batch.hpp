@@ -150,6 +150,8 @@ class batch_builder {
 
 // Takes the routing key and the exchange out of a record's headers again. The views are the record's.
 message_view to_message(const record_view& record, record_form form = record_form::topic);
+// The same into a message that keeps the memory of the one before.
+void read_message(const record_view& record, record_form form, message_view& message);
 
 // Bytes that a message's record takes at most, for room kept before it is built.
 std::size_t record_size_bound(const message_view& message);

@@ -48,6 +48,7 @@ std::string seal_chunk(const chunk_header& header, std::string_view batches) {
 
 void seal_in_place(const chunk_header& header, std::string& row) {
   std::string head;
+  head.reserve(chunk_header_bytes);
   append_be(head, chunk_magic);
   append_be(head, static_cast<std::uint32_t>(header.place.stream));
   append_be(head, header.place.last_offset);

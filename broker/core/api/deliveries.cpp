@@ -1,11 +1,14 @@
 #include "broker/core/api/deliveries.hpp"
 
+#include <algorithm>
+
 #include "broker/base/rising.hpp"
 
 namespace tidegate::core::api {
 namespace {
 
 constexpr std::size_t holes_kept = 64;
+constexpr std::size_t places_kept = 4'096;  // of a line that is empty
 
 }  // namespace
 
@@ -31,6 +34,7 @@ void deliveries::take_through(std::uint64_t number, const taker& taken) {
       taken(line_.front());
     }
   }
+  give_back_memory();
 }
 
 void deliveries::take_if(const std::function<bool(const delivery&)>& chosen, const taker& taken) {
@@ -53,10 +57,16 @@ void deliveries::settle(delivery& delivery) {
   ++holes_;
 }
 
+void deliveries::give_back_memory() {
+  if (line_.empty() && line_.capacity() > places_kept) line_ = {};
+}
+
 void deliveries::trim() {
   for (; !line_.empty() && line_.front().from == nullptr; line_.pop_front()) --holes_;
+  give_back_memory();
   if (holes_ <= holes_kept || holes_ <= line_.size() / 2) return;
-  std::erase_if(line_, [](const delivery& one) { return one.from == nullptr; });
+  line_.erase(std::remove_if(line_.begin(), line_.end(), [](const delivery& one) { return one.from == nullptr; }),
+              line_.end());
   holes_ = 0;
 }
 

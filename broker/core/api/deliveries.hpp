@@ -3,10 +3,10 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <optional>
 
+#include "broker/base/line.hpp"
 #include "broker/core/queues/queue.hpp"
 
 namespace tidegate::core::api {
@@ -42,8 +42,9 @@ class deliveries {
  private:
   void settle(delivery& delivery);
   void trim();
+  void give_back_memory();
 
-  std::deque<delivery> line_;
+  line<delivery> line_;
   std::size_t holes_ = 0;
   std::uint64_t last_ = 0;
 };

@@ -63,6 +63,7 @@ result<pull_result> queue::pull(consumer& consumer, const store::reader& reader,
   if (!wants(consumer)) return pull_result{};
   const std::size_t share = share_of(consumer);
   std::size_t count = 0;
+  delivery_view delivery;
   const auto deliver = [&](const record_view& record, std::uint32_t deliveries, bool is_redelivered) {
     ++count;
     if (consumer.auto_ack) {
@@ -72,8 +73,11 @@ result<pull_result> queue::pull(consumer& consumer, const store::reader& reader,
       unsettled_bytes_ += record.body.size();
       ++consumer.unsettled;
     }
-    delivery_view delivery{0,          record.offset,       is_redelivered,
-                           deliveries, record.timestamp_ms, to_message(record, record_form::queue)};
+    delivery.offset = record.offset;
+    delivery.redelivered = is_redelivered;
+    delivery.deliveries = deliveries;
+    delivery.timestamp_ms = record.timestamp_ms;
+    read_message(record, record_form::queue, delivery.message);
     return take(delivery) && count < share;
   };
   if (const auto taken = lane_.take(reader, group, deliver); !taken) return taken.error();

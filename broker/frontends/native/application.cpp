@@ -14,6 +14,8 @@ namespace tidegate::native {
 namespace {
 
 constexpr std::uint32_t protocol_version = 1;
+// Places of publishes, while none waits.
+constexpr std::size_t publishes_kept = 4'096;
 // Tokens of requests; below it they are publish ids.
 constexpr std::uint64_t request_tokens = std::uint64_t{1} << 63;
 
@@ -228,6 +230,7 @@ void application::confirm_done() {
     through = publishes_.front().id;
     --stored_;
   }
+  if (publishes_.empty() && publishes_.capacity() > publishes_kept) publishes_ = {};
   if (through != 0) confirm(through, true);
   if (stored_ == 0) return;
   // What no commit was made for is there before what waits for one.

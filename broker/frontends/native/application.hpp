@@ -5,6 +5,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "broker/base/line.hpp"
 #include "broker/frontends/native/session.hpp"
 
 namespace tidegate::native {
@@ -99,8 +100,8 @@ class application final : public role {
   std::string producer_id_;
   std::uint32_t producer_epoch_;
   std::chrono::seconds heartbeat_;
-  std::deque<publish_state> publishes_;  // unsettled, ids rising
-  std::size_t stored_ = 0;               // of them, to be confirmed
+  line<publish_state> publishes_;  // unsettled, ids rising
+  std::size_t stored_ = 0;         // of them, to be confirmed
   std::uint64_t last_publish_ = 0;
   publish_frame publish_;  // the one that is looked at
   // A sequence that a full store refused. What follows it is refused too until it comes again: once a later one is
