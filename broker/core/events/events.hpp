@@ -1,5 +1,5 @@
-// What core tells a session: who publishes and consumes at one connection, or at one channel of it. Core tells it
-// between requests, never inside one of whosoever, and a session may ask for more meanwhile.
+// What core tells a session, which stands for one connection or for one channel of it. Core tells it between requests,
+// never inside one, whoever made it; the session may make requests of its own then.
 #pragma once
 
 #include <cstdint>

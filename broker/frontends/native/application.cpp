@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "broker/base/log.hpp"
 #include "broker/base/rising.hpp"

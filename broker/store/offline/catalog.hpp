@@ -1,5 +1,5 @@
 // What the catalog's definitions say about streams: for the offline tools, which show names beside numbers. The rows
-// are core's, which writes them (broker/core/declaring.cpp).
+// are core's, which writes them (broker/core/catalog).
 #pragma once
 
 #include <map>
