@@ -23,12 +23,12 @@ constexpr std::size_t stack_bytes = 256 * limits::kib;  // reserved, and hardly 
 
 }  // namespace
 
-// Outlives the writer where its thread hangs in write(2).
+// Outlives the writer if its thread hangs in write(2).
 struct writer::shared {
   explicit shared(int its_descriptor) : descriptor(its_descriptor), coloured(is_coloured(its_descriptor)) {
     waiting.reserve(limits::log_bytes_waiting);
-    leaving.reserve(limits::log_bytes_waiting);
-    notice.reserve(limits::log_line_bytes);
+    out.lines.reserve(limits::log_bytes_waiting);
+    out.notice.reserve(limits::log_line_bytes);
   }
 
   void put(level level, std::string_view line);
@@ -47,8 +47,8 @@ struct writer::shared {
   const bool coloured;
 
   std::mutex mutex;
-  std::condition_variable work;     // for the thread
-  std::condition_variable through;  // for who waits until all is written
+  std::condition_variable work;     // wakes the writing thread
+  std::condition_variable through;  // wakes those that wait until everything is written
   folding repeated;
   std::string waiting;
   std::uint64_t dropped = 0;  // lines for which `waiting` has no room
@@ -56,11 +56,13 @@ struct writer::shared {
   bool is_ending = false;
   bool has_ended = false;
 
-  // The thread's own.
-  std::string leaving;
-  std::string notice;
-  std::uint64_t unreported = 0;  // dropped lines
-  bool is_torn = false;          // a line was written in part
+  // Used by the writing thread only.
+  struct outgoing {
+    std::string lines;
+    std::string notice;
+    std::uint64_t unreported = 0;  // dropped lines
+    bool is_torn = false;          // the last line was written in part
+  } out;
 };
 
 void writer::shared::put(level level, std::string_view line) {
@@ -110,7 +112,7 @@ void writer::shared::write_until_end() {
     work.wait_for(lock, limits::log_fold_time, [this] { return !waiting.empty() || is_ending; });
     append_counts();
     if (waiting.empty() && is_ending) break;
-    std::swap(waiting, leaving);
+    std::swap(waiting, out.lines);
     const std::uint64_t dropped_after_it = std::exchange(dropped, 0);
     is_writing = true;
     lock.unlock();
@@ -123,32 +125,33 @@ void writer::shared::write_until_end() {
   through.notify_all();
 }
 
-// Lines that could not be written were dropped before those that leave now, lines that found no room after them.
+// Lines that could not be written were dropped before those that are written now; lines that found no room, after them.
 void writer::shared::write_leaving(std::uint64_t dropped_after_it) {
   report_dropped();
-  const std::size_t size = write_all(descriptor, leaving);
-  const auto lost = std::count(leaving.begin() + static_cast<std::ptrdiff_t>(size), leaving.end(), '\n');
-  if (lost > 0) is_torn = size > 0 && leaving[size - 1] != '\n';
-  leaving.clear();
-  unreported += static_cast<std::uint64_t>(lost) + dropped_after_it;
+  const std::size_t size = write_all(descriptor, out.lines);
+  const auto lost = std::count(out.lines.begin() + static_cast<std::ptrdiff_t>(size), out.lines.end(), '\n');
+  if (lost > 0) out.is_torn = size > 0 && out.lines[size - 1] != '\n';
+  out.lines.clear();
+  out.unreported += static_cast<std::uint64_t>(lost) + dropped_after_it;
   if (lost == 0) report_dropped();
 }
 
 void writer::shared::report_dropped() {
-  if (unreported == 0) return;
+  if (out.unreported == 0) return;
   std::array<char, 2 * frame_bytes> room;
-  const auto text = fmt::format_to_n(
-      room.data(), room.size(), "{} lines were dropped here: standard error was blocked, full or closed", unreported);
-  notice = is_torn ? "\n" : "";
-  append_line(notice, time.wall(), level::warning, {room.data(), text.size}, coloured);
-  const std::size_t size = write_all(descriptor, notice);
-  if (size > 0) is_torn = size < notice.size();
-  if (size == notice.size()) unreported = 0;
+  const auto text =
+      fmt::format_to_n(room.data(), room.size(),
+                       "{} lines were dropped here: standard error was blocked, full or closed", out.unreported);
+  out.notice = out.is_torn ? "\n" : "";
+  append_line(out.notice, time.wall(), level::warning, {room.data(), text.size}, coloured);
+  const std::size_t size = write_all(descriptor, out.notice);
+  if (size > 0) out.is_torn = size < out.notice.size();
+  if (size == out.notice.size()) out.unreported = 0;
 }
 
 namespace {
 
-// With no more than pthreads need, where std::thread would free its state in the thread.
+// Uses pthreads directly: std::thread would free its state in the thread.
 pthread_t start_thread(void* (*run)(void*), void* own) {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);

@@ -7,8 +7,8 @@ namespace {
 
 using std::chrono::microseconds;
 
-// The clock counts whole milliseconds and timers are late by some: without this much leave, 300 commits a second would
-// come out as 250.
+// The clock counts whole milliseconds and timers are late: without this tolerance, 300 commits a second would become
+// 250.
 constexpr microseconds early_max{1'000};
 
 }  // namespace
@@ -22,49 +22,50 @@ pace::pace(pace_options options, const clock& clock, std::uint64_t flash_bytes_b
 
 // Called for every message: time never goes back, so work that may wait as long as earlier work is due later.
 bool pace::note(milliseconds wait_max) {
-  if (wait_max >= wait_shortest_) return false;
-  wait_shortest_ = wait_max;
+  if (wait_max >= open_.wait_shortest) return false;
+  open_.wait_shortest = wait_max;
   const milliseconds now = clock_.monotonic();
   const milliseconds until = now + std::max(wait_max, options_.linger_max);
-  stretched_until_ = due_ ? std::min(stretched_until_, until) : until;
-  if (due_ && *due_ <= now + wait_max) return false;
-  due_ = now + wait_max;
+  open_.stretched_until = open_.due ? std::min(open_.stretched_until, until) : until;
+  if (open_.due && *open_.due <= now + wait_max) return false;
+  open_.due = now + wait_max;
   return true;
 }
 
 void pace::awaited() {
-  if (!awaited_since_) awaited_since_ = clock_.monotonic();
+  if (!open_.awaited_since) open_.awaited_since = clock_.monotonic();
 }
 
 milliseconds pace::wait() const {
-  if (is_hurried_) return milliseconds(0);
-  milliseconds at = std::max(*due_, std::chrono::ceil<milliseconds>(next_at_));
-  if (is_budgeted()) at = std::max(at, std::min(affordable_at(), stretched_until_));
+  if (open_.is_hurried) return milliseconds(0);
+  milliseconds at = std::max(*open_.due, std::chrono::ceil<milliseconds>(next_at_));
+  if (is_budgeted()) at = std::max(at, std::min(affordable_at(), open_.stretched_until));
   return std::max(milliseconds(0), at - clock_.monotonic());
 }
 
-// When the budget allows what is written today and one commit more.
+// Returns when the budget allows what was written today and one more commit.
 milliseconds pace::affordable_at() const {
   return flash_.day_begin() + budget_.affords(flash_.today_estimate() + flash_.commit_cost());
 }
 
 void pace::handed_over() {
   const milliseconds now = clock_.monotonic();
-  handed_over_at_ = now;
-  // Waiting for the writer is no matter of the pace.
-  waited_ = awaited_since_ ? std::optional(now - std::max(*awaited_since_, free_since_)) : std::nullopt;
-  if (is_budgeted() && !is_hurried_) is_exceeded_ = affordable_at() > now;
-  forget_group();
+  departed_.at = now;
+  // The wait for the writer is not caused by the pace.
+  departed_.waited =
+      open_.awaited_since ? std::optional(now - std::max(*open_.awaited_since, writer_free_since_)) : std::nullopt;
+  if (is_budgeted() && !open_.is_hurried) is_exceeded_ = affordable_at() > now;
+  open_ = {};
 }
 
 void pace::committed(bool is_written) {
-  const milliseconds now = free_since_ = clock_.monotonic();
+  const milliseconds now = writer_free_since_ = clock_.monotonic();
   if (!is_written) return;
   if (options_.per_second_max > 0) {
-    next_at_ = std::max<microseconds>(next_at_, handed_over_at_ - early_max) +
+    next_at_ = std::max<microseconds>(next_at_, departed_.at - early_max) +
                microseconds(std::chrono::seconds(1)) / options_.per_second_max;
   }
-  recent_.add(now, waited_);
+  recent_.add(now, departed_.waited);
   flash_.committed();
   flash_.measure();
   const milliseconds least = options_.linger;
@@ -76,13 +77,6 @@ std::string_view pace::budget_state() const {
   if (!flash_.is_known()) return "unknown";
   if (is_exceeded_ || flash_.today_estimate() > budget_.bytes_per_day()) return "exceeded";
   return stretched_ > options_.linger ? "stretching" : "kept";
-}
-
-void pace::forget_group() {
-  wait_shortest_ = milliseconds::max();
-  due_.reset();
-  awaited_since_.reset();
-  is_hurried_ = false;
 }
 
 }  // namespace tidegate::core::commits

@@ -1,10 +1,10 @@
-// When the next group may go to the writer. Every piece of work says how long it may wait at most; the group is due
-// when the first of them may wait no longer, and then waits on for two reasons only: commits_per_second_max, and the
-// flash budget, which may stretch a wait up to linger_max.
+// Decides when the next group may go to the writer. Every piece of work says how long it may wait at most. The group is
+// due when the first of these times is over. It then waits longer for two reasons only: per_second_max, and the flash
+// budget, which may extend a wait up to linger_max.
 //
-//   work comes      due: its linger is over      allowed: a commit a second ... and the budget affords it
-//   |--------------------|------------------------------|----> to the writer, if that one is free
-//                         '---- the budget's part ends at linger_max after the work came ----'
+//   work arrives    due: its linger is over      allowed by per_second_max and by the budget
+//   |--------------------|------------------------------|----> to the writer, if the writer is free
+//                         '---- the budget delays it until linger_max after the work arrived ----'
 #pragma once
 
 #include <optional>
@@ -18,13 +18,13 @@
 
 namespace tidegate::core::commits {
 
-// An acknowledgement waits so long for a commit to ride on; losing it costs a redelivery.
+// How long an acknowledgement waits for a commit that other work needs. A lost one costs a redelivery.
 constexpr milliseconds acknowledgement_delay_max{50};
 
 struct pace_options {
-  std::string profile = "default";         // what the rest was derived from, for people
-  milliseconds linger{0};                  // what somebody waits for may wait so long for company
-  milliseconds linger_max{1'000};          // what the budget may stretch it to
+  std::string profile = "default";         // the profile that the other options came from, for status
+  milliseconds linger{0};                  // how long a publish waits for others to share its commit
+  milliseconds linger_max{1'000};          // how far the budget may extend that
   std::uint32_t per_second_max = 0;        // 0 = any number
   std::uint64_t budget_bytes_per_day = 0;  // 0 = none
 };
@@ -35,55 +35,56 @@ class pace {
 
   const pace_options& options() const { return options_; }
 
-  // Work came. True: the group is due earlier than before.
+  // Records that work arrived which may wait so long. Returns whether the group is due earlier than before.
   bool note(milliseconds wait_max);
-  // Somebody gets an answer from this group.
+  // Records that a client waits for an answer from this group.
   void awaited();
-  // The group is due, whatever the pace.
-  void hurry() { is_hurried_ = true; }
-  bool has_work() const { return is_hurried_ || due_.has_value(); }
-  // How long from now until the group may go. There is work.
+  // Makes the group due now, whatever the pace.
+  void hurry() { open_.is_hurried = true; }
+  bool has_work() const { return open_.is_hurried || open_.due.has_value(); }
+  // Returns how long from now until the group may go. Requires has_work().
   milliseconds wait() const;
 
-  // The group went to the writer.
+  // Call when the group went to the writer,
   void handed_over();
-  // There was nothing to write.
-  void dismissed() { forget_group(); }
-  // The writer is free again; it may have found nothing to write.
+  // when the group had nothing to write,
+  void dismissed() { open_ = {}; }
+  // and when the writer is free again. `is_written`: the writer found something to write.
   void committed(bool is_written);
 
   flash_account& flash() { return flash_; }
   const flash_account& flash() const { return flash_; }
   recent_commits::figures lately() const { return recent_.at(clock_.monotonic()); }
-  // What a publish waits at most by linger and budget, as of the last commit.
+  // Returns how long a publish waits at most, by linger and budget, as of the last commit.
   milliseconds linger_in_force() const { return stretched_; }
-  // "off", "kept", "stretching", "exceeded", or "unknown" where bytes cannot be measured.
+  // Returns "off", "kept", "stretching", "exceeded", or "unknown" if written bytes cannot be measured.
   std::string_view budget_state() const;
 
  private:
+  struct open_group {
+    milliseconds wait_shortest = milliseconds::max();
+    std::optional<milliseconds> due;
+    milliseconds stretched_until{0};  // the budget does not hold the group back longer
+    std::optional<milliseconds> awaited_since;
+    bool is_hurried = false;
+  };
+  // The group that is with the writer, or was last.
+  struct departed_group {
+    milliseconds at{0};
+    std::optional<milliseconds> waited;
+  };
   milliseconds affordable_at() const;
   bool is_budgeted() const { return budget_.is_set() && flash_.is_known(); }
-  void forget_group();
 
   pace_options options_;
   const clock& clock_;
   flash_budget budget_;
   flash_account flash_;
   recent_commits recent_;
-
-  // The open group.
-  milliseconds wait_shortest_ = milliseconds::max();
-  std::optional<milliseconds> due_;
-  milliseconds stretched_until_{0};  // the budget holds it back no longer
-  std::optional<milliseconds> awaited_since_;
-  bool is_hurried_ = false;
-
-  // The group with the writer, or the last one.
-  milliseconds handed_over_at_{0};
-  std::optional<milliseconds> waited_;
-  milliseconds free_since_{0};
-
-  std::chrono::microseconds next_at_{0};  // by per_second_max
+  open_group open_;
+  departed_group departed_;
+  milliseconds writer_free_since_{0};
+  std::chrono::microseconds next_at_{0};  // earliest next commit by per_second_max
   milliseconds stretched_;
   bool is_exceeded_ = false;
 };
