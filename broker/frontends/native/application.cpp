@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "broker/base/log.hpp"
-#include "broker/base/rising.hpp"
 #include "broker/frontends/native/front_end.hpp"
 #include "broker/model/definitions.hpp"
 
@@ -13,9 +12,7 @@ namespace tidegate::native {
 namespace {
 
 constexpr std::uint32_t protocol_version = 1;
-// Places of publishes, while none waits.
-constexpr std::size_t publishes_kept = 4'096;
-// Tokens of requests; below it they are publish ids.
+// Tokens from here on are requests; tokens below are publish ids.
 constexpr std::uint64_t request_tokens = std::uint64_t{1} << 63;
 
 std::optional<error> objection_to(const tg_Connect& connect, const session& session) {
@@ -115,7 +112,7 @@ core::receipt application::receipt_for(waiting_request request) {
 void application::settled(std::uint64_t token, const error* refusal) {
   if ((token & request_tokens) == 0) {
     if (refusal != nullptr) return refuse_publish(token, *refusal);
-    return publish_stored(token);
+    return publishes_.stored(token);
   }
   const auto found = requests_.extract(token);
   if (found.empty()) return;
@@ -152,20 +149,20 @@ void application::publish_message(const tg_frame& frame) {
     return session_.fail({errc::invalid, "PublishMessage does not decode, or has more headers than the limit"});
   }
   const std::uint64_t id = publish_.id, sequence = publish_.sequence;
-  if (id <= last_publish_ || (id & request_tokens) != 0) {
-    return session_.fail({errc::invalid, fmt::format("publish id {} does not rise above {}", id, last_publish_), "id"});
+  if (id <= publishes_.last_id() || (id & request_tokens) != 0) {
+    return session_.fail(
+        {errc::invalid, fmt::format("publish id {} does not rise above {}", id, publishes_.last_id()), "id"});
   }
-  last_publish_ = id;
-  publishes_.push_back({id, sequence});
+  publishes_.add(id, sequence);
   if (const auto refused = objection(publish_)) return refuse_publish(id, *refused);
   core::api::publish_request request{{session_.id(), id}, std::nullopt, sequence};
   if (sequence != 0) request.producer = core::api::producer_ref{producer_id_, producer_epoch_, true};
   const auto published = core_.publishing.publish(publish_.message, request);
   if (!published) return refuse_publish(id, published.error());
-  if (sequence != 0) refused_sequence_ = 0;
+  if (sequence != 0) publishes_.sequence_taken();
   if (*published != core::api::publish_outcome::unroutable) return;
   if (publish_.mandatory) return_unroutable(publish_);
-  publish_stored(id);
+  publishes_.stored(id);
   session_.wake();
 }
 
@@ -183,10 +180,10 @@ std::optional<error> application::objection(const publish_frame& publish) const 
   if (producer_id_.empty()) {
     return error{errc::not_allowed, "a sequence needs the producer that Connect names", "sequence"};
   }
-  if (refused_sequence_ != 0 && publish.sequence > refused_sequence_) {
+  const std::uint64_t refused = publishes_.refused_sequence();
+  if (refused != 0 && publish.sequence > refused) {
     return error{errc::store_full,
-                 fmt::format("sequence {} found the store full; send it again before later ones", refused_sequence_),
-                 "sequence"};
+                 fmt::format("sequence {} found the store full; send it again before later ones", refused), "sequence"};
   }
   return std::nullopt;
 }
@@ -199,46 +196,17 @@ void application::return_unroutable(const publish_frame& publish) {
                message.exchange.size() + message.routing_key.size() + message.body.size());
 }
 
-application::publish_state& application::waiting_publish(std::uint64_t id) {
-  const auto found = lower_bound_in_rising(publishes_, &publish_state::id, id);
-  TIDEGATE_EXPECT(found != publishes_.end() && found->id == id);
-  return *found;
-}
-
-void application::publish_stored(std::uint64_t id) {
-  waiting_publish(id).state = publish_state::state::stored;
-  ++stored_;
-}
-
-// Settles it by itself; a cumulative confirm of later ones does not touch it any more.
+// Answers the publish by itself.
 void application::refuse_publish(std::uint64_t id, const error& cause) {
   const std::string text = presentable(cause.text);
   const tg_Confirm answer{id, false, wire_code(cause.code), bytes_of(text)};
   append_frame(session_.answers(), TG_CONFIRM, tg_Confirm_fields, &answer, text.size());
-  publish_state& publish = waiting_publish(id);
-  publish.state = publish_state::state::told;
-  const bool is_first = refused_sequence_ == 0 || publish.sequence < refused_sequence_;
-  if (cause.code == errc::store_full && publish.sequence != 0 && is_first) refused_sequence_ = publish.sequence;
+  publishes_.refused(id, cause.code);
   session_.wake();
 }
 
 void application::confirm_done() {
-  std::uint64_t through = 0;
-  for (; !publishes_.empty() && publishes_.front().state != publish_state::state::waits; publishes_.pop_front()) {
-    if (publishes_.front().state != publish_state::state::stored) continue;
-    through = publishes_.front().id;
-    --stored_;
-  }
-  if (publishes_.empty() && publishes_.capacity() > publishes_kept) publishes_ = {};
-  if (through != 0) confirm(through, true);
-  if (stored_ == 0) return;
-  // What no commit was made for is there before what waits for one.
-  for (publish_state& publish : publishes_) {
-    if (publish.state != publish_state::state::stored) continue;
-    confirm(publish.id, false);
-    publish.state = publish_state::state::told;
-  }
-  stored_ = 0;
+  publishes_.confirm_stored([this](std::uint64_t id, bool multiple) { confirm(id, multiple); });
 }
 
 void application::confirm(std::uint64_t id, bool multiple) {

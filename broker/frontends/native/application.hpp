@@ -1,18 +1,19 @@
-// An application's side of the native protocol (docs/wire.md, "An application"): requests in, answers out of order.
+// An application's side of the native protocol (docs/wire.md, "An application"). Requests come in order; an answer goes
+// out when it is known, so answers may be in another order.
 #pragma once
 
 #include <deque>
 #include <map>
 #include <unordered_map>
 
-#include "broker/base/line.hpp"
+#include "broker/frontends/native/open_publishes.hpp"
 #include "broker/frontends/native/session.hpp"
 
 namespace tidegate::native {
 
 class application final : public role {
  public:
-  // Answers with Connected. Null: refused, and told so.
+  // Answers with Connected. Returns null if the application was refused, after an answer that says so.
   static std::unique_ptr<role> admit(session& session, const tg_Connect& connect);
   application(session& session, const tg_Connect& connect);
 
@@ -29,15 +30,9 @@ class application final : public role {
   std::chrono::seconds silence_max() const override { return heartbeat_; }
 
  private:
-  struct publish_state {
-    std::uint64_t id;
-    std::uint64_t sequence;
-    // told: by a Confirm of its own.
-    enum class state { waits, stored, told } state = state::waits;
-  };
   struct consuming {
-    std::uint32_t number;  // the client's
-    bool in_line = false;
+    std::uint32_t number;  // the client's id of the consumer
+    bool in_line = false;  // is in `ready_`
   };
   struct waiting_fetch {
     std::uint32_t correlation, partition;
@@ -45,9 +40,9 @@ class application final : public role {
     offset_t offset;
     std::size_t bytes_min, bytes_max;
     milliseconds until;
-    stream_id stream{};       // that tells of changes
-    bool look = true;         // it told, or was never asked
-    std::size_t counted = 0;  // bytes from the offset to this end, too few so far
+    stream_id stream{};       // changed() is called for
+    bool look = true;         // changed() was called since the last look, or there was no look yet
+    std::size_t counted = 0;  // bytes from the offset to `counted_end`: fewer than bytes_min
     offset_t counted_end = 0;
   };
   // A request whose answer waits for a commit.
@@ -67,8 +62,6 @@ class application final : public role {
   void refuse_publish(std::uint64_t id, const error& cause);
   void return_unroutable(const publish_frame& publish);
   std::optional<error> objection(const publish_frame& publish) const;
-  publish_state& waiting_publish(std::uint64_t id);
-  void publish_stored(std::uint64_t id);
   void confirm(std::uint64_t id, bool multiple);
   void declare_exchange(const tg_frame& frame);
   void declare_queue(const tg_frame& frame);
@@ -100,17 +93,12 @@ class application final : public role {
   std::string producer_id_;
   std::uint32_t producer_epoch_;
   std::chrono::seconds heartbeat_;
-  line<publish_state> publishes_;  // unsettled, ids rising
-  std::size_t stored_ = 0;         // of them, to be confirmed
-  std::uint64_t last_publish_ = 0;
-  publish_frame publish_;  // the one that is looked at
-  // A sequence that a full store refused. What follows it is refused too until it comes again: once a later one is
-  // stored, it would count as seen before, and be confirmed though it is nowhere.
-  std::uint64_t refused_sequence_ = 0;
+  open_publishes publishes_;
+  publish_frame publish_;                                        // the frame that is being handled
   std::unordered_map<std::uint64_t, waiting_request> requests_;  // by token
   std::uint64_t next_request_ = 0;
   std::map<core::consumer_id, consuming> consumers_;
-  std::deque<core::consumer_id> ready_;  // in line to be given something
+  std::deque<core::consumer_id> ready_;  // consumers to pull for, in turn
   std::vector<waiting_fetch> fetches_;
 };
 

@@ -1,5 +1,5 @@
 // One connection of the native protocol as a state machine: bytes in, bytes out, no I/O. The first frame decides
-// whether a device (Hello) or an application (Connect) speaks; from then on its role answers.
+// whether the peer is a device (Hello) or an application (Connect); after it, the role handles every frame.
 #pragma once
 
 #include <functional>
@@ -26,7 +26,7 @@ struct options {
 class front_end;
 class session;
 
-// What a connection is after its first frame.
+// The protocol after the first frame: a device's or an application's.
 class role {
  public:
   virtual ~role() = default;
@@ -34,22 +34,22 @@ class role {
   virtual void settled(std::uint64_t token, const error* refusal) = 0;
   virtual void deliverable(core::consumer_id) {}
   virtual void changed(stream_id) {}
-  // Moves what is due into the outbox: deliveries, answers, acknowledgements. Called before the outbox is sent.
+  // Puts deliveries, answers and acknowledgements that are due into the outbox. Called before the outbox is sent.
   virtual void fill(milliseconds now) = 0;
-  // When fill() is to be called even if nothing happens; milliseconds::max() = never.
+  // Returns when fill() has to be called even if nothing happens; milliseconds::max() = never.
   virtual milliseconds deadline() const { return milliseconds::max(); }
   virtual std::string_view kind() const = 0;
   virtual std::string name() const = 0;
   virtual std::size_t frame_bytes_max() const = 0;
-  // So much waits for commits that nothing more is taken from the peer; settled() makes room.
+  // So many of the peer's messages wait for a commit that reading pauses, until settled() makes room.
   virtual bool is_behind() const = 0;
-  // The longest silence the peer may keep before it is taken for dead.
+  // Returns after how much silence the peer counts as dead.
   virtual std::chrono::seconds silence_max() const = 0;
 };
 
 class session final : public core::session_events, public net::session {
  public:
-  // `wake` tells the connection's writer that fill() may have something.
+  // `wake` notifies the connection's writer that fill() may add to the outbox.
   session(front_end& front_end, std::string peer, std::function<void()> wake);
   session(const session&) = delete;
   session& operator=(const session&) = delete;
@@ -57,7 +57,7 @@ class session final : public core::session_events, public net::session {
 
   // Takes whole frames.
   std::size_t input(std::string_view data) override;
-  // Core is full, too much of the peer's waits for commits, or it does not read its answers.
+  // Reading pauses: core is full, the role is behind, or the peer does not read its answers.
   bool is_paused() const override;
   bool is_closing() const override { return closing_; }
   void close() override { closing_ = true; }
@@ -73,25 +73,25 @@ class session final : public core::session_events, public net::session {
   core::session_id id() const { return id_; }
   milliseconds now() const;
   void wake() const { wake_(); }
-  // Tells the peer and closes.
+  // Sends the error and closes.
   void fail(const error& cause);
-  // Answers a request that cannot be served; the connection goes on.
+  // Answers a request that cannot be served. The connection continues.
   void refuse(std::uint32_t correlation, const error& cause);
   bool has_room() const { return outbox_.has_room(); }
-  // Frames are put here.
+  // Frames are appended here.
   std::string& answers() { return outbox_.bytes(); }
 
   // For listings.
   const std::string& peer() const { return peer_; }
   const role* current_role() const { return role_.get(); }
 
+ private:
   void settled(std::uint64_t token, const error* refusal) override;
   void deliverable(core::consumer_id consumer) override;
   void changed(stream_id stream) override;
   void lease_lost(std::string_view name) override;
   void resumed() override;
 
- private:
   bool frame(const tg_frame& frame);
   void first_frame(const tg_frame& frame);
   void hello(const tg_frame& frame);
