@@ -5,7 +5,7 @@
 #pragma once
 
 #include "client/codec.hpp"
-#include "client/connection.hpp"
+#include "client/connection_part.hpp"
 
 namespace tidegate::client {
 

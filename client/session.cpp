@@ -18,11 +18,11 @@ using std::chrono::steady_clock;
 
 namespace {
 
-// An ended session wakes everything itself, so what waits only for that needs no deadline of its own.
+// The end of a session wakes every waiter, so a wait for the end alone needs no deadline.
 constexpr auto until_ended = steady_clock::time_point::max();
 constexpr std::size_t header_bytes = 10;
 
-// what() is the sentence alone: boost's own adds the category, the number and a line of its source.
+// what() is the text alone: boost's own adds the category, the number and a line of its source.
 class session_ended final : public boost::system::system_error {
  public:
   session_ended(boost::system::error_code code, std::string text) : system_error(code), text_(std::move(text)) {}
@@ -37,31 +37,32 @@ class session_ended final : public boost::system::system_error {
 session::session(asio::any_io_executor executor, connect_options options, std::shared_ptr<listener> told)
     : executor_(std::move(executor)),
       options_(std::move(options)),
-      told_(std::move(told)),
       socket_(executor_),
       in_(limits::frame_bytes + header_bytes),
-      writer_(executor_),
-      watchdog_(executor_),
-      room_(executor_),
-      deliveries_(executor_),
-      resolved_(executor_) {}
+      signals_(executor_),
+      publishes_{std::move(told)} {}
 
-// ----------------------------------------------------------------------------------------------------- beginning
+void session::signals::notify_all() {
+  for (signal* each : {&outbox_filled, &ended, &room, &delivered, &resolved}) each->notify();
+}
+
+// ----------------------------------------------------------------------------------------------------- connecting
 
 awaitable<session_info> session::start(endpoint where) {
   co_await connect(where);
-  received_at_ = sent_at_ = pinged_at_ = confirmed_at_ = steady_clock::now();
+  publishes_.confirmed_at = steady_clock::now();
+  liveness_.start(publishes_.confirmed_at);
   spawn(&session::read);
   spawn(&session::write);
   codec::connected answer = co_await introduce();
-  if (answer.heartbeat.count() > 0) heartbeat_ = answer.heartbeat;
+  if (answer.heartbeat.count() > 0) liveness_.set_heartbeat(answer.heartbeat);
   frame_bytes_max_ = answer.largest_frame > 0 ? answer.largest_frame : limits::frame_bytes;
   open_ = true;
   spawn(&session::watch);
   co_return std::move(answer.info);
 }
 
-// getaddrinfo cannot be interrupted: its answer comes as a message, and we stop waiting for it in time.
+// getaddrinfo cannot be interrupted: it may still run when the session stops waiting for its answer.
 awaitable<asio::ip::tcp::resolver::results_type> session::resolve(const endpoint& where) {
   struct lookup {
     asio::ip::tcp::resolver resolver;
@@ -73,13 +74,13 @@ awaitable<asio::ip::tcp::resolver::results_type> session::resolve(const endpoint
                                 [asked, self = shared_from_this()](const auto& failure, auto found) {
                                   asked->outcome = failure;
                                   asked->found = std::move(found);
-                                  self->resolved_.notify();
+                                  self->signals_.resolved.notify();
                                 });
   const time_point deadline = steady_clock::now() + options_.request_timeout;
   while (!asked->outcome) {
     check_not_ended();
     check_deadline(deadline, "the address of the broker");
-    co_await resolved_.wait_until(deadline);
+    co_await signals_.resolved.wait_until(deadline);
   }
   check_not_ended();
   if (*asked->outcome)
@@ -98,7 +99,7 @@ awaitable<> session::connect(const endpoint& where) {
   check_not_ended();
   if (failure) end(failure, failure.message());
   check_not_ended();
-  // Frames are gathered here already; Nagle's algorithm would only hold the last one back.
+  // Frames are already gathered in the outbox; Nagle's algorithm would only delay the last one.
   boost::system::error_code ignored;
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
 }
@@ -126,9 +127,9 @@ void session::end(boost::system::error_code code, std::string_view text) {
   ending_ = ending{code, std::string(text)};
   boost::system::error_code ignored;
   socket_.close(ignored);
-  for (signal* waiting : {&writer_, &watchdog_, &room_, &deliveries_, &resolved_}) waiting->notify();
+  signals_.notify_all();
   requests_.notify();
-  publishes_.notify();
+  publishes_.waiting.notify();
 }
 
 // ----------------------------------------------------------------------------------------------------- the loops
@@ -140,56 +141,46 @@ awaitable<> session::read() {
         co_await socket_.async_read_some(asio::buffer(room.data(), room.size()), asio::as_tuple(asio::use_awaitable));
     if (failure == asio::error::eof) end(failure, "the broker closed the connection");
     if (failure) end(failure, fmt::format("reading from the broker: {}", failure.message()));
-    received_at_ = steady_clock::now();
+    liveness_.received(steady_clock::now());
     in_.filled(size);
     take_frames();
   }
 }
 
-// Takes all that has gathered in the outbox as one write; what comes meanwhile gathers for the next.
+// Writes everything in the outbox at once. Frames that are added meanwhile go with the next write.
 awaitable<> session::write() {
   std::string writing;
   while (!ending_) {
     if (outbox_.empty()) {
-      co_await writer_.wait_until(until_ended);
+      co_await signals_.outbox_filled.wait_until(until_ended);
       continue;
     }
     writing.swap(outbox_);
-    room_.notify();
-    writing_since_ = steady_clock::now();
+    signals_.room.notify();
+    liveness_.begin_write(steady_clock::now());
     const auto [failure, size] =
         co_await asio::async_write(socket_, asio::buffer(writing), asio::as_tuple(asio::use_awaitable));
     if (failure) end(failure, fmt::format("writing to the broker: {}", failure.message()));
-    writing_since_.reset();
-    sent_at_ = steady_clock::now();
+    liveness_.end_write(steady_clock::now());
     writing.clear();
   }
-}
-
-session::time_point session::dead_at() const {
-  return std::min(received_at_, writing_since_.value_or(time_point::max())) + 2 * heartbeat_;
-}
-
-// Also when only the broker is silent: its Pong tells a quiet broker from a dead one.
-session::time_point session::ping_at() const {
-  return std::max(pinged_at_, std::min(received_at_, sent_at_)) + heartbeat_ * 3 / 4;
 }
 
 awaitable<> session::watch() {
   while (!ending_) {
     const time_point now = steady_clock::now();
-    if (now >= dead_at()) {
-      const auto limit = std::chrono::duration_cast<std::chrono::seconds>(2 * heartbeat_);
+    if (now >= liveness_.dead_at()) {
+      const auto limit = std::chrono::duration_cast<std::chrono::seconds>(liveness_.silence_max());
       end(conditions::make_error_code(conditions::timed_out),
           fmt::format("nothing went through to or from the broker for {} s", limit.count()));
       break;
     }
-    if (now >= ping_at()) {
-      pinged_at_ = now;
+    if (now >= liveness_.ping_at()) {
+      liveness_.pinged(now);
       codec::encode_ping(outbox_, 0);
       wake_writer();
     }
-    co_await watchdog_.wait_until(std::min(dead_at(), ping_at()));
+    co_await signals_.ended.wait_until(std::min(liveness_.dead_at(), liveness_.ping_at()));
   }
 }
 
@@ -212,39 +203,39 @@ void session::take(codec::ping ping) {
   wake_writer();
 }
 
-// An error of no request comes from a settlement or from a queue that went away: whoever consumes has to know.
+// An error that belongs to no request comes from a settlement or a deleted queue: receive() reports it.
 void session::take(codec::refusal&& refusal) {
   const bool answered = refusal.correlation != 0 && requests_.tell(refusal.correlation, refusal.cause);
   if (refusal.closing) {
     end(conditions::make_error_code(conditions::connection_aborted), refusal.cause.text);
-  } else if (!answered && refusal.correlation == 0 && consumers_ > 0) {
-    if (!stray_) stray_ = std::move(refusal.cause);
-    deliveries_.notify();
+  } else if (!answered && refusal.correlation == 0 && consumption_.consumers > 0) {
+    if (!consumption_.stray) consumption_.stray = std::move(refusal.cause);
+    signals_.delivered.notify();
   } else if (!answered) {
     log::warning("broker: {}: {}", name(refusal.cause.code), refusal.cause.text);
   }
 }
 
 void session::take(codec::confirm&& confirm) {
-  const bool known = ledger_.settle(confirm, [this](const confirmation& settled) {
-    if (!publishes_.tell(settled.id, settled) && *told_) (*told_)(settled);
+  const bool known = publishes_.ledger.settle(confirm, [this](const confirmation& settled) {
+    if (!publishes_.waiting.tell(settled.id, settled) && *publishes_.told) (*publishes_.told)(settled);
   });
   if (!known) return end_malformed("a Confirm of a publish that was never sent");
-  confirmed_at_ = steady_clock::now();
-  room_.notify();
+  publishes_.confirmed_at = steady_clock::now();
+  signals_.room.notify();
 }
 
 void session::take(codec::returned returned) {
-  if (!ledger_.unroutable(returned.id)) end_malformed("a Return of a publish that was never sent");
+  if (!publishes_.ledger.unroutable(returned.id)) end_malformed("a Return of a publish that was never sent");
 }
 
 void session::take(delivery&& delivery) {
-  if (held_.size() >= options_.deliveries_held_max) {
+  if (consumption_.held.size() >= options_.deliveries_held_max) {
     return end(conditions::make_error_code(conditions::no_buffer_space),
-               fmt::format("{} deliveries were received and not taken", held_.size()));
+               fmt::format("{} deliveries were received and not taken", consumption_.held.size()));
   }
-  held_.push_back(std::move(delivery));
-  deliveries_.notify();
+  consumption_.held.push_back(std::move(delivery));
+  signals_.delivered.notify();
 }
 
 void session::end_malformed(std::string_view text) { end(conditions::make_error_code(conditions::bad_message), text); }

@@ -1,9 +1,9 @@
-// One TCP connection to the broker, from its beginning to its end; never used again after that. One reader, one
-// writer and one watchdog run beside the callers, hold it by shared_ptr, and stop when it ends.
+// One TCP connection to the broker, from connecting to its end; not used again after that. One reader, one writer and
+// one watchdog run beside the callers, hold the session by shared_ptr, and stop when it ends.
 //
-//   callers -> outbox -> writer -> socket -> reader -> waiting callers, deliveries held, the confirmation handler
+//   callers -> outbox -> writer -> socket -> reader -> waiting callers, held deliveries, the confirmation handler
 //
-// Every function that is a coroutine needs its caller to hold the session until it returns.
+// The caller of a coroutine holds the session until the coroutine returns.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
@@ -12,7 +12,8 @@
 #include <memory>
 
 #include "client/codec.hpp"
-#include "client/connection.hpp"
+#include "client/connection_part.hpp"
+#include "client/liveness.hpp"
 #include "client/publish_ledger.hpp"
 #include "client/receive_buffer.hpp"
 #include "client/signal.hpp"
@@ -25,15 +26,15 @@ class session : public std::enable_shared_from_this<session> {
   using time_point = signal::time_point;
   using listener = publish_ledger::listener;
 
-  // `told` is looked at for each confirmation that no publish() waits for; it may be empty.
+  // `told` is called for each confirmation that no publish() waits for; it may be empty.
   session(boost::asio::any_io_executor executor, connect_options options, std::shared_ptr<listener> told);
 
   awaitable<session_info> start(endpoint where);
-  // The first call counts: everything that waits throws system_error, whose code and what() are these.
+  // Ends the session: everything that waits throws system_error with this code and text. Later calls do nothing.
   void end(boost::system::error_code code, std::string_view text);
   bool is_open() const { return open_ && !ending_; }
 
-  // Sends what encode(out, correlation) appends and waits `wait` longer than request_timeout for the answer.
+  // Sends the frame that encode(out, correlation) appends. Waits for the answer at most request_timeout and `wait`.
   template <class Answer, class Encode>
   awaitable<Answer> ask(Encode encode, std::chrono::milliseconds wait = std::chrono::milliseconds(0));
 
@@ -54,7 +55,7 @@ class session : public std::enable_shared_from_this<session> {
     std::string text;
   };
 
-  // Beginning
+  // Connecting
   awaitable<boost::asio::ip::tcp::resolver::results_type> resolve(const endpoint& where);
   awaitable<> connect(const endpoint& where);
   awaitable<codec::connected> introduce();
@@ -64,8 +65,6 @@ class session : public std::enable_shared_from_this<session> {
   awaitable<> read();
   awaitable<> write();
   awaitable<> watch();
-  time_point dead_at() const;
-  time_point ping_at() const;
 
   // Incoming
   void take_frames();
@@ -91,39 +90,49 @@ class session : public std::enable_shared_from_this<session> {
   awaitable<reply> reply_to(std::uint32_t correlation, std::chrono::milliseconds timeout);
   void check_open() const;
   void check_not_ended() const;
-  // Ends the session when the time is over.
+  // Ends the session if the deadline has passed.
   void check_deadline(time_point deadline, std::string_view what);
+
+  // Each is notified at the end as well.
+  struct signals {
+    explicit signals(const boost::asio::any_io_executor& executor)
+        : outbox_filled(executor), ended(executor), room(executor), delivered(executor), resolved(executor) {}
+    void notify_all();
+
+    signal outbox_filled;
+    signal ended;
+    signal room;       // in the outbox or in the publish window
+    signal delivered;  // a delivery is held, or an error for receive()
+    signal resolved;
+  };
+  struct publishes {
+    std::shared_ptr<listener> told;
+    publish_ledger ledger = {};
+    waiting_table<confirmation> waiting = {};
+    time_point confirmed_at = {};
+  };
+  struct consumption {
+    std::uint32_t last_consumer = 0;  // the id that was given last
+    std::size_t consumers = 0;
+    std::deque<delivery> held = {};
+    std::optional<error> stray = {};  // an error that belongs to no request, for receive() to throw
+  };
 
   boost::asio::any_io_executor executor_;
   connect_options options_;
-  std::shared_ptr<listener> told_;
   boost::asio::ip::tcp::socket socket_;
   bool open_ = false;
   std::optional<ending> ending_;
-  std::chrono::steady_clock::duration heartbeat_{limits::heartbeat};
-  std::size_t frame_bytes_max_ = limits::first_frame_bytes;  // that the broker takes
+  std::size_t frame_bytes_max_ = limits::first_frame_bytes;  // of frames to the broker
 
   receive_buffer in_;
   std::string outbox_;
-  time_point received_at_;
-  time_point sent_at_;
-  time_point pinged_at_;
-  std::optional<time_point> writing_since_;
-  signal writer_;      // the outbox has something, or the end
-  signal watchdog_;    // the end
-  signal room_;        // in the outbox or in the publish window, or the end
-  signal deliveries_;  // held, or an error for receive(), or the end
-  signal resolved_;
-
+  liveness liveness_{limits::heartbeat};
+  signals signals_;
   std::uint32_t correlation_ = 0;
   waiting_table<reply> requests_;
-  publish_ledger ledger_;
-  waiting_table<confirmation> publishes_;
-  time_point confirmed_at_;
-  std::uint32_t consumers_made_ = 0;
-  std::size_t consumers_ = 0;
-  std::deque<delivery> held_;
-  std::optional<error> stray_;  // an error of no request, for receive() to throw
+  publishes publishes_;
+  consumption consumption_;
 };
 
 template <class Answer, class Encode>

@@ -1,4 +1,4 @@
-// What callers do with a session: publishes, consumers, and the room they wait for.
+// The calls of a session: publishes, consumers, and the room that they wait for.
 #include <fmt/format.h>
 
 #include "client/session.hpp"
@@ -15,14 +15,14 @@ awaitable<> session::outbox_room() {
   const time_point deadline = steady_clock::now() + options_.request_timeout;
   while (outbox_.size() >= limits::outbox_bytes_mark) {
     check_deadline(deadline, "the broker to read");
-    co_await room_.wait_until(deadline);
+    co_await signals_.room.wait_until(deadline);
     check_not_ended();
   }
 }
 
-// Looked at first, so that a publish that need not wait costs no coroutine for waiting.
+// Checked before publish_room(), so that a publish that does not have to wait makes no coroutine for waiting.
 bool session::has_publish_room() const {
-  return outbox_.size() < limits::outbox_bytes_mark && ledger_.span() < options_.publish_window;
+  return outbox_.size() < limits::outbox_bytes_mark && publishes_.ledger.span() < options_.publish_window;
 }
 
 awaitable<> session::publish_room() {
@@ -30,9 +30,9 @@ awaitable<> session::publish_room() {
   while (!has_publish_room()) {
     co_await outbox_room();
     if (has_publish_room()) break;
-    const time_point deadline = std::max(began, confirmed_at_) + options_.request_timeout;
+    const time_point deadline = std::max(began, publishes_.confirmed_at) + options_.request_timeout;
     check_deadline(deadline, "a confirm of the broker");
-    co_await room_.wait_until(deadline);
+    co_await signals_.room.wait_until(deadline);
   }
   check_not_ended();
 }
@@ -42,7 +42,7 @@ std::uint32_t session::new_correlation() {
   return correlation_;
 }
 
-// Takes the frame that begins at `before` back out, if the broker would close the connection over its size.
+// Removes the frame that starts at `before` if the broker would close the connection for its size.
 void session::check_appended(std::size_t before) {
   const std::size_t size = outbox_.size() - before;
   if (size > frame_bytes_max_) {
@@ -57,7 +57,7 @@ void session::wake_writer() {
   if (outbox_.size() > limits::outbox_bytes_max) {
     return end(conditions::make_error_code(conditions::no_buffer_space), "the broker asks and does not read");
   }
-  writer_.notify();
+  signals_.outbox_filled.notify();
 }
 
 awaitable<std::uint64_t> session::send(const message_view& message, publish_options options) {
@@ -65,12 +65,12 @@ awaitable<std::uint64_t> session::send(const message_view& message, publish_opti
   check(message).value();
   if (!has_publish_room()) co_await publish_room();
   const std::size_t before = outbox_.size();
-  const std::uint64_t id = ledger_.open();
+  const std::uint64_t id = publishes_.ledger.open();
   codec::encode_publish(outbox_, id, message, options);
   try {
     check_appended(before);
   } catch (const error_exception&) {
-    ledger_.withdraw();
+    publishes_.ledger.withdraw();
     throw;
   }
   co_return id;
@@ -78,7 +78,7 @@ awaitable<std::uint64_t> session::send(const message_view& message, publish_opti
 
 awaitable<confirmation> session::publish(const message_view& message, publish_options options) {
   const std::uint64_t id = co_await send(message, options);
-  waiting_table<confirmation>::place place(publishes_, id, executor_);
+  waiting_table<confirmation>::place place(publishes_.waiting, id, executor_);
   const time_point deadline = steady_clock::now() + options_.request_timeout;
   while (!place.result()) {
     check_not_ended();
@@ -90,11 +90,11 @@ awaitable<confirmation> session::publish(const message_view& message, publish_op
 
 awaitable<> session::drain() {
   const time_point began = steady_clock::now();
-  while (!ledger_.settled()) {
+  while (!publishes_.ledger.settled()) {
     check_not_ended();
-    const time_point deadline = std::max(began, confirmed_at_) + options_.request_timeout;
+    const time_point deadline = std::max(began, publishes_.confirmed_at) + options_.request_timeout;
     check_deadline(deadline, "a confirm of the broker");
-    co_await room_.wait_until(deadline);
+    co_await signals_.room.wait_until(deadline);
   }
 }
 
@@ -102,14 +102,14 @@ awaitable<> session::drain() {
 
 awaitable<std::uint32_t> session::consume(std::string_view queue, std::uint32_t prefetch, bool auto_ack) {
   check_open();
-  const std::uint32_t consumer = ++consumers_made_;
-  ++consumers_;
+  const std::uint32_t consumer = ++consumption_.last_consumer;
+  ++consumption_.consumers;
   try {
     co_await ask<codec::done>([&](std::string& out, std::uint32_t correlation) {
       codec::encode_consume(out, correlation, consumer, queue, prefetch, auto_ack);
     });
   } catch (...) {
-    --consumers_;
+    --consumption_.consumers;
     throw;
   }
   co_return consumer;
@@ -119,18 +119,18 @@ awaitable<> session::cancel(std::uint32_t consumer) {
   check_open();
   co_await ask<codec::done>(
       [&](std::string& out, std::uint32_t correlation) { codec::encode_cancel(out, correlation, consumer); });
-  --consumers_;
+  --consumption_.consumers;
 }
 
 awaitable<std::optional<delivery>> session::receive(time_point deadline) {
-  while (held_.empty()) {
-    if (stray_) throw error_exception(*std::exchange(stray_, std::nullopt));
+  while (consumption_.held.empty()) {
+    if (consumption_.stray) throw error_exception(*std::exchange(consumption_.stray, std::nullopt));
     check_open();
     if (steady_clock::now() >= deadline) co_return std::nullopt;
-    co_await deliveries_.wait_until(deadline);
+    co_await signals_.delivered.wait_until(deadline);
   }
-  delivery taken = std::move(held_.front());
-  held_.pop_front();
+  delivery taken = std::move(consumption_.held.front());
+  consumption_.held.pop_front();
   co_return taken;
 }
 

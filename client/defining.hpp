@@ -1,0 +1,33 @@
+// Declares, binds, deletes and lists exchanges, queues and topics.
+#pragma once
+
+#include <string_view>
+
+#include "client/connection_part.hpp"
+
+namespace tidegate::client {
+
+class defining : connection_part {
+ public:
+  using connection_part::connection_part;
+
+  // `passive`: checks that it exists, and makes nothing. Declaring what exists with the same properties does nothing.
+  awaitable<> declare_exchange(std::string_view name, std::string_view type, bool passive = false);
+  // Returns how many messages are ready in the queue.
+  awaitable<std::uint64_t> declare_queue(std::string_view name, bool passive = false);
+  awaitable<std::uint64_t> declare_queue(const queue_definition& queue, bool passive = false);
+  awaitable<declared_topic> declare_topic(const topic_definition& topic, bool passive = false);
+  // `target_kind`: "queue" or "topic".
+  awaitable<> bind(std::string_view exchange, std::string_view target_kind, std::string_view target,
+                   std::string_view routing_key);
+  awaitable<> unbind(std::string_view exchange, std::string_view target_kind, std::string_view target,
+                     std::string_view routing_key);
+  awaitable<> erase(std::string_view kind, std::string_view name);
+  // Returns one page of the rows of that kind (link.proto, List), as the broker has them when it answers. `after` is
+  // the `next` of the page before; empty = from the start. A page takes about limits::listing_page_bytes. What exists
+  // from the first page to the last is listed once. Error: INVALID for another kind, or an `after` that no page of it
+  // gave.
+  awaitable<listing_page> list(std::string_view kind, std::string_view after = {});
+};
+
+}  // namespace tidegate::client
