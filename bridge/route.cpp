@@ -7,10 +7,7 @@
 namespace tidegate::bridge {
 
 route::route(route_settings settings, source_factory sources, const clock& clock)
-    : settings_(std::move(settings)),
-      sources_(std::move(sources)),
-      clock_(clock),
-      backoff_(settings_.backoff_min, settings_.backoff_max) {}
+    : settings_(std::move(settings)), sources_(std::move(sources)), clock_(clock), link_(settings_) {}
 
 void route::use(std::unique_ptr<sink> sink) { sink_ = std::move(sink); }
 
@@ -18,10 +15,10 @@ void route::use(std::unique_ptr<sink> sink) { sink_ = std::move(sink); }
 
 void route::source_up(const identity& log, std::uint32_t partitions) {
   const bool is_another = log != log_;
-  // Reports of records of the old log would be taken for the new one's, whose offsets start again.
-  if (is_another && stage_ != stage::waiting) {
+  // A late report of the old log would be taken for one of the new log, whose offsets start again.
+  if (is_another && link_.at != stage::waiting) {
     close_sink();
-    stage_ = stage::waiting;
+    link_.at = stage::waiting;
   }
   log_ = log;
   source_up_ = true;
@@ -30,7 +27,7 @@ void route::source_up(const identity& log, std::uint32_t partitions) {
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
     i < partitions_ ? lanes_[i].forward->source_up(log) : lanes_[i].forward->source_gone();
   }
-  if (stage_ == stage::waiting) open_sink();
+  if (link_.at == stage::waiting) open_sink();
   pump();
 }
 
@@ -40,7 +37,7 @@ void route::add_lane() {
   forwarder_settings settings{settings_.name, settings_.topic, partition};
   settings.times = settings_.times;
   made.forward = std::make_unique<forwarder>(std::move(settings), *made.from, *sink_, clock_);
-  if (stage_ == stage::open) made.forward->sink_up(pace_);
+  if (link_.at == stage::open) made.forward->sink_up(link_.at_pace);
   lanes_.push_back(std::move(made));
 }
 
@@ -50,21 +47,21 @@ void route::source_lost() {
 }
 
 void route::source_missing(const std::string& reason) {
-  if (last_error_ != reason) log::warning("route {}: {}", settings_.name, reason);
-  last_error_ = reason;
-  // Where another bridge does this work, nothing of ours may still arrive.
-  if (stage_ == stage::waiting) return;
+  if (link_.last_error != reason) log::warning("route {}: {}", settings_.name, reason);
+  link_.last_error = reason;
+  // If another bridge does this work, nothing of this one may still arrive.
+  if (link_.at == stage::waiting) return;
   close_sink();
-  stage_ = stage::waiting;
+  link_.at = stage::waiting;
 }
 
-// The sink has one queue for all: the first to be asked takes turns.
+// The sink has one queue for all forwarders, so they take turns to be the first.
 void route::pump() {
   const std::size_t count = lanes_.size();
   for (std::size_t i = 0; i < count; ++i) lanes_[(first_ + i) % count].forward->pump();
   if (count > 0) first_ = (first_ + 1) % count;
   const auto needs_fresh_sink = [](const lane& each) { return each.forward->needs_fresh_sink(); };
-  if (stage_ != stage::open || std::none_of(lanes_.begin(), lanes_.end(), needs_fresh_sink)) return;
+  if (link_.at != stage::open || std::none_of(lanes_.begin(), lanes_.end(), needs_fresh_sink)) return;
   close_sink();
   open_sink();
 }
@@ -72,20 +69,20 @@ void route::pump() {
 // -------------------------------------------------------------------------------------------------------- the sink
 
 void route::open_sink() {
-  stage_ = stage::opening;
-  progress_at_ = clock_.monotonic();
-  sink_->open(pace_);
+  link_.at = stage::opening;
+  link_.progress_at = clock_.monotonic();
+  sink_->open(link_.at_pace);
 }
 
 void route::close_sink() {
   sink_->close();
-  unreachable_ = false;
+  link_.unreachable = false;
   for (lane& each : lanes_) each.forward->sink_lost();
 }
 
 void route::opened() {
-  stage_ = stage::open;
-  for (lane& each : lanes_) each.forward->sink_up(pace_);
+  link_.at = stage::open;
+  for (lane& each : lanes_) each.forward->sink_up(link_.at_pace);
   pump();
 }
 
@@ -97,74 +94,75 @@ void route::recovered(std::uint32_t partition, std::uint64_t ticket, recovery fo
 
 void route::confirmed(std::uint32_t partition, offset_t offset, destination where) {
   healthy();
-  backoff_.reset();
+  link_.retries.reset();
   at(partition).confirmed(offset, where);
 }
 
 void route::refused(std::uint32_t partition, offset_t offset, refusal_cause cause, std::string reason) {
-  progress_at_ = clock_.monotonic();
+  link_.progress_at = clock_.monotonic();
   at(partition).refused(offset, cause, reason);
 }
 
 void route::healthy() {
-  progress_at_ = clock_.monotonic();
-  if (unreachable_ || !last_error_.empty())
+  link_.progress_at = clock_.monotonic();
+  if (link_.unreachable || !link_.last_error.empty())
     log::info("route {}: {} answers again", settings_.name, settings_.destination);
-  unreachable_ = false;
-  last_error_.clear();
+  link_.unreachable = false;
+  link_.last_error.clear();
 }
 
 void route::unreachable(std::string reason) {
-  // With nothing under way nobody would notice that it is back: opening the sink anew asks.
+  // With nothing in flight nobody would notice that the destination is back: opening the sink again asks it.
   if (!in_flight()) return broken(std::move(reason), false);
-  if (!unreachable_) log::warning("route {}: {} is not reachable: {}", settings_.name, settings_.destination, reason);
-  unreachable_ = true;
-  last_error_ = std::move(reason);
+  if (!link_.unreachable)
+    log::warning("route {}: {} is not reachable: {}", settings_.name, settings_.destination, reason);
+  link_.unreachable = true;
+  link_.last_error = std::move(reason);
 }
 
 void route::broken(std::string reason, bool record_refused) {
   close_sink();
-  ++restarts_;
+  ++link_.restarts;
   if (record_refused) {
     log::warning("route {}: {}; records go one by one to find which", settings_.name, reason);
-    pace_ = pace::one_by_one;
-    last_error_ = std::move(reason);
+    link_.at_pace = pace::one_by_one;
+    link_.last_error = std::move(reason);
     return open_sink();
   }
-  const milliseconds wait = backoff_.next();
-  if (last_error_ != reason) {
+  const milliseconds wait = link_.retries.next();
+  if (link_.last_error != reason) {
     log::warning("route {}: {}: {}; again in {} ms", settings_.name, settings_.destination, reason, wait.count());
   }
-  last_error_ = std::move(reason);
-  stage_ = stage::backing_off;
-  retry_at_ = clock_.monotonic() + wait;
+  link_.last_error = std::move(reason);
+  link_.at = stage::backing_off;
+  link_.retry_at = clock_.monotonic() + wait;
 }
 
 void route::tick() {
-  if (stage_ == stage::backing_off && clock_.monotonic() >= retry_at_) open_sink();
-  if (stage_ == stage::open) check_health();
+  if (link_.at == stage::backing_off && clock_.monotonic() >= link_.retry_at) open_sink();
+  if (link_.at == stage::open) check_health();
   pump();
 }
 
-// "Connected" is not "healthy": what counts is what was confirmed.
+// A connected sink may still be stuck: only confirmations count as health.
 void route::check_health() {
   const milliseconds now = clock_.monotonic();
   if (!in_flight()) {
-    progress_at_ = now;
-  } else if (now - progress_at_ >= settings_.progress_deadline) {
-    return broken("nothing was confirmed for " + std::to_string((now - progress_at_).count()) + " ms", false);
+    link_.progress_at = now;
+  } else if (now - link_.progress_at >= settings_.progress_deadline) {
+    return broken("nothing was confirmed for " + std::to_string((now - link_.progress_at).count()) + " ms", false);
   }
-  if (pace_ == pace::one_by_one && past_suspects()) {
-    pace_ = pace::normal;
+  if (link_.at_pace == pace::one_by_one && past_suspects()) {
+    link_.at_pace = pace::normal;
     close_sink();
     open_sink();
   }
 }
 
 void route::kick() {
-  backoff_.reset();
-  if (stage_ == stage::backing_off) retry_at_ = clock_.monotonic();
-  if (stage_ == stage::open && unreachable_) {
+  link_.retries.reset();
+  if (link_.at == stage::backing_off) link_.retry_at = clock_.monotonic();
+  if (link_.at == stage::open && link_.unreachable) {
     close_sink();
     open_sink();
   }
@@ -173,7 +171,7 @@ void route::kick() {
 void route::stop() {
   stopping_ = true;
   for (lane& each : lanes_) each.forward->stop();
-  if (stage_ == stage::open) sink_->flush();
+  if (link_.at == stage::open) sink_->flush();
   pump();
 }
 
@@ -193,8 +191,8 @@ bool route::in_flight() const {
 
 std::string route::state() const {
   if (stopping_) return finished() ? "stopped" : "stopping";
-  if (unreachable_) return "destination unreachable";
-  switch (stage_) {
+  if (link_.unreachable) return "destination unreachable";
+  switch (link_.at) {
     case stage::waiting: return "waiting for the broker";
     case stage::opening: return "connecting to the destination";
     case stage::open: return "open";
@@ -217,10 +215,17 @@ partition_status route::partition_of(std::uint32_t partition) {
 }
 
 route_status route::status() {
-  route_status status{
-      settings_.name, settings_.topic, settings_.sink, settings_.destination, state(), last_error_, {}, restarts_, {}};
-  if (stage_ == stage::backing_off) {
-    status.retry_in = std::max(milliseconds{0}, retry_at_ - clock_.monotonic());
+  route_status status{settings_.name,
+                      settings_.topic,
+                      settings_.sink,
+                      settings_.destination,
+                      state(),
+                      link_.last_error,
+                      {},
+                      link_.restarts,
+                      {}};
+  if (link_.at == stage::backing_off) {
+    status.retry_in = std::max(milliseconds{0}, link_.retry_at - clock_.monotonic());
   }
   for (std::uint32_t partition = 0; partition < lanes_.size(); ++partition) {
     status.partitions.push_back(partition_of(partition));

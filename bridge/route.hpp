@@ -1,6 +1,6 @@
-// One rule: a topic's partitions to one destination. Owns the sink, opens it again when it breaks, and judges its
-// health by what it confirms; owns a forwarder for each partition. No sockets and no time of its own: tick() is called
-// a few times a second.
+// A route: one topic's partitions to one destination. Owns the sink, opens it again after it broke, and judges its
+// health by its confirmations. Owns a forwarder for each partition. No sockets and no time of its own: call tick() a
+// few times a second.
 #pragma once
 
 #include <functional>
@@ -14,9 +14,9 @@ namespace tidegate::bridge {
 
 struct route_settings {
   std::string name;
-  std::string group;  // `<bridge>/<route>`: commits the cursors, and is the lease that one bridge at a time holds
+  std::string group;  // `<bridge>/<route>`: the group of the cursors, and the lease that one bridge at a time holds
   std::string topic;
-  std::string sink;  // its kind, for people
+  std::string sink;  // its kind, for status
   std::string destination;
   milliseconds backoff_min{1'000};
   milliseconds backoff_max{60'000};
@@ -29,21 +29,21 @@ class route final : public sink_events {
   using source_factory = std::function<std::unique_ptr<source>(route&, std::uint32_t partition)>;
 
   route(route_settings settings, source_factory sources, const clock& clock);
-  // Before anything else. The sink tells its events to this route.
+  // Call first. The sink reports its events to this route.
   void use(std::unique_ptr<sink> sink);
 
-  // From the session with the broker. Partitions only grow, unless the log is another one.
+  // Events of the session with the broker. Partitions only grow, unless the log is another one.
   void source_up(const identity& log, std::uint32_t partitions);
   void source_lost();
-  // The broker does not have the topic, or another bridge of our name does this route's work.
+  // The broker does not have the topic, or another bridge of this name holds the route's lease.
   void source_missing(const std::string& reason);
   bool source_is_up() const { return source_up_; }
-  // Where a source tells its answers; pump() afterwards.
+  // Returns the forwarder that a source reports to. Call pump() after the report.
   forwarder& at(std::uint32_t partition) { return *lanes_[partition].forward; }
   void pump();
 
   void tick();
-  // Try now what would be tried later: the link is said to be back.
+  // Retries at once instead of after the backoff: the link may be back.
   void kick();
   void stop();
   bool finished() const;
@@ -67,6 +67,19 @@ class route final : public sink_events {
     std::unique_ptr<forwarder> forward;
   };
   enum class stage { waiting, opening, open, backing_off };
+  // The sink's state as the route sees it.
+  struct link {
+    explicit link(const route_settings& settings) : retries(settings.backoff_min, settings.backoff_max) {}
+
+    stage at = stage::waiting;
+    pace at_pace = pace::normal;
+    backoff retries;
+    milliseconds retry_at{0};
+    milliseconds progress_at{0};  // of the last confirmation, or when there was nothing to confirm
+    std::string last_error;
+    bool unreachable = false;
+    std::uint64_t restarts = 0;
+  };
 
   void add_lane();
   void open_sink();
@@ -82,21 +95,13 @@ class route final : public sink_events {
   const source_factory sources_;
   const clock& clock_;
   std::unique_ptr<sink> sink_;
-  std::vector<lane> lanes_;  // one more than a topic has now may be left of an earlier one: those rest
+  std::vector<lane> lanes_;  // those from partitions_ on are of an earlier topic, and rest
   std::uint32_t partitions_ = 0;
   identity log_;
-
-  stage stage_ = stage::waiting;
-  pace pace_ = pace::normal;
-  backoff backoff_;
-  milliseconds retry_at_{0};
-  milliseconds progress_at_{0};  // of the last confirmation, or when there was nothing to confirm
-  std::string last_error_;
-  bool unreachable_ = false;
+  link link_;
   bool source_up_ = false;
   bool stopping_ = false;
-  std::uint64_t restarts_ = 0;
-  std::size_t first_ = 0;  // whose turn it is to be pumped first
+  std::size_t first_ = 0;  // index of the lane to pump first, in turn
 };
 
 }  // namespace tidegate::bridge
