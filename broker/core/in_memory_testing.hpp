@@ -45,7 +45,7 @@ class broker_with_memory {
     const commits::figures& counts = broker_->commits().figures();
     return std::tuple(counts.commits, counts.bytes_written, counts.journal_bytes);
   }
-  store::memory_use use() { return broker_.storage().memory(); }
+  store::memory_use use() { return broker_.storage().in_memory().use(); }
 
   stepping_broker broker_;
   std::vector<std::int64_t> asked_;

@@ -212,13 +212,13 @@ TEST_F(pacing, the_count_of_bytes_written_survives) {
   broker_.put("work", "m");
   broker_.commit();
   broker_.reopen_killed();
-  EXPECT_EQ(broker_.storage().flash_bytes_before(), 65 * mib);
+  EXPECT_EQ(broker_.storage().start().flash_bytes_before, 65 * mib);
   meter.bytes = mib;
   broker_->flash().measure_by(meter);
   EXPECT_EQ(broker_->flash().since_made(), 66 * mib);
   broker_.storage().close(broker_->flash().since_made());
   broker_.reopen_killed();
-  EXPECT_EQ(broker_.storage().flash_bytes_before(), 66 * mib);
+  EXPECT_EQ(broker_.storage().start().flash_bytes_before, 66 * mib);
 }
 
 TEST_F(pacing, the_count_alone_makes_no_commit) {

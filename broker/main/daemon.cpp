@@ -1,5 +1,7 @@
 #include "broker/main/daemon.hpp"
 
+#include <malloc.h>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -131,8 +133,9 @@ class daemon {
         [](std::exception_ptr cause) {
           if (cause) std::rethrow_exception(cause);
         });
+    malloc_trim(0);  // a start with many definitions needs several times their memory for a moment
     log::info("ready: native protocol on {}, gateway {}, store {} ({})", net::to_string(listener_.address()),
-              front_end_.settings().gateway, store_.incarnation(), store_.is_full() ? "full" : "open");
+              front_end_.settings().gateway, store_.start().incarnation, store_.is_full() ? "full" : "open");
     io_.run();
     finish();
   }

@@ -101,7 +101,7 @@ TEST_F(daemons, stop_cleanly_under_a_consumer_with_deliveries) {
   store::store_options options = configuration_.store;
   options.own_thread = false;
   store::store store(options);
-  EXPECT_TRUE(store.stopped_cleanly());
+  EXPECT_TRUE(store.start().stopped_cleanly);
   manual_clock clock;
   core::broker broker(store, clock, {});
   EXPECT_EQ(broker.services().inspecting.find_queue("work")->ready(), 1u);

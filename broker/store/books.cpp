@@ -20,17 +20,18 @@ void read_block(stream_ledger& ledger, std::uint64_t block, std::string_view val
   const ack_block decoded = decode_block(value);
   const offset_range offsets = offsets_of(block, decoded);
   const offset_t base = offsets.begin;
-  if (decoded.full_after > 0) ledger.acked.insert(offsets);
+  queue_marks& marks = ledger.marks.use();
+  if (decoded.full_after > 0) marks.acked.insert(offsets);
   const auto is_set = [&](std::uint64_t bit) { return (decoded.bits[bit / 8] >> (bit % 8) & 1) != 0; };
   for (std::uint64_t begin = 0, end; begin < offsets_per_block; begin = end) {
     end = begin + 1;
     while (end < offsets_per_block && is_set(end) == is_set(begin)) ++end;
-    if (is_set(begin)) ledger.acked.insert({base + begin, base + end});
+    if (is_set(begin)) marks.acked.insert({base + begin, base + end});
   }
-  for (const auto& [place, count] : decoded.deliveries) ledger.deliveries[base + place] = count;
-  ledger.stored_blocks.insert(block);
+  for (const auto& [place, count] : decoded.deliveries) marks.deliveries[base + place] = count;
+  marks.stored_blocks.insert(block);
   // Freeing may have been cut short by the end of the process.
-  ledger.blocks_to_thin.insert({block, offsets.end / offsets_per_block});
+  marks.blocks_to_thin.insert({block, offsets.end / offsets_per_block});
 }
 
 stream_ledger ledger_of(const checkpoint& checkpoint) {
@@ -38,16 +39,16 @@ stream_ledger ledger_of(const checkpoint& checkpoint) {
   ledger.kind = checkpoint.kind;
   ledger.in_memory = checkpoint.in_memory;
   ledger.log_start = checkpoint.log_start;
-  ledger.next = ledger.rolled_end = checkpoint.next_offset;
+  ledger.next = ledger.recent.rolled_end = checkpoint.next_offset;
   ledger.newest_timestamp_ms = checkpoint.newest_timestamp_ms;
-  ledger.covered_end = checkpoint.covered_end;
-  ledger.times = newest_times(checkpoint.times);
-  ledger.chunk_bytes = checkpoint.chunk_bytes;
+  ledger.chunks.covered_end = checkpoint.covered_end;
+  ledger.chunks.times = newest_times(checkpoint.times);
+  ledger.chunks.bytes = checkpoint.chunk_bytes;
   ledger.maybe_delivered_before = checkpoint.maybe_delivered_before;
   ledger.held_bytes = checkpoint.held_bytes;
   ledger.dropped = checkpoint.dropped;
   ledger.age_marks.assign(checkpoint.age_marks.begin(), checkpoint.age_marks.end());
-  ledger.checkpointed = checkpoint.commit;
+  ledger.debt.checkpointed = checkpoint.commit;
   return ledger;
 }
 
@@ -82,8 +83,10 @@ class state_reader {
       if (found != books_.streams.end()) read_block(found->second, load_be<std::uint64_t>(key.data() + 5), value);
     }
     for (auto& [id, ledger] : books_.streams) {
-      ledger.acked.erase_below(ledger.log_start);
-      ledger.deliveries.erase(ledger.deliveries.begin(), ledger.deliveries.lower_bound(ledger.log_start));
+      queue_marks* const marks = ledger.marks.used();
+      if (marks == nullptr) continue;
+      marks->acked.erase_below(ledger.log_start);
+      marks->deliveries.erase(marks->deliveries.begin(), marks->deliveries.lower_bound(ledger.log_start));
     }
   }
 
@@ -159,7 +162,7 @@ class journal_reader {
   stream_ledger* newer(stream_id id) {
     const auto found = books_.streams.find(id);
     const bool is_known = found != books_.streams.end() && !dropped_later_.contains(id);
-    if (!is_known || head_.commit <= found->second.checkpointed) return nullptr;
+    if (!is_known || head_.commit <= found->second.debt.checkpointed) return nullptr;
     mark_dirty(books_, id, found->second, head_.commit);
     return &found->second;
   }
@@ -194,11 +197,11 @@ void give_up_left_overs(const lmdb::txn& txn, const tables& tables, stream_id id
   chunk_cursor chunks(txn, tables.chunk);
   chunks.seek(id, 0);
   while (const auto last = chunks.last_offset_in(id)) {
-    ledger.first_chunk_last = last;
+    ledger.chunks.first_last = last;
     if (*last >= ledger.log_start) return;
     const std::uint64_t bytes = chunks.bytes();
     chunks.next();
-    ledger.give_up_chunk(bytes, chunks.last_offset_in(id));
+    ledger.chunks.give_up_first(bytes, chunks.last_offset_in(id));
   }
 }
 
@@ -215,7 +218,7 @@ void find_chunks(const lmdb::txn& txn, const tables& tables, books& books) {
     const chunk_place place = place_of_chunk_key(row->key);
     const auto stream = books.streams.find(place.stream);
     if (stream != books.streams.end()) {
-      stream->second.first_chunk_last = place.last_offset;
+      stream->second.chunks.first_last = place.last_offset;
       if (place.last_offset < stream->second.log_start) {
         books.streams_to_free.insert(place.stream);
         give_up_left_overs(txn, tables, place.stream, stream->second);
@@ -228,8 +231,8 @@ void find_chunks(const lmdb::txn& txn, const tables& tables, books& books) {
     row = cursor.seek(chunk_key(place.stream, ~offset_t{0}, ~std::uint16_t{0}));
   }
   for (auto& [id, ledger] : books.streams) {
-    const bool has_none = !ledger.first_chunk_last && ledger.given_up_bytes == 0;
-    if (has_none) ledger.set_first_chunk(std::nullopt);
+    const bool has_none = !ledger.chunks.first_last && ledger.chunks.given_up_bytes == 0;
+    if (has_none) ledger.chunks.set_first(std::nullopt);
   }
 }
 
@@ -356,8 +359,8 @@ constexpr std::uint64_t pledge_overhead_bytes = 4'096;
 }  // namespace
 
 void mark_dirty(books& books, stream_id id, stream_ledger& ledger, commit_number commit) {
-  if (ledger.dirty_since != 0) return;
-  ledger.dirty_since = commit;
+  if (ledger.debt.dirty_since != 0) return;
+  ledger.debt.dirty_since = commit;
   books.dirty_streams.emplace(commit, id);
 }
 
@@ -380,8 +383,8 @@ void drop_stream(books& books, stream_id id, commit_number commit) {
   books.dropped.emplace(id, commit);
   const auto found = books.streams.find(id);
   if (found == books.streams.end()) return;
-  books.dirty_streams.erase({found->second.dirty_since, id});
-  books.pledged_bytes -= found->second.pledged_bytes;
+  books.dirty_streams.erase({found->second.debt.dirty_since, id});
+  books.pledged_bytes -= found->second.debt.pledged_bytes;
   books.streams.erase(found);
   for (auto* const set : {&books.due, &books.streams_to_free, &books.streams_to_thin, &books.over_bound}) {
     set->erase(id);
@@ -391,14 +394,14 @@ void drop_stream(books& books, stream_id id, commit_number commit) {
 }
 
 void reserve_offsets(stream_ledger& ledger, offset_t end, const drop_totals& dropped) {
-  ledger.log_start = ledger.next = ledger.rolled_end = end;
+  ledger.log_start = ledger.next = ledger.recent.rolled_end = end;
   ledger.dropped = dropped;
 }
 
 void count_pledge(books& books, stream_ledger& ledger) {
-  const std::uint64_t pledge = ledger.recent.empty() ? 0 : ledger.recent_bytes + pledge_overhead_bytes;
-  books.pledged_bytes += pledge - ledger.pledged_bytes;
-  ledger.pledged_bytes = pledge;
+  const std::uint64_t pledge = ledger.recent.segments.empty() ? 0 : ledger.recent.bytes + pledge_overhead_bytes;
+  books.pledged_bytes += pledge - ledger.debt.pledged_bytes;
+  ledger.debt.pledged_bytes = pledge;
 }
 
 void suspect_deliveries(books& books) {
@@ -441,7 +444,7 @@ books read_books(lmdb::env& env, const tables& tables, ring& journal, contents* 
     for (const stream_id id : streams_dropped_in(blob)) reader.skip(id);
   });
   for (const std::string_view blob : blobs) reader.read(blob, read_blob_head(blob));
-  journal.let_go_of_pages();
+  journal.file().release_pages();
   find_chunks(txn, tables, books);
   for (auto& [id, ledger] : books.streams) count_pledge(books, ledger);
   return books;

@@ -38,7 +38,7 @@ void commit::tell_trim(stream_id id, stream_ledger& ledger, offset_t before) {
 void commit::placed(ring_position position) {
   for (auto& [id, segment] : added_) segment.position += position;
   for (const stream_id id : touched()) {
-    auto& recent = books_.streams.at(id).recent;
+    auto& recent = books_.streams.at(id).recent.segments;
     for (auto own = recent.rbegin(); own != recent.rend() && own->commit == number_; ++own) own->position += position;
   }
 }

@@ -26,17 +26,18 @@ offset_t stream_share::end() const {
 }
 
 stream_share& commit_group::share_of(stream_id stream) {
-  if (last_share_ < shares_.size() && shares_[last_share_].stream == stream) return shares_[last_share_];
-  const auto [found, is_new] = share_index_.try_emplace(stream, shares_.size());
-  if (is_new) shares_.emplace_back().stream = stream;
+  if (last_share_ < contents_.shares.size() && contents_.shares[last_share_].stream == stream)
+    return contents_.shares[last_share_];
+  const auto [found, is_new] = share_index_.try_emplace(stream, contents_.shares.size());
+  if (is_new) contents_.shares.emplace_back().stream = stream;
   last_share_ = found->second;
-  return shares_[last_share_];
+  return contents_.shares[last_share_];
 }
 
 const stream_share* commit_group::find_appends(stream_id stream) const {
   const auto found = share_index_.find(stream);
-  const bool appends = found != share_index_.end() && shares_[found->second].appends();
-  return appends ? &shares_[found->second] : nullptr;
+  const bool appends = found != share_index_.end() && contents_.shares[found->second].appends();
+  return appends ? &contents_.shares[found->second] : nullptr;
 }
 
 void commit_group::count(std::size_t bytes) {
@@ -86,7 +87,7 @@ void commit_group::ack_tied(stream_id stream, offset_range range, std::uint64_t 
 
 void commit_group::repack(chunk_repack repack) {
   count(0);
-  repacks_.push_back(std::move(repack));
+  contents_.repacks.push_back(std::move(repack));
 }
 
 void commit_group::count_delivery(stream_id stream, offset_t offset, std::uint32_t deliveries) {
@@ -102,59 +103,60 @@ void commit_group::trim(stream_id stream, offset_t log_start) {
 
 void commit_group::set_cursor(stream_id stream, std::string_view group, cursor_state state) {
   count(group.size() + state.metadata.size());
-  cursors_.push_back({stream, std::string(group), std::move(state)});
+  contents_.cursors.push_back({stream, std::string(group), std::move(state)});
 }
 
 void commit_group::set_producer(std::string_view producer, const producer_state& state) {
-  producers_[std::string(producer)] = state;
+  contents_.producers[std::string(producer)] = state;
   count(producer.size());
 }
 
 void commit_group::erase_producer(std::string_view producer) {
-  producers_[std::string(producer)] = std::nullopt;
+  contents_.producers[std::string(producer)] = std::nullopt;
   count(producer.size());
 }
 
 void commit_group::put_definition(std::string key, std::string value) {
   count(key.size() + value.size());
-  definitions_.push_back({std::move(key), std::move(value)});
+  contents_.definitions.push_back({std::move(key), std::move(value)});
 }
 
 void commit_group::erase_definition(std::string key) {
   count(key.size());
-  definitions_.push_back({std::move(key), std::nullopt});
+  contents_.definitions.push_back({std::move(key), std::nullopt});
 }
 
 void commit_group::change_fact(fact_change change) {
   count(change.name.size() + change.value.value_or("").size());
-  facts_.push_back(std::move(change));
+  contents_.facts.push_back(std::move(change));
 }
 
 void commit_group::change_stream(stream_change change) {
-  stream_changes_.push_back(std::move(change));
+  contents_.stream_changes.push_back(std::move(change));
   count(0);
 }
 
 void commit_group::lose(loss_record record, bool is_tied) {
   count(record.source.size());
-  losses_.push_back({std::move(record), is_tied});
+  contents_.losses.push_back({std::move(record), is_tied});
 }
 
 bool commit_group::appends() const {
-  return std::any_of(shares_.begin(), shares_.end(), [](const stream_share& share) { return share.appends(); });
+  return std::any_of(contents_.shares.begin(), contents_.shares.end(),
+                     [](const stream_share& share) { return share.appends(); });
 }
 
 void commit_group::drop_appends() {
-  has_dropped_appends_ = has_dropped_appends_ || appends();
-  for (stream_share& share : shares_) {
+  contents_.has_dropped_appends = contents_.has_dropped_appends || appends();
+  for (stream_share& share : contents_.shares) {
     share.batches.clear();
     share.open = {};
     share.tied.clear();
     share.appended_bytes = share.tied_bytes = 0;
   }
-  std::erase_if(producers_, [](const auto& producer) { return producer.second.has_value(); });
-  std::erase_if(facts_, [](const fact_change& fact) { return fact.is_tied; });
-  std::erase_if(losses_, [](const loss_change& loss) { return loss.is_tied; });
+  std::erase_if(contents_.producers, [](const auto& producer) { return producer.second.has_value(); });
+  std::erase_if(contents_.facts, [](const fact_change& fact) { return fact.is_tied; });
+  std::erase_if(contents_.losses, [](const loss_change& loss) { return loss.is_tied; });
 }
 
 }  // namespace tidegate::store

@@ -54,7 +54,7 @@ void expect_rest_stored(scratch_store& store, stream_id queue, int refused_kib) 
     EXPECT_EQ(cursors_in(store->found()).size(), 1u);
     EXPECT_EQ(definitions_in(store->found()).size(), 1u);
     EXPECT_EQ(producers_in(store->found()).size(), 0u);
-    EXPECT_EQ(store->found_books().streams.at(queue).deliveries.size(), 1u);
+    EXPECT_EQ(store->found_books().streams.at(queue).marks->deliveries.size(), 1u);
   }
 }
 
@@ -156,10 +156,10 @@ TEST(full_map, publishers_who_do_not_listen_do_no_harm) {
 TEST(full_map, that_records_were_dropped_stays_known) {
   commit_group group;
   group.append(stream_id{1}, 0, 0, {});
-  EXPECT_FALSE(group.has_dropped_appends());
+  EXPECT_FALSE(group.contents().has_dropped_appends);
   for (int i = 0; i < 2; ++i) {
     group.drop_appends();
-    EXPECT_TRUE(group.has_dropped_appends());
+    EXPECT_TRUE(group.contents().has_dropped_appends);
     EXPECT_FALSE(group.appends());
   }
 }

@@ -50,22 +50,22 @@ void memory_streams::apply(const cursor_change& moved) {
 }
 
 std::vector<stream_update> memory_streams::apply(commit_group& group) {
-  promised_bytes_ -= group.promised_bytes();
-  lifetime_ = std::max(lifetime_, group.time().lifetime);
+  promised_bytes_ -= group.contents().promised_bytes;
+  lifetime_ = std::max(lifetime_, group.contents().time.lifetime);
   std::vector<stream_update> updates;
-  for (stream_share& share : group.shares()) {
+  for (stream_share& share : group.contents().shares) {
     const auto found = streams_.find(share.stream);
     if (found == streams_.end()) continue;  // deleted while this was on its way
     change(found->second.stream, [&](memory_stream& stream) { stream.take(share, lifetime_); });
     updates.emplace_back(share.stream, found->second.stream.view());
   }
   // What a queue dropped. The loss ledger would be written, so it does not know of what is not.
-  for (const auto& [lost, is_tied] : group.losses()) {
+  for (const auto& [lost, is_tied] : group.contents().losses) {
     const auto found = streams_.find(lost.stream);
     if (found == streams_.end()) continue;
     change(found->second.stream, [&](memory_stream& stream) { stream.count_drops(lost.records, lost.unread); });
   }
-  if (!group.expires()) return updates;
+  if (!group.contents().expires) return updates;
   for (auto& [id, entry] : streams_) {
     const offset_t before = entry.stream.view().log_start;
     change(entry.stream, [&](memory_stream& stream) { stream.expire(lifetime_); });
@@ -86,7 +86,7 @@ bool memory_streams::is_reserved(stream_id id, offset_t end) const {
 
 std::vector<stream_change> memory_streams::reservations_for(const commit_group& group) {
   std::vector<stream_change> rows;
-  for (const stream_share& share : group.shares()) {
+  for (const stream_share& share : group.contents().shares) {
     const auto found = streams_.find(share.stream);
     if (found == streams_.end() || !share.appends()) continue;
     offset_t& asked_end = found->second.asked_end;
@@ -119,7 +119,7 @@ bool memory_streams::promise(commit_group& group, std::uint64_t bytes, std::uint
     if (yields < excess) return false;
     give_way(excess);
   }
-  group.promise(wanted);
+  group.contents().promised_bytes += wanted;
   promised_bytes_ += wanted;
   return true;
 }

@@ -33,10 +33,11 @@ class memory_streams_test : public testing::Test {
   // Where core would put it. False: there is no room.
   bool append(stream_id id, std::string_view body, bool rides = false) {
     const offset_t offset = next(id);
-    commit_group& into = !rides && store_->is_free(id, offset + 1) ? store_->memory_group() : store_->riding_group();
+    commit_group& into =
+        !rides && store_->in_memory().is_free(id, offset + 1) ? store_->memory_group() : store_->riding_group();
     message_view message;
     message.body = body;
-    if (!store_->promise_memory(into, record_size_bound(message), 1)) return false;
+    if (!store_->in_memory().promise(into, record_size_bound(message), 1)) return false;
     into.append(id, offset, 0, message);
     ++next_[id];
     return true;
@@ -49,7 +50,8 @@ class memory_streams_test : public testing::Test {
   // As a producer's batch with so many records.
   void append_counted(stream_id id, std::uint32_t count) {
     const offset_t offset = next(id);
-    commit_group& into = store_->is_free(id, offset + count) ? store_->memory_group() : store_->riding_group();
+    commit_group& into =
+        store_->in_memory().is_free(id, offset + count) ? store_->memory_group() : store_->riding_group();
     into.append_batch(id, scratch_store::opaque_batch(offset, count, "zzz", 0));
     next_[id] += count;
   }
@@ -131,7 +133,7 @@ TEST_F(memory_streams_test, the_next_block_is_reserved_in_good_time) {
   EXPECT_EQ(view(log).end, block / 2 + 1);
   EXPECT_TRUE(store_->has_work_for_writer());
   store_->has_work_for_writer();
-  EXPECT_THAT(store_.open_group().stream_changes(), SizeIs(1));
+  EXPECT_THAT(store_.open_group().contents().stream_changes, SizeIs(1));
   store_.commit();
   append_counted(log, block);  // there is room for it behind the first block's end
   apply();
@@ -164,7 +166,7 @@ TEST_F(memory_streams_test, what_rides_is_there_with_the_commit_and_in_order) {
   append_now(queue_, 1);
   store_.append(durable, "both");
   append(queue_, "both", true);
-  EXPECT_FALSE(store_->is_free(queue_, 3));
+  EXPECT_FALSE(store_->in_memory().is_free(queue_, 3));
   append(queue_, "behind");
   apply();
   EXPECT_EQ(view(queue_).end, 1u);
@@ -180,7 +182,7 @@ TEST_F(memory_streams_test, what_rides_is_there_with_the_commit_and_in_order) {
   EXPECT_EQ(result->streams.back().end, 3u);
   EXPECT_FALSE(store_->has_work_for_writer());
   EXPECT_EQ(store_->apply_riding().front().end, 4u);
-  EXPECT_TRUE(store_->is_free(queue_, 5));
+  EXPECT_TRUE(store_->in_memory().is_free(queue_, 5));
   EXPECT_EQ(store_.bodies(queue_).at(2), "behind");
 }
 
@@ -188,18 +190,18 @@ TEST_F(memory_streams_test, a_full_map_voids_what_rides_and_its_acknowledgements
   const stream_id durable = store_.make_queue();
   store_.commit();
   append_now(queue_, 2);
-  const std::uint64_t bytes = store_->memory().bytes;
+  const std::uint64_t bytes = store_->in_memory().use().bytes;
   store_->riding_group().ack(queue_, 0);
   for (int i = 0; i < 6; ++i) store_.append(durable, std::string(2'000'000, 'b'));
   append(queue_, std::string(1'000, 'b'), true);
   EXPECT_FALSE(store_.commit().appends_stored);
   EXPECT_EQ(view(queue_).end, 2u);
   EXPECT_EQ(view(queue_).log_start, 1u);
-  EXPECT_LT(store_->memory().bytes, bytes);
+  EXPECT_LT(store_->in_memory().use().bytes, bytes);
   next_.clear();
   // What was promised to them is free again.
   while (append(queue_, std::string(100'000, 'b'))) apply();
-  EXPECT_GT(store_->memory().bytes, store_->memory().bytes_max - 101'000);
+  EXPECT_GT(store_->in_memory().use().bytes, store_->in_memory().use().bytes_max - 101'000);
 }
 
 TEST_F(memory_streams_test, at_the_bound_the_largest_log_gives_way) {
@@ -211,10 +213,10 @@ TEST_F(memory_streams_test, at_the_bound_the_largest_log_gives_way) {
   append_now(protecting, 900, 1'000);
   append_now(rejecting, 1'000, 1'000);
   while (view(large).log_start == 0) append_now(queue_, 1, 1'000);
-  EXPECT_GT(store_->memory().bytes, store_->memory().bytes_max * 9 / 10);
+  EXPECT_GT(store_->in_memory().use().bytes, store_->in_memory().use().bytes_max * 9 / 10);
   for (int i = 0; i < 1'000; ++i) {
     append_now(queue_, 1, 1'000);
-    ASSERT_LE(store_->memory().bytes, store_->memory().bytes_max);
+    ASSERT_LE(store_->in_memory().use().bytes, store_->in_memory().use().bytes_max);
   }
   EXPECT_LT(view(large).bytes, view(small).bytes + 70'000);
   EXPECT_GT(view(small).log_start, 0u);
@@ -222,9 +224,9 @@ TEST_F(memory_streams_test, at_the_bound_the_largest_log_gives_way) {
   EXPECT_LE(view(small).bytes, 2'000u);
   EXPECT_GT(view(protecting).log_start, 0u);
   EXPECT_EQ(view(rejecting).log_start, 0u);
-  EXPECT_EQ(store_->memory().dropped,
+  EXPECT_EQ(store_->in_memory().use().dropped,
             view(small).drops.records + view(large).drops.records + view(protecting).drops.records);
-  EXPECT_GT(store_->memory().bytes, store_->memory().bytes_max - 3'000);
+  EXPECT_GT(store_->in_memory().use().bytes, store_->in_memory().use().bytes_max - 3'000);
   // No loss ledger: it would be written.
   EXPECT_THAT(*store_->read().losses(), IsEmpty());
 }
@@ -232,7 +234,7 @@ TEST_F(memory_streams_test, at_the_bound_the_largest_log_gives_way) {
 TEST_F(memory_streams_test, what_does_not_help_is_not_dropped) {
   const stream_id log = make_log();
   store_.commit();
-  const auto room = [&] { return store_->memory().bytes_max - store_->memory().bytes; };
+  const auto room = [&] { return store_->in_memory().use().bytes_max - store_->in_memory().use().bytes; };
   while (room() > 500'000) append_now(queue_, 1, 100'000);
   append_now(log, 50, 1'000);
   EXPECT_FALSE(append(queue_, std::string(room() + 70'000, 'b')));
@@ -274,7 +276,7 @@ TEST_F(memory_streams_test, deleting_one_frees_its_memory_and_its_row) {
   store_.drop(queue_);
   append(queue_, "on its way", true);
   store_.commit();
-  EXPECT_EQ(store_->memory().bytes, 0u);
+  EXPECT_EQ(store_->in_memory().use().bytes, 0u);
   EXPECT_EQ(store_->read().find(queue_), nullptr);
   store_.reopen_closed();
   EXPECT_EQ(store_->read().find(queue_), nullptr);
@@ -287,7 +289,7 @@ TEST_F(memory_streams_test, drops_are_counted_on_after_a_clean_stop) {
   EXPECT_EQ(view(log).drops.records, 20u);
   reopen_closed();
   EXPECT_EQ(view(log).drops.records, 20u);
-  EXPECT_EQ(store_->memory().dropped, 0u);
+  EXPECT_EQ(store_->in_memory().use().dropped, 0u);
 }
 
 }  // namespace

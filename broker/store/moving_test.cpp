@@ -96,14 +96,14 @@ TEST(moving, tied_acknowledgements_and_facts_are_void_with_the_records) {
   group.change_fact({"Rtied", "value", true});
   group.change_fact({"Rfree", "value"});
   group.drop_appends();
-  ASSERT_EQ(group.shares().size(), 2u);
-  EXPECT_FALSE(group.shares()[0].appends());
-  EXPECT_THAT(group.shares()[1].acked, ElementsAre(offset_range{3, 5}));
-  EXPECT_TRUE(group.shares()[1].tied.empty());
-  EXPECT_EQ(group.shares()[1].acked_bytes, 10u);
-  EXPECT_EQ(group.shares()[1].tied_bytes, 0u);
-  ASSERT_EQ(group.facts().size(), 1u);
-  EXPECT_EQ(group.facts()[0].name, "Rfree");
+  ASSERT_EQ(group.contents().shares.size(), 2u);
+  EXPECT_FALSE(group.contents().shares[0].appends());
+  EXPECT_THAT(group.contents().shares[1].acked, ElementsAre(offset_range{3, 5}));
+  EXPECT_TRUE(group.contents().shares[1].tied.empty());
+  EXPECT_EQ(group.contents().shares[1].acked_bytes, 10u);
+  EXPECT_EQ(group.contents().shares[1].tied_bytes, 0u);
+  ASSERT_EQ(group.contents().facts.size(), 1u);
+  EXPECT_EQ(group.contents().facts[0].name, "Rfree");
 }
 
 // The writer voids one commit in seven, whatever is in it, and a model says what must be left.
@@ -141,7 +141,7 @@ TEST(moving, what_is_void_is_undone_everywhere) {
     const stream_ledger& ledger = store->found_books().streams.at(queue);
     const auto found = store.bodies(queue);
     for (const offset_t offset : held) ASSERT_TRUE(found.contains(offset) && ledger.is_live(offset)) << offset;
-    ASSERT_EQ(ledger.next - ledger.log_start - ledger.acked.size(), held.size());
+    ASSERT_EQ(ledger.next - ledger.log_start - ledger.marks->acked.size(), held.size());
     for (const auto& [fact, newest] : facts) ASSERT_EQ(store->found().facts.at(fact), newest);
   }
 }

@@ -144,7 +144,7 @@ void make_store(const std::filesystem::path& directory, std::uint64_t bytes_max,
   };
   try {
     fill_with_zeros(unfinished / store_file, bytes_max, "make room or lower store.bytes_max", tell);
-    ring::make(unfinished / journal_file, journal_bytes, journal, {});
+    make_ring(unfinished / journal_file, journal_bytes, journal, {});
   } catch (const storage_failure&) {
     std::filesystem::remove_all(unfinished, failure);  // the room it took is of no use
     throw;

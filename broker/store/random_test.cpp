@@ -367,9 +367,9 @@ void random_life::check_found() {
     ASSERT_EQ(ledger.next, stream.next);
     ASSERT_EQ(ledger.dropped.records, stream.dropped);
     ASSERT_EQ(ledger.maybe_delivered_before, stream.maybe_delivered_before);
-    ASSERT_THAT(ledger.deliveries, testing::ContainerEq(stream.deliveries));
+    ASSERT_THAT(ledger.marks->deliveries, testing::ContainerEq(stream.deliveries));
     if (stream.kind == stream_kind::log) continue;
-    ASSERT_EQ(ledger.next - ledger.log_start - ledger.acked.size(), stream.live.size());
+    ASSERT_EQ(ledger.next - ledger.log_start - ledger.marks->acked.size(), stream.live.size());
     for (const auto& [offset, record] : stream.live) ASSERT_TRUE(ledger.is_live(offset));
   }
 }
@@ -382,7 +382,7 @@ void random_life::reopen() {
   if (!killed) store_.close();
   check_file(!killed);
   store_.open();
-  ASSERT_EQ(store_->stopped_cleanly(), !killed);
+  ASSERT_EQ(store_->start().stopped_cleanly, !killed);
   for (auto& [id, stream] : model_.streams) {
     if (killed && stream.kind == stream_kind::queue) stream.maybe_delivered_before = stream.next;
     store_.set_next(id, stream.next);

@@ -74,7 +74,7 @@ reader::reader(lmdb::env& env, const tables& tables, const ring& journal, const 
   for (const auto& [id, ledger] : books.streams) {
     stream_view& view = streams_[id];
     static_cast<stream_state&>(view) = ledger.state();
-    view.recent = ledger.recent;
+    view.recent = ledger.recent.segments;
   }
   apply(books.losses.fresh(), books.last_commit);
 }

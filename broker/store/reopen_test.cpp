@@ -22,7 +22,7 @@ TEST(reopen, what_was_committed_is_there_after_a_kill) {
   store.append(queue, "only gathered");
   store.reopen_killed();
   EXPECT_THAT(store.bodies(queue), ElementsAre(Pair(0, "one"), Pair(1, "two")));
-  EXPECT_FALSE(store->stopped_cleanly());
+  EXPECT_FALSE(store->start().stopped_cleanly);
 }
 
 TEST(reopen, records_of_the_commit_that_made_their_stream_are_there) {
@@ -45,8 +45,8 @@ TEST(reopen, a_closed_store_has_next_to_nothing_to_replay) {
     store.commit();
   }
   store.reopen_closed();
-  EXPECT_TRUE(store->stopped_cleanly());
-  for (const auto& [id, ledger] : store->found_books().streams) EXPECT_TRUE(ledger.recent.empty());
+  EXPECT_TRUE(store->start().stopped_cleanly);
+  for (const auto& [id, ledger] : store->found_books().streams) EXPECT_TRUE(ledger.recent.segments.empty());
   EXPECT_EQ(store.bodies(log).size(), 600u);
   store.append(log, "one");
   EXPECT_LE(store.commit().journal_bytes, 4'096u);
@@ -82,14 +82,14 @@ TEST(reopen, delivery_counts_are_kept_until_the_acknowledgement) {
   store.open_group().count_delivery(queue, 2, 2);
   store.commit();
   store.reopen_killed();
-  EXPECT_THAT(found(store, queue).deliveries, ElementsAre(Pair(0, 1), Pair(1, 5), Pair(2, 2)));
+  EXPECT_THAT(found(store, queue).marks->deliveries, ElementsAre(Pair(0, 1), Pair(1, 5), Pair(2, 2)));
   store.reopen_closed();
-  EXPECT_THAT(found(store, queue).deliveries, ElementsAre(Pair(0, 1), Pair(1, 5), Pair(2, 2)));
+  EXPECT_THAT(found(store, queue).marks->deliveries, ElementsAre(Pair(0, 1), Pair(1, 5), Pair(2, 2)));
   store.ack(queue, 0);
   store.ack(queue, 2);
   store.commit();
   store.reopen_killed();
-  EXPECT_THAT(found(store, queue).deliveries, ElementsAre(Pair(1, 5)));
+  EXPECT_THAT(found(store, queue).marks->deliveries, ElementsAre(Pair(1, 5)));
 }
 
 TEST(reopen, a_log_start_that_age_moved_in_a_rolling_commit_stays) {
@@ -195,10 +195,10 @@ TEST(reopen, stream_ids_are_never_used_again) {
 
 TEST(reopen, the_incarnation_stays) {
   scratch_store store;
-  const std::string incarnation(store->incarnation());
+  const std::string incarnation(store->start().incarnation);
   EXPECT_EQ(incarnation.size(), 36u);
   store.reopen_closed();
-  EXPECT_EQ(store->incarnation(), incarnation);
+  EXPECT_EQ(store->start().incarnation, incarnation);
 }
 
 }  // namespace

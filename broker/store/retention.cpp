@@ -25,8 +25,8 @@ offset_t offset_of(const dirty_fact& fact) {
 }  // namespace
 
 void free_dead_chunks_later(books& books, stream_id id, const stream_ledger& ledger) {
-  const bool has_given_up = ledger.given_up_bytes > 0;
-  if (has_given_up || (ledger.first_chunk_last && *ledger.first_chunk_last < ledger.log_start)) {
+  const bool has_given_up = ledger.chunks.given_up_bytes > 0;
+  if (has_given_up || (ledger.chunks.first_last && *ledger.chunks.first_last < ledger.log_start)) {
     books.streams_to_free.insert(id);
   }
   if (ledger.dead_bytes() >= dead_bytes_max) books.streams_to_thin.insert(id);
@@ -132,21 +132,21 @@ std::optional<stream_id> retention::largest_droppable(bool also_unread) {
   std::optional<stream_id> largest;
   std::uint64_t bytes = 0;
   for (const auto& [id, ledger] : books_.streams) {
-    if (ledger.kind != stream_kind::log || !ledger.first_chunk_last || ledger.kept_chunk_bytes() <= bytes) continue;
+    if (ledger.kind != stream_kind::log || !ledger.chunks.first_last || ledger.chunks.kept_bytes() <= bytes) continue;
     const bool is_free = ledger.limits.protect.empty() && ledger.limits.overflow == overflow::drop_oldest;
     const bool may_go = is_free || (also_unread && ledger.limits.overflow == overflow::drop_oldest) ||
                         head_end(ledger) <= read_by_protected(id, ledger);
     if (!may_go) continue;
     largest = id;
-    bytes = ledger.kept_chunk_bytes();
+    bytes = ledger.chunks.kept_bytes();
   }
   return largest;
 }
 
 // One past the last record of the oldest chunk or, where there is none, of the oldest batch in the journal.
 offset_t retention::head_end(const stream_ledger& ledger) {
-  if (ledger.first_chunk_last) return *ledger.first_chunk_last + 1;
-  return ledger.recent.empty() ? ledger.next : ledger.recent.front().last + 1;
+  if (ledger.chunks.first_last) return *ledger.chunks.first_last + 1;
+  return ledger.recent.segments.empty() ? ledger.next : ledger.recent.segments.front().last + 1;
 }
 
 // Where nobody is protected: the log start.
@@ -188,18 +188,18 @@ void retention::drop_head_while(stream_id id, stream_ledger& ledger, loss_reason
 
 // Drops the oldest chunk or, where there is none, the oldest batch in the journal. False: nothing is left.
 bool retention::drop_head(stream_id id, stream_ledger& ledger) {
-  if (!ledger.first_chunk_last) {
-    if (ledger.recent.empty()) return false;
-    ledger.trim_to(ledger.recent.front().last + 1);
+  if (!ledger.chunks.first_last) {
+    if (ledger.recent.segments.empty()) return false;
+    ledger.trim_to(ledger.recent.segments.front().last + 1);
     return true;
   }
   chunk_cursor chunks(now_.reading(), tables_.chunk);
-  const offset_t last = *ledger.first_chunk_last;
+  const offset_t last = *ledger.chunks.first_last;
   chunks.seek(id, last);
   const bool is_there = chunks.last_offset_in(id) == last;
   const std::uint64_t bytes = is_there ? chunks.bytes() : 0;
   if (is_there) chunks.next();
-  ledger.give_up_chunk(bytes, chunks.last_offset_in(id));
+  ledger.chunks.give_up_first(bytes, chunks.last_offset_in(id));
   ledger.trim_to(last + 1);
   books_.streams_to_free.insert(id);
   return true;

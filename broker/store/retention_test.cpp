@@ -139,7 +139,7 @@ TEST(retention, chunk_bytes_are_the_sum_of_the_chunks) {
     sums[place_of_chunk_key(key).stream] += value.size() - header;
   }
   store.open();
-  for (const auto& [id, ledger] : store->found_books().streams) EXPECT_EQ(ledger.chunk_bytes, sums[id]);
+  for (const auto& [id, ledger] : store->found_books().streams) EXPECT_EQ(ledger.chunks.bytes, sums[id]);
   EXPECT_GT(sums[log], 0u);
   EXPECT_GT(sums[queue], 0u);
 }

@@ -22,12 +22,12 @@ constexpr std::uint64_t header_bytes = 8'192;
 class rings : public testing::Test {
  protected:
   rings() {
-    ring::make(path(), ring_bytes_min, id_, {});
+    make_ring(path(), ring_bytes_min, id_, {});
     open();
   }
 
   std::filesystem::path path() const { return directory_.path() / journal_file; }
-  void open() { ring_ = std::make_unique<ring>(path(), ring::access::write); }
+  void open() { ring_ = std::make_unique<ring>(path(), ring_access::write); }
 
   // A commit with so many bytes of entries. Its content tells its number.
   void append(std::size_t bytes = 100) {
@@ -77,7 +77,7 @@ class rings : public testing::Test {
 };
 
 TEST_F(rings, a_header_in_exact_bytes) {
-  ring::make(path(), ring_bytes_min, {}, {});
+  make_ring(path(), ring_bytes_min, {}, {});
   EXPECT_EQ(hex(content().substr(0, 48)),
             "54475247"
             "00000005"
@@ -218,8 +218,8 @@ TEST_F(rings, tables_older_than_the_ring_are_told) {
 TEST_F(rings, a_header_among_the_blobs_is_none) {
   ring_->begin_generation(2);
   const std::filesystem::path other = directory_.path() / "other";
-  ring::make(other, ring_bytes_min, new_ring_id(), {});
-  ring(other, ring::access::write).begin_generation(1'000);
+  make_ring(other, ring_bytes_min, new_ring_id(), {});
+  ring(other, ring_access::write).begin_generation(1'000);
   std::ifstream file(other, std::ios::binary);
   const std::string header(std::string(std::istreambuf_iterator<char>(file), {}), 0, 48);
   for (const std::uint64_t at : {8'192, 16'384}) {
@@ -234,7 +234,7 @@ TEST_F(rings, another_rings_blobs_are_none) {
   append();
   append();
   const std::string blobs = content().substr(header_bytes);
-  ring::make(path(), ring_bytes_min, new_ring_id(), {});
+  make_ring(path(), ring_bytes_min, new_ring_id(), {});
   put(header_bytes, blobs);
   EXPECT_THAT(commits(), testing::IsEmpty());
 }

@@ -19,7 +19,7 @@ constexpr std::uint64_t no_producer = ~std::uint64_t{0};
 bool is_whole(const batch_view& batch, const stream_ledger& ledger) {
   if (batch.compressed()) return true;
   if (batch.base_offset < ledger.log_start) return ledger.kind == stream_kind::log;
-  const auto dead = ledger.acked.range_from(batch.base_offset);
+  const auto dead = ledger.marks->acked.range_from(batch.base_offset);
   return !dead || dead->begin > batch.last_offset;
 }
 

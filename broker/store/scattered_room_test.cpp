@@ -55,7 +55,7 @@ TEST_F(scattered_room, messages_of_any_size_are_taken_while_much_is_free) {
     store_.reopen_killed();
     EXPECT_EQ(sizes(queue), taken);
     store_.reopen_closed();
-    EXPECT_TRUE(store_->stopped_cleanly());
+    EXPECT_TRUE(store_->start().stopped_cleanly);
     EXPECT_EQ(sizes(queue), taken);
     store_.drop(queue);
     store_.commit_until_idle();
@@ -85,7 +85,7 @@ TEST_F(scattered_room, logs_stay_within_their_bounds_and_the_journal_goes) {
   for (const stream_id log : logs) EXPECT_LE(store_.view(log).bytes, 400'000u);
   EXPECT_LT(store_->pages().used_share(), almost_refused);
   store_.reopen_closed();
-  EXPECT_TRUE(store_->stopped_cleanly());
+  EXPECT_TRUE(store_->start().stopped_cleanly);
   EXPECT_EQ(store_.bodies(queue).size(), 1u);
 }
 

@@ -141,7 +141,7 @@ class scratch_store {
     time_.lifetime = lifetime;
     time_.wall = milliseconds(1'700'000'000'000) + lifetime;
   }
-  void stamp() { open_group().set_time(time_); }
+  void stamp() { open_group().contents().time = time_; }
   commit_result commit_at(milliseconds lifetime) {
     set_lifetime(lifetime);
     return commit();

@@ -228,7 +228,7 @@ TEST(store_open, a_file_of_another_time_is_refused) {
 TEST(store_open, the_journal_may_be_a_start_ahead) {
   const auto store = used_store("kept");
   {
-    ring journal(store->path() / journal_file, ring::access::write);
+    ring journal(store->path() / journal_file, ring_access::write);
     journal.begin_generation(journal.generation() + 1);
   }
   for (int i = 0; i < 2; ++i) {
@@ -278,7 +278,7 @@ TEST(store_open, a_change_of_journals_that_was_cut_short_is_finished) {
   const auto store = used_store("kept");
   const std::filesystem::path next = store->path() / next_journal_file;
   // Before the tables name it: it is nobody's.
-  ring::make(next, 128 * 1'024, new_ring_id(), {});
+  make_ring(next, 128 * 1'024, new_ring_id(), {});
   store->open();
   EXPECT_FALSE(std::filesystem::exists(next));
   EXPECT_THAT(store->bodies(stream_id{1}), ElementsAre(Pair(0, "kept")));
@@ -297,7 +297,7 @@ TEST(store_open, a_change_of_journals_that_was_cut_short_is_finished) {
 TEST(store_open, a_last_commit_that_is_not_whole_is_left_out_and_told) {
   const auto store = used_store("whole");
   store->open();
-  EXPECT_EQ(store->get().incomplete_commit(), 0u);
+  EXPECT_EQ(store->get().start().incomplete_commit, 0u);
   store->append(stream_id{1}, std::string(2'000, 'x'));
   store->commit();
   store->kill();
@@ -307,7 +307,7 @@ TEST(store_open, a_last_commit_that_is_not_whole_is_left_out_and_told) {
     file.put('y');
   }
   store->open();
-  EXPECT_EQ(store->get().incomplete_commit(), 2u);
+  EXPECT_EQ(store->get().start().incomplete_commit, 2u);
   EXPECT_THAT(store->bodies(stream_id{1}), ElementsAre(Pair(0, "whole")));
 }
 
@@ -439,7 +439,7 @@ TEST(store, a_reader_of_the_same_number_in_another_container_is_named) {
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
-  EXPECT_TRUE(store(in(scratch.path())).stopped_cleanly());  // nothing was changed
+  EXPECT_TRUE(store(in(scratch.path())).start().stopped_cleanly);  // nothing was changed
   for (const int end : {ready[0], ready[1], done[0], done[1]}) ::close(end);
 }
 

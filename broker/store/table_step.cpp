@@ -36,7 +36,7 @@ void table_step::roll_up(stream_id id, blob_writer* own) {
   stream_ledger& ledger = books_.streams.at(id);
   const std::uint64_t before = written_;
   chunk_builder builder(ledger);
-  for (const segment& segment : ledger.recent) {
+  for (const segment& segment : ledger.recent.segments) {
     const auto batch = read_batch(batch_of(segment, own));
     const bool is_there = batch && batch->bytes.size() == segment.size && batch->base_offset == segment.first;
     if (!is_there) throw store_damaged("the store is damaged: its journal lost a batch while it was open");
@@ -44,18 +44,18 @@ void table_step::roll_up(stream_id id, blob_writer* own) {
     builder.add(*batch);
   }
   for (packed_chunk& chunk : builder.finish()) {
-    const std::int64_t running = ledger.times.add({chunk.last_offset, chunk.newest_timestamp_ms});
-    const chunk_header header{{id, chunk.last_offset}, ledger.covered_end, chunk.newest_timestamp_ms, running};
+    const std::int64_t running = ledger.chunks.times.add({chunk.last_offset, chunk.newest_timestamp_ms});
+    const chunk_header header{{id, chunk.last_offset}, ledger.chunks.covered_end, chunk.newest_timestamp_ms, running};
     seal_in_place(header, chunk.row);
     put_chunk(txn_, tables_.chunk, header.place, chunk.row, bounds_.row_bytes);
-    ledger.covered_end = chunk.last_offset + 1;
-    ledger.chunk_bytes += chunk.batches().size();
+    ledger.chunks.covered_end = chunk.last_offset + 1;
+    ledger.chunks.bytes += chunk.batches().size();
     written_ += chunk.row.size();
-    if (!ledger.first_chunk_last) ledger.first_chunk_last = chunk.last_offset;
+    if (!ledger.chunks.first_last) ledger.chunks.first_last = chunk.last_offset;
   }
-  ledger.recent = {};
-  ledger.recent_bytes = 0;
-  ledger.rolled_end = ledger.next;
+  ledger.recent.segments = {};
+  ledger.recent.bytes = 0;
+  ledger.recent.rolled_end = ledger.next;
   count_pledge(books_, ledger);
   // Chunks can be a little longer than the batches they were made of: their headers, longer varints.
   const std::uint64_t bound = ledger.kind == stream_kind::log ? ledger.limits.bytes_max : 0;
@@ -70,14 +70,16 @@ void table_step::roll_up(stream_id id, blob_writer* own) {
 
 void table_step::put_stream(stream_id id, stream_ledger& ledger) {
   put(tables_.state, stream_key(id), encode(ledger.as_checkpoint(books_.last_commit)));
-  books_.dirty_streams.erase({ledger.dirty_since, id});
-  ledger.dirty_since = 0;
-  ledger.checkpointed = books_.last_commit;
+  books_.dirty_streams.erase({ledger.debt.dirty_since, id});
+  ledger.debt.dirty_since = 0;
+  ledger.debt.checkpointed = books_.last_commit;
   resized_.erase(id);
 }
 
 void table_step::erase_block_rows(stream_id id, stream_ledger& ledger, offset_range blocks) {
-  auto& stored = ledger.stored_blocks;
+  queue_marks* const marks = ledger.marks.used();
+  if (marks == nullptr) return;
+  auto& stored = marks->stored_blocks;
   for (auto at = stored.lower_bound(blocks.begin); at != stored.end() && *at < blocks.end; at = stored.erase(at)) {
     txn_.erase(tables_.state, block_key(id, *at));
   }
@@ -86,19 +88,22 @@ void table_step::erase_block_rows(stream_id id, stream_ledger& ledger, offset_ra
 // Blocks that are acknowledged whole, side by side, have one row: what one message that stays unsettled leaves behind
 // it does not grow with what is settled meanwhile.
 void table_step::put_blocks(stream_id id, stream_ledger& ledger) {
+  ledger.acked_since_checkpoint = 0;
+  queue_marks* const marks = ledger.marks.used();
+  if (marks == nullptr) return;
   const std::uint64_t floor = ledger.log_start / offsets_per_block;
-  auto& dirty = ledger.dirty_blocks;
+  auto& dirty = marks->dirty_blocks;
   for (auto at = dirty.lower_bound(floor); at != dirty.end();) {
-    const offset_range full = ledger.full_blocks(*at);
+    const offset_range full = marks->full_blocks(*at);
     const std::uint64_t block = full.empty() ? *at : full.begin;
-    put(tables_.state, block_key(id, block), encode(ledger.block(block)));
+    put(tables_.state, block_key(id, block), encode(marks->block(block)));
     if (!full.empty()) erase_block_rows(id, ledger, {full.begin + 1, full.end});
-    ledger.stored_blocks.insert(block);
+    marks->stored_blocks.insert(block);
     at = dirty.lower_bound(full.empty() ? block + 1 : full.end);
   }
   dirty.clear();
   erase_block_rows(id, ledger, {0, floor});
-  ledger.acked_since_checkpoint = 0;
+  if (marks->empty()) ledger.marks.reset();
 }
 
 void table_step::roll_up_through(commit_number through) {
@@ -171,8 +176,10 @@ void table_step::free_chunks() {
 // Rewrites a queue's chunks behind the log start of which little or nothing is left. Blocks that lie side by side are
 // one range.
 void table_step::thin(stream_id id, stream_ledger& ledger) {
-  offset_set& blocks = ledger.blocks_to_thin;
-  const offset_t limit = ledger.told_rolled_end;
+  queue_marks* const marks = ledger.marks.used();
+  if (marks == nullptr) return;
+  offset_set& blocks = marks->blocks_to_thin;
+  const offset_t limit = ledger.recent.reported_rolled_end;
   // What may not be touched yet; the block with the limit in it is looked at, and again later.
   offset_set wait;
   std::uint64_t from = limit / offsets_per_block;
@@ -183,20 +190,20 @@ void table_step::thin(stream_id id, stream_ledger& ledger) {
   thinning thinning(txn_, tables_, id, ledger, bounds_.row_bytes);
   const std::uint64_t freed_before = freed_, read_before = read_;
   while (!blocks.empty() && may_free_more() && read_ < bounds_.freed_bytes) {
-    from = ledger.thinned_to / offsets_per_block;
+    from = marks->thinned_to / offsets_per_block;
     auto found = blocks.range_from(from);
     if (!found) {
-      from = ledger.thinned_to = 0;
+      from = marks->thinned_to = 0;
       found = blocks.range_from(0);
     }
     const std::uint64_t first = std::max(found->begin, from);
-    const offset_range within{std::max(first * offsets_per_block, ledger.thinned_to), found->end * offsets_per_block};
+    const offset_range within{std::max(first * offsets_per_block, marks->thinned_to), found->end * offsets_per_block};
     const offset_t came_to = thinning.thin(within, limit, bounds_.freed_bytes - std::max(freed_, read_));
-    ledger.thinned_to = std::max(within.begin, came_to);
+    marks->thinned_to = std::max(within.begin, came_to);
     freed_ = freed_before + thinning.freed();
     read_ = read_before + thinning.read();
-    blocks.erase({first, ledger.thinned_to / offsets_per_block});
-    if (ledger.thinned_to < within.end) break;
+    blocks.erase({first, marks->thinned_to / offsets_per_block});
+    if (marks->thinned_to < within.end) break;
   }
   written_ += thinning.written();
   if (!blocks.empty()) books_.streams_to_thin.insert(id);
@@ -221,8 +228,8 @@ void table_step::repack(const chunk_repack& wanted) {
   // Chunks may have gone since, or have been exchanged.
   const bool is_there = last && first->covered_from == wanted.covered.begin &&
                         last->place.last_offset + 1 == wanted.covered.end &&
-                        wanted.covered.end <= ledger.told_rolled_end && ledger.first_chunk_last &&
-                        first->place.last_offset >= *ledger.first_chunk_last;
+                        wanted.covered.end <= ledger.recent.reported_rolled_end && ledger.chunks.first_last &&
+                        first->place.last_offset >= *ledger.chunks.first_last;
   if (!is_there) return;
   chunk_builder builder(ledger);
   for (const std::string& batch : wanted.batches) builder.add_untouched(read_batch(batch).value());
@@ -238,7 +245,7 @@ void table_step::repack(const chunk_repack& wanted) {
 void table_step::free_chunk(chunk_cursor& chunks, stream_id id, stream_ledger& ledger) {
   const offset_t last = chunks.last_offset_in(id).value();
   const chunk_cursor::erased gone = chunks.erase();
-  ledger.chunk_gone(last, gone.bytes);
+  ledger.chunks.gone(last, gone.bytes);
   freed_ += gone.page_bytes;
   resized_.insert(id);
 }
@@ -253,7 +260,7 @@ void table_step::free_head_chunks() {
     for (; first && *first < ledger.log_start && may_free_more(); first = chunks.last_offset_in(*id)) {
       free_chunk(chunks, *id, ledger);
     }
-    ledger.set_first_chunk(first);
+    ledger.chunks.set_first(first);
     touched_.insert(*id);
     const bool is_done = !first || *first >= ledger.log_start;
     id = is_done ? books_.streams_to_free.erase(id) : std::next(id);
@@ -277,7 +284,7 @@ void table_step::put_chunk_bytes() {
     const auto row = get_row(txn_, tables_.state, stream_key(id));
     if (found == books_.streams.end() || !row) continue;
     checkpoint changed = decode_checkpoint(*row);
-    changed.chunk_bytes = found->second.chunk_bytes;
+    changed.chunk_bytes = found->second.chunks.bytes;
     put(tables_.state, stream_key(id), encode(changed));
   }
 }

@@ -24,19 +24,19 @@ void chunk_exchange::put(const chunk_header& first, const chunk_header& last, co
   old.seek(id_, first.place.last_offset);
   for (auto end = old.last_offset_in(id_); end && *end <= last.place.last_offset; end = old.last_offset_in(id_)) {
     const chunk_cursor::erased gone = old.erase();
-    ledger_.chunk_gone(*end, gone.bytes);
+    ledger_.chunks.gone(*end, gone.bytes);
     freed_ += gone.page_bytes;
   }
   offset_t covered_from = first.covered_from;
   const offset_t first_last = packed.size() < 2 ? last.place.last_offset : packed.front().last_offset;
-  const bool holds_head = ledger_.first_chunk_last && *ledger_.first_chunk_last >= first.place.last_offset &&
-                          *ledger_.first_chunk_last <= last.place.last_offset;
-  if (holds_head) ledger_.first_chunk_last = first_last;
+  const bool holds_head = ledger_.chunks.first_last && *ledger_.chunks.first_last >= first.place.last_offset &&
+                          *ledger_.chunks.first_last <= last.place.last_offset;
+  if (holds_head) ledger_.chunks.first_last = first_last;
   const auto put_one = [&](offset_t last_offset, std::int64_t newest, std::string_view batches) {
     const chunk_header header{{id_, last_offset}, covered_from, newest, last.running_newest_ms, true};
     const std::string value = seal_chunk(header, batches);
     put_chunk(txn_, tables_.chunk, header.place, value, row_bytes_);
-    ledger_.chunk_bytes += batches.size();
+    ledger_.chunks.bytes += batches.size();
     written_ += value.size();
     covered_from = last_offset + 1;
   };
@@ -49,8 +49,8 @@ void chunk_exchange::put(const chunk_header& first, const chunk_header& last, co
 
 // A guess, by what the queue's messages are like on the whole, so that a chunk need not be read.
 bool thinning::looks_thin(offset_range covered, std::uint64_t chunk_bytes) const {
-  const std::uint64_t live = covered.size() - ledger_.acked.count(covered);
-  const std::uint64_t held = std::max<std::uint64_t>(1, ledger_.next - ledger_.log_start - ledger_.acked.size());
+  const std::uint64_t live = covered.size() - ledger_.marks->acked.count(covered);
+  const std::uint64_t held = std::max<std::uint64_t>(1, ledger_.next - ledger_.log_start - ledger_.marks->acked.size());
   return live * (ledger_.held_bytes / held + record_overhead_bytes) * 2 <= chunk_bytes;
 }
 
@@ -126,7 +126,7 @@ void thinning::look_at(chunk_place place, chunk_cursor& chunks) {
   read_ += page_bytes;
   if (!header) return;  // damaged: for its readers to tell
   const offset_range covered{std::max(header->covered_from, ledger_.log_start), place.last_offset + 1};
-  if (ledger_.acked.count(covered) == covered.size()) {
+  if (ledger_.marks->acked.count(covered) == covered.size()) {
     return take(*header, {}, bytes);
   }
   const bool is_small = bytes <= small_bytes;

@@ -40,7 +40,7 @@ writer::writer(lmdb::env& env, const tables& tables, ring& journal, books books,
       snapshot_(lmdb::txn(env, lmdb::access::read).number()) {
   for (auto& [id, ledger] : books_.streams) {
     note_due(id, ledger);
-    ledger.told_rolled_end = ledger.rolled_end;
+    ledger.recent.reported_rolled_end = ledger.recent.rolled_end;
   }
 }
 
@@ -102,7 +102,7 @@ void writer::read_books_again() {
     const auto known = before.find(id);
     if (known == before.end()) continue;
     ledger.limits = known->second.limits;
-    ledger.told_rolled_end = known->second.told_rolled_end;
+    ledger.recent.reported_rolled_end = known->second.recent.reported_rolled_end;
     if (ledger.maybe_delivered_before == known->second.maybe_delivered_before) continue;
     ledger.maybe_delivered_before = known->second.maybe_delivered_before;
     mark_dirty(books_, id, ledger, books_.last_commit);
@@ -111,7 +111,7 @@ void writer::read_books_again() {
 
 commit_result writer::attempt(commit_group& group) {
   bytes_written_ = 0;
-  if (group.time().lifetime >= books_.time.lifetime) books_.time = group.time();
+  if (group.contents().time.lifetime >= books_.time.lifetime) books_.time = group.contents().time;
   commit now(env_, books_, group.bytes());
   const bool is_written = make(group, now);
   now.end_reading();
@@ -127,21 +127,21 @@ commit_result writer::attempt(commit_group& group) {
 // In memory and in the blob. False: it came to nothing. Retention by age looks every few seconds and mostly finds
 // nothing: that must not cost flash.
 bool writer::make(commit_group& group, commit& now) {
-  for (const definition_change& change : group.definitions()) {
+  for (const definition_change& change : group.contents().definitions) {
     take_fact(fact_name(fact_space::definition, change.key), change.value, now);
   }
-  for (const stream_change& change : group.stream_changes()) change_stream(change, now);
-  for (const loss_change& loss : group.losses()) now.lose(loss.record);
+  for (const stream_change& change : group.contents().stream_changes) change_stream(change, now);
+  for (const loss_change& loss : group.contents().losses) now.lose(loss.record);
   retention retention(tables_, books_, now);
-  if (group.expires()) retention.expire();
+  if (group.contents().expires) retention.expire();
   retention.keep_over_bound();
   retention.relieve(pages(), relieved_bytes_max);
-  repacks_ = std::move(group.repacks());
+  repacks_ = std::move(group.contents().repacks);
   take_facts(group, now);
-  for (stream_share& share : group.shares()) take_share(share, now);
+  for (stream_share& share : group.contents().shares) take_share(share, now);
   if (!group.has_operations() && now.is_empty()) return false;
-  if (group.flash_bytes()) {
-    take_fact(fact_name(fact_space::store, meta_flash_bytes), encode_flash_bytes(*group.flash_bytes()), now);
+  if (group.contents().flash_bytes) {
+    take_fact(fact_name(fact_space::store, meta_flash_bytes), encode_flash_bytes(*group.contents().flash_bytes), now);
   }
   now.tell_losses();
   return true;
@@ -175,14 +175,14 @@ void writer::change_stream(const stream_change& change, commit& now) {
       now.blob().dropped(change.stream);
       now.dropped(change.stream);
       // A head of empty coverage has no bytes.
-      if (found->second.first_chunk_last || found->second.chunk_bytes > 0) books_.orphans.insert(change.stream);
+      if (found->second.chunks.first_last || found->second.chunks.bytes > 0) books_.orphans.insert(change.stream);
       drop_stream(books_, change.stream, now.number());
       return;
   }
 }
 
 void writer::take_facts(const commit_group& group, commit& now) {
-  for (const cursor_change& change : group.cursors()) {
+  for (const cursor_change& change : group.contents().cursors) {
     const auto found = books_.streams.find(change.stream);
     if (found == books_.streams.end()) continue;
     take_fact(cursor_key(change.stream, change.group), encode(change.state), now);
@@ -190,10 +190,10 @@ void writer::take_facts(const commit_group& group, commit& now) {
       retention(tables_, books_, now).let_go_of_read(change.stream, found->second);
     }
   }
-  for (const auto& [producer, state] : group.producers()) {
+  for (const auto& [producer, state] : group.contents().producers) {
     take_fact(producer_key(producer), state ? std::optional(encode(*state)) : std::nullopt, now);
   }
-  for (const fact_change& change : group.facts()) {
+  for (const fact_change& change : group.contents().facts) {
     const bool is_without = is_of_stream(change.name) && !books_.streams.contains(stream_of_key(change.name));
     if (!is_without) take_fact(change.name, change.value, now);
   }
@@ -297,8 +297,8 @@ void writer::write_through_tables(commit& now) {
 
 void writer::note_due(stream_id id, stream_ledger& ledger) {
   count_pledge(books_, ledger);
-  const bool is_due =
-      ledger.recent_bytes >= std::min(due_bytes, journal_.capacity() / 8) || ledger.recent.size() >= due_batches;
+  const bool is_due = ledger.recent.bytes >= std::min(due_bytes, journal_.capacity() / 8) ||
+                      ledger.recent.segments.size() >= due_batches;
   if (is_due) books_.due.insert(id);
 }
 
@@ -385,7 +385,7 @@ void writer::checkpoint_all(const std::vector<stream_change>& rows) {
     reserve_offsets(ledger, row.reserved_end, row.dropped);
     mark_dirty(books_, row.stream, ledger, books_.last_commit);
   }
-  for (auto& [id, ledger] : books_.streams) ledger.told_rolled_end = ledger.next;  // nobody reads any more
+  for (auto& [id, ledger] : books_.streams) ledger.recent.reported_rolled_end = ledger.next;  // nobody reads any more
   try {
     table_step step(env_, tables_, books_, journal_, bounds());
     step.put_all(options_.loss_rows_max);
@@ -411,7 +411,7 @@ commit_result writer::result_of(commit& now, bool is_written) {
   for (const stream_id id : touched) {
     stream_ledger& ledger = books_.streams.at(id);
     if (ledger.in_memory) continue;  // memory_streams knows better
-    ledger.told_rolled_end = ledger.rolled_end;
+    ledger.recent.reported_rolled_end = ledger.recent.rolled_end;
     stream_update& update = result.streams.emplace_back(id, ledger.state());
     while (added != batches.cend() && added->first < id) ++added;
     for (; added != batches.cend() && added->first == id; ++added) update.added.push_back(added->second);

@@ -77,7 +77,7 @@ class child {
                  options.ignores == ignored_syncs::all || options.ignores == ignored_syncs::journal),
         tables_file_(directory, store::store_file, small_store{}.bytes_max),
         journal_file_(directory, store::journal_file,
-                      store::ring::bytes_when_made(directory, small_store{}.journal_bytes_max)) {}
+                      store::ring_bytes_when_made(directory, small_store{}.journal_bytes_max)) {}
 
   void judge_from(std::uint64_t first, std::uint64_t end) {
     for (std::uint64_t image = first; image < end; ++image) {

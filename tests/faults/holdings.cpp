@@ -95,7 +95,7 @@ std::string binding_name(const binding_definition& binding) {
 holdings read_holdings(const opened_store& opened, const std::vector<std::uint32_t>& publishers) {
   holdings found;
   const core::api::services& core = opened.broker.services();
-  found.stopped_cleanly = opened.store.stopped_cleanly();
+  found.stopped_cleanly = opened.store.start().stopped_cleanly;
   for (const binding_definition& binding : core.inspecting.routes().bindings())
     found.definitions.insert(binding_name(binding));
   for (const auto& [name, exchange] : core.inspecting.routes().definitions()) {

@@ -99,7 +99,7 @@ verdict judge(const small_store& store, const history& told, bool goes_on) {
     count at_end;
     {
       opened_store opened(store);
-      verdict.has_incomplete_commit = opened.store.incomplete_commit() != 0;
+      verdict.has_incomplete_commit = opened.store.start().incomplete_commit != 0;
       verdict.violations = check(told, read_holdings(opened, publishers_of(told)));
       tell_damage(opened, verdict);
       if (!goes_on || !verdict.violations.empty()) return verdict;
@@ -107,7 +107,7 @@ verdict judge(const small_store& store, const history& told, bool goes_on) {
       at_end = count_all(opened.broker.services());
     }
     const opened_store again(store);
-    if (!again.store.stopped_cleanly()) verdict.refused = "a clean stop is not known as one";
+    if (!again.store.start().stopped_cleanly) verdict.refused = "a clean stop is not known as one";
     if (count_all(again.broker.services()).messages != at_end.messages)
       verdict.refused = "a clean stop lost or made messages";
   } catch (const std::exception& cause) {

@@ -87,7 +87,7 @@ result<pull_result> consuming::pull(consumer_id id, const delivery_taker& take) 
   };
   const auto pulled = queue.pull(consumer, store_.read(), group_of(queue), number);
   if (!pulled) return pulled;
-  if (!commits_.gathering().losses().empty()) commits_.note(commits::acknowledgement_delay_max);
+  if (!commits_.gathering().contents().losses.empty()) commits_.note(commits::acknowledgement_delay_max);
   counters_.delivered += pulled->count;
   if (consumer.auto_ack && pulled->count > 0) {
     counters_.acknowledged += pulled->count;

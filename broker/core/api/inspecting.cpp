@@ -40,8 +40,8 @@ status inspecting::status() const {
 
 store_status inspecting::store_now() const {
   const auto& pages = store_.pages();
-  const auto& memory = store_.memory();
-  return {std::string(store_.incarnation()),
+  const auto& memory = store_.in_memory().use();
+  return {std::string(store_.start().incarnation),
           store_.is_full(),
           commits_.timeline().now().lifetime,
           pages.used_pages * pages.page_bytes,

@@ -75,7 +75,7 @@ class inspecting {
   api::status status() const;
   // The store takes nothing new.
   bool is_full() const { return store_.is_full(); }
-  std::string_view incarnation() const { return store_.incarnation(); }
+  std::string_view incarnation() const { return store_.start().incarnation; }
   // The wall clock as timestamps go by it; and this process's clock.
   milliseconds wall() const { return commits_.timeline().wall(); }
   milliseconds now() const { return clock_.monotonic(); }

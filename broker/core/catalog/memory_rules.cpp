@@ -8,7 +8,7 @@ namespace tidegate::core::catalog {
 
 result<void> check_memory(const store::store& store, std::string_view kind, const durability& durability,
                           std::uint64_t retention_bytes) {
-  const std::uint64_t bytes_max = store.memory().bytes_max;
+  const std::uint64_t bytes_max = store.in_memory().use().bytes_max;
   if (!durability.is_memory()) return {};
   if (bytes_max == 0) {
     return error{errc::not_allowed,
@@ -35,7 +35,7 @@ result<void> check_stays(std::string_view kind, std::string_view name, const dur
 
 std::uint64_t default_retention(const store::store& store, const durability& durability, std::uint64_t on_flash) {
   if (!durability.is_memory()) return on_flash;
-  return std::min(on_flash, store.memory().bytes_max / 4);
+  return std::min(on_flash, store.in_memory().use().bytes_max / 4);
 }
 
 }  // namespace tidegate::core::catalog

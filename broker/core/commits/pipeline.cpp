@@ -18,8 +18,8 @@ pipeline::pipeline(store::store& store, const clock& clock, pace_options options
       clock_(clock),
       group_bytes_max_(group_bytes_max),
       timeline_(store.found_books().time, clock),
-      pace_(std::move(options), clock, store.flash_bytes_before()),
-      flash_bytes_kept_(store.flash_bytes_before()) {}
+      pace_(std::move(options), clock, store.start().flash_bytes_before),
+      flash_bytes_kept_(store.start().flash_bytes_before) {}
 
 bool pipeline::has_room() const {
   return store_.open_group().bytes() + store_.riding_group().bytes() < group_bytes_max_ &&
@@ -75,7 +75,7 @@ progress pipeline::apply_memory() {
   progress done;
   store::commit_group& group = store_.memory_group();
   ++memory_turn_;
-  group.set_time(timeline_.now());
+  group.contents().time = timeline_.now();
   const bool was_held_back = !accepts(), had_work = !store_.open_group().empty();
   done.streams = store_.apply_memory();
   settle(done, std::exchange(at_once_, {}), true);
@@ -102,7 +102,7 @@ progress pipeline::hand_over() {
   } else {
     // Nothing to write, and nothing on its way: what the receipts wait for is on flash already, or in memory now.
     pace_.dismissed();
-    store_.riding_group().set_time(timeline_.now());
+    store_.riding_group().contents().time = timeline_.now();
     done.streams = store_.apply_riding();
     settle(done, std::exchange(gathering_, {}), true);
   }
@@ -113,8 +113,8 @@ progress pipeline::hand_over() {
 void pipeline::submit() {
   work_left_ = false;
   flying_ = std::exchange(gathering_, {});
-  flying_producers_ = store_.open_group().producers();
-  store_.open_group().set_time(timeline_.now());
+  flying_producers_ = store_.open_group().contents().producers;
+  store_.open_group().contents().time = timeline_.now();
   ++group_number_;
   store_.submit();
   pace_.handed_over();
@@ -162,7 +162,7 @@ void pipeline::tick() {
   const auto written = pace_.flash().since_made();
   if (!written || *written < flash_bytes_kept_ + flash_bytes_kept_step) return;
   flash_bytes_kept_ = *written;
-  store_.open_group().keep_flash_bytes(*written);
+  store_.open_group().contents().flash_bytes = *written;
 }
 
 bool pipeline::is_idle() const {

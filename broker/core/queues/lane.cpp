@@ -18,11 +18,27 @@ lane::lane(const std::string& queue, stream_id stream, const store::stream_ledge
       next_(found.next),
       end_(found.next),
       cursor_(found.log_start),
-      held_(found.next - found.log_start - found.acked.size()),
+      held_(found.next - found.log_start - found.marks->acked.size()),
       held_bytes_(found.held_bytes),
-      maybe_delivered_before_(found.maybe_delivered_before),
-      settled_before_(found.acked),
-      counted_(found.deliveries) {}
+      maybe_delivered_before_(found.maybe_delivered_before) {
+  if (found.marks->acked.empty() && found.marks->deliveries.empty()) return;
+  found_.use().acked = found.marks->acked;
+  found_.use().deliveries = found.marks->deliveries;
+}
+
+// Returns how often a message was delivered before the start, and forgets it.
+std::uint32_t lane::take_count(offset_t offset) {
+  if (!found_.is_used()) return 0;
+  const auto counted = found_.use().deliveries.extract(offset);
+  return counted ? counted.mapped() : 0;
+}
+
+// Forgets the marks below the cursor.
+void lane::forget_found() {
+  if (!found_.is_used()) return;
+  found_.use().acked.erase_below(cursor_);
+  if (found_->acked.empty() && found_->deliveries.empty()) found_.reset();
+}
 
 void lane::append(const message_view& message, std::int64_t timestamp_ms, store::commit_group& group) {
   const std::uint64_t bytes = message.body.size();
@@ -69,9 +85,8 @@ void lane::hand_out(taking& taking, const record_view& record) {
   if (const auto returned = returned_.find(record.offset); returned != returned_.end()) {
     deliveries = returned->second.deliveries;
     returned_.erase(returned);
-  } else if (const auto counted = counted_.find(record.offset); counted != counted_.end()) {
-    deliveries = counted->second;
-    counted_.erase(counted);
+  } else {
+    deliveries = take_count(record.offset);
   }
   taking.goes_on = taking.take(record, deliveries, deliveries > 0 || record.offset < maybe_delivered_before_);
 }
@@ -103,7 +118,7 @@ result<void> lane::take_fresh(taking& taking) {
       if (record.offset < cursor_) continue;
       pass_to(record.offset, taking.group);
       cursor_ = record.offset + 1;
-      if (!settled_before_.contains(record.offset)) hand_out(taking, record);
+      if (!found_->acked.contains(record.offset)) hand_out(taking, record);
     }
     return taking.goes_on;
   };
@@ -111,14 +126,14 @@ result<void> lane::take_fresh(taking& taking) {
       taking.reader.scan(stream_, cursor_, take, [&](offset_range damaged) { lose(damaged, taking.group); });
   if (!scanned) return scanned.error();
   if (taking.goes_on) pass_to(end_, taking.group);
-  settled_before_.erase_below(cursor_);
+  forget_found();
   return {};
 }
 
 // Over what the store did not give. That was settled before the start, or is lost with a part of the file.
 void lane::pass_to(offset_t end, store::commit_group& group) {
   while (cursor_ < end) {
-    const auto settled = settled_before_.range_from(cursor_);
+    const auto settled = found_->acked.range_from(cursor_);
     const offset_t begin = settled ? std::min(settled->begin, end) : end;
     if (begin > cursor_) lose({cursor_, begin}, group);
     if (settled) cursor_ = std::max(cursor_, std::min(settled->end, end));
@@ -147,7 +162,7 @@ void lane::lose(offset_range damaged, store::commit_group& group) {
   if (damaged.begin > cursor_) pass_to(damaged.begin, group);  // what is missing before it is lost as well
   store::loss_record lost{store::loss_reason::damaged, stream_, {}, damaged.begin, damaged.end};
   for (offset_t offset = damaged.begin; offset < damaged.end; ++offset) {
-    const bool was_fresh = offset >= cursor_ && !settled_before_.contains(offset);
+    const bool was_fresh = offset >= cursor_ && !found_->acked.contains(offset);
     if (returned_.erase(offset) == 0 && !was_fresh) continue;
     ++lost.records;
     acknowledge(offset, held_bytes_ / held_, group);
@@ -201,9 +216,8 @@ void lane::drop_fresh(const store::reader& reader, store::commit_group& group, c
       if (record.offset < cursor_) continue;
       pass_to(record.offset, group);
       cursor_ = record.offset + 1;
-      if (settled_before_.contains(record.offset)) continue;
-      handled dropped{0, static_cast<std::uint32_t>(record.body.size())};
-      if (const auto counted = counted_.extract(record.offset)) dropped.deliveries = counted.mapped();
+      if (found_->acked.contains(record.offset)) continue;
+      const handled dropped{take_count(record.offset), static_cast<std::uint32_t>(record.body.size())};
       drop(record.offset, dropped, group, gone);
     }
     return goes_on();
@@ -211,7 +225,7 @@ void lane::drop_fresh(const store::reader& reader, store::commit_group& group, c
   const auto scanned = reader.scan(stream_, cursor_, take, [&](offset_range damaged) { lose(damaged, group); });
   if (!scanned) return log::error("queue {}: {}", queue_, scanned.error().text);
   if (goes_on()) pass_to(end_, group);
-  settled_before_.erase_below(cursor_);
+  forget_found();
 }
 
 }  // namespace tidegate::core::queues

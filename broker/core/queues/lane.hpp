@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "broker/base/line.hpp"
+#include "broker/base/on_first_use.hpp"
 #include "broker/model/record_batch.hpp"
 #include "broker/store/store.hpp"
 
@@ -91,6 +92,8 @@ class lane {
   void no_longer_held(std::uint64_t bytes);
   void pass_to(offset_t end, store::commit_group& group);
   void lose(offset_range damaged, store::commit_group& group);
+  std::uint32_t take_count(offset_t offset);
+  void forget_found();
 
   const std::string& queue_;
   stream_id stream_;
@@ -102,8 +105,7 @@ class lane {
   std::uint64_t held_ = 0;
   std::uint64_t held_bytes_ = 0;
   offset_t maybe_delivered_before_ = 0;
-  store::offset_set settled_before_;                   // found settled at the start, at or above the cursor
-  std::map<offset_t, std::uint32_t> counted_;          // known deliveries of what was found at the start
+  on_first_use<store::queue_marks> found_;             // marks that the start found at or above the cursor
   std::map<offset_t, handled> returned_;               // came back: deliveries so far
   std::vector<std::pair<offset_t, handled>> leaving_;  // dropped with the group that is on its way
 };

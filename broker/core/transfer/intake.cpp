@@ -90,7 +90,7 @@ result<void> intake::make_plan(const message_view& message, const routing::route
   const auto look = [&](const durability& durability, stream_id stream, offset_t next) {
     if (durability.is_memory()) {
       ++plan_.memory_placements;
-      is_free = is_free && store_.is_free(stream, next + 1);
+      is_free = is_free && store_.in_memory().is_free(stream, next + 1);
     } else {
       wait = std::min(wait, wait_of(durability));
     }
@@ -133,7 +133,7 @@ result<void> intake::check_overflow(const topics::partition& partition, std::uin
   if (bound.overflow != overflow::reject) return {};
   const auto* const stream = store_.read().find(partition.stream);
   const offset_t log_start = stream == nullptr ? 0 : stream->log_start;
-  const std::uint64_t coming = bound.durability.is_memory() ? store_.memory_bytes_on_their_way(partition.stream)
+  const std::uint64_t coming = bound.durability.is_memory() ? store_.in_memory().bytes_on_their_way(partition.stream)
                                                             : partition.on_their_way.sum(commits_.group_number());
   const std::uint64_t held = (stream == nullptr ? 0 : stream->bytes) + coming;
   const bool fits = held + bytes + store::roll_up_growth_bytes_max <= bound.retention_bytes;
@@ -150,7 +150,7 @@ result<void> intake::check_overflow(const topics::partition& partition, std::uin
 }
 
 result<void> intake::promise_memory(course course, std::uint64_t bytes, std::uint64_t batches) {
-  if (store_.promise_memory(commits_.group_of(durability::memory(), course), bytes, batches)) return {};
+  if (store_.in_memory().promise(commits_.group_of(durability::memory(), course), bytes, batches)) return {};
   ++counters_.refused_full;
   return commits::memory_full_error(store_);
 }
@@ -212,7 +212,8 @@ result<offset_t> intake::produce(const catalog::topic_name& topic, std::uint32_t
   const durability& durability = partition.owner->definition().durability;
   course course = course::written;
   if (durability.is_memory()) {
-    course = store_.is_free(partition.stream, partition.next + batch->count) ? course::at_once : course::riding;
+    course =
+        store_.in_memory().is_free(partition.stream, partition.next + batch->count) ? course::at_once : course::riding;
   } else if (store_.is_full()) {
     ++counters_.refused_full;
     return commits::store_full_error(store_);
@@ -244,10 +245,10 @@ void intake::lose(std::string_view device, std::uint64_t first, std::uint64_t en
 
 // Of what a queue in memory is given, the memory group has all, or the riding one what is behind that.
 void intake::keep_bounds(store::commit_group& group) {
-  for (std::size_t i = 0; i < group.shares().size(); ++i) {
-    const stream_id stream = group.shares()[i].stream;
+  for (std::size_t i = 0; i < group.contents().shares.size(); ++i) {
+    const stream_id stream = group.contents().shares[i].stream;
     queues::queue* const queue = catalog_.queues().find(stream);
-    const bool is_whole = &group != &store_.memory_group() || store_.is_free(stream, 0);
+    const bool is_whole = &group != &store_.memory_group() || store_.in_memory().is_free(stream, 0);
     if (queue != nullptr && is_whole) bury(queue->keep_bounds(store_.read(), group), group);
   }
 }
@@ -264,7 +265,7 @@ void intake::bury(const queues::departures& gone, store::commit_group& group) {
 void intake::tick() {
   // What is with the writer may still become void, and its offsets be given again.
   for (const auto& [name, queue] : catalog_.queues().all()) {
-    const bool is_whole = queue->is_in_memory() ? store_.is_free(queue->stream(), 0) : !store_.is_busy();
+    const bool is_whole = queue->is_in_memory() ? store_.in_memory().is_free(queue->stream(), 0) : !store_.is_busy();
     store::commit_group& group = commits_.group_of(queue->definition().durability, course::at_once);
     if (is_whole) bury(queue->keep_bounds(store_.read(), group), group);
   }

@@ -32,7 +32,7 @@ TEST_F(sessions, connect_and_connected_exact_bytes) {
   //                       key    len corr  version name   heartbeat
   peer.send_bytes(from_hex("82 01 09 08 05 10 01 1a 01 61 28 07"));
   const std::string sent = peer.take_bytes();
-  const std::string incarnation(gateway.broker.storage().incarnation());
+  const std::string incarnation(gateway.broker.storage().start().incarnation);
   ASSERT_EQ(incarnation.size(), 36u);
   //                        key   len corr  server   heartbeat largest frame  gateway     incarnation
   EXPECT_EQ(to_hex(sent), "8a 01 35 08 05 12 01 73 18 07 20 80 80 40 2a 02 67 31 32 24 " + to_hex(incarnation));

@@ -33,8 +33,8 @@ import_outcome imported(const std::string& archive, const std::filesystem::path&
 
 // Everything a broker would see of a store, as text.
 std::string seen(store& opened, const std::vector<stream_id>& streams) {
-  std::string text =
-      fmt::format("{} {} {}\n", opened.incarnation(), opened.stopped_cleanly(), opened.found_books().last_commit);
+  std::string text = fmt::format("{} {} {}\n", opened.start().incarnation, opened.start().stopped_cleanly,
+                                 opened.found_books().last_commit);
   for (const auto& [key, value] : definitions_in(opened.found())) text += key + " " + value + "\n";
   for (const auto& [key, state] : cursors_in(opened.found())) text += fmt::format("{} {}\n", key, state.offset);
   const auto& producers = producers_in(opened.found());
@@ -45,10 +45,10 @@ std::string seen(store& opened, const std::vector<stream_id>& streams) {
     const stream_ledger& ledger = opened.found_books().streams.at(id);
     text += fmt::format("{} {} {} {} {} {}\n", static_cast<std::uint32_t>(id), static_cast<int>(ledger.kind),
                         ledger.log_start, ledger.next, ledger.newest_timestamp_ms, ledger.maybe_delivered_before);
-    for (auto range = ledger.acked.range_from(0); range; range = ledger.acked.range_from(range->end)) {
+    for (auto range = ledger.marks->acked.range_from(0); range; range = ledger.marks->acked.range_from(range->end)) {
       text += fmt::format("acked {} {}\n", range->begin, range->end);
     }
-    for (const auto& [offset, count] : ledger.deliveries) text += fmt::format("counted {} {}\n", offset, count);
+    for (const auto& [offset, count] : ledger.marks->deliveries) text += fmt::format("counted {} {}\n", offset, count);
     const auto scanned = opened.read().scan(id, 0, [&](const batch_view& batch) {
       if (batch.compressed()) text += fmt::format("{} {}\n", batch.base_offset, batch.records);
       record_reader records(batch);

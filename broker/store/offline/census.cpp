@@ -113,7 +113,7 @@ void stream_census::take_batch(stream_id stream, const batch_view& batch, const 
 void stream_census::take_segments(const ring& journal, const std::function<complaint(stream_id)>& complain) {
   if (books_ == nullptr) return;
   for (const auto& [id, ledger] : books_->streams) {
-    for (const segment& segment : ledger.recent) {
+    for (const segment& segment : ledger.recent.segments) {
       const auto batch = segment_batch(journal, segment);
       if (batch) take_batch(id, *batch, complain(id));
       if (!batch) complain(id)(batch.error().text);

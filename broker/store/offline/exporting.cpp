@@ -104,8 +104,8 @@ void check_whole(const byte_reader& reader, const archive_section& section) {
 
 void each_block_row(const stream_ledger& ledger, const std::function<void(std::string, std::string)>& take) {
   std::uint64_t behind = 0;
-  for (auto number = ledger.next_block(0); number; number = ledger.next_block(behind)) {
-    const ack_block block = ledger.block(*number);
+  for (auto number = ledger.marks->next_block(0); number; number = ledger.marks->next_block(behind)) {
+    const ack_block block = ledger.marks->block(*number);
     std::string key;
     append_be(key, *number);
     take(std::move(key), encode(block));
@@ -114,7 +114,7 @@ void each_block_row(const stream_ledger& ledger, const std::function<void(std::s
 }
 
 bool is_dead(const batch_view& batch, const stream_ledger& ledger) {
-  const auto acked = ledger.acked.range_at(std::max(batch.base_offset, ledger.log_start));
+  const auto acked = ledger.marks->acked.range_at(std::max(batch.base_offset, ledger.log_start));
   return batch.last_offset < ledger.log_start || (acked && acked->end > batch.last_offset);
 }
 

@@ -181,11 +181,11 @@ class inspector {
   }
 
   void compare(stream_id id, const stream_ledger& ledger, const stream_count& count) {
-    if (ledger.chunk_bytes != count.chunk_bytes) {
+    if (ledger.chunks.bytes != count.chunk_bytes) {
       add(severity::inconsistent, stream_name(id),
-          fmt::format("has {} bytes of chunks, and its checkpoint says {}", count.chunk_bytes, ledger.chunk_bytes));
+          fmt::format("has {} bytes of chunks, and its checkpoint says {}", count.chunk_bytes, ledger.chunks.bytes));
     }
-    const std::uint64_t live = ledger.next - ledger.log_start - ledger.acked.size();
+    const std::uint64_t live = ledger.next - ledger.log_start - ledger.marks->acked.size();
     if (live == count.live + count.gone) return;
     add(severity::damaged, stream_name(id),
         fmt::format("holds {} of {} {}: the others are missing", count.live, live - count.gone,

@@ -20,7 +20,7 @@ class memory_streams_at_rest : public testing::Test {
     for (int i = 0; i < count; ++i) {
       message_view message;
       message.body = "body";
-      ASSERT_TRUE(store_->promise_memory(store_->riding_group(), record_size_bound(message), 1));
+      ASSERT_TRUE(store_->in_memory().promise(store_->riding_group(), record_size_bound(message), 1));
       store_->riding_group().append(queue_, next_++, 0, message);
     }
   }

@@ -69,7 +69,7 @@ offline_store::offline_store(const std::filesystem::path& directory)
       env_(directory),
       tables_(open_tables(directory)),
       directory_(directory),
-      journal_(journal_of(directory, env_, tables_), ring::access::read) {}
+      journal_(journal_of(directory, env_, tables_), ring_access::read) {}
 
 journal_row offline_store::checked_journal_row() {
   const journal_row row = journal_row_of(lmdb::txn(env_, lmdb::access::read), tables_);

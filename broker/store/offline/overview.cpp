@@ -20,8 +20,8 @@ stream_overview overview_of(stream_id id, const stream_ledger& ledger, const cat
           .owner = owner_of(catalog, id),
           .log_start = ledger.log_start,
           .end = ledger.next,
-          .live = ledger.next - ledger.log_start - ledger.acked.size(),
-          .counted = ledger.deliveries.size(),
+          .live = ledger.next - ledger.log_start - ledger.marks->acked.size(),
+          .counted = ledger.marks->deliveries.size(),
           .bytes = ledger.bytes(),
           .newest_timestamp_ms = ledger.newest_timestamp_ms};
 }

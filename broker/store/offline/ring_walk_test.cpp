@@ -21,8 +21,8 @@ constexpr std::uint64_t block_bytes = 4'096;
 class ring_walks : public testing::Test {
  protected:
   ring_walks() {
-    ring::make(path(), ring_bytes_min, id_, {});
-    ring_ = std::make_unique<ring>(path(), ring::access::write);
+    make_ring(path(), ring_bytes_min, id_, {});
+    ring_ = std::make_unique<ring>(path(), ring_access::write);
   }
 
   std::filesystem::path path() const { return directory_.path() / journal_file; }

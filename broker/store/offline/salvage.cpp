@@ -169,10 +169,11 @@ class salvager {
       auto* const ledger = newer(id, range.end);
       if (ledger == nullptr) return;
       range.begin = std::max(range.begin, ledger->log_start);
-      if (!range.empty()) ledger->acked.insert(range);
+      if (!range.empty()) ledger->marks.use().acked.insert(range);
     };
     visitor.delivered = [&](stream_id id, offset_t offset, std::uint32_t count) {
-      if (auto* ledger = newer(id, offset + 1)) ledger->deliveries[offset] = std::min(count, deliveries_max);
+      if (auto* ledger = newer(id, offset + 1))
+        ledger->marks.use().deliveries[offset] = std::min(count, deliveries_max);
     };
     visitor.trimmed = [&](stream_id id, offset_t start) {
       if (auto* ledger = newer(id, start)) ledger->log_start = std::max(ledger->log_start, start);

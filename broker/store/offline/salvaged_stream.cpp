@@ -19,7 +19,7 @@ salvaged_stream::salvaged_stream(const checkpoint& state) : known_through(state.
   ledger.kind = state.kind;
   ledger.in_memory = state.in_memory;
   ledger.log_start = state.log_start;
-  ledger.next = ledger.rolled_end = state.next_offset;
+  ledger.next = ledger.recent.rolled_end = state.next_offset;
   ledger.newest_timestamp_ms = state.newest_timestamp_ms;
   ledger.maybe_delivered_before = state.maybe_delivered_before;
   ledger.dropped = state.dropped;
@@ -31,7 +31,7 @@ void salvaged_stream::take_block(std::uint64_t block, const ack_block& found) {
   const auto take = [&](offset_range acked) {
     raise_end(acked.end);
     acked.begin = std::max(acked.begin, ledger.log_start);
-    if (!acked.empty()) ledger.acked.insert(acked);
+    if (!acked.empty()) ledger.marks.use().acked.insert(acked);
   };
   if (found.full_after > 0) take(offsets);
   for (std::uint64_t bit = 0; bit < offsets_per_block; ++bit) {
@@ -40,7 +40,7 @@ void salvaged_stream::take_block(std::uint64_t block, const ack_block& found) {
   }
   for (const auto& [place, count] : found.deliveries) {
     raise_end(offsets.begin + place + 1);
-    ledger.deliveries[offsets.begin + place] = count;
+    ledger.marks.use().deliveries[offsets.begin + place] = count;
   }
 }
 
@@ -103,15 +103,17 @@ std::vector<offset_range> salvaged_stream::close() {
     const offset_t oldest = batches_.empty() ? ledger.next : batches_.begin()->first;
     ledger.log_start = std::max(ledger.log_start, first_.value_or(oldest));
   }
-  ledger.acked.erase_below(ledger.log_start);
-  ledger.deliveries.erase(ledger.deliveries.begin(), ledger.deliveries.lower_bound(ledger.log_start));
+  if (queue_marks* const marks = ledger.marks.used()) {
+    marks->acked.erase_below(ledger.log_start);
+    marks->deliveries.erase(marks->deliveries.begin(), marks->deliveries.lower_bound(ledger.log_start));
+  }
   std::erase_if(batches_, [&](const auto& batch) { return batch.second.last < ledger.log_start; });
   const std::vector<offset_range> lost = missing();
   if (ledger.kind != stream_kind::queue) {
     ledger.maybe_delivered_before = 0;
     return lost;
   }
-  for (const offset_range& range : lost) ledger.acked.insert(range);
+  for (const offset_range& range : lost) ledger.marks.use().acked.insert(range);
   ledger.maybe_delivered_before = ledger.next;
   count_held_bytes();
   return lost;
@@ -123,12 +125,12 @@ std::vector<offset_range> salvaged_stream::missing() const {
   for (offset_t at = ledger.log_start; at < ledger.next;) {
     if (const auto covered = covered_.range_at(at)) {
       at = covered->end;
-    } else if (const auto acked = ledger.acked.range_at(at)) {
+    } else if (const auto acked = ledger.marks->acked.range_at(at)) {
       at = acked->end;
     } else {
       offset_t end = ledger.next;
       if (const auto next = covered_.range_from(at)) end = std::min(end, next->begin);
-      if (const auto next = ledger.acked.range_from(at)) end = std::min(end, next->begin);
+      if (const auto next = ledger.marks->acked.range_from(at)) end = std::min(end, next->begin);
       missing.push_back({at, end});
       at = end;
     }
