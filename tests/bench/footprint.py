@@ -1,5 +1,5 @@
-"""What the broker costs at rest: program size, private memory, also with many idle connections, and the time from start
-to ready, with an empty store and with many messages held. Prints a table, or JSON with --json.
+"""What the broker costs at rest: program size, private memory, also with many idle connections and many idle queues, and
+the time from start to ready, with an empty store and with many messages held. Prints a table, or JSON with --json.
 
     /usr/bin/python3 tests/bench/footprint.py [--build build/release] [--messages N] [--records N] [--json]
 """
@@ -12,8 +12,13 @@ import resource
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import wire  # noqa: E402
 
 CONFIG = """\
 [store]
@@ -40,6 +45,8 @@ def free_port():
 
 
 CONNECTIONS = 1_000    # connections_max
+QUEUES = 10_000
+QUEUES_AT_ONCE = 200   # declarations sent before their answers are read
 CONNECT = b"\x82\x01\x04\x08\x01\x10\x01"    # an application's Connect: correlation 1, version 1
 
 # On disk, of a message of 100 bytes with its share of headers; and logs may take 70 % of a store.
@@ -97,6 +104,18 @@ class Gateway:
                     raise RuntimeError("the broker closed a connection")
             return self.private_kib()[0]
 
+    def declare_queues(self, count):
+        peer = wire.Peer(self.port, wire.load_schema(self.home / "schema", wire.SCHEMA))
+        peer.send_bytes(CONNECT)
+        peer.expect("connected")
+        for first in range(0, count, QUEUES_AT_ONCE):
+            batch = range(first, min(first + QUEUES_AT_ONCE, count))
+            for number in batch:
+                peer.send("declare_queue", correlation=number + 1, name=f"idle-{number}")
+            for _ in batch:
+                peer.receive()
+        peer.close()
+
     def publish(self, count, *where):
         subprocess.run([str(self.tool), "--broker", f"127.0.0.1:{self.port}", "publish", *where, "--count", str(count),
                         "--size", "100", "--window", "1000"], check=True, capture_output=True)
@@ -123,6 +142,11 @@ def measure(gateway, messages, records):
     rows["start with an empty store, ms"] = clean_start(gateway)
     rows["private memory idle, KiB"] = gateway.private_kib()[0]
     rows[f"private memory with {CONNECTIONS} idle connections, KiB"] = gateway.private_kib_with_connections()
+    clean_start(gateway)  # without what the connections left in the heap
+    gateway.declare_queues(QUEUES - 1)  # beside the configuration's own
+    rows[f"private memory with {QUEUES} idle queues, KiB"] = gateway.private_kib()[0]
+    rows[f"{QUEUES} idle queues: start after a clean stop, ms"] = clean_start(gateway)
+    rows[f"{QUEUES} idle queues: private memory after it, KiB"] = gateway.private_kib()[0]
     held = {f"{messages} in a queue": (messages, "--key", "held"),
             f"and {records} in a topic": (records, "--exchange", "amq.direct", "--key", "held")}
     for name, (count, *where) in held.items():
