@@ -1,5 +1,6 @@
-"""What the broker costs at rest: program size, private memory, also with many idle connections and many idle queues, and
-the time from start to ready, with an empty store and with many messages held. Prints a table, or JSON with --json.
+"""What the broker costs at rest: program size, private memory, also with many idle connections and with many idle
+queues, and the time from start to ready, with an empty store and with many messages held. Prints a table, or JSON with
+--json.
 
     /usr/bin/python3 tests/bench/footprint.py [--build build/release] [--messages N] [--records N] [--json]
 """

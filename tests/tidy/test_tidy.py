@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+import classes
 import formatting
 import history
 import shape
@@ -241,3 +242,18 @@ def test_command_prints_findings_and_fails(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == "README.md:1: trailing space\n"
     (tmp_path / "README.md").write_text("a\n")
     assert tidy.main() == 0
+
+
+def class_of(functions, members, kind="class"):
+    calls = "".join(f"  int call{i}(std::pair<int, int> it) const {{ return it.first; }}\n" for i in range(functions))
+    hidden = "  void hidden(int value);\n" * 30
+    values = "".join(f"  std::map<int, int> value{i}_ = {{}};\n" for i in range(members))
+    return f"{kind} noun {{\n public:\n  noun();\n  ~noun() = default;\n{calls}\n private:\n{hidden}{values}}};\n"
+
+
+def test_a_class_of_two_nouns_is_found():
+    assert classes.check(class_of(24, 15)) == []
+    assert classes.check(class_of(25, 15)) == [(1, "noun has 26 public functions, at most 25: two nouns?")]
+    assert classes.check(class_of(3, 16)) == [(1, "noun has 16 members, at most 15: two nouns?")]
+    assert classes.check("struct noun {\n" + "  int value;\n" * 30 + "};\n") == []
+    assert classes.check("struct noun {\n" + "  int a = 0, b = 0;\n" * 8 + "  int sum() const;\n};\n") != []

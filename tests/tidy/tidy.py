@@ -9,10 +9,12 @@ or not yet; build folders and generated code are left out.
 """
 
 import os
+import re
 import sys
 from pathlib import Path
 
 import arrows
+import classes
 import formatting
 import history
 import shape
@@ -25,6 +27,7 @@ C_SUFFIXES = (".c", ".h", ".cpp", ".hpp")
 SOURCE_SUFFIXES = C_SUFFIXES + (".py", ".sh")
 TEXT_SUFFIXES = SOURCE_SUFFIXES + (".cmake", "CMakeLists.txt", ".proto", ".options", ".toml", ".json", ".xml", ".md",
                                    ".S", ".ld", ".service")
+SUPPORTS_TESTS = re.compile(r"^tests/|_test\.cpp$|testing\.hpp$|/(scratch|scripted)_\w+\.hpp$")
 GENERATED_SUFFIXES = (".pb.c", ".pb.h", "_pb2.py")
 
 
@@ -62,6 +65,7 @@ def check(top):
         if path.endswith(C_SUFFIXES):
             c_texts[path] = text
             found += arrows.check_file(top, path, text)
+            found += [] if SUPPORTS_TESTS.search(path) else classes.check(text)
         findings += [(path, *item) for item in sorted(found)]
     findings += arrows.check_lmdb_owner(c_texts) + arrows.check_circles(c_texts)
     return findings + formatting.check_format(top, sorted(c_texts)) + history.check_subjects(top)

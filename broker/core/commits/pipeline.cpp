@@ -23,11 +23,12 @@ pipeline::pipeline(store::store& store, const clock& clock, pace_options options
 
 bool pipeline::has_room() const {
   return store_.open_group().bytes() + store_.riding_group().bytes() < group_bytes_max_ &&
-         gathering_.size() < limits::receipts_gathering;
+         receipts_.gathering.size() < limits::receipts_gathering;
 }
 
 bool pipeline::accepts() const {
-  return has_room() && store_.memory_group().bytes() < group_bytes_max_ && at_once_.size() < limits::receipts_gathering;
+  return has_room() && store_.memory_group().bytes() < group_bytes_max_ &&
+         receipts_.at_once.size() < limits::receipts_gathering;
 }
 
 store::commit_group& pipeline::group_of(const durability& durability, course course) {
@@ -46,13 +47,13 @@ void pipeline::note_settled(bool is_in_memory) {
 }
 
 void pipeline::answer_later(const receipt& answer, bool appends) {
-  gathering_.push_back({answer, appends});
+  receipts_.gathering.push_back({answer, appends});
   pace_.awaited();
 }
 
 void pipeline::answer_later(const receipt& answer, course course, milliseconds wait_max) {
   if (course == course::at_once) {
-    at_once_.push_back({answer, true});
+    receipts_.at_once.push_back({answer, true});
     return wake(milliseconds(0));
   }
   answer_later(answer, true);
@@ -78,7 +79,7 @@ progress pipeline::apply_memory() {
   group.contents().time = timeline_.now();
   const bool was_held_back = !accepts(), had_work = !store_.open_group().empty();
   done.streams = store_.apply_memory();
-  settle(done, std::exchange(at_once_, {}), true);
+  settle(done, std::exchange(receipts_.at_once, {}), true);
   // Offsets to be reserved.
   if (!had_work && !store_.open_group().empty()) note(acknowledgement_delay_max);
   done.has_room_again = was_held_back && accepts();
@@ -104,7 +105,7 @@ progress pipeline::hand_over() {
     pace_.dismissed();
     store_.riding_group().contents().time = timeline_.now();
     done.streams = store_.apply_riding();
-    settle(done, std::exchange(gathering_, {}), true);
+    settle(done, std::exchange(receipts_.gathering, {}), true);
   }
   done.has_room_again = was_held_back && accepts();
   return done;
@@ -112,7 +113,7 @@ progress pipeline::hand_over() {
 
 void pipeline::submit() {
   work_left_ = false;
-  flying_ = std::exchange(gathering_, {});
+  receipts_.flying = std::exchange(receipts_.gathering, {});
   flying_producers_ = store_.open_group().contents().producers;
   store_.open_group().contents().time = timeline_.now();
   ++group_number_;
@@ -133,7 +134,7 @@ std::optional<progress> pipeline::collect() {
   if (work_left_) pace_.note(milliseconds(0));
   if (result->appends_stored) {
     done.producers = std::exchange(flying_producers_, {});
-    settle(done, std::exchange(flying_, {}), true);
+    settle(done, std::exchange(receipts_.flying, {}), true);
   } else {
     refuse(done);
   }
@@ -150,11 +151,11 @@ void pipeline::refuse(progress& into) {
   into.is_void = true;
   store_.open_group().drop_appends();
   store_.riding_group().drop_appends();
-  settle(into, std::exchange(flying_, {}), false);
-  const auto kept =
-      std::stable_partition(gathering_.begin(), gathering_.end(), [](const waiting& item) { return item.appends; });
-  settle(into, {gathering_.begin(), kept}, false);
-  gathering_.erase(gathering_.begin(), kept);
+  settle(into, std::exchange(receipts_.flying, {}), false);
+  const auto kept = std::stable_partition(receipts_.gathering.begin(), receipts_.gathering.end(),
+                                          [](const waiting& item) { return item.appends; });
+  settle(into, {receipts_.gathering.begin(), kept}, false);
+  receipts_.gathering.erase(receipts_.gathering.begin(), kept);
 }
 
 void pipeline::tick() {

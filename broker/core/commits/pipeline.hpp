@@ -103,6 +103,12 @@ class pipeline {
     receipt answer;
     bool appends = false;
   };
+  // By the group that they wait for.
+  struct receipts {
+    std::vector<waiting> gathering;  // the open group
+    std::vector<waiting> flying;     // the group with the writer
+    std::vector<waiting> at_once;    // the memory group
+  };
   bool has_room() const;
   void wake(milliseconds wait);
   void ask_for_call();
@@ -118,9 +124,7 @@ class pipeline {
   std::function<void(milliseconds)> wake_ = [](milliseconds) {};
   milliseconds call_at_ = milliseconds::max();  // what wake_ was told last; max = nothing since the last call
 
-  std::vector<waiting> gathering_;  // for the open group
-  std::vector<waiting> flying_;     // for the group with the writer
-  std::vector<waiting> at_once_;    // for the memory group
+  receipts receipts_;
   producer_changes flying_producers_;
   bool work_left_ = false;
   std::uint64_t group_number_ = 0;

@@ -83,11 +83,11 @@ class salvager {
     for (const auto& [id, state] : rows_.checkpoints()) {
       salvaged_stream& stream = streams_.emplace(id, salvaged_stream(state)).first->second;
       stream.has_start = true;
-      newest_commit_ = std::max(newest_commit_, state.commit);
+      newest_.commit = std::max(newest_.commit, state.commit);
     }
     losses_ = rows_.losses();
-    if (row_) newest_commit_ = std::max(newest_commit_, row_->in_tables);
-    time_ = row_ ? row_->time : commit_time{};
+    if (row_) newest_.commit = std::max(newest_.commit, row_->in_tables);
+    newest_.time = row_ ? row_->time : commit_time{};
   }
 
   // Of blobs that the tables no longer need, records alone count. Without the journal's row everything that is found is
@@ -107,8 +107,8 @@ class salvager {
       if (is_needed && expected != 0 && commit > expected) tell_commits(expected, commit - 1);
       if (is_needed) expected = commit + 1;
       if (!is_void) blobs_.push_back({blob, is_needed ? origin::in_use : origin::old_copy});
-      newest_commit_ = std::max(newest_commit_, commit);
-      if (blob.head.time.lifetime >= time_.lifetime) time_ = blob.head.time;
+      newest_.commit = std::max(newest_.commit, commit);
+      if (blob.head.time.lifetime >= newest_.time.lifetime) newest_.time = blob.head.time;
     }
     if (row_ && expected <= row_->in_tables) tell_commits(expected, row_->in_tables);
   }
@@ -307,8 +307,8 @@ class salvager {
         tell(fmt::format("{}: {}", name, lines_of(range)));
         loss_record lost{loss_reason::damaged, id, {}, range.begin, range.end, range.size()};
         lost.unread = lost.records;
-        lost.since = lost.until = time_.wall;
-        lost.wall_trusted = time_.wall_trusted;
+        lost.since = lost.until = newest_.time.wall;
+        lost.wall_trusted = newest_.time.wall_trusted;
         losses_.emplace(losses_.empty() ? 1 : losses_.rbegin()->first + 1, lost);
       }
       hold_back_groups(id, name, stream.ledger.next);
@@ -351,7 +351,8 @@ class salvager {
     constexpr std::uint64_t map_bytes_min = 64ull << 20;
     archive_writer archive(out_);
     const std::uint64_t map_bytes = std::max<std::uint64_t>(tables_.bytes().size(), map_bytes_min);
-    archive.section(section_type::header, encode(archive_header{format_version, map_bytes, newest_commit_, time_}));
+    archive.section(section_type::header,
+                    encode(archive_header{format_version, map_bytes, newest_.commit, newest_.time}));
     for (const auto& [name, value] : facts_) row(archive, section_type::fact, {name, value});
     for (const auto& [number, record] : losses_) row(archive, section_type::loss, {loss_key(number), encode(record)});
     for (const auto& [id, stream] : streams_) write(archive, id, stream);
@@ -390,8 +391,10 @@ class salvager {
   std::set<stream_id> dropped_;
   std::map<loss_number, loss_record> losses_;
   catalog owners_;
-  commit_number newest_commit_ = 0;
-  commit_time time_;
+  struct {
+    commit_number commit = 0;
+    commit_time time;
+  } newest_;
 };
 
 }  // namespace
