@@ -26,8 +26,8 @@ result<endpoint> parse_endpoint(std::string_view text);
 
 struct connect_options {
   std::string name = "tidegate-client";  // shown in the broker's listings
-  std::string token;
-  std::string producer;  // identity for dropping duplicates; empty = none
+  std::string token = {};
+  std::string producer = {};  // identity for dropping duplicates; empty = none
   std::uint32_t producer_epoch = 0;
   std::chrono::seconds heartbeat{0};  // 0 = the broker's
   std::chrono::milliseconds request_timeout{30'000};

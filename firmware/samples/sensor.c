@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "firmware/ports/posix/posix.h"
+#include <tidegate/posix.h>
 #include "options.h"
 #include "source.h"
 

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "firmware/ports/posix/posix.h"
+#include <tidegate/posix.h>
 
 namespace {
 

@@ -1,6 +1,6 @@
 #define _DEFAULT_SOURCE  // getrandom, and getaddrinfo under -std=c99
 
-#include "firmware/ports/posix/posix.h"
+#include <tidegate/posix.h>
 
 #include <errno.h>
 #include <fcntl.h>
