@@ -1,5 +1,5 @@
-// The journal's blobs, as docs/store-format.md describes them: one a commit, all that the commit did. Pure functions
-// over bytes; ring.hpp has the file they stand in.
+// The journal's blobs, as docs/store-format.md describes them: one for each commit, with everything that the commit
+// did. Pure functions over bytes; ring.hpp has the file that holds the blobs.
 #pragma once
 
 #include <functional>
@@ -14,23 +14,23 @@
 
 namespace tidegate::store {
 
-// Of a byte in the journal's ring, counted on from lap to lap.
+// Place of a byte in the journal's ring. Counts up from lap to lap.
 using ring_position = std::uint64_t;
 
 constexpr std::size_t blob_head_bytes = 66;
-// Of an entry with one batch, and the blob it stands in: everything but the batch.
+// Upper bound of the bytes of an entry with one batch and of its blob's head, without the batch.
 constexpr std::size_t blob_overhead_bytes_max = 128;
 
-// What stands before a blob's entries.
+// The head of a blob, before its entries.
 struct blob_head {
   commit_number commit = 0;
-  ring_position position = 0;      // where the blob begins
+  ring_position position = 0;      // where the blob starts
   std::uint32_t previous_crc = 0;  // of the blob before
-  bool is_in_tables = false;       // the commit counts if the tables have it, and its records with it
+  bool is_in_tables = false;       // the commit counts only if the tables have it, and its records with it
   commit_time time;
 };
 
-// Entries are appended in the order in which they take effect.
+// Writes a blob. Entries are appended in the order in which they take effect.
 //
 //   0 magic "TGJ3" | 4 length u32 of the whole blob | 8 CRC-32C u32 of what follows, going on from the ring's id |
 //   12 commit u64 | 20 position u64 | 28 CRC-32C u32 of the blob before | 32 flags u16: 1 wall time is trusted, 2 the
@@ -38,32 +38,33 @@ struct blob_head {
 //   66 entries: type u8, length varint, body
 class blob_writer {
  public:
-  // `about`: bytes of entries to come; what is guessed too low costs copies.
+  // `about`: estimated bytes of the entries. A low estimate costs copies.
   blob_writer(commit_number commit, const commit_time& time, std::size_t about = 0);
 
-  // Returns where the batch begins, from the blob's beginning.
+  // Returns where the batch starts, counted from the blob's start.
   std::uint32_t append(stream_id stream, std::string_view batch);
   void acked(stream_id stream, const std::vector<offset_range>& ranges);
   void deliveries(stream_id stream, const std::vector<std::pair<offset_t, std::uint32_t>>& counts);
   void trimmed(stream_id stream, offset_t log_start);
   void held(stream_id stream, std::uint64_t bytes);
-  // None: it is gone.
+  // No value = the fact is erased.
   void fact(std::string_view name, const std::optional<std::string>& value);
   void created(stream_id stream, stream_kind kind, bool in_memory);
   void dropped(stream_id stream);
-  // Of a stream in memory: no offset from this one on has been used.
+  // For a memory stream: no offset from `end` on has been used.
   void reserved(stream_id stream, offset_t end, const drop_totals& dropped);
   void age_marked(stream_id stream, const age_mark& mark);
-  // `totals` of the record's stream, with this loss.
+  // `totals`: of the record's stream, including this loss.
   void lost(loss_number number, const loss_record& record, const drop_totals& totals);
 
   std::size_t size() const { return bytes_.size(); }
-  // Views last until the next entry.
+  // The view is valid until the next entry.
   std::string_view batch_at(std::uint32_t position) const { return std::string_view(bytes_).substr(position); }
-  // The commit counts if the tables have it. They have its records, which go out of the blob; or all of it.
+  // Marks the commit as one that counts only if the tables have it. Its records are removed from the blob, because the
+  // tables have them.
   void leave_records_to_tables();
   void leave_all_to_tables();
-  // Not sealed yet: that is the ring's.
+  // Not sealed yet: the ring does that.
   std::string& bytes() { return bytes_; }
 
  private:
@@ -72,17 +73,17 @@ class blob_writer {
   std::string bytes_;
 };
 
-// The length a head tells; 0: it is none. At least blob_head_bytes.
+// Returns the length that a head gives, at least blob_head_bytes; 0 if it is no head.
 std::size_t blob_length(std::string_view head);
 std::uint32_t blob_crc(std::string_view head);
-// Of at least blob_head_bytes.
+// `blob` has at least blob_head_bytes.
 blob_head read_blob_head(std::string_view blob);
-// Whether length and CRC-32C are right. `seed`: of the ring's id.
+// Checks length and CRC-32C. `seed`: CRC of the ring's id.
 bool is_sealed(std::string_view blob, std::uint32_t seed);
 // Fills in what only the ring knows. Returns the blob's CRC-32C.
 std::uint32_t seal_blob(std::string& blob, ring_position position, std::uint32_t previous_crc, std::uint32_t seed);
 
-// Takes a blob's entries apart, one by one. What is left alone does nothing.
+// What to call for each entry of a blob. A function that is left empty skips its entries.
 struct blob_visitor {
   std::function<void(stream_id, std::string_view batch, std::uint32_t position)> append = [](auto...) {};
   std::function<void(stream_id, offset_range)> acked = [](auto...) {};
@@ -96,10 +97,10 @@ struct blob_visitor {
   std::function<void(stream_id, const age_mark&)> age_marked = [](auto, const auto&) {};
   std::function<void(loss_number, const loss_record&, const drop_totals&)> lost = [](auto, const auto&, const auto&) {};
 };
-// The streams that a sealed blob says are dropped. Looks at nothing else, and throws where that does not decode.
+// Returns the streams that a sealed blob drops. Reads nothing else. Throws if that does not decode.
 std::vector<stream_id> streams_dropped_in(std::string_view blob);
 
-// Of a sealed blob. Throws store_damaged on what does not decode.
+// Calls the visitor for each entry of a sealed blob. Throws store_damaged if an entry does not decode.
 void visit_blob(std::string_view blob, const blob_visitor& visitor);
 
 }  // namespace tidegate::store

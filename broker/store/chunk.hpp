@@ -1,7 +1,7 @@
-// A chunk: record batches v2 of one stream, back to back, under a header of its own. The batches' CRCs leave out the
-// first 21 bytes of each, its base offset among them; the header has a CRC for exactly those, so that every byte is
-// covered once and a reader of one batch need not look at the others' records. The header also names the stream, for a
-// chunk found in a damaged file.
+// A chunk: record batches v2 of one stream, back to back, after a header of its own. A batch's CRC leaves out its first
+// 21 bytes, with its base offset; the chunk's header has a CRC of exactly those. So every byte is covered once, and a
+// reader of one batch does not read the records of others. The header names the stream, so that a chunk found in a
+// damaged file can be placed.
 //
 //    0  magic "TGC2"
 //    4  stream          u32
@@ -28,7 +28,7 @@ namespace tidegate::store {
 
 constexpr std::size_t chunk_header_bytes = 54;
 constexpr std::size_t chunk_last_offset_at = 8;
-// Of what has no records.
+// Timestamp of a chunk without records.
 constexpr std::int64_t no_time = std::numeric_limits<std::int64_t>::min();
 
 struct chunk_header {
@@ -44,22 +44,21 @@ struct chunk_view {
   std::vector<batch_view> batches;
 };
 
-// Puts the header before the batches.
+// Returns the header followed by the batches.
 std::string seal_chunk(const chunk_header& header, std::string_view batches);
-// The same in place: `row` begins with room for the header.
+// The same in place: `row` starts with room for the header.
 void seal_in_place(const chunk_header& header, std::string& row);
 
-// As the chunk says in its first row; 0: it says nothing.
+// Returns the length that the chunk gives in its first row; 0 = it gives none.
 std::size_t chunk_length(std::string_view first_row);
 
-// Of a chunk found under this key, by its first row alone. Error: what is wrong with it.
+// Reads the header of a chunk found under this key, from its first row alone. The error says what is wrong.
 result<chunk_header> read_chunk_header(chunk_place place, std::string_view first_row);
 
-// A chunk found under this key. Whether each batch's own CRC is right is for the caller to check. Error: anything else
-// that is wrong with it.
+// Reads a chunk found under this key. The caller checks each batch's own CRC. The error says what else is wrong.
 result<chunk_view> read_chunk(chunk_place place, std::string_view value);
 
-// Whether a chunk found under this key says itself that it belongs there. Nothing else of it is looked at.
+// Checks only whether the chunk found under this key names that key as its place.
 bool is_in_place(chunk_place place, std::string_view value);
 
 }  // namespace tidegate::store

@@ -1,5 +1,5 @@
-// Chunks in the chunk table. One that is longer than a row's value may be stands in several rows, its pieces, numbered
-// from 0 in their keys; together they are the chunk, to the byte.
+// Chunks in the chunk table. A chunk that is longer than a row may be is split into several rows, its pieces, numbered
+// from 0 in their keys. The pieces in order are the chunk.
 #pragma once
 
 #include <optional>
@@ -11,40 +11,40 @@
 
 namespace tidegate::store {
 
-// In rows of `row_bytes` and a last, shorter one.
+// Writes rows of `row_bytes` and a shorter last one.
 void put_chunk(lmdb::txn& txn, lmdb::table chunks, chunk_place place, std::string_view chunk, std::size_t row_bytes);
 
-// All of the chunk whose first piece is in `head`: a view of that row, or of what `gathered` then holds. Where a piece
-// is missing, or has another number, it ends before that one: read_chunk tells.
+// Returns the whole chunk whose first piece is in `head`: a view of that row, or of `gathered`, which then holds the
+// pieces. If a piece is missing or out of order, the chunk ends before it, which read_chunk reports.
 std::string_view whole_chunk(const lmdb::txn& txn, lmdb::table chunks, const lmdb::entry& head, std::string& gathered);
 
-// Goes from chunk to chunk. Places are as the keys say; a chunk whose first piece is missing still has its place.
+// Walks from chunk to chunk. Places are as the keys give them; a chunk without its first piece still has its place.
 class chunk_cursor {
  public:
   chunk_cursor(const lmdb::txn& txn, lmdb::table chunks) : txn_(txn), chunks_(chunks), rows_(txn, chunks) {}
 
-  // To the first chunk of the stream that ends at this offset or behind it; without one, of the streams behind.
+  // Moves to the stream's first chunk that ends at or after this offset, or else to the next stream's first chunk.
   void seek(stream_id stream, offset_t offset);
   void next();
-  // Removes the chunk and goes to the next one.
+  // Removes the chunk and moves to the next one.
   struct erased {
     std::size_t bytes = 0;       // of its batches
-    std::size_t page_bytes = 0;  // that is free now
+    std::size_t page_bytes = 0;  // freed
   };
   erased erase();
 
-  // Behind the last one: none.
+  // Returns none after the last chunk.
   std::optional<chunk_place> place() const;
-  // None: it stands on another stream's chunk, or behind the last one.
+  // Returns none if the cursor is at another stream's chunk or after the last one.
   std::optional<offset_t> last_offset_in(stream_id stream) const;
-  // Views last until the transaction changes something, or the cursor goes on.
+  // The view is valid until the transaction changes something or the cursor moves.
   std::string_view chunk();
-  // Of the chunk; the page with its header is all that need be read.
+  // Returns the chunk's first row. Only the page with its header has to be read.
   std::string_view first_row() const { return row_.value().value; }
-  // Of its batches, by the length of its rows.
+  // Returns the bytes of the chunk's batches, from the length of its rows.
   std::size_t bytes() const;
-  // Asks the kernel for this row and those of its stream that come next, about `bytes` in all: they are read soon.
-  // Returns the last offset of the last one's chunk.
+  // Asks the kernel to read this row and the stream's next ones, about `bytes` in all. Returns the last offset of the
+  // last chunk that was asked for.
   offset_t ask_ahead(std::size_t bytes) const;
 
  private:

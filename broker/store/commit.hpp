@@ -1,4 +1,4 @@
-// A commit on its way: what it writes down in its blob, and whom it touched. One object per attempt.
+// A commit that is being made: its blob, and the streams it changed. One object for each attempt.
 #pragma once
 
 #include <map>
@@ -12,18 +12,18 @@
 
 namespace tidegate::store {
 
-// Share of the map above which logs lose their oldest records although they are within their own bounds.
+// Share of the map above which logs drop their oldest records even within their own bounds.
 constexpr double keep_below = 0.70;
 
 class commit {
  public:
-  // Takes the next number. `about`: bytes that its group brings.
+  // Takes the next commit number. `about`: estimated bytes of its group.
   commit(lmdb::env& env, books& books, std::size_t about)
       : env_(env), books_(books), number_(++books.last_commit), blob_(number_, books.time, about) {}
 
   commit_number number() const { return number_; }
   blob_writer& blob() { return blob_; }
-  // The tables as they are, for those who look something up.
+  // Returns a transaction that reads the tables as they are.
   const lmdb::txn& reading() {
     if (!reading_) reading_.emplace(env_, lmdb::access::read);
     return *reading_;
@@ -34,18 +34,18 @@ class commit {
     if (touched_.empty() || touched_.back() != id) touched_.push_back(id);
   }
   void dropped(stream_id id);
-  // A batch that stands in the blob.
+  // Records a batch that was put into the blob.
   void added(stream_id id, const segment& segment) { added_.emplace_back(id, segment); }
-  // A loss, which goes to the stream's totals and into the ledger of losses.
+  // Adds a loss to its stream's totals and to the loss ledger.
   void lose(loss_record record);
-  // Entries for what was lost since this was called last.
+  // Writes entries for the losses since the last call.
   void tell_losses();
-  // The log start moved on from there.
+  // Writes an entry if the log start moved from `before`.
   void tell_trim(stream_id id, stream_ledger& ledger, offset_t before);
-  // Batches stand in the ring from here on; their places were counted from the blob's beginning.
+  // Turns the batches' places, counted from the blob's start, into places in the ring.
   void placed(ring_position position);
 
-  // Sorted, each once.
+  // Returns the changed streams, sorted, each once.
   std::vector<stream_id> touched();
   bool is_empty() const { return touched_.empty() && dropped_.empty(); }
   const std::vector<stream_id>& dropped_streams() const { return dropped_; }
@@ -58,7 +58,7 @@ class commit {
   commit_number number_;
   blob_writer blob_;
   std::optional<lmdb::txn> reading_;
-  std::vector<stream_id> touched_;  // with repetitions
+  std::vector<stream_id> touched_;  // may have repetitions
   std::vector<stream_id> dropped_;
   std::vector<std::pair<stream_id, segment>> added_;
   std::map<loss_number, loss_record> losses_;

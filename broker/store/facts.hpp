@@ -1,15 +1,15 @@
-// Facts: small states of the store, each a name and a value, or gone. What a fact means is core's business; the store
-// keeps the newest value of each name, in the journal and then in a row of its own.
+// Facts: small states of the store, each with a name and a value, or erased. Core decides what a fact means. The store
+// keeps the newest value of each name, first in the journal and then in a row of its own.
 //
-// A name begins with the letter of its space. The store itself knows only those that are named here:
+// The first letter of a name is its space. The store itself reads only these:
 //
 //   D  and a key of the table catalog       M  and a key of the table meta
 //   c  stream u32, group: the table state; the value begins with the offset that the group has committed
-//   other small letters: stream u32 and any bytes; the fact goes with its stream
-//   other capitals, S and B apart, which begin rows of the store's own: any bytes
+//   other small letters: stream u32 and any bytes; the fact is erased with its stream
+//   other capitals, except S and B, which start rows of the store's own: any bytes
 //
-// LMDB's keys end at 511 bytes. The row of a longer name has a key of exactly so many, its beginning and a hash, and
-// the name stands before the value.
+// LMDB's keys end at 511 bytes. The row of a longer name has a key of exactly 511 bytes, the name's start and a hash,
+// and the name stands before the value.
 #pragma once
 
 #include <string>
@@ -28,29 +28,29 @@ enum class fact_space : char {
 };
 
 inline fact_space space_of(std::string_view name) { return static_cast<fact_space>(name.front()); }
-// Of the space: what comes behind the letter.
+// Returns the name of a fact: the letter of its space, then `rest`.
 inline std::string fact_name(fact_space space, std::string_view rest) {
   return std::string(1, static_cast<char>(space)).append(rest);
 }
-// Whether the letter may begin a fact's name.
+// Whether the letter may start a fact's name.
 bool is_fact_space(char letter);
-// It goes when its stream does. Its name has a stream's number behind the letter.
+// Whether the fact is erased with its stream: a stream's number follows the letter.
 bool is_of_stream(std::string_view name);
-// Throws store_damaged on what is no name of a fact.
+// Throws store_damaged if it is not the name of a fact.
 void check_fact_name(std::string_view name);
 
-// Where a fact's row stands, without its seal.
+// Length of the longest row key. LMDB allows no longer one.
 constexpr std::size_t row_key_bytes_max = 511;
 struct fact_row {
   std::string key;
   std::string value;
 };
-// The key of the name's row in its table.
+// Returns the key of the name's row in its table.
 std::string row_key_of(std::string_view name);
 fact_row row_of(std::string_view name, std::string_view value);
 
-// What a row of the tables state, catalog and meta says. Views into it. `letter`: of the catalog and of meta, whose
-// keys have none. Throws store_damaged where a long name does not fit its key.
+// Name and value from a row of the tables state, catalog or meta. Views into the row. `letter`: the space, for catalog
+// and meta, whose keys have none. Throws store_damaged if a long name does not fit its key.
 struct found_fact {
   std::string name;
   std::string_view value;

@@ -1,4 +1,4 @@
-// The parts that rows of the small tables and entries of the journal's blobs have in common, in bytes.
+// Fields that rows of the small tables and entries of the journal's blobs share, in bytes.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@ namespace tidegate::store {
 
 void append_stream(std::string& out, stream_id stream);
 stream_id take_stream(byte_reader& reader);
-// A varint length and bytes.
+// Appends a varint length and the bytes.
 void append_sized(std::string& out, std::string_view bytes);
 std::string_view take_sized(byte_reader& reader);
 void append_ms(std::string& out, milliseconds time);
@@ -31,7 +31,7 @@ drop_totals take_totals(byte_reader& reader);
 void append_loss(std::string& out, const loss_record& record);
 loss_record take_loss(byte_reader& reader);
 
-// At a decoder's end. Throws storage_failure unless the bytes were neither too few nor too many; `what` names them.
+// Call at the end of decoding. Throws storage_failure if bytes are left over or were missing; `what` names them.
 void check_whole(const byte_reader& reader, std::string_view what);
 
 }  // namespace tidegate::store

@@ -1,7 +1,8 @@
-// LMDB through move-only owners. Leaving a scope aborts; commit() is said aloud. Only lmdb.cpp includes lmdb.h.
+// LMDB through move-only owners. Leaving a scope aborts a transaction; commit() is explicit. Only lmdb.cpp includes
+// lmdb.h.
 //
-// Every failure throws storage_failure with the call's name, LMDB's text, the cause and the way out, except a full map,
-// which throws map_full: the writer's transaction is then void and the caller may start another.
+// Every failure throws storage_failure with the call's name, LMDB's text, the cause and advice. A full map throws
+// map_full instead: the write transaction is void then, and the caller may start another.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +21,8 @@ struct MDB_cursor;
 
 namespace tidegate::store::lmdb {
 
-// The cause and the way out as the end of a sentence, for what LMDB or the system says by such a code; empty where the
-// code's own text says all.
+// Returns cause and advice for an error code of LMDB or the system, as the end of a sentence. Empty if the code's own
+// text is enough.
 std::string advice(int code);
 
 struct map_full : std::runtime_error {
@@ -33,32 +34,32 @@ struct table {
   unsigned number = 0;
   const char* name = "";
 };
-// LMDB's own: the free list, and the names of the others.
+// LMDB's own tables: the free list, and the names of the others.
 constexpr table table_of_free_pages{0, "free pages"};
 constexpr table table_of_tables{1, "tables"};
 
 class txn;
 
-// Pages as LMDB counts them, after the last commit.
+// Pages as LMDB counts them after the last commit.
 struct page_use {
   std::uint64_t page_bytes = 0;
   std::uint64_t map_pages = 0;
-  std::uint64_t used_pages = 0;  // map pages that hold something: ever used, less those on the free list
+  std::uint64_t used_pages = 0;  // pages of the map that were ever used and are not on the free list
   double used_share() const { return static_cast<double>(used_pages) / static_cast<double>(map_pages); }
 };
 
-// Of another process, looking at the file: while it does, pages that were freed since cannot be used again.
+// A read transaction of another process. While it is open, pages that were freed since cannot be used again.
 struct foreign_reader {
   int pid = 0;
-  std::uint64_t commit = 0;  // LMDB's count of them, which it sees
+  std::uint64_t commit = 0;  // the last commit that it sees, by LMDB's count
 };
 
 class env {
  public:
-  // Opens or creates `directory`/data.mdb with a map of `map_bytes`. Flags: MDB_NOTLS | MDB_NORDAHEAD and nothing
-  // else, so each commit is synced before it returns.
+  // Opens or creates `directory`/data.mdb with a map of `map_bytes`. The flags are MDB_NOTLS | MDB_NORDAHEAD only, so
+  // each commit is synced before it returns.
   env(const std::filesystem::path& directory, std::size_t map_bytes);
-  // Opens what is there, for reading only: not even LMDB's lock file is written, so nobody may write meanwhile.
+  // Opens an existing file for reading only. Not even LMDB's lock file is written, so nobody may write meanwhile.
   explicit env(const std::filesystem::path& directory);
   env(const env&) = delete;
   env& operator=(const env&) = delete;
@@ -66,18 +67,19 @@ class env {
 
   // `name` is a literal.
   table open_table(txn& within, const char* name);
-  // None: there is no such table. What is found stays open when the transaction is committed.
+  // Returns none if there is no such table. A table that is found stays open when the transaction commits.
   std::optional<table> find_table(txn& within, const char* name);
-  // Its own pages, those of the tables that were opened or found, and what another process's reading pins.
+  // Counts LMDB's own pages, those of the tables that were opened or found, and those that another process's reading
+  // pins.
   page_use pages() const;
-  // The same, but used_pages are those that ever held something.
+  // The same, except that used_pages counts every page that was ever used.
   page_use ever_used() const;
-  // By the free list; it takes the longer the more was freed.
+  // Counts the pages of the free list. Takes longer the more was freed.
   std::uint64_t free_pages() const;
   std::optional<foreign_reader> oldest_foreign_reader() const;
-  // Whether the file that is open is the one of this path, and not removed or replaced since.
+  // Whether the open file is the one at this path: it was not removed or replaced.
   bool is_at(const std::filesystem::path& file) const;
-  // Frees the slots of readers whose process died.
+  // Frees the slots of readers whose process ended.
   void clear_stale_readers();
   MDB_env* handle() const { return env_; }
 
@@ -89,11 +91,11 @@ class env {
   std::set<unsigned> opened_;
 };
 
-// Of the pages that a value lies on; what is short shares one with its key and others, and counts as it is.
+// Returns the bytes of the pages that hold a value. A short value shares its page and counts as itself.
 std::size_t page_bytes_of(std::string_view value);
 
-// The map is read without the kernel's read-ahead, since most of what is read is somewhere else each time. What is long
-// is asked for at once instead of page by page: on a cold card that is one read of 16 KiB, and not four.
+// Asks the kernel to read a long value at once. The map has no read-ahead, because most reads are somewhere else each
+// time; on a cold card this is one read of 16 KiB instead of four.
 void will_need(std::string_view value);
 
 enum class access { read, write };
@@ -105,16 +107,16 @@ class txn {
   txn& operator=(const txn&) = delete;
   ~txn();
 
-  // Views last until the next change in this transaction, or its end.
+  // The view is valid until the next change in this transaction, or its end.
   std::optional<std::string_view> get(table table, std::string_view key) const;
   void put(table table, std::string_view key, std::string_view value);
-  // False: was not there.
+  // Returns false if there was no such row.
   bool erase(table table, std::string_view key);
   std::uint64_t entries(table table) const;
-  // LMDB's count of commits: of one that reads, the last that it sees; of one that writes, its own.
+  // Returns LMDB's count of commits: the last one that a read transaction sees, or a write transaction's own.
   std::uint64_t number() const;
 
-  // Synced to the disk when it returns. The transaction is over, also when it throws.
+  // Synced to the disk when it returns. The transaction is over, even if it throws.
   void commit();
   MDB_txn* handle() const { return txn_; }
 
@@ -136,11 +138,11 @@ class cursor {
 
   std::optional<entry> first();
   std::optional<entry> last();
-  // The first entry whose key is not less.
+  // Returns the first entry whose key is not less.
   std::optional<entry> seek(std::string_view key);
   std::optional<entry> next();
   std::optional<entry> previous();
-  // Removes the entry the cursor stands on; next() then gives the one behind it.
+  // Removes the entry at the cursor. next() then returns the one after it.
   void erase();
 
  private:

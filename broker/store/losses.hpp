@@ -1,5 +1,6 @@
-// The loss ledger: what was dropped although it had been confirmed, or never came. Its newest rows are in the journal
-// and here; the rest is in the loss table, whose oldest rows go when there are too many. Each stream's totals stay.
+// The loss ledger: confirmed messages that were dropped, and messages that never arrived. Its newest rows are in the
+// journal and in memory. The others are in the loss table, whose oldest rows are erased when there are too many. Each
+// stream's totals stay.
 #pragma once
 
 #include <map>
@@ -13,28 +14,28 @@ namespace tidegate::store {
 
 class losses {
  public:
-  // Found in the table, or in the journal (of that commit) and not known to be in the table.
+  // Records a row that the start found in the table, or in the journal (of that commit) and possibly not in the table.
   void found(loss_number number) { next_ = std::max(next_, number + 1); }
   void found(loss_number number, const loss_record& record, commit_number commit);
 
-  // The highest number that a row has had; 0 = none. Numbers rise by one.
+  // Returns the highest number that a row has had; 0 = none. Numbers rise by one.
   loss_number newest() const { return next_ - 1; }
 
-  // A new row, or more of the stream's newest one: for the same reason, adjoining, and not older than an hour.
-  // `record` tells one drop; the store was so old when it happened.
+  // Adds a drop: as a new row, or to the stream's newest row if that has the same reason, adjoins, and is not older
+  // than an hour. `lifetime`: age of the store at the drop.
   void note(const loss_record& record, milliseconds lifetime, commit_number commit);
 
-  // The stream is dropped: none of its rows grows any more.
+  // Call when the stream is dropped: its rows do not grow any more.
   void close(stream_id stream) { open_.erase(stream); }
 
-  // Rows that changed since this was asked last.
+  // Returns the rows that changed since the last call.
   std::map<loss_number, loss_record> take_changed();
 
-  // The oldest commit that holds a row which is not in the table yet; 0 = none.
+  // Returns the oldest commit with a row that is not in the table yet; 0 = none.
   commit_number dirty_since() const { return dirty_since_; }
-  // Into the table: what only the blobs up to that commit hold. Erases the oldest rows above `rows_max`.
+  // Writes into the table the rows that only blobs up to that commit hold. Erases the oldest rows above `rows_max`.
   void put(lmdb::txn& txn, lmdb::table table, commit_number through, std::uint64_t rows_max);
-  // Newer than the table, by number.
+  // Returns the rows that are newer than the table, by number.
   std::map<loss_number, loss_record> fresh() const;
 
  private:
@@ -52,8 +53,8 @@ class losses {
 
   loss_number next_ = 1;
   std::map<loss_number, row> dirty_;
-  std::map<stream_id, open_row> open_;          // may still grow
-  std::map<loss_number, loss_record> changed_;  // may be in the table already
+  std::map<stream_id, open_row> open_;          // rows that may still grow
+  std::map<loss_number, loss_record> changed_;  // some may be in the table already
   commit_number dirty_since_ = 0;
 };
 

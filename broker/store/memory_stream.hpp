@@ -1,5 +1,5 @@
-// A stream that lives in memory only: its records as batches, what of them is acknowledged, and its own retention. It
-// belongs to the broker's thread, and ends with the process.
+// A stream in memory: its records in batches, its acknowledgements, and its retention. Used on the broker thread only.
+// Gone when the process ends.
 //
 //   log_start                                  end
 //   |  batch  |  batch  | batch | batch | batch |
@@ -22,44 +22,45 @@ namespace tidegate::store {
 
 class memory_stream {
  public:
-  // Empty. It begins where no offset has been used before.
+  // Makes an empty stream. `begin`: its first offset, which was never used before.
   memory_stream(stream_kind kind, stream_limits limits, offset_t begin, drop_totals dropped);
 
-  // Its bytes are those of the batches and of what keeps them. Below the log start there is nothing; of a queue, what
-  // is at it may be acknowledged.
+  // The view's bytes are those of the batches and of their bookkeeping. There is no record below the log start; in a
+  // queue, the record at the log start may be acknowledged.
   const stream_view& view() const { return view_; }
   const stream_limits& limits() const { return limits_; }
   void set_limits(stream_limits limits) { limits_ = std::move(limits); }
 
-  // Takes a share's records, then its acknowledgements and its new log start. The batches begin at the end.
+  // Adds a share's records, then applies its acknowledgements and its new log start. The batches start at the end.
   void take(stream_share& share, milliseconds lifetime);
-  // Where the group stands, for those that are protected.
+  // Notes a group's position. Retention spares unread records of protected groups.
   void set_cursor(const std::string& group, offset_t offset);
-  // Drops what is over its age and over bounds that were lowered.
+  // Drops records over the age bound, and over bounds that were lowered.
   void expire(milliseconds lifetime);
 
-  // As reader::scan(); what it gives was never out of memory and is not checked again.
+  // See reader::scan(). CRCs are not checked again: the records never left memory.
   void scan(offset_t from, const std::function<bool(const batch_view&)>& take) const;
 
-  // Its oldest batch may go for the sake of others; `also_unread`: although a protected group has not read it.
+  // Whether the oldest batch may be dropped to make room for others. `also_unread`: even if a protected group has not
+  // read it.
   bool gives_way(bool also_unread) const;
-  // How much may go so, in all.
+  // Returns how many bytes may be dropped for others, in all.
   std::uint64_t gives_way_bytes() const;
   void give_way();
-  // Of a queue: what it let go for its bounds, and acknowledges with that.
+  // Queues: counts messages that were dropped for a bound and are acknowledged with that.
   void count_drops(std::uint64_t records, std::uint64_t unread);
 
-  // What a batch of so many bytes costs in memory, and what a share's records do.
+  // Return the memory that a batch of so many bytes takes, and that a share's records take.
   static std::uint64_t cost_of_batch(std::uint64_t bytes);
   static std::uint64_t cost_of(const stream_share& share);
 
  private:
   struct held_batch {
     offset_t base = 0;
-    std::uint32_t records = 0;  // offsets it spans where it came like that
+    std::uint32_t records = 0;  // offsets that the batch spans, if it is kept as it came
     std::uint32_t live = 0;     // of them, not acknowledged
     std::string bytes;
-    std::vector<std::uint64_t> acked = {};  // a bit for each offset from the base on; empty: none
+    std::vector<std::uint64_t> acked = {};  // a bit for each offset from the base on; empty = none is acknowledged
 
     bool is_acked(offset_t offset) const;
     std::uint64_t cost() const;
@@ -85,7 +86,7 @@ class memory_stream {
   batches batches_;
   line<age_mark> age_marks_;
   std::map<std::string, offset_t> cursors_;
-  offset_t loose_from_;  // batches from here on are as they came
+  offset_t loose_from_;  // batches from this offset on are kept as they came
   std::uint64_t loose_bytes_ = 0;
 };
 

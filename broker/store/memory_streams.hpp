@@ -1,6 +1,6 @@
-// All streams that live in memory: durability "memory". One bound holds for what they take together. The file knows
-// each of them by its row alone, which reserves a block of offsets, so that none is used twice whatever happens to the
-// process. They belong to the broker's thread.
+// All streams of durability "memory". One bound holds for all memory that they take. The file has a row for each stream
+// that reserves a block of offsets, so that no offset is used twice whatever happens to the process. Used on the broker
+// thread only.
 #pragma once
 
 #include <map>
@@ -10,43 +10,43 @@
 
 namespace tidegate::store {
 
-// Offsets are reserved in the file so many at a time, the next ones when half of them are left. After an unclean stop a
-// stream goes on behind what was reserved.
+// How many offsets are reserved in the file at a time. The next block is reserved when half of them are left. After an
+// unclean stop a stream continues after its reserved block.
 constexpr offset_t offsets_per_reservation = offset_t{1} << 20;
 
 struct memory_use {
-  std::uint64_t bytes = 0;      // of records, and of what keeps them
-  std::uint64_t bytes_max = 0;  // 0: there is to be none
-  std::uint64_t dropped = 0;    // records that bounds took since the start
+  std::uint64_t bytes = 0;      // of records and their bookkeeping
+  std::uint64_t bytes_max = 0;  // 0 = memory streams are disabled
+  std::uint64_t dropped = 0;    // records that bounds dropped since the start
 };
 
 class memory_streams {
  public:
   explicit memory_streams(std::uint64_t bytes_max) { use_.bytes_max = bytes_max; }
 
-  // Begins, empty, where no offset has been used; the file keeps those below `reserved_end` from being used again.
+  // Adds an empty stream. `begin`: its first offset, never used before. The file reserves offsets below `reserved_end`.
   void add(stream_id id, stream_kind kind, stream_limits limits, offset_t begin, offset_t reserved_end,
            drop_totals dropped);
-  // What a commit did to streams. Those that do not live here are left alone.
+  // Apply what a commit did to streams. Streams that are not in memory are skipped.
   void apply(const stream_change& change);
   void apply(const cursor_change& change);
-  // A group's shares and expiry, and how the streams are then. What was promised to the group is used up or free.
+  // Applies a group's shares and expiry. Returns the streams' new states. Releases what was promised to the group.
   std::vector<stream_update> apply(commit_group& group);
 
-  // Null: it does not live here.
+  // Returns null if the stream is not in memory.
   const memory_stream* find(stream_id id) const;
 
-  // Offsets below `end` are reserved in the file.
+  // Whether the file reserves all offsets below `end`.
   bool is_reserved(stream_id id, offset_t end) const;
-  // Reservations that the file has to make so that the group's records, and many behind them, may be applied. Each is
-  // asked for once.
+  // Returns the reservations that the file needs before the group's records, and many after them, may be applied. Each
+  // is returned once.
   std::vector<stream_change> reservations_for(const commit_group& group);
-  // For a clean stop: rows that say how far the streams came.
+  // Returns the rows for a clean stop: the next offset of each stream.
   std::vector<stream_change> final_rows() const;
 
-  // Promises the group so many bytes more, in so many batches at most. Logs give way for it, the largest first: those
-  // that protect nobody or whose head has been read, then the others, never those that reject. False: that would not be
-  // enough, and nothing was dropped.
+  // Reserves memory for a group: so many bytes more, in so many batches at most. Makes room by dropping the oldest
+  // records of logs, the largest log first: those that protect nobody or whose oldest records are read, then the
+  // others, but never logs that reject. Returns false, and drops nothing, if that would not be enough.
   bool promise(commit_group& group, std::uint64_t bytes, std::uint64_t batches);
   const memory_use& use() const { return use_; }
 
@@ -54,7 +54,7 @@ class memory_streams {
   struct entry {
     memory_stream stream;
     offset_t reserved_end = 0;
-    offset_t asked_end = 0;  // the reservation that is on its way
+    offset_t asked_end = 0;  // end of the reservation that was asked for
   };
   template <class Change>
   void change(memory_stream& stream, const Change& change);

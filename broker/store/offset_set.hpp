@@ -1,5 +1,5 @@
-// Offsets as ranges: what is acknowledged in a queue. A range costs one node, however many offsets it spans; where many
-// short ones lie side by side, a bit an offset costs less: a million random acknowledgements take 0.2 MB.
+// A set of offsets, kept as ranges. A range costs one node however many offsets it has. If many short ranges are close
+// to each other, a bit for each offset costs less: a million random acknowledgements take 0.2 MB.
 #pragma once
 
 #include <array>
@@ -15,35 +15,35 @@ class offset_set {
  public:
   void insert(offset_range range);
   void erase(offset_range range);
-  // Forgets everything below `floor`.
+  // Removes every offset below `floor`.
   void erase_below(offset_t floor) { erase({0, floor}); }
   bool contains(offset_t offset) const;
-  // The range that holds `offset`, if any does.
+  // Returns the range that holds `offset`; none if no range does.
   std::optional<offset_range> range_at(offset_t offset) const;
-  // The first range that ends behind `offset`.
+  // Returns the first range that ends after `offset`.
   std::optional<offset_range> range_from(offset_t offset) const;
-  // How many of the range's offsets it holds.
+  // Counts the range's offsets that are in the set.
   std::uint64_t count(offset_range range) const;
-  // How many offsets it holds.
+  // Counts all offsets in the set.
   std::uint64_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
-  // Memory that it takes, about.
+  // Estimates the memory that the set takes.
   std::uint64_t bytes() const;
 
  private:
   static constexpr std::uint64_t block_offsets = 1'024;
   static constexpr std::uint64_t word_bits = 64;
-  // One bit an offset of a block, lowest first.
+  // One bit for each offset of a block, lowest offset first.
   struct dense_block {
     std::array<std::uint64_t, block_offsets / word_bits> words{};
     bool get(std::uint64_t bit) const { return (words[bit / word_bits] >> (bit % word_bits) & 1) != 0; }
-    // How many of them were not set before.
+    // Sets bits. Returns how many were not set before.
     std::uint64_t set(std::uint64_t first, std::uint64_t end);
-    // How many of them were set before.
+    // Clears bits. Returns how many were set before.
     std::uint64_t clear(std::uint64_t first, std::uint64_t end);
-    // How many of them are set.
+    // Counts the bits that are set.
     std::uint64_t count(std::uint64_t first, std::uint64_t end) const;
-    // From this one on, the next that is set, or that is not; the end without one.
+    // Returns the next bit, from this one on, that is set or not set; the end if there is none.
     std::uint64_t next(std::uint64_t from, bool is_set) const;
   };
   static std::uint64_t block_of(offset_t offset) { return offset / block_offsets; }
@@ -54,7 +54,7 @@ class offset_set {
   void take_out(offset_range range);
   std::optional<offset_range> piece_at(offset_t offset) const;
 
-  // No offset is in both. A block that is dense has all of its offsets there.
+  // No offset is in both maps. A dense block has all of its offsets in dense_.
   std::map<offset_t, offset_t> ranges_;  // begin -> end, apart from each other by one offset at least
   std::map<std::uint64_t, dense_block> dense_;
   std::uint64_t size_ = 0;

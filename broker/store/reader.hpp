@@ -1,5 +1,5 @@
-// The broker thread's view of the streams, and reading from them. Follows the writer by its results; never waits for
-// it. A read opens and closes its transaction inside one call, so it cannot pin pages.
+// The broker thread's view of the streams, and reads from them. Learns of commits by the writer's results and never
+// waits for it. A read opens and closes its transaction inside one call, so it cannot pin pages.
 #pragma once
 
 #include <functional>
@@ -21,37 +21,37 @@ class memory_streams;
 
 class reader {
  public:
-  // `memory` may be null: then streams in memory are empty. It lives longer than the reader, as `journal` does.
+  // `memory` may be null: then memory streams are empty. It outlives the reader, and so does `journal`.
   reader(lmdb::env& env, const tables& tables, const ring& journal, const books& books,
          const memory_streams* memory = nullptr);
 
   void apply(const commit_result& result);
   const stream_view* find(stream_id stream) const;
 
-  // Calls `take` with each durable batch from the one that holds `from`, or the next behind it, in order, until it
-  // returns false; nothing at or behind the `end` that find() tells. A view ends with its call of `take`. Everything is
-  // checked against its CRC; what is damaged, or missing from a log, ends the scan with an error that names it.
+  // Calls `take` with each durable batch in order, from the one that holds `from` or the next one, until `take` returns
+  // false or the `end` of find() is reached. The view is valid during the call of `take`. Every byte is checked against
+  // its CRC. Error: a batch is damaged, or missing from a log; the error names it.
   using batch_taker = std::function<bool(const batch_view&)>;
   result<void> scan(stream_id stream, offset_t from, const batch_taker& take) const {
     return scan(stream, from, take, {});
   }
-  // The same, but goes on behind what is damaged, and tells `damage` its offsets. Nothing of it is given.
+  // The same, except that it skips what is damaged and calls `damage` with those offsets.
   using damage_taker = std::function<void(offset_range)>;
   result<void> scan(stream_id stream, offset_t from, const batch_taker& take, const damage_taker& damage) const;
 
-  // Calls `take` with the record at this offset. False: there is none, or none any more; of a queue, whether it is
-  // acknowledged is for the caller to know. Error: its batch is damaged.
+  // Calls `take` with the record at this offset. Returns false if there is none, or none any more. The caller knows
+  // whether a queue's message is acknowledged. Error: the batch is damaged.
   result<bool> read_one(stream_id stream, offset_t offset, const std::function<void(const record_view&)>& take) const;
 
-  // The first durable offset whose timestamp is not below `timestamp_ms`, whatever the order of the times; the end if
-  // there is none. Looks for the first chunk that can hold it by halves, and from there on at chunks' headers alone.
+  // Returns the first durable offset whose timestamp is not below `timestamp_ms`, in any order of times; the end if
+  // there is none. Finds the first chunk that can hold it by bisection, and reads only headers of chunks from there on.
   result<offset_t> find_time(stream_id stream, std::int64_t timestamp_ms) const;
 
-  // What the chunk covers that holds this offset, or the first one behind it. None: there is no such chunk.
+  // Returns what the chunk covers that holds this offset, or the first chunk after it; none if there is no such chunk.
   std::optional<offset_range> chunk_at(stream_id stream, offset_t offset) const;
 
-  // The loss ledger's rows above the number `after`, the lowest numbers of them, `rows_max` at most, as one read
-  // transaction finds them. Error: a damaged row among them.
+  // Returns the loss ledger's rows with numbers above `after`, the lowest first, at most `rows_max`, as of one read
+  // transaction. Error: a row is damaged.
   result<std::map<loss_number, loss_record>> losses(loss_number after = 0,
                                                     std::size_t rows_max = 2 * limits::loss_rows) const;
 
@@ -59,11 +59,11 @@ class reader {
   void apply(const stream_update& update);
   struct fresh_loss {
     loss_record record;
-    commit_number since = 0;  // the first commit in whose blob it may stand without standing in the table
+    commit_number since = 0;  // the first commit whose blob may hold the row while the table does not
   };
   void apply(const std::map<loss_number, loss_record>& losses, commit_number commit);
   void forget_losses_before(commit_number since);
-  // One scan on its way.
+  // One scan.
   struct scanning {
     const lmdb::txn& txn;
     stream_id stream;
@@ -71,8 +71,8 @@ class reader {
     const batch_taker& take;
     const damage_taker& damage;
     bool has_given = false;
-    std::optional<offset_t> asked_to = {};  // chunks that end here or before were asked for
-    // Error: nobody wants to go on behind it.
+    std::optional<offset_t> asked_to = {};  // the kernel was asked to read chunks that end here or before
+    // Returns an error if the caller does not want to continue after damage.
     result<bool> skip(offset_t last, const error& cause);
   };
   const memory_stream* in_memory(stream_id stream) const;
@@ -87,10 +87,10 @@ class reader {
   tables tables_;
   const ring& journal_;
   const memory_streams* memory_;
-  std::uint64_t snapshot_;  // LMDB's number of the last commit that this knows of
+  std::uint64_t snapshot_;  // LMDB's number of the last commit that the reader knows of
   std::map<stream_id, stream_view> streams_;
-  std::map<loss_number, fresh_loss> fresh_losses_;  // may be newer than the table
-  commit_number losses_since_;                      // as the last result has it
+  std::map<loss_number, fresh_loss> fresh_losses_;  // rows that may be newer than the table
+  commit_number losses_since_;                      // as in the last result
 };
 
 }  // namespace tidegate::store

@@ -1,5 +1,5 @@
-// Keeps logs within their bounds, and the store as a whole below its mark. What it drops stands in the loss ledger, in
-// the same commit. Chunks stay in the table until a later step frees them; here they are given up, which only counts.
+// Keeps logs within their bounds, and the whole store below its mark. Drops are recorded in the loss ledger in the same
+// commit. Dropped chunks are only given up here, which is a count; a later table step deletes their rows.
 #pragma once
 
 #include <functional>
@@ -14,21 +14,20 @@ class retention {
  public:
   retention(const tables& tables, books& books, commit& now) : tables_(tables), books_(books), now_(now) {}
 
-  // Before a share of so many bytes is stored: afterwards the partition is within its bound, so the bound is a hard
-  // one.
+  // Call before a share of so many bytes is stored. Makes room first, so that the bound is a hard one.
   void keep_bytes(stream_id id, stream_ledger& ledger, std::uint64_t incoming);
-  // The bound in records, exact to the record; behind those that are new.
+  // Keeps the bound in records, exact to the record. Call after the new records were added.
   void keep_count(stream_id id, stream_ledger& ledger);
-  // Takes note of how far the log is at this age of the store, if the last note is a good while old.
+  // Adds an age mark if the newest one is old enough.
   void mark_age(stream_id id, stream_ledger& ledger);
-  // Of a log that rejects: a protected group has moved on.
+  // Logs that reject: drops read records after a protected group has moved on.
   void let_go_of_read(stream_id id, stream_ledger& ledger);
-  // All logs: what is older than their age bound, and what is over a bound that was lowered.
+  // All logs: drops records over their age bound, and over bounds that were lowered.
   void expire();
-  // Logs that a roll-up left over their bounds.
+  // Drops the excess of logs that a roll-up left over their bounds.
   void keep_over_bound();
-  // Logs together leave room for queues and for work: above the mark the largest gives way first, of those that protect
-  // nobody or whose head everybody has read; then the others. At most so many bytes at a time.
+  // Keeps room in the store for queues and work. Above the mark, drops the oldest records of logs, the largest log
+  // first: those that protect nobody or whose oldest records are read, then the others. At most `bytes_max` at a time.
   void relieve(const lmdb::page_use& pages, std::uint64_t bytes_max);
 
  private:
@@ -42,7 +41,7 @@ class retention {
   std::optional<stream_id> largest_droppable(bool also_unread);
   static offset_t head_end(const stream_ledger& ledger);
   offset_t read_by_protected(stream_id id, const stream_ledger& ledger);
-  // By the slowest of the groups that a protected name means; 0 = none has committed anything.
+  // Returns the offset of the slowest group that a protected name stands for; 0 = none has committed an offset.
   offset_t read_by(stream_id id, const std::string& name);
 
   const tables& tables_;
@@ -50,7 +49,7 @@ class retention {
   commit& now_;
 };
 
-// Chunks below the log start, or dead ones in the middle, are there to be freed when there is time.
+// Marks the stream for freeing chunks below the log start, or dead ones in between.
 void free_dead_chunks_later(books& books, stream_id id, const stream_ledger& ledger);
 
 }  // namespace tidegate::store

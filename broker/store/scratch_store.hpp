@@ -1,5 +1,4 @@
-// For tests: a small store in a directory of its own, stepped by hand, spoken to in small verbs. It counts each
-// stream's offsets as core would.
+// For tests: a small store in a directory of its own, stepped by hand. Counts each stream's offsets as core would.
 #pragma once
 
 #include <fmt/format.h>
@@ -23,12 +22,12 @@
 
 namespace tidegate::store {
 
-// What is wrong ends the test.
+// Ends the test if the condition is false.
 inline void require(bool condition, const std::string& text) {
   if (!condition) throw std::logic_error(text);
 }
 
-// How many rounds a test makes: more with `tests/run.sh --long`.
+// Returns how many rounds a test makes: more with `tests/run.sh --long`.
 template <class Number>
 Number rounds(Number usual, Number with_long) {
   return std::getenv("TIDEGATE_LONG") == nullptr ? usual : with_long;
@@ -65,12 +64,12 @@ class scratch_store {
 
   void open() {
     store_ = std::make_unique<store>(store_options_now());
-    // As core does: bounds are part of the definitions.
+    // Sets bounds again, as core does: they are part of the definitions.
     for (const auto& [id, limits] : limits_) {
       open_group().change_stream({stream_change::what::limit, id, stream_kind::log, limits});
     }
   }
-  // The end of a process.
+  // Ends as a killed process would.
   void kill() { store_.reset(); }
   void close() {
     store_->close();
@@ -121,7 +120,7 @@ class scratch_store {
   void append_many(stream_id id, int count, std::size_t body_bytes) {
     for (int i = 0; i < count; ++i) append(id, std::string(body_bytes, static_cast<char>('a' + i % 26)));
   }
-  // A batch as a producer may send it: `attributes` names a codec, and the records are any bytes.
+  // Appends a batch as a producer may send it: `attributes` names a codec, and the records are any bytes.
   void append_opaque(stream_id id, std::uint32_t count, std::string_view records, std::int64_t timestamp_ms = 0) {
     open_group().append_batch(id, opaque_batch(next_[id], count, records, timestamp_ms));
     next_[id] += count;
@@ -133,10 +132,10 @@ class scratch_store {
   offset_t next(stream_id id) { return next_[id]; }
   void set_next(stream_id id, offset_t next) { next_[id] = next; }
 
-  // From the next start on.
+  // Takes effect at the next start.
   void set_loss_rows_max(std::uint64_t rows) { options_.loss_rows_max = rows; }
   void set_journal_bytes_max(std::uint64_t bytes) { options_.journal_bytes_max = bytes; }
-  // The age of the store at the next commits.
+  // Sets the age of the store for the next commits.
   void set_lifetime(milliseconds lifetime) {
     time_.lifetime = lifetime;
     time_.wall = milliseconds(1'700'000'000'000) + lifetime;
@@ -161,7 +160,7 @@ class scratch_store {
   }
   const stream_view& view(stream_id id) { return *store_->read().find(id); }
 
-  // What a reader finds from `from` on, between the log start and the end.
+  // Returns what a reader finds from `from` on, between the log start and the end.
   std::map<offset_t, std::string> bodies(stream_id id, offset_t from = 0) {
     std::map<offset_t, std::string> found;
     const stream_view* const view = store_->read().find(id);
@@ -211,7 +210,7 @@ inline std::string scratch_store::opaque_batch(offset_t base, std::uint32_t coun
   return batch;
 }
 
-// Facts that were found, by what comes behind the letter of their space; offsets by cursor_key().
+// Returns facts by their name without the space's letter; offsets by cursor_key().
 inline std::map<std::string, std::string> definitions_in(const contents& found) {
   std::map<std::string, std::string> rows;
   found.each(fact_space::definition, [&](auto name, auto value) { rows.emplace(name, value); });
@@ -229,7 +228,7 @@ inline std::map<std::string, producer_state> producers_in(const contents& found)
   return rows;
 }
 
-// The file under a store that is not open: for looking at it and for damaging it.
+// The file of a store that is not open: to look at it and to damage it.
 class raw_file {
  public:
   explicit raw_file(const std::filesystem::path& directory) : env_(directory, 8 << 20), tables_(open_tables(env_)) {}
@@ -242,7 +241,7 @@ class raw_file {
     for (auto row = cursor.first(); row; row = cursor.next()) found.emplace(row->key, row->value);
     return found;
   }
-  // Without its seal.
+  // Returns the value without its seal.
   std::string row(lmdb::table tables::*table, std::string_view key) {
     const lmdb::txn txn(env_, lmdb::access::read);
     return std::string(get_row(txn, tables_.*table, key).value());
@@ -252,7 +251,7 @@ class raw_file {
     txn.put(tables_.*table, key, value);
     txn.commit();
   }
-  // With a right seal.
+  // Writes the value with a right seal.
   void put_row(lmdb::table tables::*table, std::string_view key, std::string value) {
     put(table, key, sealed(key, std::move(value)));
   }

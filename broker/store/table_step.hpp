@@ -1,5 +1,5 @@
 // A step of the tables: one LMDB transaction that brings them up to date with the journal, or frees what they no longer
-// need. It follows commits, which are durable without it; what a cut leaves undone is done again.
+// need. Steps follow commits, which are durable without them. A step that was interrupted is done again.
 #pragma once
 
 #include <functional>
@@ -12,10 +12,10 @@
 
 namespace tidegate::store {
 
-// What one step may do, so that a confirm that waits for it waits not for long.
+// Bounds of one step, so that a confirm does not wait long for it.
 struct step_bounds {
-  std::uint64_t moved_bytes = 1 << 20;  // from the journal into chunks, besides the last stream
-  std::uint64_t freed_bytes = 4 << 20;  // besides the last chunk; as much is read to find what is thin
+  std::uint64_t moved_bytes = 1 << 20;  // from the journal into chunks, not counting the last stream
+  std::uint64_t freed_bytes = 4 << 20;  // not counting the last chunk; as much is read to find nearly empty chunks
   std::size_t row_bytes = store::row_bytes;
 };
 
@@ -24,29 +24,29 @@ class table_step {
   table_step(lmdb::env& env, const tables& tables, books& books, ring& journal, step_bounds bounds)
       : tables_(tables), books_(books), journal_(journal), bounds_(bounds), txn_(env, lmdb::access::write) {}
 
-  // Streams of which much is in the journal.
+  // Rolls up the streams with many bytes in the journal.
   void roll_up_due();
-  // Moves all that the journal has of the stream into chunks; then the stream needs no blob up to the last one. `own`:
-  // of the last commit, if its batches are not in the ring.
+  // Moves everything that the journal has of the stream into chunks. After that, the stream needs no blob up to the
+  // last one. `own`: the last commit's blob, if its batches are not in the ring.
   void roll_up(stream_id id, blob_writer* own = nullptr);
-  // What needs a commit up to this one, the oldest first, within the bound.
+  // Rolls up the streams that need a commit up to this one, oldest first, within the bound.
   void roll_up_through(commit_number through);
-  // Everything, whatever it is: no blob is needed behind it. `own`: as above.
+  // Writes everything into the tables, so that no blob is needed. `own`: as above.
   void put_all(std::uint64_t loss_rows_max, blob_writer* own = nullptr);
   void put_facts(commit_number through);
   void put_losses(commit_number through, std::uint64_t rows_max);
   void erase_dropped();
-  // Puts these batches in the place of a log's chunks. Nothing happens where those are there no longer, or are others.
+  // Replaces chunks of a log by these batches. Does nothing if the chunks are gone or are others.
   void repack(const chunk_repack& wanted);
-  // Chunks that are acknowledged, below a log start, or of streams that are no more.
+  // Deletes chunks that are acknowledged, below a log start, or of deleted streams.
   void free_chunks();
 
-  // `generation`: of this start. Synced to the disk when it returns; then the journal begins where the tables say.
-  // `before_it`, if there is one, is called when all is put, and nothing may fail before the commit but the commit.
+  // Synced to the disk when it returns; the journal starts where the tables say from then on. `generation`: of this
+  // start. `before_it`, if set, is called after everything was put: only the commit itself may fail after it.
   void commit(std::uint64_t generation, const std::function<void()>& before_it = {});
 
   const std::set<stream_id>& touched() const { return touched_; }
-  // LMDB's number of it.
+  // Returns LMDB's number of the commit.
   std::uint64_t number() const { return number_; }
   std::uint64_t written() const { return written_; }
   bool has_room_to_move() const { return moved_ < bounds_.moved_bytes; }
@@ -73,7 +73,7 @@ class table_step {
   lmdb::txn txn_;
   std::set<stream_id> touched_, resized_;
   std::uint64_t moved_ = 0, freed_ = 0, written_ = 0, number_ = 0;
-  std::uint64_t read_ = 0;  // of chunks that might have been thin
+  std::uint64_t read_ = 0;  // of chunks that might have been nearly empty
 };
 
 }  // namespace tidegate::store

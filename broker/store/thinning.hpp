@@ -1,6 +1,5 @@
-// Takes out of a queue's chunks what is acknowledged. Neighbours of which little is left become one; where nothing is
-// left, a head alone stays, which says what it covered, so that a chunk which is missing can be told from one that is
-// empty.
+// Removes acknowledged messages from a queue's chunks. Neighbours with few messages are merged. If nothing is left, a
+// header alone stays, which says what it covered: so a chunk that is missing can be told from one that is empty.
 #pragma once
 
 #include <optional>
@@ -15,13 +14,13 @@
 
 namespace tidegate::store {
 
-// Puts chunks of a stream in the place of others, which lie side by side; together they cover what those covered.
+// Replaces consecutive chunks of a stream by others. Both cover the same offsets.
 class chunk_exchange {
  public:
   chunk_exchange(lmdb::txn& txn, const tables& tables, stream_id id, stream_ledger& ledger, std::size_t row_bytes)
       : txn_(txn), tables_(tables), id_(id), ledger_(ledger), row_bytes_(row_bytes) {}
 
-  // Of those that were there, the first and the last one. `packed` may be empty.
+  // Replaces the chunks from `first` to `last`. `packed` may be empty.
   void put(const chunk_header& first, const chunk_header& last, const std::vector<packed_chunk>& packed);
   std::uint64_t written() const { return written_; }
   std::uint64_t freed() const { return freed_; }  // in bytes of pages
@@ -40,22 +39,22 @@ class thinning {
   thinning(lmdb::txn& txn, const tables& tables, stream_id id, stream_ledger& ledger, std::size_t row_bytes)
       : txn_(txn), tables_(tables), id_(id), ledger_(ledger), exchange_(txn, tables, id, ledger, row_bytes) {}
 
-  // Goes through the chunks that hold offsets of the range and end below `limit`, until it has freed about so many
-  // bytes, or read as many. Returns where it came to: the range's end, or less; it may be less than the range's begin,
-  // since a small chunk before that is taken along.
+  // Goes through the chunks that hold offsets of the range and end below `limit`, until about `bytes_max` were freed or
+  // read. Returns where it stopped: the range's end, or less; less than the range's start if a small chunk before it
+  // was included.
   offset_t thin(offset_range within, offset_t limit, std::uint64_t bytes_max);
   std::uint64_t written() const { return exchange_.written(); }
   std::uint64_t freed() const { return exchange_.freed(); }
-  // In bytes; of a chunk whose head alone was looked at, a page.
+  // In bytes. A chunk of which only the header was read counts as a page.
   std::uint64_t read() const { return read_; }
 
  private:
-  // Chunks side by side that become one.
+  // Consecutive chunks that become one.
   struct neighbours {
     std::optional<chunk_header> first, last;
-    std::vector<std::string> chunks;  // those of which something is left
+    std::vector<std::string> chunks;  // those with messages left
     std::size_t rows = 0;
-    bool is_worth_it = false;  // not only a head that stands there already
+    bool is_worth_it = false;  // there is more to write than a header that exists already
   };
   offset_t begin_of_small_neighbour(offset_t offset) const;
   void look_at(chunk_place place, chunk_cursor& chunks);

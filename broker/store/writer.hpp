@@ -1,10 +1,10 @@
-// Turns a commit_group into one blob of the journal, written and synced; then, when it is due, brings the tables up to
-// date in a step of its own. Plain functions on one thread; store.cpp gives it a thread.
+// Turns a commit group into one blob of the journal, written and synced. Then, when it is due, brings the tables up to
+// date in a step of its own. Plain functions on one thread; writer_thread.hpp is that thread.
 //
 //   group -> commit (memory) -> ring: one write, one sync -> step of the tables, if one is due -> result
 //
-// A step comes behind the commit, so the tables never hold what the ring might not. What a step frees in the ring is
-// used from the next commit on: until then the broker thread, which does not know yet, may read there.
+// A step follows the commit, so the tables never hold what the ring might not. Space that a step frees in the ring is
+// used from the next commit on: until then the broker thread may still read there.
 #pragma once
 
 #include <boost/container/small_vector.hpp>
@@ -19,21 +19,21 @@
 
 namespace tidegate::store {
 
-// So long rows are single pages once there was no run of free ones; then longer ones are tried again.
+// For how many commits long rows are written page by page, after no run of free pages was found.
 constexpr std::uint32_t commits_page_by_page = 256;
 
-// Share of the map above which the writer stores no more records, whoever sends them: what is left is for deletes,
-// which need fresh pages themselves. Core stops earlier, at refuse_above; this is for groups that were gathered before.
+// Share of the map above which the writer stores no more records: the rest is for deletes, which need fresh pages
+// themselves. Core refuses publishes earlier, at refuse_above; this bound is for groups that were gathered before.
 constexpr double store_none_above = 0.90;
 
 struct writer_options {
-  std::uint64_t journal_bytes_max = 32ull << 20;  // of the ring, which is replayed at start: that is what it costs
+  std::uint64_t journal_bytes_max = 32ull << 20;  // size of the ring, which is replayed at the start
   std::uint64_t loss_rows_max = limits::loss_rows;
-  // For tests: true, asked at a commit with records, makes these void as a full map would.
+  // For tests: asked at each commit with records; true makes the records void as a full map would.
   std::function<bool()> refuses_records = {};
 };
 
-// How a stream stands after a commit, and what that brought.
+// A stream's state after a commit, and the batches that the commit added.
 struct stream_update : stream_state {
   stream_update() = default;
   stream_update(stream_id stream, const stream_state& state) : stream_state(state), stream(stream) {}
@@ -46,29 +46,28 @@ struct stream_update : stream_state {
 struct commit_result {
   commit_number commit = 0;
   std::uint64_t snapshot = 0;  // LMDB's number of the last commit to its file
-  bool appends_stored = true;  // false: there was no room; everything else in the group is stored
+  bool appends_stored = true;  // false = there was no room for records; everything else in the group is stored
   bool work_left = false;      // something to free remains: another commit is welcome, even an empty one
   std::vector<stream_update> streams;
-  std::map<loss_number, loss_record> losses;  // new, or grown
+  std::map<loss_number, loss_record> losses;  // rows that are new or changed
   commit_number losses_since = 0;             // oldest commit with a row that is not in the table; 0 = none
   std::uint64_t journal_bytes = 0;
   std::uint64_t bytes_written = 0;  // to the ring, and payload handed to LMDB; 0 = there was nothing to commit
-  lmdb::page_use pages;             // with the room that is kept for what only the journal has
+  lmdb::page_use pages;             // including room that is kept for what only the journal has
 };
 
 class writer {
  public:
   writer(lmdb::env& env, const tables& tables, ring& journal, books books, writer_options options);
 
-  // Throws storage_failure when the store cannot go on; nothing may be confirmed after that.
+  // Throws storage_failure if the store cannot continue. Nothing may be confirmed after that.
   commit_result apply(commit_group& group);
-  // Brings everything into the tables, so that the next start has nothing to apply; `rows` are those of streams in
-  // memory.
+  // Writes everything into the tables, so that the next start has nothing to apply. `rows`: those of memory streams.
   void checkpoint_all(const std::vector<stream_change>& rows);
   books& state() { return books_; }
 
  private:
-  // Something is to be written.
+  // Returns whether something has to be written.
   bool make(commit_group& group, commit& now);
   commit_result attempt(commit_group& group);
   void write(commit& now);
@@ -81,7 +80,7 @@ class writer {
   void take_marks(stream_share& share, stream_ledger& ledger, commit& now);
   void note_due(stream_id id, stream_ledger& ledger);
   bool has_room_for(const commit_group& group) const;
-  // Steps until what must be done is done.
+  // Makes steps until everything that must be done is done.
   void keep_up(commit& now, bool is_idle);
   bool is_step_due(bool is_idle) const;
   void step(commit& now, bool only_frees);
@@ -99,14 +98,14 @@ class writer {
   ring& journal_;
   books books_;
   writer_options options_;
-  lmdb::page_use pages_;  // of the tables alone
+  lmdb::page_use pages_;  // of the tables only
   std::uint64_t snapshot_;
   std::uint64_t bytes_written_ = 0;  // by this commit
   std::uint64_t bytes_since_step_ = 0;
   bool is_stuck_ = false;              // the last step found no room
   std::vector<chunk_repack> repacks_;  // of this commit
   std::size_t row_bytes_ = row_bytes;
-  std::uint32_t page_by_page_left_ = 0;  // commits
+  std::uint32_t page_by_page_left_ = 0;  // commits left that write page by page
 };
 
 }  // namespace tidegate::store

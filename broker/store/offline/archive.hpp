@@ -1,10 +1,10 @@
-// The archive: a store's whole content as one stream of bytes that is the same on every machine, whatever its word or
-// page size. This is the container; exporting.hpp and importing.hpp fill and empty it.
+// The archive: a store's whole content as one stream of bytes, the same on every machine whatever its word or page
+// size. This is the container; exporting.hpp fills it and importing.hpp reads it.
 //
 //   magic "TGA1" | version u32 | sections | the last of which is `end`
 //
-// A section: type u8, length u32, body, CRC-32C u32 of type, length and body, going on from the CRC of the section
-// before. So a section that was lost, doubled or moved is found like a flipped bit.
+// A section: type u8, length u32, body, CRC-32C u32 of type, length and body, which starts from the CRC of the section
+// before. So a section that was lost, doubled or moved is detected the same way as a flipped bit.
 #pragma once
 
 #include <cstdint>
@@ -16,20 +16,20 @@
 namespace tidegate::store::offline {
 
 constexpr std::uint32_t archive_version = 2;
-constexpr std::uint32_t archive_version_min = 1;  // it can be read
+constexpr std::uint32_t archive_version_min = 1;  // the oldest version that can be read
 
-// Longer than any section needs to be; what a damaged length can make a reader allocate.
+// Longer than any section. Bounds what a damaged length can make a reader allocate.
 constexpr std::size_t archive_section_bytes_max = 4 << 20;
 
 enum class section_type : std::uint8_t {
   header = 'H',
   fact = 'F',
   loss = 'L',
-  stream = 'S',  // what follows, down to the next one, is this stream's
+  stream = 'S',  // sections up to the next `stream` belong to this stream
   block = 'B',
   batch = 'R',
   end = 'E',
-  // Of version 1, in the place of facts.
+  // Version 1 had these instead of facts.
   meta = 'M',
   definition = 'D',
   producer = 'P',
@@ -38,7 +38,7 @@ enum class section_type : std::uint8_t {
 
 class archive_writer {
  public:
-  // Throws storage_failure, as all of it, when the bytes cannot be written.
+  // Every function throws storage_failure if the bytes cannot be written.
   explicit archive_writer(std::ostream& out);
   void section(section_type type, std::string_view body);
   std::uint64_t bytes() const { return bytes_; }
@@ -54,16 +54,17 @@ class archive_writer {
 struct archive_section {
   section_type type{};
   std::string body;
-  std::uint64_t at = 0;  // where it begins in the archive
+  std::uint64_t at = 0;  // place of the section's first byte in the archive
 };
 
 class archive_reader {
  public:
-  // Throws storage_failure, as all of it, on what is no archive, or is damaged or cut short; the text names the byte.
+  // Every function throws storage_failure, which names the byte, if the input is no archive, or is damaged or cut
+  // short.
   explicit archive_reader(std::istream& in);
-  // The next section; to be called until it was `end`.
+  // Returns the next section. Call until it is `end`.
   archive_section next();
-  // Behind `end`: nothing may follow.
+  // Call after `end`. Throws if anything follows.
   void finish();
   std::uint64_t bytes() const { return bytes_; }
 

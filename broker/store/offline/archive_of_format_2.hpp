@@ -1,4 +1,4 @@
-// For tests: what the last version of store format 2 exported. Its store had a queue (0 acknowledged, 1 waiting and
+// For tests: an export by the last version of store format 2. Its store had a queue (0 acknowledged, 1 waiting and
 // counted), a log of two records with an age mark, a committed offset, a producer and a loss.
 #pragma once
 

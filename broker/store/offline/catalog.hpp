@@ -1,5 +1,5 @@
-// What the catalog's definitions say about streams: for the offline tools, which show names beside numbers. The rows
-// are core's, which writes them (broker/core/catalog).
+// The names of streams, from the catalog's definitions: for the offline tools, which show names beside numbers. Core
+// writes the rows (broker/core/catalog).
 #pragma once
 
 #include <map>
@@ -14,19 +14,19 @@
 
 namespace tidegate::store::offline {
 
-// Whose records a stream holds.
+// The queue or partition whose records a stream holds.
 struct stream_owner {
   target_kind kind = target_kind::queue;
   std::string name;
-  std::uint32_t partition = 0;  // of a topic
+  std::uint32_t partition = 0;  // topics only
   bool in_memory = false;
 };
 
 class catalog {
  public:
-  // Takes one row. Throws storage_failure on one that a start would not take.
+  // Adds a row. Throws storage_failure if a start would refuse the row.
   void add(std::string_view key, std::string_view definition);
-  // Sentences about bindings that name what is not there; a start would not take these either.
+  // Returns sentences about bindings whose exchange or target does not exist. A start refuses these, too.
   std::vector<std::string> dangling() const;
   bool is_dangling(const binding_definition& binding) const { return !has_exchange(binding) || !has_target(binding); }
 

@@ -1,5 +1,4 @@
-// Counts what chunks and journal hold of each stream, and compares it with what the books say: "counters equal rows
-// counted".
+// Counts the records of each stream in chunks and journal, and compares the counts with the books.
 #pragma once
 
 #include <functional>
@@ -10,27 +9,26 @@
 
 namespace tidegate::store::offline {
 
-// Calls `complain` once for each thing that is wrong with a batch of one stream: its CRC, its records, its offsets.
-// `what` begins with a verb.
+// Called once for each fault of a batch: its CRC, its records, its offsets. `what` starts with a verb.
 using complaint = std::function<void(const std::string& what)>;
 
 struct stream_count {
   std::uint64_t chunk_bytes = 0;
   std::uint64_t chunks = 0;
   std::uint64_t live = 0;  // records at or above the log start that are not acknowledged
-  std::uint64_t gone = 0;  // of a log: offsets at or above the log start that a repack left out
+  std::uint64_t gone = 0;  // logs: offsets at or above the log start that a repack removed
   offset_t behind = 0;     // one past the last offset seen
   offset_t covered_end = 0;
 };
 
 class stream_census {
  public:
-  // `books` may be null: then only what needs no comparison is found.
+  // `books` may be null: then only faults that need no comparison are found.
   explicit stream_census(const books* books) : books_(books) {}
 
-  // In key order.
+  // Call for each row in key order.
   void take_chunk_row(const lmdb::txn& txn, lmdb::table chunks, const lmdb::entry& row, const complaint& complain);
-  // What the journal still holds of the streams, after the chunks.
+  // Call after all chunks: adds what the journal still holds of the streams.
   void take_segments(const ring& journal, const std::function<complaint(stream_id)>& complain);
   const std::map<stream_id, stream_count>& counts() const { return counts_; }
 
@@ -42,11 +40,11 @@ class stream_census {
 
   const books* books_;
   std::map<stream_id, stream_count> counts_;
-  std::optional<std::pair<chunk_place, std::uint16_t>> last_row_;  // and its piece
+  std::optional<std::pair<chunk_place, std::uint16_t>> last_row_;  // and the number of its piece
   std::string gathered_;
 };
 
-// The batch's own CRC, and its records one by one as far as they are not compressed.
+// Checks the batch's own CRC, and its records one by one if they are not compressed.
 void check_batch(const batch_view& batch, const complaint& complain);
 
 }  // namespace tidegate::store::offline

@@ -1,4 +1,4 @@
-// A store's content into an archive: what is alive, in the order in which importing.hpp makes a store of it again.
+// Writes a store's live content into an archive, in the order in which importing.hpp reads it.
 #pragma once
 
 #include <functional>
@@ -8,25 +8,25 @@
 
 namespace tidegate::store::offline {
 
-// What an archive held in the end; also the body of its `end` section.
+// Counts of an archive, known at its end; also the body of its `end` section.
 struct archive_counts {
   std::uint64_t streams = 0;
   std::uint64_t batches = 0;
-  std::uint64_t rows = 0;  // everything else
+  std::uint64_t rows = 0;  // everything except streams and batches
   friend bool operator==(const archive_counts&, const archive_counts&) = default;
 };
 
-// Told which stream comes next, and how many bytes of the archive are through.
+// Called with the stream that comes next, and the bytes of the archive so far.
 using transfer_step = std::function<void(std::string_view place, std::uint64_t bytes)>;
 
-// Holds one batch at a time, beside what a start holds. Throws storage_failure at the first thing that is damaged, and
-// when the archive cannot be written; then the archive lacks its end.
+// Holds one batch at a time, besides what a start holds. Throws storage_failure at the first damage, and if the archive
+// cannot be written. The archive has no `end` then.
 archive_counts export_archive(offline_store& store, std::ostream& out, const transfer_step& step = {});
 
-// The bodies of sections. Decoding throws storage_failure with `at`, where the section begins.
+// Bodies of sections. Decoding throws storage_failure with `at`, the place of the section.
 struct archive_header {
   std::uint32_t format = format_version;
-  std::uint64_t map_bytes = 0;  // the store's size, for one of the same
+  std::uint64_t map_bytes = 0;  // the store's size
   commit_number last_commit = 0;
   commit_time time;  // of that commit
 };
@@ -42,15 +42,15 @@ archived_row decode_row(const archive_section& section);
 
 struct archived_stream {
   stream_id stream{};
-  checkpoint state;  // without what concerns chunks
+  checkpoint state;  // without the fields about chunks
 };
 checkpoint archived_state(const stream_ledger& ledger);
 // Calls `take` with key and value of each row of acknowledgements and delivery counts.
 void each_block_row(const stream_ledger& ledger, const std::function<void(std::string, std::string)>& take);
-// Every message of it is acknowledged, or lies below the log start.
+// Whether every message of the batch is acknowledged or below the log start.
 bool is_dead(const batch_view& batch, const stream_ledger& ledger);
 std::string encode(const archived_stream& stream);
-// `format`: the header's.
+// `format`: from the archive's header.
 archived_stream decode_stream(const archive_section& section, std::uint32_t format);
 
 std::string encode(const archive_counts& counts);

@@ -1,4 +1,4 @@
-// For tests: what a walk finds in the bytes of a data.mdb, and such files made by hand.
+// For tests: the rows that a walk finds in the bytes of a data.mdb, and such files made by hand.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,7 @@
 
 namespace tidegate::store::offline {
 
-// No byte longer than the file, so that a sanitizer tells what reads behind it.
+// No byte longer than the file, so that a sanitizer reports reads after its end.
 using file_bytes = std::vector<char>;
 inline std::string_view view_of(const file_bytes& file) { return {file.data(), file.size()}; }
 
@@ -35,7 +35,7 @@ struct found_rows {
   table_map in_tree;
   std::set<std::pair<std::string, std::string>> cut_off, free;
 
-  // Wherever they are.
+  // Whether the row was found anywhere.
   bool has(const std::string& key, const std::string& value) const {
     if (cut_off.contains({key, value}) || free.contains({key, value})) return true;
     return std::any_of(in_tree.begin(), in_tree.end(), [&](const auto& table) {
@@ -43,7 +43,7 @@ struct found_rows {
       return found != table.second.end() && found->second == value;
     });
   }
-  // How many of these rows are not found.
+  // Counts the expected rows that were not found.
   std::size_t missing(const table_map& expected) const {
     std::size_t missing = 0;
     for (const auto& [name, rows] : expected) {
@@ -67,7 +67,7 @@ inline found_rows walked(std::string_view file) {
 }
 inline found_rows walked(const file_bytes& file) { return walked(view_of(file)); }
 
-// Files made by hand, for what LMDB does not write here.
+// Makes files by hand that LMDB does not write on this machine.
 class handmade_file {
  public:
   explicit handmade_file(std::size_t page, std::size_t pages) : page_(page), bytes_(page * pages) {

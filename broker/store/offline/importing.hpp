@@ -1,5 +1,6 @@
-// A new store out of an archive, with the offsets and the marks of the old one: what was acknowledged stays so, what
-// lies below a log start stays gone, what may have been delivered is delivered as redelivered.
+// Makes a new store from an archive. It keeps the offsets and marks of the old one: acknowledged messages stay
+// acknowledged, records below a log start stay gone, and messages that may have been delivered are delivered as
+// redelivered.
 #pragma once
 
 #include <filesystem>
@@ -10,10 +11,10 @@
 
 namespace tidegate::store::offline {
 
-// The directory of a store that is being made. Unless kept in the end, all of it goes again.
+// The directory of a store that is being made. Removes everything again unless keep() is called.
 class new_store_place {
  public:
-  // Throws storage_failure where something is there already.
+  // Throws storage_failure if the directory has anything in it.
   explicit new_store_place(std::filesystem::path directory);
   new_store_place(const new_store_place&) = delete;
   new_store_place& operator=(const new_store_place&) = delete;
@@ -29,9 +30,9 @@ class new_store_place {
 };
 
 struct import_options {
-  std::optional<std::uint64_t> bytes_max = {};  // the new store's size; none: as large as the old one
-  // The old store will not be used again. Otherwise both may live and give the same offsets to different records, so
-  // the new one is another incarnation, which the centre takes for another log.
+  std::optional<std::uint64_t> bytes_max = {};  // size of the new store; none = as large as the old one
+  // The old store will not be used again. Otherwise both stores may run and give the same offsets to different records,
+  // so the new one gets another incarnation, which the centre treats as another log.
   bool keeps_incarnation = false;
 };
 
@@ -40,8 +41,8 @@ struct import_outcome {
   inspection found;  // of the new store, which is not damaged
 };
 
-// Fills the place; keeping it is the caller's. Holds one batch and one chunk at a time; commits every few megabytes,
-// and until the last commit no broker starts on it. Throws storage_failure.
+// Fills the place; the caller keeps it. Holds one batch and one chunk at a time, and commits every few megabytes. Until
+// the last commit, a broker refuses to start on it. Throws storage_failure.
 import_outcome import_archive(std::istream& in, const new_store_place& place, const import_options& options = {},
                               const transfer_step& step = {});
 

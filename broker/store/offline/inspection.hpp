@@ -1,7 +1,7 @@
-// Looks at every row of a store and at everything in it, without changing anything: `tidegate store check`.
+// Checks every row of a store and everything in it, without changing anything: `tidegate store check`.
 //
-// A damaged file can do anything to LMDB, which believes the page numbers it finds, a crash included. Who inspects a
-// file that may be damaged does it in a process of its own (isolation.hpp).
+// A damaged file can make LMDB do anything, a crash included, because LMDB trusts the page numbers that it finds.
+// Inspect a file that may be damaged in a process of its own (isolation.hpp).
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@
 namespace tidegate::store::offline {
 
 enum class severity {
-  note,          // as it may be: what a start or the next commits tidy up
-  inconsistent,  // what is stored can be read and a start goes on, but something does not add up
+  note,          // normal: a start or the next commits will tidy it up
+  inconsistent,  // everything stored can be read and a start works, but something does not add up
   damaged,       // a start refuses it, or something stored cannot be read or is missing
 };
 std::string_view name(severity level);
@@ -36,9 +36,9 @@ struct table_use {
 struct inspection {
   lmdb::page_use pages;
   std::vector<table_use> tables;
-  std::optional<store_identity> identity;  // none: its rows are damaged
-  std::optional<store_overview> overview;  // none: a start would fail
-  std::vector<finding> findings;           // the first of them, findings_max at most
+  std::optional<store_identity> identity;  // none = its rows are damaged
+  std::optional<store_overview> overview;  // none = a start would fail
+  std::vector<finding> findings;           // the first ones, findings_max at most
   std::uint64_t notes = 0, inconsistencies = 0, damages = 0;
 
   severity verdict() const {
@@ -46,14 +46,14 @@ struct inspection {
   }
 };
 
-// A store of which every row is damaged must not fill the memory.
+// A store whose every row is damaged must not fill the memory.
 constexpr std::size_t findings_max = 1'000;
 
-// Told while it goes on.
+// Reports the progress of an inspection.
 class inspection_listener {
  public:
   virtual ~inspection_listener() = default;
-  // The row that is looked at next comes behind the one named; `done` of `total` bytes, roughly.
+  // The next row to check comes after the one named. `done` of `total` bytes, roughly.
   virtual void at(std::string_view place, std::uint64_t done, std::uint64_t total) = 0;
   virtual void found(const finding& finding) = 0;
 };

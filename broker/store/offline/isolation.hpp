@@ -1,5 +1,5 @@
-// Work on a file that may be damaged, in a process of its own: LMDB believes the page numbers it finds, and a wild one
-// ends the process. The work says where it stands, in memory that survives it.
+// Does work on a file that may be damaged in a process of its own: LMDB trusts the page numbers that it finds, and a
+// wrong one ends the process. The work reports its place in memory that survives it.
 #pragma once
 
 #include <cstdint>
@@ -9,31 +9,31 @@
 
 namespace tidegate::store::offline {
 
-// The work's end of the line.
+// The working process's end of the channel.
 class isolated_end {
  public:
   virtual ~isolated_end() = default;
   virtual void at(std::string_view place, std::uint64_t done, std::uint64_t total) = 0;
-  // Text without line breaks, which reaches the other side even if the work crashes afterwards.
+  // Sends text without line breaks. It reaches the other side even if the work crashes afterwards.
   virtual void send(std::string_view line) = 0;
 };
 
-// Called in the process that waits; empty for nobody.
+// Called in the process that waits. A function may be empty.
 struct isolated_listener {
   std::function<void(std::string_view line)> line;
-  // A few times a second.
+  // Called a few times a second.
   std::function<void(std::string_view place, double share)> standing;
 };
 
 struct isolated_outcome {
   bool crashed = false;
-  std::string failure;  // what the work threw, or how it crashed; empty: it went to its end
-  std::string place;    // where it stood last
+  std::string failure;  // what the work threw, or how it crashed; empty = it finished
+  std::string place;    // its last reported place
 };
 
-// Runs the work in a child of this process and waits for it. The work's process ends without running destructors of
-// what was made outside of the work, and with this process at the latest. SIGINT and SIGTERM end the work
-// only. Not for processes with threads. Throws storage_failure when there can be no child.
+// Runs the work in a child process and waits for it. The child ends without running destructors of objects made outside
+// the work, and at the latest with this process. SIGINT and SIGTERM end the work only. Not for processes with threads.
+// Throws storage_failure if no child can be started.
 isolated_outcome run_isolated(const std::function<void(isolated_end&)>& work, const isolated_listener& listener);
 
 }  // namespace tidegate::store::offline

@@ -1,5 +1,5 @@
-// For tests: a store with definitions, as core writes them, that has lived a while by the dice: appended, acknowledged,
-// requeued, trimmed, rolled up.
+// For tests: a store with definitions, as core writes them, after a random life: appends, acknowledgements, requeues,
+// trims, roll-ups.
 #pragma once
 
 #include "broker/base/log.hpp"
@@ -82,7 +82,7 @@ inline inspection inspected(const std::filesystem::path& directory) {
   return inspect(store);
 }
 
-// "damaged: stream 3: holds 4 of 5 messages ...", one line each, for comparing in tests.
+// "damaged: stream 3: holds 4 of 5 messages ...", one finding a line, for comparing in tests.
 inline std::string lines_of(const inspection& inspection) {
   std::string lines;
   for (const finding& one : inspection.findings) {

@@ -1,4 +1,4 @@
-// A file's bytes, mapped to be read.
+// A file's bytes, mapped for reading.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@ namespace tidegate::store::offline {
 
 class mapped_file {
  public:
-  // A file that is not there has no bytes. Throws storage_failure where it cannot be read.
+  // A missing file has no bytes. Throws storage_failure if the file cannot be read.
   explicit mapped_file(const std::filesystem::path& path);
   mapped_file(const mapped_file&) = delete;
   mapped_file& operator=(const mapped_file&) = delete;

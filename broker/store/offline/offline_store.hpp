@@ -1,5 +1,5 @@
-// A store on which no broker runs, opened for reading: for looking at it, and for taking its content elsewhere. Nothing
-// in the directory changes, so it may as well be a copy, or on a file system that is mounted read-only.
+// A store on which no broker runs, opened for reading: to inspect it, or to export it. Nothing in the directory
+// changes, so it may be a copy, or on a file system that is mounted read-only.
 #pragma once
 
 #include <filesystem>
@@ -9,10 +9,10 @@
 
 namespace tidegate::store::offline {
 
-// Keeps brokers away from a directory as long as it lives; where nobody has run a broker yet, it does nothing.
+// Keeps brokers away from a directory during its lifetime. Does nothing if no broker has ever run there.
 class directory_lock {
  public:
-  // Throws storage_failure when another process has it. Those who only read share it.
+  // Throws storage_failure if another process holds the lock. Readers share it.
   directory_lock(const std::filesystem::path& directory, lmdb::access access);
   directory_lock(const directory_lock&) = delete;
   directory_lock& operator=(const directory_lock&) = delete;
@@ -22,7 +22,7 @@ class directory_lock {
   int file_ = -1;
 };
 
-// What the meta table says, apart from the format.
+// The meta table's rows, except for the format.
 struct store_identity {
   std::string incarnation;
   bool stopped_cleanly = false;
@@ -31,19 +31,19 @@ struct store_identity {
 
 class offline_store {
  public:
-  // Throws storage_failure where there is no store, where a broker runs on it, and where another kind of program,
-  // machine or version wrote it.
+  // Throws storage_failure if there is no store, if a broker runs on it, or if another program, machine type or version
+  // wrote it.
   explicit offline_store(const std::filesystem::path& directory);
 
   lmdb::env& env() { return env_; }
   ring& journal() { return journal_; }
-  // As a start finds them. Throws storage_failure.
+  // Reads the books as a start does. Throws storage_failure.
   books read_books(contents* contents = nullptr);
-  // Throws store_damaged where it is damaged, or where the journal is of another store.
+  // Throws store_damaged if the row is damaged, or if the journal belongs to another store.
   journal_row checked_journal_row();
   const tables& rows() const { return tables_; }
   lmdb::page_use pages() const { return env_.pages(); }
-  // Throws storage_failure where a row is missing or damaged.
+  // Throws storage_failure if a row is missing or damaged.
   store_identity identity();
 
  private:

@@ -1,4 +1,4 @@
-// Definitions as the catalogs of formats 2 to 4 had them, in JSON: for archives of those.
+// Reads definitions in the JSON of formats 2 to 4, for archives of those.
 #pragma once
 
 #include <string>
@@ -6,7 +6,7 @@
 
 namespace tidegate::store::offline {
 
-// The catalog row of today for one of theirs, by its key. Throws storage_failure on what none of them wrote.
+// Returns today's catalog row for an old one, by its key. Throws storage_failure if none of those formats wrote it.
 std::string definition_from_json(std::string_view key, std::string_view json);
 
 }  // namespace tidegate::store::offline

@@ -1,4 +1,4 @@
-// What a store holds, as a start would find it, with the names that people gave: for `tidegate store show` and check.
+// What a start would find in a store, with the names from its definitions: for `tidegate store show` and check.
 #pragma once
 
 #include <optional>
@@ -14,12 +14,12 @@ namespace tidegate::store::offline {
 struct stream_overview {
   stream_id stream{};
   stream_kind kind = stream_kind::queue;
-  bool in_memory = false;             // then nothing of it is here, but from where on its offsets go
-  std::optional<stream_owner> owner;  // none: no definition names it
+  bool in_memory = false;             // the file has only the stream's next offset
+  std::optional<stream_owner> owner;  // none = no definition names it
   offset_t log_start = 0;
   offset_t end = 0;
   std::uint64_t live = 0;     // messages that are not acknowledged, or records at or above the log start
-  std::uint64_t counted = 0;  // of the messages, those that were delivered and came back
+  std::uint64_t counted = 0;  // of the messages, those with a delivery count
   std::uint64_t bytes = 0;
   std::int64_t newest_timestamp_ms = 0;
 };
@@ -29,19 +29,19 @@ struct cursor_overview {
   std::optional<stream_owner> owner;
   std::string group;
   offset_t offset = 0;
-  std::uint64_t lag = 0;  // records that the group has still to read
+  std::uint64_t lag = 0;  // records that the group has not read yet
 };
 
 struct journal_overview {
   std::uint64_t blobs = 0;
   std::uint64_t bytes = 0;
-  commit_number oldest = 0;  // 0: there is none
+  commit_number oldest = 0;  // 0 = none
   commit_number newest = 0;
 };
 
 struct loss_overview {
   loss_number number = 0;
-  std::optional<stream_owner> owner;  // none: it has been deleted, or nothing of it came from a stream
+  std::optional<stream_owner> owner;  // none = it was deleted, or the loss did not come from a stream
   loss_record record;
 };
 
@@ -52,13 +52,13 @@ struct store_overview {
   std::size_t exchanges = 0, queues = 0, topics = 0, bindings = 0;
   journal_overview journal;
   std::uint64_t loss_records = 0;     // in the table
-  std::vector<loss_overview> losses;  // of survey(): all, those of the journal included
+  std::vector<loss_overview> losses;  // survey() only: all, including those in the journal
 };
 
-// From what read_books() gave.
+// Makes an overview from the result of read_books().
 store_overview summarize(offline_store& store, const books& books, const contents& contents);
 
-// Reads what a start reads, and changes nothing. Throws storage_failure where a start would fail.
+// Reads what a start reads, and changes nothing. Throws storage_failure if a start would fail.
 store_overview survey(offline_store& store);
 
 }  // namespace tidegate::store::offline

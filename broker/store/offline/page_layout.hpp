@@ -22,8 +22,8 @@
 namespace tidegate::store::offline {
 
 using page_number = std::uint64_t;
-constexpr page_number no_page = ~page_number{0};  // the root of an empty tree
-constexpr page_number first_tree_page = 2;        // before it lie the two meta pages
+constexpr page_number no_page = ~page_number{0};  // root of an empty tree
+constexpr page_number first_tree_page = 2;        // the two meta pages are before it
 
 constexpr std::size_t page_bytes_least = 4'096;
 constexpr std::size_t page_bytes_most = 32'768;
@@ -39,7 +39,7 @@ constexpr std::uint16_t meta_page_flag = 8;
 constexpr std::uint16_t value_is_elsewhere = 1;
 constexpr std::uint16_t value_is_tree = 2;
 
-// Bytes `at` to `at + sizeof(T)` lie within `bytes`.
+// Whether bytes `at` to `at + sizeof(T)` lie within `bytes`.
 template <std::unsigned_integral T>
 T load_le(std::string_view bytes, std::size_t at) {
   T value = 0;
@@ -52,7 +52,7 @@ T load_le(std::string_view bytes, std::size_t at) {
 struct page_node {
   std::string_view key;
   std::string_view behind_key;    // to the end of the page
-  std::uint32_t value_bytes = 0;  // of a leaf's node: as it says, which may be more than there is
+  std::uint32_t value_bytes = 0;  // leaf node: the size that it gives, which may be more than there is
   std::uint16_t flags = 0;        // of a leaf's node
   page_number child = 0;          // of a branch's node
 };
@@ -64,19 +64,19 @@ class page_view {
 
   page_number number() const { return load_le<std::uint64_t>(bytes_, 0); }
   std::uint16_t flags() const { return load_le<std::uint16_t>(bytes_, 10); }
-  // Of an overflow page: the pages side by side that begin here.
+  // Overflow page: returns how many consecutive pages start here.
   std::uint32_t overflow_pages() const { return load_le<std::uint32_t>(bytes_, 12); }
-  // Of a leaf or a branch. 0: its header is damaged, for there are none without nodes.
+  // Leaf or branch: returns the number of nodes. 0 = the header is damaged, because there is no page without nodes.
   std::size_t nodes() const;
-  // `index` is less than nodes(). None: the node's header or its key does not lie where nodes lie on this page. `upper`
-  // is not looked at: LMDB needs it only for writing, so a page on which it is damaged can still be read.
+  // `index` is less than nodes(). Returns none if the node's header or its key does not lie where nodes of this page
+  // are. `upper` is not checked: LMDB needs it only for writing, so a page on which it is damaged can still be read.
   std::optional<page_node> node(std::size_t index) const;
 
  private:
   std::string_view bytes_;
 };
 
-// What LMDB says of one of its trees: in a meta page, or as the value under a named table's name.
+// What LMDB records about one of its trees: in a meta page, or as the value under a named table's name.
 struct tree_record {
   static constexpr std::size_t bytes = 48;
   std::uint64_t rows = 0;
@@ -85,21 +85,21 @@ struct tree_record {
 // `bytes` are tree_record::bytes long.
 tree_record read_tree_record(std::string_view bytes);
 
-// A meta page: the beginning of what one transaction left. Two transactions take turns with the two pages.
+// A meta page: the start of what one transaction left. Transactions use the two pages in turn.
 struct meta_page {
   std::size_t page_bytes = 0;
   tree_record free_list;
-  tree_record tables;         // the names of the others
-  page_number last_page = 0;  // that was ever used
+  tree_record tables;         // the names of the other tables
+  page_number last_page = 0;  // the highest page that was ever used
   std::uint64_t transaction = 0;
 };
 
 struct data_file_layout {
-  std::size_t page_bytes = 0;      // 0: no page was recognised
-  std::optional<meta_page> newer;  // none: both are damaged, and page_bytes is the length that fits most pages
-  std::optional<meta_page> older;  // none: the other one is damaged
+  std::size_t page_bytes = 0;      // 0 = no page was recognised
+  std::optional<meta_page> newer;  // none = both are damaged, and page_bytes is the length that fits most pages
+  std::optional<meta_page> older;  // none = the other one is damaged
 };
-// Throws storage_failure where the file comes from a machine of another word size or byte order.
+// Throws storage_failure if the file comes from a machine of another word size or byte order.
 data_file_layout recognise_data_file(std::string_view file);
 
 }  // namespace tidegate::store::offline

@@ -1,5 +1,5 @@
-// Rows of the small tables, each looked at by itself and then all of them against each other. A row that does not
-// decode throws storage_failure; whatever else is wrong goes to the finder.
+// Checks rows of the small tables, first each by itself and then all of them against each other. A row that does not
+// decode throws storage_failure; other faults are reported to the finder.
 #pragma once
 
 #include <functional>
@@ -24,10 +24,10 @@ class row_inspection {
   void take_meta(std::string_view key, std::string_view value);
   void take_definition(std::string_view key, std::string_view value);
   void take_state(std::string_view key, std::string_view value);
-  // Entry by entry. Throws store_damaged.
+  // Decodes each entry. Throws store_damaged.
   static void take_blob(std::string_view blob);
   void take_loss(std::string_view key, std::string_view value);
-  // After all rows; with the store as a start would find it, the journal replayed.
+  // Call after all rows. Compares them with the store as a start would find it, with the journal applied.
   void compare(const books& books, const contents& contents);
 
  private:
@@ -39,13 +39,13 @@ class row_inspection {
 
   finder find_;
   std::map<stream_id, checkpoint> streams_;
-  // What blocks say of a stream: the end of what they call acknowledged or count.
+  // By stream: the end of the offsets that its blocks call acknowledged or count.
   std::map<stream_id, offset_t> blocks_end_;
-  std::map<stream_id, offset_t> blocks_covered_;  // the end of what they stand for, so far
+  std::map<stream_id, offset_t> blocks_covered_;  // the end of the offsets that its blocks cover, so far
   std::map<stream_id, std::uint64_t> facts_;
   std::set<std::string> meta_;
   std::optional<std::uint32_t> next_stream_;
-  commit_number in_tables_ = 0;  // as the journal's row says
+  commit_number in_tables_ = 0;  // from the journal's row
 };
 
 }  // namespace tidegate::store::offline

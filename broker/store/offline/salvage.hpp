@@ -1,9 +1,9 @@
-// Takes what is whole out of a store that no start opens: an archive of it, of which `import` makes a store. Neither
-// LMDB nor the chain of the journal's blobs is asked, since a damaged number would lead them astray: rows are found
-// page by page, blobs block by block, and every one counts by its own CRC-32C.
+// Exports what is whole of a store that no start opens: an archive, which `import` makes a store of. Neither LMDB nor
+// the chain of the journal's blobs is used, since a damaged number would lead them astray. Rows are found page by page
+// and blobs block by block, and each is accepted by its own CRC-32C.
 //
-// What is missing stands in the new store's loss ledger. Where acknowledgements or committed offsets are lost, messages
-// are delivered again.
+// What is missing is recorded in the new store's loss ledger. If acknowledgements or committed offsets are lost,
+// messages are delivered again.
 #pragma once
 
 #include <filesystem>
@@ -19,18 +19,18 @@ struct salvage_report {
   archive_counts counts;
   std::uint64_t records_missing = 0;    // of all streams
   std::uint64_t pages = 0;              // of data.mdb
-  std::uint64_t pages_passed_over = 0;  // a tree led there, and they were not what they should be
+  std::uint64_t pages_passed_over = 0;  // a tree led there, and they were no pages of it
   std::uint64_t pages_out_of_tree = 0;  // no tree led there, and they had rows
   std::uint64_t blobs = 0;              // whole ones in the journal
   std::uint64_t blobs_damaged = 0;
-  // Sentences about what is missing or was left out, `missing_max` at most; `more` did not fit.
+  // Sentences about what is missing or was left out, at most `missing_max`; `more` counts the rest.
   std::vector<std::string> missing;
   std::uint64_t more = 0;
 };
 constexpr std::size_t missing_max = 1'000;
 
-// Either file may be missing. Throws storage_failure where nothing can be found, a broker runs on it, or the archive
-// cannot be written. `step`: how far it is, in bytes of both files.
+// Either file may be missing. Throws storage_failure if nothing can be found, a broker runs on it, or the archive
+// cannot be written. `step`: progress in bytes of both files.
 salvage_report salvage_store(const std::filesystem::path& directory, std::ostream& out, const transfer_step& step = {});
 
 }  // namespace tidegate::store::offline

@@ -1,4 +1,4 @@
-// What a walk over a damaged data.mdb finds in the tables, row by row, as far as each is whole.
+// The rows that a walk over a damaged data.mdb finds in the tables, as far as each is whole.
 #pragma once
 
 #include <map>
@@ -14,9 +14,9 @@
 
 namespace tidegate::store::offline {
 
-// A row may be found several times, old copies among them. The one in the tree counts, and where there is none one that
-// the damage cut off. Of chunks every version is kept: thinning puts another one under the same key, which lacks what
-// was acknowledged and may have taken in its neighbours.
+// A row may be found several times, in old copies. The one in the tree counts or, if there is none, one that the damage
+// cut off. Of chunks every version is kept: thinning replaces a chunk under the same key by one that lacks acknowledged
+// messages and may have absorbed its neighbours.
 class salvaged_rows {
  public:
   void take(const found_row& row);
@@ -27,10 +27,10 @@ class salvaged_rows {
   const std::map<loss_number, loss_record>& losses() const { return losses_; }
   std::optional<journal_row> journal() const;
 
-  // What is there of a chunk, or of one of its versions.
+  // What was found of a chunk, or of one of its versions.
   struct found_chunk {
     chunk_place place;
-    scattered_bytes bytes;  // may end early, where a piece is missing
+    scattered_bytes bytes;  // ends early if a piece is missing
   };
   void each_chunk(origin origin, const std::function<void(const found_chunk&)>& take) const;
 

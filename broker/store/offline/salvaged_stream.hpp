@@ -1,4 +1,4 @@
-// A stream as it is put together from what is whole of a damaged store.
+// A stream that is put together from what is whole of a damaged store.
 #pragma once
 
 #include <map>
@@ -11,42 +11,43 @@
 
 namespace tidegate::store::offline {
 
-// Where records are found: in what the store uses, or in an old copy that nothing leads to any more.
+// Where records were found: in what the store uses, or in an old copy that nothing refers to any more.
 enum class origin { in_use, old_copy };
 
 class salvaged_stream {
  public:
   explicit salvaged_stream(const checkpoint& state);
 
-  // Its state as far as it is known; what blobs say goes in here.
+  // The stream's state as far as it is known. Entries of blobs are applied to it.
   stream_ledger ledger;
-  // Commit of the checkpoint: later blobs are newer.
+  // Commit of the checkpoint. Later blobs are newer.
   commit_number known_through = 0;
-  // Known from a checkpoint or from the blob that made it; otherwise its log start is where its records begin.
+  // The start is known from a checkpoint or from the blob that created the stream. Otherwise the log start is its first
+  // record.
   bool has_start = false;
 
-  // Something whole names an offset below this one, so the offset was used.
+  // Call when something whole names an offset below this one: the offset was used.
   void raise_end(offset_t end) { ledger.next = std::max(ledger.next, end); }
   void take_block(std::uint64_t block, const ack_block& found);
-  // Takes what is not there yet; damaged batches are passed over. What is in use comes before old copies. `bytes`: of
-  // the chunk, or of the batch; they last as long as this.
+  // Adds records that are not there yet; damaged batches are skipped. Offer what is in use before old copies. `bytes`:
+  // of the chunk, or of the batch; they outlive this object.
   void offer(const chunk_view& chunk, const scattered_bytes& bytes, origin origin);
   void offer(const batch_view& batch, const scattered_bytes& bytes, origin origin);
 
-  // After all offers: finds out where the stream begins and ends, and returns what is missing. A queue's missing
-  // messages count as acknowledged from then on.
+  // Call after all offers. Finds the stream's start and end, and returns what is missing. A queue's missing messages
+  // count as acknowledged from then on.
   std::vector<offset_range> close();
 
-  // After close(): calls `take` with each batch, in order.
+  // Call after close(). Calls `take` with each batch, in order.
   void each_batch(const std::function<void(std::string_view)>& take) const;
-  // About: as they are stored.
+  // Estimates the bytes of the batches, as they are stored.
   std::uint64_t batch_bytes() const;
 
  private:
   struct kept_batch {
     offset_t last = 0;
     scattered_bytes found;
-    std::string rebuilt = {};  // of a part of what was found; otherwise empty
+    std::string rebuilt = {};  // a batch made of a part of a found one; empty = the found one is used
     std::string text() const { return rebuilt.empty() ? found.text() : rebuilt; }
   };
   void add(const batch_view& batch, kept_batch kept);
@@ -55,7 +56,7 @@ class salvaged_stream {
   void count_held_bytes();
 
   std::map<offset_t, kept_batch> batches_;
-  offset_set covered_;             // there, or gone by right
+  offset_set covered_;             // offsets that were found, or are gone by right
   std::optional<offset_t> first_;  // of the records in use
 };
 

@@ -1,5 +1,5 @@
-// Bytes that lie in several places of a mapped file and belong together, as the rows of a chunk do. They are copied
-// only when they are asked for, so that a store can be salvaged on a machine that has less memory than the store.
+// Bytes in several places of a mapped file that belong together, as the rows of a chunk do. Copied only on request, so
+// that a machine with less memory than the store can salvage it.
 #pragma once
 
 #include <algorithm>
@@ -19,14 +19,14 @@ class scattered_bytes {
     size_ += piece.size();
   }
   std::size_t size() const { return size_; }
-  // In one piece.
+  // Returns the bytes in one piece.
   std::string text() const {
     std::string whole;
     whole.reserve(size_);
     for (const std::string_view piece : pieces_) whole.append(piece);
     return whole;
   }
-  // So many bytes from a place on; both lie within.
+  // Returns `size` bytes from `at` on. Both lie within.
   scattered_bytes part(std::size_t at, std::size_t size) const {
     scattered_bytes out;
     for (const std::string_view piece : pieces_) {
