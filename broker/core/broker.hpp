@@ -1,5 +1,5 @@
-// Core as a whole: makes each room once and takes the steps between requests. No message passes through it; front-ends
-// use services().
+// Core as a whole: makes each room once and takes the steps between requests. Messages do not pass through it;
+// front-ends use services().
 #pragma once
 
 #include <functional>
@@ -15,41 +15,41 @@
 namespace tidegate::core {
 
 struct broker_options {
-  std::uint64_t retention_bytes_default = 64ull << 20;  // of a partition that names none
-  // Waiting for the writer: a group this big does not linger, and publishers wait until it goes.
+  std::uint64_t retention_bytes_default = 64ull << 20;  // of a partition whose topic names none
+  // A group this big goes without lingering. If the writer is not free, publishers wait until the group goes.
   std::size_t group_bytes_max = limits::group_bytes_max;
   commits::pace_options commit = {};
 };
 
 class broker {
  public:
-  // Loads what the store found. Throws storage_failure where it holds what this version does not know.
+  // Loads what the store found. Throws storage_failure if the store holds what this version does not know.
   broker(store::store& store, const clock& clock, broker_options options);
 
   const api::services& services() const { return services_; }
   const commits::pipeline& commits() const { return commits_; }
   commits::flash_account& flash() { return commits_.pace().flash(); }
 
-  // Wiring, by main: flush() is to be called in so much time; 0 = when this turn of the loop is over. The newest word
-  // replaces one for later.
+  // Called by main. `wake(wait)` asks for flush() in so much time; 0 = when this turn of the loop is over. A new wait
+  // replaces a later one.
   void on_work(std::function<void(milliseconds)> wake) { commits_.on_work(std::move(wake)); }
-  // The same for tell(), when this turn is over.
+  // The same for tell(), when this turn of the loop is over.
   void on_notice(std::function<void()> wake) { notices_.on_notice(std::move(wake)); }
 
-  // The steps. Sessions are told of what happened within them, or in tell().
-  void flush();      // hands over what there is, if the pace lets it go; if not, asks to be called again
-  void flush_now();  // hands over whatever there is
-  void collect();    // a result is there
-  void tell();       // tells sessions what requests caused
-  // Retention by age, lowered bounds, forgotten producers. Every ten seconds or so.
+  // The steps. Sessions get their events within them, or in tell().
+  void flush();      // hands the groups over if the pace allows it; otherwise asks to be called again
+  void flush_now();  // hands the groups over whatever the pace
+  void collect();    // takes the writer's result, if it is there
+  void tell();       // passes events to sessions that requests caused
+  // Retention by age, lowered bounds, forgotten producers. Call about every ten seconds.
   void tick();
-  // True when nothing is on its way.
+  // Nothing waits for a commit.
   bool is_idle() const { return commits_.is_idle(); }
 
  private:
   void apply_memory();
   void hand_over();
-  // Passes on what a step of the commits brought.
+  // Passes receipts and stream changes of a step to their rooms.
   void pass_on(const commits::progress& progress);
   void advance(const std::vector<store::stream_update>& updates);
   void void_appends();

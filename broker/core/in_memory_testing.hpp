@@ -34,7 +34,7 @@ class broker_with_memory {
   void declare_topic(const api::topic_request& topic) {
     broker_.defining().declare_topic(topic, broker_.next_receipt()).value();
   }
-  // The turn of the loop is over. True: a group went to the writer.
+  // Ends a turn of the loop. Returns whether a group went to the writer.
   bool turn() {
     broker_->flush();
     return broker_.storage().is_busy();

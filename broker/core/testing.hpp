@@ -1,4 +1,4 @@
-// For tests, also those of the front-ends: a broker over a small store, stepped by hand, spoken to in small verbs.
+// For tests of core and of front-ends: a broker over a small store, stepped by hand.
 #pragma once
 
 #include <unistd.h>
@@ -16,7 +16,7 @@
 
 namespace tidegate::core {
 
-// In memory where there is such a place, gone in the end.
+// A folder in memory if possible. Removed at the end.
 class scratch_folder {
  public:
   scratch_folder() {
@@ -35,7 +35,7 @@ class scratch_folder {
   std::filesystem::path path_;
 };
 
-// Notes what core tells a session.
+// Records the events of a session.
 class noting_session final : public session_events {
  public:
   void settled(std::uint64_t token, const error* refusal) override {
@@ -48,7 +48,7 @@ class noting_session final : public session_events {
   void resumed() override { ++resumptions; }
 
   std::vector<std::uint64_t> stored;                   // tokens
-  std::map<std::uint64_t, std::vector<errc>> refused;  // by token: why, each time
+  std::map<std::uint64_t, std::vector<errc>> refused;  // by token: each cause
   std::map<consumer_id, int> told;
   std::vector<stream_id> changes;
   std::vector<std::string> leases_lost;
@@ -60,7 +60,7 @@ struct stepping_options {
   std::uint64_t journal_bytes_max = 512 * 1024;
   broker_options core = {};
   std::uint64_t memory_bytes_max = limits::memory_bytes_min;
-  std::function<bool()> refuses_records = {};  // as in store::writer_options
+  std::function<bool()> refuses_records = {};  // see store::writer_options
 };
 
 class stepping_broker {
@@ -86,13 +86,13 @@ class stepping_broker {
   noting_session& noted() { return *noted_; }
   session_id session() const { return session_; }
 
-  // What waits is handed to the writer; finish() is the writer's work and what follows from it.
+  // Hands the groups to the writer. finish() does the writer's work and passes the result on.
   void flush() { broker_->flush_now(); }
   void finish() {
     store_->step();
     broker_->collect();
   }
-  // Until nothing is on its way.
+  // Repeats until nothing waits for a commit.
   void commit() {
     flush();
     while (store_->is_busy()) finish();
@@ -103,7 +103,7 @@ class stepping_broker {
     store_->close();
     open();
   }
-  // What is done to the file in between.
+  // Changes the files between two lives of the broker.
   void reopen_changed(const std::function<void(const std::filesystem::path&)>& change) {
     commit();
     store_->close();
@@ -112,7 +112,7 @@ class stepping_broker {
     change(folder_.path());
     open();
   }
-  // As after kill -9: what was not committed is gone.
+  // Ends as kill -9 does: what was not committed is gone.
   void reopen_killed() { open(); }
 
   receipt next_receipt() { return {session_, ++last_token_}; }
@@ -131,7 +131,7 @@ class stepping_broker {
                                std::string_view key = {}) {
     return try_publish(exchange, routing_key, body, key).value();
   }
-  // To a queue, by the default exchange.
+  // Publishes to a queue, by the default exchange.
   void put(std::string_view queue, std::string_view body) { publish("", queue, body); }
   result<api::publish_outcome> publish_as(const api::producer_ref& producer, std::uint64_t sequence,
                                           std::string_view queue, std::string_view body) {
@@ -186,7 +186,7 @@ class stepping_broker {
     bool redelivered;
     std::uint32_t deliveries;
   };
-  // One turn, of `limit` messages at most.
+  // Pulls one turn, at most `limit` messages.
   std::vector<delivered> pull(consumer_id consumer, std::size_t limit = SIZE_MAX) {
     std::vector<delivered> taken;
     more_ = consuming()
@@ -201,7 +201,7 @@ class stepping_broker {
                 .more;
     return taken;
   }
-  // Turns until nothing more comes.
+  // Pulls until nothing more comes.
   std::vector<delivered> pull_all(consumer_id consumer) {
     std::vector<delivered> taken;
     do {
@@ -209,7 +209,7 @@ class stepping_broker {
     } while (more_);
     return taken;
   }
-  // By consumer and offset, of what pull() gave. False: it is not out.
+  // Settles a delivery of pull(), by consumer and offset. Returns false if it is not out.
   bool settle(consumer_id consumer, offset_t offset, api::outcome outcome) {
     const auto number = numbers_.find({consumer, offset});
     if (number == numbers_.end()) return false;
@@ -226,9 +226,9 @@ class stepping_broker {
     offset_t offset;
     std::int64_t timestamp_ms;
     std::string key, body;
-    std::string headers;  // their names, each with a comma behind it
+    std::string headers;  // their names, each followed by a comma
   };
-  // All that a partition holds from an offset on, fetch by fetch.
+  // Reads everything that a partition holds from an offset on, fetch by fetch.
   std::vector<record> read(std::string_view topic, std::uint32_t partition, offset_t from,
                            std::size_t bytes_max = limits::fetch_bytes_max) {
     std::vector<record> found;

@@ -1,5 +1,5 @@
-// Consumers of queues, and what is out to them. Deliveries are a session's: they carry its numbers, and outlive the
-// consumer that they came to.
+// Consumers of queues, and their unsettled deliveries. A delivery belongs to its session: the session's numbers name
+// it, and it outlives its consumer.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -17,7 +17,7 @@ using queues::delivery_taker;
 using queues::pull_result;
 
 enum class outcome { ack, requeue, discard };
-// What becomes of deliveries whose consumer ends.
+// What happens to unsettled deliveries when their consumer ends.
 enum class leftovers { stay_out, requeue };
 
 class consuming {
@@ -29,21 +29,23 @@ class consuming {
   consuming(store::store& store, catalog::catalog& catalog, commits::pipeline& commits, notices& notices)
       : store_(store), catalog_(catalog), commits_(commits), notices_(notices) {}
 
-  // `prefetch`: deliveries that may be unsettled; 0 = the most there are. Errors: no such queue; too many consumers.
+  // Starts a consumer. `prefetch`: unsettled deliveries at most; 0 = the broker's bound. Errors: no such queue; too
+  // many consumers.
   result<consumer_id> consume(session_id session, std::string_view queue, std::uint32_t prefetch, bool auto_ack);
   void cancel(consumer_id consumer, leftovers leftovers);
-  // Hands at most a fair share to `take`. A consumer that has ended gets nothing. Error: the store cannot be read.
+  // Passes at most a fair share of the ready messages to `take`. A consumer that has ended gets none. Error: the store
+  // cannot be read.
   result<pull_result> pull(consumer_id consumer, const delivery_taker& take);
-  // False: no delivery of this number is unsettled at the session.
+  // Returns false if the session has no unsettled delivery of this number.
   bool settle(session_id session, std::uint64_t number, outcome outcome);
-  // Settles all up to this number. False: there was no such delivery yet.
+  // Settles all deliveries up to this number. Returns false if there was no such delivery yet.
   bool settle_through(session_id session, std::uint64_t number, outcome outcome);
 
-  // The session has ended: what it had goes back to its place.
+  // Ends the session's consumers and requeues its unsettled deliveries.
   void end(session_id session);
-  // The queue has more, or got something back.
+  // Notifies consumers that the queue has ready messages.
   void wake(queues::queue& queue);
-  // The queue is about to be deleted: what is out of it is nobody's.
+  // Call before the queue is deleted: forgets its unsettled deliveries.
   void forget(const queues::queue& queue);
   const counters& counts() const { return counters_; }
 

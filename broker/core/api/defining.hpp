@@ -1,4 +1,5 @@
-// Exchanges, queues, topics and bindings: declared and deleted. Each is settled with the commit that holds it.
+// Declares and deletes exchanges, queues, topics and bindings. Each call is settled with the commit that holds the
+// change.
 #pragma once
 
 #include "broker/core/api/consuming.hpp"
@@ -15,7 +16,8 @@ class defining {
   defining(catalog::catalog& catalog, api::consuming& consuming, api::reading& reading)
       : catalog_(catalog), consuming_(consuming), reading_(reading) {}
 
-  // Declaring again what exists settles too; with other attributes it is a precondition error that names the first.
+  // Declaring what exists with the same attributes settles, too. Other attributes are a PRECONDITION error that names
+  // the first.
   result<void> declare_exchange(std::string_view name, exchange_type type, const receipt& answer) {
     return catalog_.declare_exchange(name, type, answer);
   }
@@ -25,15 +27,15 @@ class defining {
   result<void> declare_topic(const topic_request& topic, const receipt& answer) {
     return catalog_.declare_topic(topic, answer);
   }
-  // The configuration's word is the last: durability and retention change and partitions are added without an error.
-  // But nothing moves into memory or out of it.
+  // Apply the configuration: durability and retention change, and partitions are added, without an error. But nothing
+  // moves into memory or out of it.
   result<void> adopt_queue(const queue_request& queue) { return catalog_.adopt_queue(queue); }
   result<void> adopt_topic(const topic_request& topic) { return catalog_.adopt_topic(topic); }
   result<void> bind(const binding_definition& binding, const receipt& answer) { return catalog_.bind(binding, answer); }
   result<void> unbind(const binding_definition& binding, const receipt& answer) {
     return catalog_.unbind(binding, answer);
   }
-  // What is not there is settled too. Errors: a built-in exchange; a queue with consumers.
+  // Deleting what does not exist settles, too. Errors: a built-in exchange; a queue with consumers.
   result<void> remove_exchange(std::string_view name, const receipt& answer) {
     return catalog_.remove_exchange(name, answer);
   }

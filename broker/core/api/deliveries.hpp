@@ -1,5 +1,6 @@
-// A session's deliveries that are not settled yet, by number. Numbers rise and are settled in about that order, so they
-// stand in a line; what is settled out of turn leaves a hole, until it comes to the front or holes are the most.
+// A session's unsettled deliveries, by number. Numbers rise and are settled in about that order, so they are kept in a
+// line. A delivery that is settled out of order leaves a hole, until the hole comes to the front or holes are the
+// majority.
 #pragma once
 
 #include <cstdint>
@@ -11,10 +12,10 @@
 
 namespace tidegate::core::api {
 
-// Outlives its consumer, whose credit it then no longer takes.
+// Outlives its consumer, and then counts no more towards its credit.
 struct delivery {
   std::uint64_t number = 0;
-  queues::queue* from = nullptr;  // null: it is settled
+  queues::queue* from = nullptr;  // null = settled
   queues::consumer* consumer = nullptr;
   queues::held_message message;
 };
@@ -23,20 +24,20 @@ class deliveries {
  public:
   using taker = std::function<void(const delivery&)>;
 
-  // Returns the number of what was delivered and is settled already.
+  // Returns the number of a delivery that is settled already.
   std::uint64_t count() { return ++last_; }
-  // Returns the number of what has to be settled.
+  // Returns the number of a delivery that has to be settled.
   std::uint64_t add(queues::consumer& consumer, const queues::held_message& message);
   std::uint64_t last() const { return last_; }
 
-  // Takes out one; none: it is not there.
+  // Removes one; returns none if it is not there.
   std::optional<delivery> take(std::uint64_t number);
-  // Take out several, by rising numbers: all up to this one, or all that the chosen condition holds for.
+  // Remove several, in the order of their numbers: all up to this one, or all that fulfil the condition.
   void take_through(std::uint64_t number, const taker& taken);
   void take_if(const std::function<bool(const delivery&)>& chosen, const taker& taken);
-  // Leaves what it has out, without it.
+  // The consumer has ended: keeps its deliveries without it.
   void forget(const queues::consumer& consumer);
-  // What it keeps memory for: up to twice of what is unsettled, and some.
+  // Returns how many places take memory: up to twice the unsettled deliveries, and some.
   std::size_t places() const { return line_.size(); }
 
  private:

@@ -1,4 +1,4 @@
-// What there is, as values: for listings, status, and whoever wants to know before it asks for a change.
+// What exists, as values: for listings, for status, and to look before asking for a change.
 #pragma once
 
 #include <limits>
@@ -14,8 +14,8 @@
 
 namespace tidegate::core::api {
 
-// Listings, as values. Each is in an order of its own and given in pages: the rows behind a place, in that order, at
-// most so many. So what exists from the first page to the last is listed once, whatever comes and goes meanwhile.
+// Listings. Each has an order of its own and is given in pages: the rows after a place in that order, at most so many.
+// So what exists from the first page to the last is listed once, whatever is added or removed meanwhile.
 constexpr std::size_t all_rows = std::numeric_limits<std::size_t>::max();
 struct queue_row {
   const queue_definition* definition;
@@ -44,8 +44,8 @@ struct group_row {
 };
 struct loss_row {
   store::loss_number number;
-  std::string kind;  // queue, topic, device, or store: a file that was set aside
-  std::string name;  // empty: it has been deleted
+  std::string kind;  // queue, topic, device, or store (a file that was set aside)
+  std::string name;  // empty = it was deleted
   std::uint32_t partition = 0;
   store::loss_record record;
 };
@@ -54,29 +54,30 @@ class inspecting {
   inspecting(const store::store& store, const clock& clock, const catalog::catalog& catalog, commits::pipeline& commits,
              const groups::offsets& offsets, const transfer::intake& intake, const api::consuming& consuming);
 
-  // By name.
+  // In the order of names.
   std::vector<queue_row> list_queues(std::string_view after = {}, std::size_t rows_max = all_rows) const;
   std::vector<topic_row> list_topics(std::string_view after = {}, std::size_t rows_max = all_rows) const;
-  // By topic, partition and name.
+  // In the order of topic, partition and group.
   std::vector<group_row> list_groups(const group_place& after = {}, std::size_t rows_max = all_rows) const;
-  // The loss ledger, by number. Error: damaged.
+  // Returns rows of the loss ledger, in the order of numbers. Error: a row is damaged.
   result<std::vector<loss_row>> list_losses(store::loss_number after = 0, std::size_t rows_max = all_rows) const;
   const routing::exchanges& routes() const { return catalog_.routes(); }
 
-  // Null: there is none.
+  // Returns null if there is none.
   const queues::queue* find_queue(std::string_view name) const { return catalog_.queues().find(name); }
   const topics::topic* find_topic(std::string_view name) const { return catalog_.topics().find(name); }
-  // Names that the topic protects and no group carries: until one commits an offset, what they protect is everything.
+  // Returns the names that the topic protects and no group has. Until a group commits an offset, such a name protects
+  // every record.
   std::vector<std::string> unmatched_protect(const topics::topic& topic) const {
     return catalog_.protection().unmatched(topic);
   }
 
-  // Reads the flash meter as well.
+  // Also reads the flash meter.
   api::status status() const;
-  // The store takes nothing new.
+  // The store refuses publishes.
   bool is_full() const { return store_.is_full(); }
   std::string_view incarnation() const { return store_.start().incarnation; }
-  // The wall clock as timestamps go by it; and this process's clock.
+  // The wall clock that timestamps are made with, and this process's clock.
   milliseconds wall() const { return commits_.timeline().wall(); }
   milliseconds now() const { return clock_.monotonic(); }
 

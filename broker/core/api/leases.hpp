@@ -14,18 +14,18 @@ namespace tidegate::core::api {
 
 struct lease_request {
   std::string_view name;
-  std::string_view owner;   // takes over from an older session of its own; empty = nobody's
-  std::string_view holder;  // in words, for whom it is refused
+  std::string_view owner;   // may take the name over from an older session of the same owner; empty = no owner
+  std::string_view holder;  // in words, for the error of a later request
   bool take_over = false;
 };
 
 class leases {
  public:
-  // Gives the name to the session, and returns the session that lost it, if another one held it. Errors: another
-  // session holds it, which is neither the same owner's nor to be taken over; the session has too many; a bad name or
+  // Gives the name to the session. Returns the session that lost it, if another one held it. Errors: another session
+  // holds it, and neither is the same owner's nor may be taken over from; the session holds too many; a bad name or
   // owner.
   result<std::optional<session_id>> take(session_id session, const lease_request& request);
-  // The session has ended.
+  // Call when the session has ended.
   void release(session_id session);
 
  private:

@@ -1,5 +1,5 @@
-// Who is there, and what they are to be told. What a request causes waits until it is over: a session hears of it
-// between requests, and may make new ones then.
+// The sessions, and the events that wait for them. Events that a request causes wait until the request is over.
+// Sessions get them between requests and may make new requests then.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -18,20 +18,20 @@ class notices {
   void detach(session_id session);
   bool knows(session_id session) const { return sessions_.contains(session); }
 
-  // Are told with the next tell(). Who has gone by then is not.
+  // Queue events for the next tell(). A session that has gone by then gets none.
   void deliverable(session_id session, consumer_id consumer);
   void changed(session_id session, stream_id stream);
   void lease_lost(session_id session, std::string_view name);
-  // To those that found core full.
+  // For the sessions that found core full.
   void resumed();
   // The session waits for resumed().
   void pause(session_id session);
 
-  // Between requests: a receipt, at once.
+  // Call between requests: passes a receipt on at once.
   void settle(const receipt& answer, const error* refusal);
-  // Between requests: all that has gathered, and what that brings.
+  // Call between requests: passes on all queued events, and those that they cause.
   void tell();
-  // `wake()`: tell() is to be called when this turn of the loop is over.
+  // `wake()` asks the owner to call tell() when this turn of the loop is over.
   void on_notice(std::function<void()> wake) { wake_ = std::move(wake); }
 
  private:
@@ -39,7 +39,7 @@ class notices {
     session_events* events = nullptr;
     bool is_paused = false;
   };
-  // What has gathered, in kinds.
+  // Queued events, by kind.
   struct batch {
     std::vector<std::pair<session_id, consumer_id>> deliverable;
     std::vector<std::pair<session_id, stream_id>> changed;
@@ -53,11 +53,11 @@ class notices {
   session_events* events_of(session_id session);
 
   boost::unordered_flat_map<session_id, entry> sessions_;
-  // Who was looked for last: receipts of one session mostly come side by side.
+  // The session that was looked up last: receipts of one session mostly come together.
   session_id last_{};
   session_events* last_events_ = nullptr;
   std::vector<session_id> paused_;
-  batch gathered_, telling_;  // two, so that their memory is used again
+  batch gathered_, telling_;  // swapped, so that their memory is reused
   bool is_asked_ = false;     // wake() was called
   std::function<void()> wake_ = [] {};
   std::uint64_t next_session_ = 1;

@@ -1,4 +1,4 @@
-// Messages and batches in.
+// Publishes messages and batches.
 #pragma once
 
 #include "broker/core/api/notices.hpp"
@@ -16,28 +16,29 @@ class publishing {
   publishing(transfer::intake& intake, const commits::pipeline& commits, notices& notices)
       : intake_(intake), commits_(commits), notices_(notices) {}
 
-  // Requests are taken. Otherwise the session is told with resumed().
+  // Requests are accepted. Otherwise the session gets resumed() when they are again.
   bool accepts(session_id session) {
     if (commits_.accepts()) return true;
     notices_.pause(session);
     return false;
   }
-  // Settled with the commit that holds the message in all of its targets. The message is marked where the gateway's
-  // clock is not trusted. Errors: a part is too long; no such exchange; the producer is fenced; the store, the memory
-  // or a target that rejects is full; too many bytes for all targets together.
+  // Settles with the commit that holds the message in all of its targets. The message is marked if the gateway's clock
+  // is not trusted. Errors: a part is too long; no such exchange; the producer is fenced; the store, the memory or a
+  // target that rejects is full; too many bytes for all targets together.
   result<publish_outcome> publish(message_view& message, const publish_request& request) {
     return intake_.publish(message, request);
   }
-  // One record batch v2; returns its base offset. Settled like a publish. Errors: no such partition; the batch; full.
+  // Appends one record batch v2 and returns its base offset. Settles like publish(). Errors: no such partition; the
+  // batch; full.
   result<offset_t> produce(const topic_name& topic, std::uint32_t partition, std::string_view batch,
                            const receipt& answer) {
     return intake_.produce(topic, partition, batch, answer);
   }
-  // Returns the last sequence in this epoch whose message is on flash, or in memory to stay there; 0 = none.
+  // Returns the last sequence in this epoch whose message is on flash, or in memory only; 0 = none.
   std::uint64_t durable_sequence(const producer_ref& producer) const {
     return intake_.producers().durable_sequence(producer);
   }
-  // A device no longer has these of its messages, and they never came. With the next publish one commit holds both.
+  // Records that the device discarded messages [first, end) before delivery. Committed with the next publish.
   void lose(std::string_view device, std::uint64_t first, std::uint64_t end) { intake_.lose(device, first, end); }
 
  private:

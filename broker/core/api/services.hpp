@@ -1,6 +1,6 @@
-// All that a front-end asks of core: in messages, queues, topics and results, on the broker thread. What changes
-// something is asked with a receipt and settled through session_events when the commit that holds it is on flash.
-// Errors are returned at once, and nothing is settled for them.
+// Everything that a front-end asks of core: in messages, queues, topics and results, on the broker thread. A change is
+// asked for with a receipt and settled through session_events when the commit that holds it is on flash. Errors are
+// returned at once, and such a request is not settled.
 #pragma once
 
 #include "broker/core/api/consuming.hpp"

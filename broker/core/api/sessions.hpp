@@ -1,4 +1,4 @@
-// Who is connected: each session from its begin to its end, and the names that it holds for itself alone.
+// Sessions from attach to detach, and the names that each holds for itself alone.
 #pragma once
 
 #include "broker/core/api/consuming.hpp"
@@ -12,11 +12,11 @@ class sessions {
   sessions(notices& notices, consuming& consuming, reading& reading)
       : notices_(notices), consuming_(consuming), reading_(reading) {}
 
-  // The events stay until detach().
+  // `events` stays until detach().
   session_id attach(session_events& events) { return notices_.attach(events); }
-  // Its consumers end; what they had goes back to its place.
+  // Ends the session's consumers and requeues its unsettled deliveries.
   void detach(session_id session);
-  // As leases::take(); who loses it is told.
+  // See leases::take(). The session that loses the name gets lease_lost().
   result<void> lease(session_id session, const lease_request& request);
 
  private:

@@ -1,4 +1,4 @@
-// How the broker does, as values.
+// The broker's state, as values.
 #pragma once
 
 #include <cstdint>
@@ -12,16 +12,16 @@ namespace tidegate::core::api {
 struct store_status {
   std::string incarnation;
   bool is_full = false;
-  milliseconds age{0};  // its lifetime
+  milliseconds age{0};  // the store's lifetime
   std::uint64_t bytes_used = 0, bytes_max = 0, journal_bytes = 0;
   std::uint64_t memory_bytes_used = 0, memory_bytes_max = 0, memory_dropped = 0;
-  int stuck_reader = 0;  // the process that keeps freed pages from being used; 0 = none
+  int stuck_reader = 0;  // pid of the process that pins freed pages; 0 = none
 };
 
 struct message_status {
   std::uint64_t published = 0, duplicates = 0, unroutable = 0, refused_full = 0, refused_overflow = 0, delivered = 0,
                 acknowledged = 0;
-  std::uint64_t clock_corrections = 0;  // partitions whose stamps went back
+  std::uint64_t clock_corrections = 0;  // partitions whose timestamps went back
 };
 
 struct commit_status {
@@ -33,7 +33,7 @@ struct commit_status {
   milliseconds wait_max{0};
 };
 
-// None: the kernel does not tell.
+// None if the kernel does not count written bytes.
 struct flash_status {
   std::optional<std::uint64_t> since_start, today, since_made, per_day;
   std::string budget;  // "off", "kept", "stretching", "exceeded", "unknown"

@@ -1,4 +1,4 @@
-// The definitions' rows in the store's catalog: written and erased with the gathering commit.
+// The definitions' rows in the store's catalog: writes and erases them with the gathering commit.
 #pragma once
 
 #include <fmt/format.h>
@@ -19,11 +19,11 @@ class definition_rows {
   // `kind`: one of store::catalog_...
   void put(char kind, std::string_view name, std::string value);
   void erase(char kind, std::string_view name);
-  // Creates, limits or drops a stream with them.
+  // Creates, limits or drops a stream in the same commit.
   void change_stream(store::stream_change change) { commits_.gathering().change_stream(std::move(change)); }
-  // Asks for a commit without delay, as definitions get one.
+  // Asks for a commit without delay, which definitions get.
   void hurry() { commits_.note(milliseconds(0)); }
-  // The same, and settles the receipt with it. Returns success, for the caller to return.
+  // Asks for a commit without delay, and settles the receipt with it. Returns success, for the caller to return.
   result<void> settle(const receipt& answer);
 
  private:
@@ -32,10 +32,10 @@ class definition_rows {
 
 error limit_reached(std::string_view what);
 
-// Returns the books of a definition's stream. Throws store_damaged: there are none, or of the other kind.
+// Returns the books of a definition's stream. Throws store_damaged if there are none, or if they are of the other kind.
 const store::stream_ledger& books_of(const store::books& books, stream_id stream, const durability& durability);
 
-// The error for what was declared before and is declared again with another attribute.
+// Returns the error for a second declaration with another attribute.
 template <class Value>
 error differs(std::string_view what, std::string_view name, std::string_view field, const Value& is,
               const Value& wanted) {

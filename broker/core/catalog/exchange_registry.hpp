@@ -14,18 +14,20 @@ class exchange_registry {
  public:
   exchange_registry(const store::store& store, definition_rows& rows) : store_(store), rows_(rows) {}
 
-  // Add what the store held at the start. `number`: the name that a binding's row goes by.
+  // Add what the store held at the start. `number`: the name of the binding's row.
   void add_found(exchange_definition exchange) { exchanges_.add(std::move(exchange)); }
   void add_found(std::uint64_t number, const binding_definition& binding, const routing::target& target);
 
-  // Makes it, or finds it as it is wanted. Errors: it is of another type; the name; too many; the store is full.
+  // Makes the exchange, or finds it of the same type. Errors: another type; the name; too many exchanges; the store is
+  // full.
   result<void> declare(std::string_view name, exchange_type type);
-  // Deletes it with its bindings; where there is none, nothing. Error: it is built in.
+  // Deletes the exchange with its bindings; does nothing if there is none. Error: it is built in.
   result<void> remove(std::string_view name);
-  // Binds, if it is not bound. Errors: no such exchange, or it takes no bindings; the key; too many; the store is full.
+  // Adds a binding if it is missing. Errors: no such exchange, or it takes no bindings; the key; too many bindings; the
+  // store is full.
   result<void> check(const binding_definition& binding) const;
   result<void> bind(const binding_definition& binding, const routing::target& target);
-  // Where there is no such binding, nothing.
+  // Does nothing if there is no such binding.
   void unbind(const binding_definition& binding);
   void unbind_target(target_kind kind, std::string_view target);
 

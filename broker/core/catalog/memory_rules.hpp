@@ -1,4 +1,4 @@
-// What a definition must keep to if it is to live in memory only.
+// Rules for definitions of durability memory.
 #pragma once
 
 #include <cstdint>
@@ -10,15 +10,15 @@
 
 namespace tidegate::core::catalog {
 
-// Errors: the broker keeps nothing in memory; the retention is over all the memory there is. Other durabilities pass.
+// Errors: memory streams are disabled; the retention exceeds all memory for them. Other durabilities pass.
 result<void> check_memory(const store::store& store, std::string_view kind, const durability& durability,
                           std::uint64_t retention_bytes);
 
-// Error: what is held would have to move into memory or out of it.
+// Error: held messages would have to move into memory or out of it.
 result<void> check_stays(std::string_view kind, std::string_view name, const durability& is, const durability& wanted);
 
-// Returns the retention of a partition that names none: of one in memory a quarter of the memory at most, so that it
-// alone does not take all.
+// Returns the retention of a partition whose topic names none. In memory it is at most a quarter of the memory, so that
+// one partition does not take all.
 std::uint64_t default_retention(const store::store& store, const durability& durability, std::uint64_t on_flash);
 
 }  // namespace tidegate::core::catalog

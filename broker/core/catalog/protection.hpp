@@ -1,4 +1,4 @@
-// For whom a topic keeps its records: the groups that read it, and those that `protect` names.
+// The groups that a topic keeps its records for: those that read it, and those that `protect` names.
 #pragma once
 
 #include <string>
@@ -14,15 +14,15 @@ class protection {
  public:
   protection(const store::store& store, const groups::offsets& offsets) : store_(store), offsets_(offsets) {}
 
-  // Returns in words which protected group the partition keeps what it holds for; empty: for none.
+  // Returns, in words, the protected group that the partition keeps its records for; empty = none.
   std::string kept_for(const topics::partition& partition) const;
-  // Returns the names that the topic protects and no group carries: until one commits an offset, what they protect is
-  // everything.
+  // Returns the names that the topic protects and no group has. Until a group commits an offset, such a name protects
+  // every record.
   std::vector<std::string> unmatched(const topics::topic& topic) const;
-  // Writes a warning for each of them: of one topic, or of the first few.
+  // Warns of each such name: of one topic, or of the first few topics.
   void warn(const topics::topic& topic) const;
   void warn(const topic_registry& topics) const;
-  // Puts a loss record of what groups had still to read of the partition, which is about to be deleted, into `group`.
+  // Adds a loss record of what groups had not read yet of a partition that is about to be deleted.
   void lose_unread(const topics::partition& partition, store::commit_group& group) const;
 
  private:

@@ -1,10 +1,10 @@
-// How many bytes a day may be written to flash, and so by when how many.
+// How many bytes may be written to flash in a day, and how many by which time of it.
 //
-// An hour's worth may be written at once, whenever the day begins; the rest comes evenly over the day:
+// An hour's worth may be written at once, at any time. The rest is allowed evenly over the day:
 //
 //   allowed(elapsed) = burst + (budget - burst) x elapsed / 24 h,     burst = budget / 24
 //
-// At the end of the day that is the budget. What a quiet night leaves over is there for the day's busy hours.
+// At the end of the day that is the budget. What a quiet night leaves over may be used in the day's busy hours.
 #pragma once
 
 #include <cstdint>
@@ -15,14 +15,14 @@ namespace tidegate::core::commits {
 
 class flash_budget {
  public:
-  // 0 = none: everything is allowed.
+  // 0 = no budget: everything is allowed.
   explicit flash_budget(std::uint64_t bytes_per_day) : bytes_(bytes_per_day) {}
 
   bool is_set() const { return bytes_ > 0; }
   std::uint64_t bytes_per_day() const { return bytes_; }
-  // In so much of a day.
+  // Returns the bytes that are allowed in this part of a day.
   std::uint64_t allowed(milliseconds elapsed) const;
-  // How far into a day so many are allowed; its whole length if they never are, since the next day begins anew.
+  // Returns when in a day so many bytes are allowed; the day's length if never, since a new day starts then.
   milliseconds affords(std::uint64_t bytes) const;
 
  private:

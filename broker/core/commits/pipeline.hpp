@@ -1,5 +1,5 @@
-// The way of every change to flash: gathers changes in the store's groups, hands a group to the writer when the pace
-// lets it go, and says what became of it. While one group is with the writer, the next one gathers.
+// Every change's way to flash. Gathers changes in the store's groups, hands a group to the writer when the pace allows
+// it, and returns the results. While one group is with the writer, the next one gathers.
 //
 //   change, receipt ----> gathering ----> with the writer ----> progress: new ends, settled receipts
 //                           '--- riding: of memory alone, applied with that commit
@@ -24,11 +24,11 @@ namespace tidegate::core::commits {
 
 using producer_changes = std::unordered_map<std::string, std::optional<store::producer_state>>;
 
-// How a publish gets to where it is to be.
+// When a publish takes effect.
 enum class course {
-  written,  // with the gathering group's commit, in memory as well
-  riding,   // in memory alone, and not before something that waits for a commit
-  at_once,  // in memory alone, when this turn of the loop is over
+  written,  // with the gathering group's commit, for targets in memory as well
+  riding,   // in memory only, and not before something that waits for a commit
+  at_once,  // in memory only, when this turn of the loop is over
 };
 
 struct settlement {
@@ -36,15 +36,14 @@ struct settlement {
   bool is_refused = false;  // the store had no room for records
 };
 
-// What a step brought. To be passed on in this order.
+// Results of a step, to be passed on in this order.
 struct progress {
-  // The group's records are void, and so are those that were given offsets behind them: every stream goes on at its
-  // durable end.
+  // The group's records are void, and so are records with later offsets: every stream continues at its durable end.
   bool is_void = false;
   std::vector<store::stream_update> streams;  // new ends of streams
-  producer_changes producers;                 // whose sequences are on flash now
+  producer_changes producers;                 // producers whose sequences are on flash now
   std::vector<settlement> receipts;
-  bool has_room_again = false;  // requests are taken again
+  bool has_room_again = false;  // requests are accepted again
 };
 
 struct figures {
@@ -53,39 +52,40 @@ struct figures {
 
 class pipeline {
  public:
-  // `group_bytes_max`: a group of so many bytes waits for no more company, and publishers wait until it goes.
+  // `group_bytes_max`: a group of so many bytes does not linger, and publishers wait until it goes.
   pipeline(store::store& store, const clock& clock, pace_options options, std::size_t group_bytes_max);
 
-  // Requests are taken: the groups have room. Otherwise progress::has_room_again says when.
+  // Requests are accepted: the groups have room. Otherwise progress::has_room_again reports when they are.
   bool accepts() const;
-  // Where changes go that a commit writes.
+  // Returns the group for changes that a commit writes.
   store::commit_group& gathering() { return store_.open_group(); }
-  // Where the records of a target go.
+  // Returns the group for records of a target.
   store::commit_group& group_of(const durability& durability, course course);
-  // Says that the gathering group has work which may wait so long at most.
+  // Records that the gathering group has work which may wait so long at most.
   void note(milliseconds wait_max);
-  // The same of acknowledgements and other marks of a stream that was settled.
+  // The same for acknowledgements and other marks of a stream.
   void note_settled(bool is_in_memory);
-  // Settles the receipt with the gathering group's commit; `appends`: it is refused if the records are.
+  // Settles the receipt with the gathering group's commit. `appends`: refuses it if the group's records are void.
   void answer_later(const receipt& answer, bool appends);
-  // The same for a publish on its course.
+  // The same for a publish, by its course.
   void answer_later(const receipt& answer, course course, milliseconds wait_max);
 
-  // Steps. What queues drop for their bounds is put into the groups before.
+  // The steps. Call intake::keep_bounds() on the groups before.
   bool has_memory_group() const { return !store_.memory_group().empty(); }
   progress apply_memory();
-  // After on_work()'s time: whether the gathering group may go now; if not yet, asks for another call.
+  // Call when on_work()'s time is over. Returns whether the gathering group may go now; otherwise asks for another
+  // call.
   bool is_due();
-  // Hands over what there is; where there is nothing to write, what rides is applied and everything settled. The writer
-  // is free.
+  // Hands the gathering group over. If there is nothing to write, applies the riding group and settles everything. The
+  // writer is free.
   progress hand_over();
-  // The writer's result, if there is one. Throws what made the writer fail.
+  // Returns the writer's result, if there is one. Throws what made the writer fail.
   std::optional<progress> collect();
-  // Every ten seconds or so: notes what was written to flash.
+  // Notes what was written to flash. Call about every ten seconds.
   void tick();
 
-  // `wake(wait)`: the owner is to come to is_due() in so much time; 0 = when this turn of the loop is over. The newest
-  // word replaces one for later.
+  // `wake(wait)` asks the owner for is_due() in so much time; 0 = when this turn of the loop is over. A new wait
+  // replaces a later one.
   void on_work(std::function<void(milliseconds)> wake) { wake_ = std::move(wake); }
   bool is_busy() const { return store_.is_busy(); }
   bool is_idle() const;
@@ -94,7 +94,7 @@ class pipeline {
   const commits::pace& pace() const { return pace_; }
   commits::timeline& timeline() { return timeline_; }
   const commits::figures& figures() const { return figures_; }
-  // Rises with each group that is handed over, and with each turn of memory.
+  // Rise with each group that is handed over, and with each group that is applied to memory.
   std::uint64_t group_number() const { return group_number_; }
   std::uint64_t memory_turn() const { return memory_turn_; }
 
@@ -122,7 +122,7 @@ class pipeline {
   commits::timeline timeline_;
   commits::pace pace_;
   std::function<void(milliseconds)> wake_ = [](milliseconds) {};
-  milliseconds call_at_ = milliseconds::max();  // what wake_ was told last; max = nothing since the last call
+  milliseconds call_at_ = milliseconds::max();  // the last time given to wake_; max = none since the last call
 
   receipts receipts_;
   producer_changes flying_producers_;

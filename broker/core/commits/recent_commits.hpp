@@ -1,4 +1,4 @@
-// The commits of the last ten seconds: how many, and what those who wait for them waited for the pace.
+// The commits of the last ten seconds: how many, and how long callers were delayed by the pace.
 #pragma once
 
 #include <array>
@@ -10,7 +10,7 @@ namespace tidegate::core::commits {
 
 class recent_commits {
  public:
-  // `waited`: of the first one in the group who gets an answer; none if nobody does.
+  // `waited`: delay of the first caller in the group that gets an answer; none if there is no caller.
   void add(milliseconds now, std::optional<milliseconds> waited);
 
   struct figures {
@@ -21,10 +21,10 @@ class recent_commits {
   figures at(milliseconds now) const;
 
  private:
-  // Ten whole seconds and the present one.
+  // Ten whole seconds and the current one.
   static constexpr std::int64_t seconds_kept = 11;
   struct second {
-    std::int64_t number = -1;  // of monotonic time
+    std::int64_t number = -1;  // of the monotonic clock
     std::uint64_t commits = 0;
     std::uint64_t awaited = 0;
     milliseconds waited{0};

@@ -1,4 +1,4 @@
-// What is said where the store, or the memory for what lives in it only, takes no more.
+// Errors for requests when the store, or the memory for memory streams, is full.
 #pragma once
 
 #include "broker/base/error.hpp"
@@ -9,7 +9,7 @@ namespace tidegate::core::commits {
 error store_full_error(const store::store& store);
 error memory_full_error(const store::store& store);
 
-// What is new may not fill the room that acknowledgements need. Error: store_full.
+// Call before adding something new: it must not use the room that acknowledgements need. Error: STORE_FULL.
 result<void> check_room(const store::store& store);
 
 }  // namespace tidegate::core::commits

@@ -1,10 +1,10 @@
-// One story out of two clocks: how long the store has lived, which retention by age goes by, and what time it is, for
-// timestamps. The monotonic clock is right while the process lives; the wall clock only while somebody vouches for it.
+// The store's time, from two clocks: its lifetime, which retention by age uses, and the time of day for timestamps. The
+// monotonic clock is right while the process lives; the wall clock only while it is trusted.
 //
-// Between two processes of one boot the boot's own clock tells what passed. Between two boots only two trusted wall
-// times do; without them nothing is taken to have passed, so nothing expires before its time. Even a trusted clock is
-// sometimes years off for a moment, so the second of them has to stand for a while before it counts. A wall clock that
-// jumps changes neither the store's lifetime nor what is stored.
+// Between two processes of one boot, the boot's own clock measures the gap. Between two boots, only two trusted wall
+// times do; without them no time counts as passed, so nothing expires too early. Even a trusted clock is sometimes
+// years off for a moment, so the second trusted time has to hold for a while before it counts. A wall clock that jumps
+// changes neither the store's lifetime nor stored records.
 #pragma once
 
 #include <optional>
@@ -16,12 +16,12 @@ namespace tidegate::core::commits {
 
 class timeline {
  public:
-  // `last` is the time of the store's newest commit.
+  // `last`: time of the store's newest commit.
   timeline(const store::commit_time& last, const clock& clock);
 
-  // What the next commit is stamped with.
+  // Returns the time for the next commit.
   store::commit_time now();
-  // For timestamps: the wall clock where it is trusted, else the last time known plus what has passed since.
+  // Time for timestamps: the wall clock if it is trusted, otherwise the last trusted time plus what has passed since.
   struct reading {
     milliseconds wall{0};
     bool is_trusted = false;
@@ -39,11 +39,11 @@ class timeline {
   store::commit_time last_;
   milliseconds started_;     // monotonic
   milliseconds lifetime_;    // at the start
-  milliseconds estimate_;    // wall less monotonic, as of the last trusted time
-  milliseconds looked_{-1};  // monotonic, when the wall clock was last asked whether it is trusted
+  milliseconds estimate_;    // wall clock minus monotonic, at the last trusted time
+  milliseconds looked_{-1};  // monotonic; when the wall clock's trust was last checked
   bool is_trusted_ = false;
-  bool knows_absence_ = false;  // how long the machine was off is in lifetime_
-  // Trusted since then, and all the time so far ahead of the monotonic clock.
+  bool knows_absence_ = false;  // lifetime_ includes the time that the machine was off
+  // Since when the wall clock has been trusted, with a constant distance to the monotonic clock.
   struct steady_time {
     milliseconds since{0}, ahead{0};
   };

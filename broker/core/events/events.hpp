@@ -1,5 +1,5 @@
-// What core tells a session, which stands for one connection or for one channel of it. Core tells it between requests,
-// never inside one, whoever made it; the session may make requests of its own then.
+// Events for a session, which is one connection or one channel of it. Core calls them between requests, never inside
+// one, whoever made it. The session may make requests of its own then.
 #pragma once
 
 #include <cstdint>
@@ -13,12 +13,12 @@ namespace tidegate::core {
 enum class session_id : std::uint64_t {};
 enum class consumer_id : std::uint64_t {};
 
-// A message as a consumer pulls it; borrowed.
+// A message as a consumer pulls it. Borrowed: valid during the call.
 struct delivery_view {
-  std::uint64_t number = 0;  // the session's deliveries count from 1: what is settled
+  std::uint64_t number = 0;  // counted from 1 in each session; settles the delivery
   offset_t offset = 0;
   bool redelivered = false;
-  std::uint32_t deliveries = 0;  // earlier ones that are known
+  std::uint32_t deliveries = 0;  // known earlier deliveries
   std::int64_t timestamp_ms = 0;
   message_view message;
 };
@@ -26,19 +26,19 @@ struct delivery_view {
 class session_events {
  public:
   virtual ~session_events() = default;
-  // What was asked with this token is on flash (no refusal), or was refused.
+  // The request with this token is on flash (no refusal), or was refused.
   virtual void settled(std::uint64_t token, const error* refusal) = 0;
-  // The consumer has something to pull.
+  // The consumer can pull messages.
   virtual void deliverable(consumer_id consumer) = 0;
   // The watched partition's stream has new records, or is gone. The watch is over.
   virtual void changed(stream_id stream) = 0;
-  // Another session took the lease over: what it stands for is that one's work now.
+  // Another session took the lease over.
   virtual void lease_lost(std::string_view name) = 0;
-  // Core takes work again.
+  // Core accepts requests again.
   virtual void resumed() = 0;
 };
 
-// Where an answer goes when a commit is through.
+// Whom to answer when a commit is done.
 struct receipt {
   session_id session{};
   std::uint64_t token = 0;

@@ -1,4 +1,4 @@
-// Exchanges and bindings: from a message's exchange and routing key to the queues and topics that take it.
+// Exchanges and bindings: find the queues and topics for a message's exchange and routing key.
 #pragma once
 
 #include <map>
@@ -21,19 +21,19 @@ class exchanges {
 
   const exchange_definition* find_definition(std::string_view name) const;
   void add(exchange_definition exchange);
-  // With its bindings.
+  // Removes the exchange with its bindings.
   void remove(std::string_view name);
   static bool is_built_in(std::string_view name);
   const std::map<std::string, exchange_definition, std::less<>>& definitions() const { return definitions_; }
 
-  // Repeating a binding and removing a missing one both succeed, and return false. The exchange exists; the target is
-  // the binding's.
+  // Repeating a binding and removing a missing one succeed and return false. The exchange exists. `target`: the
+  // binding's target.
   bool bind(const binding_definition& binding, const target& target);
   bool unbind(const binding_definition& binding);
   const std::set<binding_definition>& bindings() const { return bindings_; }
 
-  // The route of a message; it lasts until the next change here. Null: there is no such exchange. Not for the default
-  // exchange.
+  // Returns the route of a message, valid until the next change here; null if there is no such exchange. Not for the
+  // default exchange.
   const route* find(std::string_view exchange, std::string_view routing_key);
 
  private:
@@ -44,14 +44,14 @@ class exchanges {
   template <class Value>
   using by_text = std::unordered_map<std::string, Value, text_hash, std::equal_to<>>;
 
-  // One exchange's bindings, as its type looks them up, and routes that were asked for.
+  // One exchange's bindings, ordered for its type, and cached routes.
   struct table {
     exchange_type type = exchange_type::direct;
     std::map<binding_definition, target> bound;
     by_text<std::vector<target>> by_key;  // direct
     pattern_tree by_pattern;              // topic
     by_text<route> routes;
-    std::size_t cached_targets = 0;  // in the routes, and the routes
+    std::size_t cached_targets = 0;  // routes and targets in the cache
   };
   static route match(const table& table, std::string_view routing_key);
   void forget_routes(table& table);

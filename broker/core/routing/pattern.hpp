@@ -13,20 +13,21 @@
 
 namespace tidegate::core::routing {
 
-// Takes time linear in the words in practice, and never more than words x pattern words.
+// Takes time linear in the words in practice, and at most words x pattern words.
 bool matches(std::string_view pattern, std::string_view key);
 
-// Many patterns, each with targets. Finding the ones that match a key takes time by the key's words and the wildcards
-// on the way, not by the number of patterns.
+// Many patterns, each with targets. A match takes time by the key's words and the wildcards on the way, not by the
+// number of patterns.
 class pattern_tree {
  public:
   void insert(std::string_view pattern, const target& target);
   void erase(std::string_view pattern, const target& target);
-  // Calls `visit` for each target of each pattern that matches: a target with several patterns, several times.
+  // Calls `visit` for each target of each matching pattern. A target with several matching patterns is visited several
+  // times.
   void match(std::string_view key, const std::function<void(const target&)>& visit) const;
 
  private:
-  // Where a pattern's words lead. A pattern's targets are at the end of its words.
+  // A word's node; a pattern's targets are at the node of its last word.
   struct node {
     std::map<std::string, std::unique_ptr<node>, std::less<>> words;  // `*` and `#` among them
     std::vector<target> targets;

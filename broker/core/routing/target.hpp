@@ -1,4 +1,4 @@
-// Where messages are routed to.
+// The targets of a route.
 #pragma once
 
 #include <vector>
@@ -12,14 +12,14 @@ class topic;
 
 namespace tidegate::core::routing {
 
-// A queue or a topic; routing looks into neither.
+// A queue or a topic. Routing does not look into either.
 struct target {
   queues::queue* queue = nullptr;
   topics::topic* topic = nullptr;
   friend bool operator==(const target&, const target&) = default;
 };
 
-// Each target once, however many bindings match.
+// The targets of a message: each once, however many bindings match.
 struct route {
   std::vector<queues::queue*> queues;
   std::vector<topics::topic*> topics;

@@ -1,4 +1,4 @@
-// Which partition a key belongs to: as Kafka's Java client chooses, so a key's records meet in the same partition here
+// Chooses the partition of a key as Kafka's Java client does, so that a key's records are in the same partition here
 // and at the centre.
 #pragma once
 

@@ -10,7 +10,8 @@
 
 namespace tidegate::core::topics {
 
-// Bytes appended to a partition that its stream does not show yet: of the open group and of the one with the writer.
+// Bytes that were appended to a partition and are not in its stream's view yet: in the open group and in the one with
+// the writer.
 class bytes_on_their_way {
  public:
   void add(std::uint64_t group, std::uint64_t bytes) {
@@ -37,21 +38,21 @@ class topic;
 struct partition {
   stream_id stream{};
   const topic* owner = nullptr;
-  std::uint32_t number = 0;              // in its topic
-  offset_t next = 0;                     // to append
-  std::int64_t newest_timestamp_ms = 0;  // that was stamped: stamps go back only where the clock is corrected
+  std::uint32_t number = 0;              // within its topic
+  offset_t next = 0;                     // the next offset to append
+  std::int64_t newest_timestamp_ms = 0;  // of the stamps that were given; they go back only when the clock is corrected
   bytes_on_their_way on_their_way;
 };
 
 class topic {
  public:
   explicit topic(topic_definition definition);
-  topic(const topic&) = delete;  // its partitions know it
+  topic(const topic&) = delete;  // its partitions refer to it
   topic& operator=(const topic&) = delete;
 
   const topic_definition& definition() const { return definition_; }
   void replace(topic_definition definition);
-  // Keyed messages by murmur2; the others of one group stay together, so that they make one batch.
+  // Chooses by murmur2 for messages with a key. The others of one group stay together, so that they make one batch.
   partition& choose(std::string_view key, std::uint64_t group);
   bool is_in_memory() const { return definition_.durability.is_memory(); }
   bool rejects() const { return definition_.overflow == overflow::reject; }
@@ -61,10 +62,10 @@ class topic {
 
  private:
   topic_definition definition_;
-  std::deque<partition> partitions_;  // they stay where they are when more are added
+  std::deque<partition> partitions_;  // a deque: addresses stay when partitions are added
 };
 
-// Error: a topic with these would be longer than the store's rows may be.
+// Error: the topic's definition would exceed the length of a row.
 result<void> check_definition_size(std::string_view name, const std::vector<std::string>& protect,
                                    std::size_t partitions);
 

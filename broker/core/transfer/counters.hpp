@@ -1,4 +1,4 @@
-// What has come in, and what did not, since the start.
+// Counts of accepted and refused messages since the start.
 #pragma once
 
 #include <cstdint>

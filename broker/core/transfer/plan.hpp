@@ -1,5 +1,5 @@
-// What a publish will do, decided before anything of it is done: its targets, how it gets there, and how long it may
-// wait. What is planned can be put, and putting cannot fail.
+// What a publish will do, decided before anything is done: its targets, its course, and how long it may wait. A planned
+// publish can be put, and putting cannot fail.
 #pragma once
 
 #include <cstdint>
@@ -21,10 +21,10 @@ struct plan {
   std::vector<placement> placements;
   commits::course course = commits::course::written;
   milliseconds wait_max{0};             // for the commit
-  std::uint64_t record_bytes_max = 0;   // of the message in any target
-  std::uint64_t memory_placements = 0;  // of targets that live in memory
+  std::uint64_t record_bytes_max = 0;   // largest record of the message in any target
+  std::uint64_t memory_placements = 0;  // targets in memory
 
-  // Keeps its memory for the next one.
+  // Keeps the memory for the next plan.
   void clear() {
     placements.clear();
     memory_placements = 0;
