@@ -1,4 +1,4 @@
-// Bytes are std::string when owned and std::string_view when borrowed; this file adds the byte orders on top.
+// Byte orders and varints. Bytes are std::string when owned and std::string_view when borrowed.
 #pragma once
 
 #include <bit>
@@ -51,7 +51,7 @@ constexpr std::size_t varint_bytes_max = 10;
 inline std::size_t varint_size(std::uint64_t value) {
   return static_cast<std::size_t>(std::bit_width(value | 1) + 6) / 7;
 }
-// Writes where there is room for it, and returns the place behind it.
+// Writes a varint, for which there must be room. Returns the place after it.
 inline char* put_varint(char* at, std::uint64_t value) {
   for (; value >= 0x80; value >>= 7) *at++ = static_cast<char>(value | 0x80);
   *at++ = static_cast<char>(value);
@@ -72,8 +72,8 @@ constexpr std::int64_t unzigzag(std::uint64_t value) {
   return static_cast<std::int64_t>(value >> 1) ^ -static_cast<std::int64_t>(value & 1);
 }
 
-// Walks over borrowed bytes. A read past the end, or an overlong varint, makes it fail for good and yields zeros and
-// empty views from then on, so a decoder checks `failed()` once at its end.
+// Reads borrowed bytes in order. A read past the end, or an overlong varint, makes the reader fail for good: from then
+// on it returns zeros and empty views. So a decoder checks `failed()` once, at its end.
 class byte_reader {
  public:
   explicit byte_reader(std::string_view data) : data_(data) {}
@@ -84,7 +84,7 @@ class byte_reader {
     return failed_ ? T{0} : load_be<T>(raw.data());
   }
   std::uint64_t varint() {
-    // Most are of one byte or two.
+    // Most varints are one or two bytes.
     if (data_.size() < 2) return long_varint();
     const auto first = static_cast<std::uint8_t>(data_[0]), second = static_cast<std::uint8_t>(data_[1]);
     if (first < 0x80) {

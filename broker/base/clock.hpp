@@ -1,4 +1,4 @@
-// Time comes from here and nowhere else, so a test can hold it in its hand.
+// The only source of time, so that a test can control it.
 #pragma once
 
 #include <chrono>
@@ -8,10 +8,10 @@ namespace tidegate {
 
 using std::chrono::milliseconds;
 
-// How long this boot of the machine has lasted, sleep included. Times of one boot can be compared, also by different
-// processes, whatever happened to the wall clock in between.
+// How long this boot of the machine has lasted, including sleep. Times of one boot can be compared, even between
+// processes, whatever happened to the wall clock.
 struct boot_time {
-  std::uint64_t boot = 0;  // which one
+  std::uint64_t boot = 0;  // identifies the boot
   milliseconds elapsed{0};
 };
 
@@ -20,15 +20,15 @@ class clock {
   virtual ~clock() = default;
   // Since some fixed point of this boot; never goes back. For durations and deadlines.
   virtual milliseconds monotonic() const = 0;
-  // Since 1970-01-01 UTC as the kernel believes; may jump. For timestamps people read.
+  // Since 1970-01-01 UTC by the kernel's clock; may jump. For timestamps that people read.
   virtual milliseconds wall() const = 0;
-  // Somebody vouches for the wall clock: the kernel, which says that it is synchronised, or the operator.
+  // Whether the wall clock is trusted: by the kernel, which says that it is synchronised, or by the operator.
   virtual bool is_wall_trusted() const = 0;
   virtual boot_time boot() const = 0;
 };
 
-// What adjtimex(2) answered, and the status it filled in. A call that failed (-1; a container may forbid it) says
-// nothing, so nobody vouches for the clock.
+// Whether adjtimex(2), with this answer and status, says that the clock is synchronised. A failed call (-1; a container
+// may forbid it) says nothing, so the clock is not trusted.
 bool is_synchronised(int answer, int status);
 
 enum class wall_trust {
@@ -44,7 +44,7 @@ class system_clock final : public clock {
   milliseconds wall() const override;
   bool is_wall_trusted() const override;
   boot_time boot() const override;
-  // Why the kernel does not say whether its clock is synchronised; 0 = it does, or was not to be asked.
+  // Returns why the kernel cannot say whether its clock is synchronised; 0 = it can, or was not asked.
   int trust_failure() const;
 
  private:
@@ -52,7 +52,7 @@ class system_clock final : public clock {
   std::uint64_t boot_;
 };
 
-// Stands still until told.
+// A clock that stands still until a test moves it.
 class manual_clock final : public clock {
  public:
   milliseconds monotonic() const override { return monotonic_; }
@@ -65,7 +65,7 @@ class manual_clock final : public clock {
   }
   void set_wall(milliseconds to) { wall_ = to; }
   void trust_wall(bool trusted) { is_trusted_ = trusted; }
-  // The machine starts again: what was elapsed is not known, and the wall clock goes on or does not.
+  // Restarts the machine. The time off is not in elapsed(); the wall clock moves on by `away`.
   void reboot(milliseconds away = milliseconds(0)) {
     ++boot_;
     monotonic_ = milliseconds(1'000);

@@ -1,4 +1,4 @@
-// CRC-32C (Castagnoli, RFC 3720): what Kafka's record batches carry, and the journal's blobs.
+// CRC-32C (Castagnoli, RFC 3720): the checksum of Kafka's record batches and of the journal's blobs.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 
 namespace tidegate {
 
-// Of `data`, going on from `before`, the CRC of what came earlier. Uses the processor's instruction where it has one.
+// Returns the CRC of `data` after bytes whose CRC is `before`. Uses the processor's instruction if it has one.
 std::uint32_t crc32c(std::string_view data, std::uint32_t before = 0);
 
 namespace detail {

@@ -1,4 +1,4 @@
-// What can go wrong and is somebody's to handle: a code for programs, a sentence for people.
+// Errors that a caller handles: a code for programs, a sentence for people.
 #pragma once
 
 #include <boost/system/result.hpp>
@@ -23,7 +23,7 @@ enum class errc {
 
 std::string_view name(errc code);
 
-// `text` names the thing, the limit and the way out; `field` the offending field or attribute, if there is one.
+// `text` names the thing, the limit and what to do; `field` the wrong field or attribute, if there is one.
 struct error {
   errc code;
   std::string text;
@@ -35,18 +35,18 @@ struct error_exception : std::runtime_error {
   error cause;
 };
 
-// Called by result<T>::value() when there is none.
+// Called by result<T>::value() if there is no value.
 [[noreturn]] void throw_exception_from_error(const error& cause, const boost::source_location&);
 
 template <class T>
 using result = boost::system::result<T, error>;
 
-// The store cannot go on: a failed commit, a damaged or foreign file. The process ends with exit_storage_failure.
+// The store cannot continue: a failed commit, a damaged or foreign file. The process ends with exit_storage_failure.
 struct storage_failure : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Of these: what is in the file cannot be used, now or ever. It can be set aside.
+// A storage_failure after which the file cannot be used, now or later. It can be set aside.
 struct store_damaged : storage_failure {
   using storage_failure::storage_failure;
 };
@@ -56,7 +56,7 @@ constexpr int exit_failure = 1;
 constexpr int exit_usage = 2;
 constexpr int exit_storage_failure = 74;  // EX_IOERR of sysexits.h
 
-// Our own bug: prints where and aborts, in release builds too. Never for anything a peer controls.
+// A bug of ours: prints the place and aborts, in release builds too. Never for anything that a peer controls.
 [[noreturn]] void expectation_failed(const char* condition, const char* file, int line);
 #define TIDEGATE_EXPECT(condition) \
   ((condition) ? static_cast<void>(0) : ::tidegate::expectation_failed(#condition, __FILE__, __LINE__))

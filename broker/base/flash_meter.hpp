@@ -1,5 +1,5 @@
-// How much this process has had written to storage: the kernel's figure, so that what LMDB, the file's growth and the
-// log add is in it. What the flash itself writes on top (its own erase blocks) nobody can see from here.
+// Bytes that this process had written to storage, by the kernel's count. So LMDB's pages, the growth of files and the
+// log are included. What the flash writes in addition (its own erase blocks) cannot be seen from here.
 #pragma once
 
 #include <cstdint>
@@ -11,15 +11,15 @@ namespace tidegate {
 class flash_meter {
  public:
   virtual ~flash_meter() = default;
-  // Since the process began; none where it cannot be measured.
+  // Since the start of the process; none if it cannot be measured.
   virtual std::optional<std::uint64_t> bytes_written() const = 0;
 };
 
-// Linux counts a page when it becomes dirty (write_bytes in proc(5)). A RAM disk's pages are not counted. Where the
-// file system keeps large folios (ext4 since Linux 6.16, XFS since 5.18) a small write into one counts as the whole
-// folio: then the figure is an upper bound, several times what reaches the disk.
+// Linux counts a page when it becomes dirty (write_bytes in proc(5)). Pages of a RAM disk are not counted. If the file
+// system keeps large folios (ext4 since Linux 6.16, XFS since 5.18), a small write into one counts as the whole folio:
+// the figure is an upper bound then, several times what reaches the disk.
 //
-// Keeps the file open: it can be read when there are no descriptors left.
+// Keeps the file open, so that it can be read when no descriptor is left.
 class kernel_flash_meter final : public flash_meter {
  public:
   explicit kernel_flash_meter(const char* path = "/proc/self/io");
@@ -32,7 +32,7 @@ class kernel_flash_meter final : public flash_meter {
   int file_;
 };
 
-// The write_bytes line of such a file.
+// Returns the number of the write_bytes line in the text of such a file.
 std::optional<std::uint64_t> write_bytes_in(std::string_view text);
 
 }  // namespace tidegate

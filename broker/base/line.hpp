@@ -1,5 +1,6 @@
-// A line of items: in at the back, out at the front. A new one takes no memory, where a new std::deque takes 600 bytes:
-// a gateway may have thousands of queues that do nothing. It never shrinks by itself: assign {} to give memory back.
+// A queue of items: appended at the back, removed at the front. An empty one takes no memory, where an empty std::deque
+// takes 600 bytes: a gateway may have thousands of idle queues. It does not shrink by itself: assign {} to release
+// memory.
 #pragma once
 
 #include <boost/container/devector.hpp>

@@ -1,9 +1,10 @@
-// One line for each happening, to standard error: name the object and the cause once, where it is dealt with.
+// Log lines to standard error, one for each event. A line names the object and the cause once, where the event is
+// handled.
 //
 //   2026-01-01T00:00:00.000Z warning what happened to whom
 //
-// A program that must not wait for whoever reads its standard error keeps a log::writer (log_writer.hpp). Without one
-// a line is written at once, by the caller.
+// A program that must not wait for the reader of its standard error makes a log::writer (log_writer.hpp). Without one,
+// the caller writes the line at once.
 #pragma once
 
 #include <fmt/format.h>
@@ -16,21 +17,21 @@ namespace tidegate::log {
 
 enum class level { debug, info, warning, error };
 
-// Lines below it are dropped. Set once by main; info unless told.
+// Lines below this level are dropped. Set once by main; the default is info.
 void set_level(level lowest);
-// Any thread.
+// May be called on any thread.
 void write(level level, std::string_view line);
-// Writes a line as it is, without time and level: a program's last one, which says why it ends. Any thread.
+// Writes a line without time and level: a program's last line, which says why it ends. Any thread.
 void say(std::string_view line);
-// Waits until all lines are written, limits::log_flush_time at most. Any thread.
+// Waits until all lines are written, at most limits::log_flush_time. Any thread.
 void flush();
 
-// Appends the line with its time, level and end to `out`. Allocates nothing where `out` has the room.
+// Appends the line with time, level and line end to `out`. Does not allocate if `out` has room.
 void append_line(std::string& out, std::chrono::milliseconds wall, level level, std::string_view line, bool coloured);
 // Whether the descriptor is a terminal that shows colours.
 bool is_coloured(int descriptor);
-// Writes all of it, waiting where the other end makes it wait. Returns how many of the bytes were written: fewer where
-// the descriptor is closed, its reader is gone or its disk is full.
+// Writes all bytes, and blocks if the other end does not read. Returns how many were written: fewer if the descriptor
+// is closed, its reader is gone or its disk is full.
 std::size_t write_all(int descriptor, std::string_view bytes);
 
 template <class... Args>

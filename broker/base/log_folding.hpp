@@ -1,5 +1,5 @@
-// Keeps the log short while one thing happens again and again: the first line is written at once, its repeats are
-// counted, and the count is written when limits::log_fold_time is over.
+// Keeps the log short while one event repeats: the first line is written at once, repeats are counted, and the count is
+// written after limits::log_fold_time.
 #pragma once
 
 #include <array>
@@ -14,7 +14,7 @@
 
 namespace tidegate::log {
 
-// A line and how often it came again. `text` lasts until the next call.
+// A line and how often it was repeated. `text` is valid until the next call.
 struct repeats {
   log::level level;
   std::string_view text;
@@ -22,16 +22,16 @@ struct repeats {
   milliseconds within{0};
 };
 
-// Lines repeat each other when they have the same level and text, apart from the port of an address: a peer that comes
+// Two lines are equal if they have the same level and text, except for the port of an address: a peer that connects
 // again has another one each time. Remembers limits::log_lines_remembered lines. One thread at a time.
 class folding {
  public:
-  // True: write the line now. False: it repeats a remembered one and was counted. Where every remembered line has
-  // repeats, others are written and not remembered.
+  // Returns true if the line has to be written now, and false if it repeats a remembered one and was counted. If every
+  // remembered line has repeats, other lines are written and not remembered.
   bool admit(level level, std::string_view text, milliseconds now);
-  // The next count that is to be written, if there is one: ask until there is none. Allocates nothing.
+  // Returns the next count that is due; none if there is none. Call until there is none. Does not allocate.
   std::optional<repeats> take_due(milliseconds now);
-  // The same for counts that are not due yet, for the log's end.
+  // The same for counts that are not due yet, at the log's end.
   std::optional<repeats> take_rest(milliseconds now);
 
  private:

@@ -1,10 +1,10 @@
-// The log's way out of a program that must not wait for whoever reads its standard error.
+// Writes the log of a program that must not wait for the reader of its standard error.
 //
 //   any thread ── put ──▶ [ waiting ] ── swap ──▶ [ being written ] ── write(2), which may block ──▶ the descriptor
 //                         at most limits::log_bytes_waiting each
 //
-// A reader that does not read, a closed end or a full disk costs lines, never time: what finds no room or cannot be
-// written is dropped and counted, and the count is written as soon as writing works again.
+// A reader that does not read, a closed end or a full disk cost lines, never time. Lines that find no room or cannot be
+// written are dropped and counted; the count is written as soon as writing works again.
 #pragma once
 
 #include <pthread.h>
@@ -16,26 +16,26 @@
 
 namespace tidegate::log {
 
-// Owns the thread that writes. Made once by main, before other threads; while it lives, log::write() and log::say() of
-// every thread go through it. A forked child has no such thread and must not log.
+// Owns the thread that writes. Main makes one before other threads start. During its lifetime, log::write() and
+// log::say() of every thread use it. A forked child has no such thread and must not log.
 class writer {
  public:
-  // Throws std::system_error where the thread cannot be started.
+  // Throws std::system_error if the thread cannot be started.
   explicit writer(int descriptor);
   writer(const writer&) = delete;
   writer& operator=(const writer&) = delete;
-  // Waits until everything is written, limits::log_flush_time at most: what is not written then is lost, and the thread
-  // is left behind in its blocked call.
+  // Waits until everything is written, at most limits::log_flush_time. What is not written then is lost, and the thread
+  // stays in its blocked call.
   ~writer();
 
-  // A line with time and level, or its count where it repeats another one (log_folding.hpp). Never waits.
+  // Writes a line with time and level, or counts it if it repeats another one (log_folding.hpp). Never blocks.
   void put(level level, std::string_view line);
-  // A line as it is.
+  // Writes a line as it is. Never blocks.
   void put_plain(std::string_view line);
   // Returns whether all lines were written within limits::log_flush_time.
   bool flush();
 
-  // The one that lives, or null.
+  // Returns the writer that exists, or null.
   static writer* active();
 
  private:

@@ -1,4 +1,4 @@
-// What a program does first, so that it does not depend on how it was started.
+// The first steps of a program, so that it does not depend on how it was started.
 #pragma once
 
 #include <cstdint>
@@ -6,15 +6,15 @@
 
 namespace tidegate {
 
-// Where descriptors 0, 1 or 2 are closed, opens /dev/null in their place, so that no file or socket becomes what a
-// stray line is written to. Reading and writing there fail, as on a closed one.
+// Opens /dev/null for each of descriptors 0, 1 and 2 that is closed, so that no file or socket gets a number to which a
+// stray line is written. Reads and writes there fail, as on a closed descriptor.
 void occupy_standard_descriptors();
 
-// From now on these signals do nothing, unless a handler is set. A write to a pipe without reader then fails with EPIPE
-// instead of ending the process (SIGPIPE), one beyond the limit of file sizes with EFBIG (SIGXFSZ).
+// Ignores these signals from now on, unless a handler is set. A write to a pipe without reader then fails with EPIPE
+// instead of ending the process (SIGPIPE), and one beyond the limit of file sizes with EFBIG (SIGXFSZ).
 void ignore_signals(std::initializer_list<int> signals);
 
-// Raises the limit of open files (RLIMIT_NOFILE) to `wanted`, or as far as this process may. Returns the limit.
+// Raises the limit of open files (RLIMIT_NOFILE) to `wanted`, or as far as allowed. Returns the limit.
 std::uint64_t allow_open_files(std::uint64_t wanted);
 
 }  // namespace tidegate

@@ -1,6 +1,6 @@
-// Protobuf fields written and read by hand, for what goes by the hundred thousand a second, and for what the store
-// keeps: walking nanopb's descriptors takes several times the instructions. The bytes are nanopb's: what is 0 or empty
-// is absent (proto3), and field numbers are below 16, so that a key is one byte.
+// Writes and reads protobuf fields by hand: for frames that come by the hundred thousand a second, and for the store.
+// nanopb's descriptors take several times the instructions. The bytes are the same as nanopb's: a value of 0 or empty
+// is absent (proto3). Field numbers are below 16, so that a key is one byte.
 #pragma once
 
 #include <algorithm>
@@ -21,19 +21,19 @@ inline char* put_key(char* at, std::uint32_t field, wire_type type) {
   return at;
 }
 
-// Of a field as field_writer writes it.
+// Returns the size of a field as field_writer writes it.
 inline std::size_t size_of(std::uint64_t number) { return number == 0 ? 0 : 1 + varint_size(number); }
 inline std::size_t size_of(std::string_view text) {
   return text.empty() ? 0 : 1 + varint_size(text.size()) + text.size();
 }
-// Of a message of two texts, numbered 1 and 2.
+// Returns the size of a message of two texts, numbered 1 and 2.
 inline std::size_t size_of(std::string_view first, std::string_view second) {
   const std::size_t inner = size_of(first) + size_of(second);
   return 1 + varint_size(inner) + inner;
 }
 
-// Appends one message that lies in a field of another, such as a frame of the native protocol. Its size is known
-// beforehand, and the caller's to get right: size_of of every field that is written.
+// Appends one message as a field of another, such as a frame of the native protocol. The caller gives its size: the sum
+// of size_of for every field that is written.
 class field_writer {
  public:
   field_writer(std::string& out, std::uint32_t field, std::size_t size) : out_(out) {
@@ -58,7 +58,7 @@ class field_writer {
     text(1, first);
     text(2, second);
   }
-  // All is written, and no more.
+  // Call at the end: checks that exactly the announced size was written.
   void finish() const { TIDEGATE_EXPECT(at_ == out_.data() + out_.size()); }
 
  private:
@@ -68,8 +68,7 @@ class field_writer {
   char* at_;
 };
 
-// Write a field of a message that stands by itself where there is room for it: size_of. They return the place behind
-// it.
+// Write a field where there is room of size_of for it. Return the place after it.
 inline char* put_number(char* at, std::uint32_t field, std::uint64_t value) {
   if (value == 0) return at;
   return put_varint(put_key(at, field, wire_type::varint), value);
@@ -79,13 +78,13 @@ inline char* put_text(char* at, std::uint32_t field, std::string_view value) {
   return put_bytes(put_varint(put_key(at, field, wire_type::sized), value.size()), value);
 }
 
-// Append a field of a message that stands by itself.
+// Append a field.
 inline void append_number(std::string& out, std::uint32_t field, std::uint64_t value) {
   if (value == 0) return;
   append_varint(out, key_of(field, wire_type::varint));
   append_varint(out, value);
 }
-// One of a repeated field, which is there even if it is empty.
+// Appends an element of a repeated field, which is present even if it is empty.
 inline void append_element(std::string& out, std::uint32_t field, std::string_view value) {
   append_varint(out, key_of(field, wire_type::sized));
   append_varint(out, value.size());
@@ -98,16 +97,16 @@ inline void append_text(std::string& out, std::uint32_t field, std::string_view 
 struct field {
   std::uint32_t number = 0;
   wire_type type = wire_type::varint;
-  std::uint64_t value = 0;  // of a varint
-  std::string_view text;    // of what has a size
+  std::uint64_t value = 0;  // of a varint field
+  std::string_view text;    // of a field with a length
 };
 
-// Goes through a message's fields, whatever their order.
+// Reads the fields of a message, in any order.
 class field_reader {
  public:
   explicit field_reader(std::string_view message) : reader_(message) {}
 
-  // False at the end, or where it does not decode: failed() tells.
+  // Returns false at the end, or if a field does not decode; failed() tells which.
   bool next(field& field) {
     if (reader_.failed() || reader_.at_end()) return false;
     const std::uint64_t key = reader_.varint();

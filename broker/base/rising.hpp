@@ -1,11 +1,12 @@
-// Lines of items whose keys rise, as ids and numbers on a connection do.
+// Search in lines of items whose keys rise, as ids and numbers of a connection do.
 #pragma once
 
 #include <algorithm>
 
 namespace tidegate {
 
-// The first item whose key is not less. Keys are mostly dense, so it is looked for first where it would then stand.
+// Returns the first item whose key is not less. Keys are mostly without gaps, so the place where the item would be then
+// is tried first.
 template <class Line, class Item, class Key>
 auto lower_bound_in_rising(Line& line, Key Item::*key_of, Key key) {
   if (line.empty() || key <= line.front().*key_of) return line.begin();

@@ -1,4 +1,4 @@
-// For tests: a record batch as a producer sends it that compresses.
+// For tests: a record batch of a producer that compresses.
 #pragma once
 
 #include <zstd.h>
@@ -12,7 +12,7 @@
 
 namespace tidegate {
 
-// The same batch, its records compressed with zstd.
+// Returns the batch with its records compressed by zstd.
 inline std::string zstd_compressed(std::string batch) {
   const std::string_view records = std::string_view(batch).substr(record_batch_header_bytes);
   std::string packed(ZSTD_compressBound(records.size()), '\0');

@@ -1,4 +1,4 @@
-// What operators and clients declare, as plain values and as the rows that the store's catalog keeps: messages of
+// Definitions of exchanges, queues, topics and bindings: as values, and as rows of the store's catalog. A row is
 // protobuf fields, so that names and keys may be any bytes.
 #pragma once
 
@@ -24,10 +24,10 @@ struct exchange_definition {
   exchange_type type = exchange_type::direct;
 };
 
-// What happens when a queue, or a topic's partition, is at its bound in bytes or in number.
+// What happens when a queue, or a topic's partition, is at a bound.
 enum class overflow {
-  drop_oldest,  // what is new is taken; the oldest goes, and the loss ledger says so
-  reject,       // what is new is refused until consumers, age, or a protected group that moves on make room
+  drop_oldest,  // the new message is stored; the oldest is dropped and recorded in the loss ledger
+  reject,       // the new message is refused until consumers, age, or a protected group that moves on make room
 };
 std::string_view name(overflow overflow);
 result<overflow> parse_overflow(std::string_view text);
@@ -36,8 +36,8 @@ struct queue_definition {
   std::string name;
   stream_id stream{};
   tidegate::durability durability = {};
-  std::uint64_t messages_max = 0;  // of what is ready; 0 = no bound
-  std::uint64_t bytes_max = 0;     // bodies of what is ready; 0 = no bound
+  std::uint64_t messages_max = 0;  // of ready messages; 0 = no bound
+  std::uint64_t bytes_max = 0;     // bodies of ready messages; 0 = no bound
   tidegate::overflow overflow = tidegate::overflow::drop_oldest;
 };
 
@@ -49,7 +49,7 @@ struct topic_definition {
   std::vector<stream_id> partitions;           // their streams
   std::uint64_t retention_records = 0;         // of each partition, a hard bound; 0 = none
   tidegate::overflow overflow = tidegate::overflow::drop_oldest;
-  std::vector<std::string> protect = {};  // groups whose unread records go last
+  std::vector<std::string> protect = {};  // groups whose unread records are dropped last
   tidegate::durability durability = {};
 };
 
@@ -65,7 +65,7 @@ struct binding_definition {
   friend auto operator<=>(const binding_definition&, const binding_definition&) = default;
 };
 
-// Well-formed (RFC 3629), as JSON and protobuf want their text.
+// Whether the text is well-formed UTF-8 (RFC 3629), which JSON and protobuf require.
 bool is_utf8(std::string_view text);
 
 // Names of exchanges, queues and groups: 1-249 bytes of UTF-8 without control characters.
@@ -73,7 +73,7 @@ result<void> check_name(std::string_view what, std::string_view name);
 // Topics: Kafka's rule, 1-249 of letters, digits, '.', '_' and '-', not "." or "..".
 result<void> check_topic_name(std::string_view name);
 
-// Fields, by number; 14 is kept for the arguments of a protocol's own, as they came, 15 for who declared it:
+// Rows, by field number. 14 is reserved for a protocol's own arguments, as they came, 15 for who declared it:
 //   exchange  1 name, 2 type (1 direct, 2 fanout, 3 topic; 4 is kept for headers)
 //   queue     1 name, 2 stream, 3 durability as text, 4 messages_max, 5 bytes_max, 6 overflow (1 reject)
 //   topic     1 name, 2 uuid, 3 retention bytes, 4 ms, 5 records, 6 overflow, 7 protect (each), 8 durability as text,
@@ -83,7 +83,7 @@ std::string encode(const exchange_definition& exchange);
 std::string encode(const queue_definition& queue);
 std::string encode(const topic_definition& topic);
 std::string encode(const binding_definition& binding);
-// Throw storage_failure, also on a field that this version does not know: it would be left out of account.
+// Throw storage_failure, also for a field that this version does not know: ignoring it would be wrong.
 exchange_definition decode_exchange(std::string_view row);
 queue_definition decode_queue(std::string_view row);
 topic_definition decode_topic(std::string_view row);

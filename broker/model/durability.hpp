@@ -1,5 +1,5 @@
-// When what a queue or a topic is given has to be on flash, if ever. A confirm comes after the commit; this says how
-// long the commit may be put off for it, or that there is none.
+// When messages of a queue or a topic have to be on flash, if ever. A confirm comes after the commit; the durability
+// says how long the commit may be delayed, or that there is none.
 #pragma once
 
 #include <chrono>
@@ -13,12 +13,12 @@ namespace tidegate {
 
 struct durability {
   enum class mode : std::uint8_t {
-    commit,    // the next commit is made for it
-    interval,  // it rides on commits that others need, and forces one when it has waited so long
-    memory,    // it is never written, and gone with the process
+    commit,    // the next commit is made for them
+    interval,  // they wait for a commit that other work needs, at most `interval`
+    memory,    // they are never written, and gone when the process ends
   };
   mode how = mode::commit;
-  std::chrono::milliseconds interval{0};  // of that mode: how long it waits at most
+  std::chrono::milliseconds interval{0};  // how long messages wait at most in that mode
 
   static durability every(std::chrono::milliseconds interval) { return {mode::interval, interval}; }
   static durability memory() { return {mode::memory}; }
@@ -27,7 +27,7 @@ struct durability {
 };
 
 std::string to_text(durability durability);
-// "commit", "interval:<ms>" within limits::durability_interval_max, or "memory".
+// Reads "commit", "interval:<ms>" within limits::durability_interval_max, or "memory".
 result<durability> parse_durability(std::string_view text);
 
 }  // namespace tidegate

@@ -1,4 +1,4 @@
-// Names of things by number.
+// Numbers that name streams and records.
 #pragma once
 
 #include <compare>

@@ -1,4 +1,4 @@
-// A message as the core sees it, whatever protocol brought it.
+// A message as core sees it, whatever its protocol was.
 #pragma once
 
 #include <cstdint>
@@ -15,32 +15,33 @@ struct header {
   std::string_view value;
 };
 
-// Borrowed: the views live as long as the buffer they point into.
+// Borrowed: the views are valid as long as the buffer they point into.
 struct message_view {
   std::string_view exchange;
   std::string_view routing_key;
   std::string_view key;  // partition key; empty = none
   std::vector<header> headers;
   std::string_view body;
-  bool is_time_estimated = false;  // the gateway's clock was not trusted when it came
+  bool is_time_estimated = false;  // the gateway's clock was not trusted when the message came
 };
 
 // Checks the sizes of limits.hpp; the error names the part and its limit.
 result<void> check(const message_view& message);
 
-// Headers under which a topic's record keeps what Kafka's record has no field for, readable to every Kafka client.
-// Other names that begin with `tg-` are the bridge's (docs/bridge.md); a publisher may not use the prefix.
+// Headers in which a topic's record keeps what Kafka's record has no field for, readable for every Kafka client. Other
+// names that start with `tg-` are the bridge's (docs/bridge.md). Publishers may not use the prefix.
 constexpr std::string_view reserved_header_prefix = "tg-";
 constexpr std::string_view header_exchange = "tg-exchange";
 constexpr std::string_view header_routing_key = "tg-routing-key";
-// Wall time of a reading kept on a device, in Unix ms as decimal text: arrival less the reading's age.
+// Wall time of a reading that a device kept, in Unix ms as decimal text: arrival minus the reading's age.
 constexpr std::string_view header_time = "tg-time";
 
 // The gateway's clock was not trusted when the record came: its timestamp is an estimate. No value. Consumers of queues
-// are given it as well.
+// get this header, too.
 constexpr std::string_view header_estimated = "tg-estimated";
-// The first record of a partition after the gateway's clock was set back to the right time: the newest time that was
-// stamped in error, in Unix ms as decimal text. Records before this one with a later time than its own are those.
+// On the first record of a partition after the gateway's clock was set back to the right time: the newest timestamp
+// that was given in error, in Unix ms as decimal text. Earlier records with a later timestamp than their own time are
+// the wrong ones.
 constexpr std::string_view header_clock_corrected = "tg-clock-corrected";
 
 }  // namespace tidegate

@@ -45,17 +45,17 @@ struct record_view {
   std::vector<header> headers;
 };
 
-// A record with its key, body and headers as they are encoded, for copying it into another batch to the byte: a decoded
-// one does not tell a missing key or body from an empty one.
+// A record with its key, body and headers still encoded, to copy it into another batch byte by byte: a decoded record
+// does not distinguish a missing key or body from an empty one.
 struct raw_record {
   offset_t offset = 0;
   std::int64_t timestamp_ms = 0;
   std::string_view fields;
-  // What it takes in a batch, at most.
+  // Returns the most bytes that the record takes in a batch.
   std::size_t size_bound() const { return record_overhead_max + fields.size(); }
 };
 
-// One batch at the front of some bytes. Points into them.
+// A batch at the start of some bytes. Points into them.
 struct batch_view {
   offset_t base_offset = 0;
   offset_t last_offset = 0;
@@ -65,30 +65,30 @@ struct batch_view {
   std::uint16_t attributes = 0;
   std::uint64_t producer_id = 0;
   std::string_view bytes;    // the whole batch
-  std::string_view records;  // behind the header, compressed as the attributes say
+  std::string_view records;  // after the header, compressed as the attributes say
   bool compressed() const { return (attributes & 7) != 0; }
-  // All of its records have the newest timestamp, whatever their deltas say.
+  // All records have the newest timestamp, whatever their deltas say.
   bool is_append_time() const { return (attributes & 8) != 0; }
 };
 
 // Reads the header of the first batch in `data`. Errors: cut off, not magic 2, lengths that contradict each other.
 result<batch_view> read_batch(std::string_view data);
 
-// The CRC over the batch's bytes is right.
+// Whether the CRC over the batch's bytes is right.
 bool crc_matches(const batch_view& batch);
 
-// What a Produce request must be: exactly one batch, CRC right, offsets dense from 0, the count true where the records
-// are not compressed, no control or transaction marks.
+// Checks the batch of a Produce request: exactly one batch, CRC right, offsets without gaps from 0, the count true if
+// the records are not compressed, no control or transaction marks.
 result<batch_view> check_produced(std::string_view data);
 
 // Rewrites the base offset in place; the CRC does not cover it.
 void set_base_offset(std::string& batch, offset_t base);
 
-// Walks the records of an uncompressed batch, oldest first. `view` is reused from record to record.
+// Reads the records of an uncompressed batch, oldest first. The view is reused from record to record.
 class record_reader {
  public:
   explicit record_reader(const batch_view& batch);
-  // False at the end or on malformed records; `failed()` tells which.
+  // Returns false at the end, or if a record is malformed; `failed()` tells which.
   bool next(record_view& record);
   bool next(raw_record& record);
   bool failed() const { return failed_; }
@@ -103,22 +103,22 @@ class record_reader {
   bool failed_ = false;
 };
 
-// How a record keeps what Kafka's record has no field for.
+// Where a record keeps what Kafka's record has no field for.
 enum class record_form {
   topic,  // plain headers: see message.hpp
   queue,  // one header `t`, always the first, so that a publisher may have one of that name: protobuf fields
 };
-// The fields of `t`. Numbers between are kept for what queues will hold: 3 more routing keys, 4 properties, 5 due,
-// 6 deaths, 7 attempts.
+// The fields of `t`. Numbers between are reserved for queues: 3 more routing keys, 4 properties, 5 due, 6 deaths, 7
+// attempts.
 constexpr std::string_view header_of_queue = "t";
 enum class queue_field : std::uint32_t { exchange = 1, routing_key = 2, is_time_estimated = 8 };
 
-// Writes a batch, record by record. Offsets are given, rising, gaps allowed.
+// Writes a batch, record by record. The caller gives the offsets, which rise; gaps are allowed.
 class batch_builder {
  public:
   void add(offset_t offset, std::int64_t timestamp_ms, const message_view& message,
            record_form form = record_form::topic);
-  // Adds a record as it was read elsewhere.
+  // Adds a record that was read from another batch.
   void add(const record_view& record);
   void add(const raw_record& record);
   bool empty() const { return count_ == 0; }
@@ -126,9 +126,9 @@ class batch_builder {
   offset_t base_offset() const { return base_offset_; }
   offset_t last_offset() const { return last_offset_; }
   std::int64_t newest_timestamp_ms() const { return newest_timestamp_ms_; }
-  // Size of the finished batch, as far as it goes.
+  // Returns the size of the batch so far.
   std::size_t size() const { return size_; }
-  // Writes the header and hands the batch over; the builder is empty again.
+  // Writes the header and returns the batch. The builder is empty then.
   std::string finish();
 
  private:
@@ -138,22 +138,22 @@ class batch_builder {
   void end_record(const char* at) const;
   void make_room(std::size_t size);
 
-  std::string out_;  // with room behind what is written
+  std::string out_;  // with spare room at its end
   std::size_t size_ = 0;
   offset_t base_offset_ = 0;
   offset_t last_offset_ = 0;
   std::int64_t first_timestamp_ms_ = 0;
   std::int64_t newest_timestamp_ms_ = 0;
   std::uint32_t count_ = 0;
-  std::size_t finished_size_ = 0;  // of the last one
+  std::size_t finished_size_ = 0;  // of the last batch
 };
 
-// Takes the routing key and the exchange out of a record's headers again. The views are the record's.
+// Returns the record as a message: routing key and exchange are taken out of its headers. The views are the record's.
 message_view to_message(const record_view& record, record_form form = record_form::topic);
-// The same into a message that keeps the memory of the one before.
+// The same into a message whose memory is reused.
 void read_message(const record_view& record, record_form form, message_view& message);
 
-// Bytes that a message's record takes at most, for room kept before it is built.
+// Returns the most bytes that a message's record takes, to reserve room before it is built.
 std::size_t record_size_bound(const message_view& message);
 
 }  // namespace tidegate

@@ -1,4 +1,4 @@
-// A connection's life on a socket: one reader, one writer, both around a session. Knows no protocol.
+// A connection on a socket, from start to end: one reader and one writer around a session. Knows no protocol.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -11,14 +11,15 @@
 namespace tidegate::net {
 
 struct connection_options {
-  // Where bytes arrive. Connections of one loop share it: what a session leaves is kept by its connection.
+  // Buffer that bytes are received into. Connections of one loop share it; a connection keeps what its session did not
+  // take.
   std::span<char> room;
-  // A peer that takes nothing of what is sent for so long is gone.
+  // A peer that takes nothing of what is sent for this long counts as gone.
   std::chrono::milliseconds write_time_max = std::chrono::seconds(30);
 };
 
-// Serves one connection until the session closes, the peer leaves, or it does not take what is sent. Rethrows what the
-// session throws. The session ends with it.
+// Serves one connection until the session closes, the peer leaves, or the peer does not take what is sent. Rethrows
+// what the session throws. Destroys the session at the end.
 boost::asio::awaitable<void> serve(boost::asio::ip::tcp::socket socket, session_maker make, connection_options options);
 
 }  // namespace tidegate::net

@@ -1,4 +1,4 @@
-// Listening sockets: accepts, bounds the number of connections, hands each on.
+// Listening sockets: accept connections, bound their number, and serve each.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -24,9 +24,9 @@ class listener {
   static result<listener> open(boost::asio::io_context& io, const tcp::endpoint& address, std::size_t connections_max);
 
   tcp::endpoint address() const { return acceptor_.local_endpoint(); }
-  // Accepts until cancelled. `serve` is a connection's whole life. Where the system has no descriptor or memory for
-  // another connection, those who connect wait in the kernel's queue until it has: one line in the log for the begin of
-  // such a pause, one for its end.
+  // Accepts until cancelled. `serve` is a connection's whole life. If the system has no descriptor or memory for
+  // another connection, new ones wait in the kernel's queue until it has. The log gets a line when such a pause starts
+  // and one when it ends.
   boost::asio::awaitable<void> run(std::function<boost::asio::awaitable<void>(tcp::socket)> serve);
   void stop();
 

@@ -1,4 +1,4 @@
-// What waits to be sent to one peer.
+// Bytes that wait to be sent to one peer.
 #pragma once
 
 #include <string>
@@ -11,9 +11,9 @@ class outbox {
  public:
   std::string& bytes() { return bytes_; }
   const std::string& bytes() const { return bytes_; }
-  // Below the mark. Above it a front-end takes nothing more from queues or logs, and no input that is answered.
+  // Below the mark. Above it, a front-end takes no more from queues or logs, and no input that has to be answered.
   bool has_room() const { return bytes_.size() < limits::outbox_bytes_mark; }
-  // The peer sends requests and does not read the answers: the connection ends.
+  // The peer sends requests and does not read the answers: the connection has to end.
   bool is_over() const { return bytes_.size() > limits::outbox_bytes_max; }
 
  private:

@@ -1,4 +1,4 @@
-// How long a peer has said nothing, and what follows from that.
+// How long a peer has been silent, and what is due because of it.
 #pragma once
 
 #include "broker/base/clock.hpp"
@@ -7,16 +7,16 @@ namespace tidegate::net {
 
 class silence {
  public:
-  // Since the last byte, on the monotonic clock; milliseconds::max() = never.
+  // Time since the last byte, on the monotonic clock; milliseconds::max() = never.
   struct bounds {
-    milliseconds ask_after = milliseconds::max();  // whether the peer is alive, once in a silence
+    milliseconds ask_after = milliseconds::max();  // ask whether the peer is alive, once in a silence
     milliseconds end_after = milliseconds::max();  // the peer counts as dead
   };
   enum class due { nothing, ask, end };
 
   explicit silence(milliseconds now) : heard_(now) {}
 
-  // Bytes came, or the peer could not have been heard: its bytes were not read.
+  // Call when bytes came, or when the peer could not be heard because its bytes were not read.
   void heard(milliseconds now) {
     heard_ = now;
     asked_ = false;
@@ -24,7 +24,7 @@ class silence {
   milliseconds length(milliseconds now) const { return now - heard_; }
   // Returns what is due now. `ask` is due once, until the peer is heard again.
   due look(milliseconds now, const bounds& bounds);
-  // When something is due next.
+  // Returns when something is due next.
   milliseconds deadline(const bounds& bounds) const;
 
  private:

@@ -1,4 +1,4 @@
-// Reads a configuration file's text, and refuses what the parser could not bear or would complain of in riddles.
+// Reads a configuration file's text, and refuses what the parser could not handle or would report unclearly.
 #pragma once
 
 #include <filesystem>

@@ -1,4 +1,4 @@
-// Frames in and out of the native protocol: decoding into the generated structs, encoding onto an outbox.
+// Frames of the native protocol: decodes them into the generated structs, and encodes them into an outbox.
 #pragma once
 
 #include <string>
@@ -22,30 +22,31 @@ inline tg_bytes bytes_of(std::string_view text) {
 
 tg_Code wire_code(errc code);
 
-// What a peer said, fit to be shown or sent on as text: at most limits::error_text_bytes of UTF-8 in one line.
+// Returns a peer's text in a form that is safe to show or send: at most limits::error_text_bytes of UTF-8 in one line.
 std::string presentable(std::string_view text);
 
-// Appends one frame. `size_hint` covers the text and bytes in it.
+// Appends one frame. `size_hint`: about the bytes of its text and bytes fields.
 void append_frame(std::string& out, tg_member member, const pb_msgdesc_t* fields, const void* message,
                   std::size_t size_hint);
 
-// Appends a Deliver: the one message that a broker sends by the hundred thousand a second.
+// Appends a Deliver, the one frame that a broker sends by the hundred thousand a second.
 void append_deliver(std::string& out, std::uint32_t consumer, const core::delivery_view& delivery);
 
-// What clients send by the hundred thousand a second, decoded by hand; the rest goes through nanopb's descriptors.
-// False: malformed, or more than limits::headers_count headers. Views point into the body.
+// The frame that clients send by the hundred thousand a second, decoded by hand; others go through nanopb's
+// descriptors. Views point into the frame's body.
 struct publish_frame {
   std::uint64_t id = 0;
   std::uint64_t sequence = 0;
   bool mandatory = false;
   message_view message;
 };
-// Keeps the memory for headers that an earlier one took.
+// Decodes into `publish`, whose memory for headers is reused. Returns false if the frame is malformed or has more than
+// limits::headers_count headers.
 bool decode(const tg_frame& frame, publish_frame& publish);
 struct settle_frame {
   std::uint64_t tag = 0;
   bool multiple = false;
-  std::uint32_t outcome = 0;  // a later version's is none of tg_Settle_Outcome
+  std::uint32_t outcome = 0;  // may be a number that tg_Settle_Outcome does not have: of a later version
 };
 bool decode(const tg_frame& frame, settle_frame& settle);
 

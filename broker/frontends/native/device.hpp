@@ -1,4 +1,5 @@
-// A device's side of the native protocol (docs/wire.md, "A device"): sequences in, cumulative acknowledgements out.
+// A device's side of the native protocol (docs/wire.md, "A device"): takes sequences in, and sends cumulative
+// acknowledgements.
 #pragma once
 
 #include <array>
@@ -10,7 +11,7 @@ namespace tidegate::native {
 
 class device final : public role {
  public:
-  // Answers with Welcome. Null: refused, and told so.
+  // Answers with Welcome. Returns null if the device was refused, after an answer that says so.
   static std::unique_ptr<role> admit(session& session, const tg_Hello& hello);
   device(session& session, const tg_Hello& hello);
 
@@ -44,14 +45,14 @@ class device final : public role {
   std::string producer_id_;
   std::uint32_t epoch_;
   std::uint32_t boot_;
-  std::uint32_t next_sequence_ = 1;  // of the next Publish
-  std::uint32_t expected_ = 1;       // what comes behind it without it is a loss
-  std::uint32_t acknowledged_ = 0;   // told to the device
+  std::uint32_t next_sequence_ = 1;  // that the next Publish counts as
+  std::uint32_t expected_ = 1;       // a higher sequence than this one shows a gap, which is a loss
+  std::uint32_t acknowledged_ = 0;   // as last sent to the device
   std::uint32_t settled_through_ = 0;
   bool is_owed_ack_ = false;
   std::chrono::seconds silence_max_;
   std::array<std::string, limits::device_aliases + 1> aliases_;
-  std::deque<pending> pending_;  // in order of sequence
+  std::deque<pending> pending_;  // in the order of sequences
 };
 
 }  // namespace tidegate::native

@@ -1,4 +1,4 @@
-// What the native protocol's connections share: core, the settings, and who is connected.
+// State that the native protocol's connections share: core, the settings, and the list of connections.
 #pragma once
 
 #include <map>
@@ -19,9 +19,9 @@ class front_end {
   void add(session& session) { sessions_.emplace(session.id(), &session); }
   void remove(session& session);
   const std::map<core::session_id, session*>& sessions() const { return sessions_; }
-  // Where a connection's bytes arrive. All share it: what is not taken at once has to be kept elsewhere.
+  // Buffer that connections receive into. All share it: bytes that are not handled at once have to be copied.
   std::span<char> room() { return room_; }
-  // A device that connects anew ends its older connection, which may be half open.
+  // Ends an older connection of the same device, which may be half open.
   void take_over(const std::string& device, session& session);
 
  private:

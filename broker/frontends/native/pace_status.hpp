@@ -1,4 +1,4 @@
-// The status lines about commits and flash.
+// The members of status about commits and flash.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -7,7 +7,7 @@
 
 namespace tidegate::native {
 
-// Adds to the one flat object. Null: not known, or not yet.
+// Adds the members to the one flat object. Null = not known, or not yet.
 void add_pace(boost::json::object& to, const core::api::status& status);
 
 }  // namespace tidegate::native

@@ -1,4 +1,4 @@
-// The native protocol on a socket.
+// Serves the native protocol on a socket.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

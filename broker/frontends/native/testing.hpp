@@ -1,5 +1,5 @@
-// For tests: a peer of the native protocol without a socket, over a broker stepped by hand. What the gateway answers is
-// shown as one line a frame.
+// For tests: a peer of the native protocol without a socket, over a broker stepped by hand. The gateway's answers are
+// shown as one line for each frame.
 #pragma once
 
 #include <fmt/format.h>
@@ -13,7 +13,7 @@
 
 namespace tidegate::native {
 
-// Broker and front-end, which end together.
+// Broker and front-end with one lifetime.
 class gateway {
  public:
   explicit gateway(native::options options = {}, core::stepping_options core = {})
@@ -21,7 +21,7 @@ class gateway {
     open();
   }
   void open() { front_end_ = std::make_unique<native::front_end>(broker.get().services(), options_); }
-  // Sessions must be gone.
+  // No session may exist.
   void reopen_killed() {
     broker.reopen_killed();
     open();
@@ -53,7 +53,7 @@ inline std::string to_hex(std::string_view bytes) {
   return out;
 }
 
-// Steps through headers for encoding.
+// Passes headers to nanopb for encoding.
 class header_source {
  public:
   explicit header_source(const std::vector<header>& headers) : headers_(headers) {}
@@ -81,7 +81,7 @@ std::string frame_of(tg_member member, const pb_msgdesc_t* fields, const Message
   return out;
 }
 
-// A frame the gateway sent, decoded on demand.
+// A frame from the gateway, decoded on demand.
 struct answer {
   tg_member member;
   std::string body;
@@ -168,11 +168,11 @@ class peer {
       : gateway_(gateway), session_(std::make_unique<session>(gateway.front(), "peer", [this] { ++wakes; })) {}
 
   session& on() { return *session_; }
-  // The connection ends.
+  // Ends the connection.
   void drop() { session_.reset(); }
   bool is_closing() const { return session_->is_closing(); }
 
-  // As a reader would: what is not taken waits with what comes.
+  // Hands bytes over as a reader would: bytes that are not taken stay in front of the next ones.
   void send_bytes(std::string_view bytes) {
     if (held_.empty()) {
       held_ = bytes.substr(session_->input(bytes));
@@ -187,7 +187,7 @@ class peer {
   }
   std::size_t held() const { return held_.size(); }
 
-  // What the writer would send when this turn of the loop is over.
+  // Returns what the writer would send when this turn of the loop is over.
   std::string take_bytes() {
     gateway_.broker->tell();
     session_->fill();
@@ -211,13 +211,13 @@ class peer {
     for (const answer& one : take()) lines.push_back(show(one));
     return lines;
   }
-  // After a commit of all that waits.
+  // Returns the answers after everything that waits was committed.
   std::vector<std::string> answers_committed() {
     gateway_.broker.commit();
     return answers();
   }
 
-  // An application's verbs.
+  // Frames of an application.
   void connect(std::string_view producer = {}, std::uint32_t epoch = 0) {
     tg_Connect connect{};
     connect.correlation = 1;
@@ -253,7 +253,7 @@ class peer {
          topic.size() + topic_id.size());
   }
 
-  // A device's verbs.
+  // Frames of a device.
   void hello(std::string_view device, std::uint32_t next = 1, std::uint32_t oldest = 0, std::uint32_t epoch = 7) {
     tg_Hello hello{};
     hello.version = 1;
