@@ -1,5 +1,5 @@
-// Waiting times between attempts: doubled from `min` to `max`, each drawn from the upper half of its span so that
-// gateways that lost the same centre do not come back in step.
+// Waiting times between attempts: doubled from `min` to `max`, each drawn at random from the upper half of its span, so
+// that gateways that lost the same centre do not return at the same time.
 #pragma once
 
 #include <chrono>

@@ -6,7 +6,7 @@
 
 namespace tidegate::bridge {
 
-// Answers are told to the route's forwarder of that partition.
+// Reports to the route's forwarder of that partition.
 std::unique_ptr<source> make_broker_source(session& session, route& route, std::uint32_t partition);
 
 }  // namespace tidegate::bridge

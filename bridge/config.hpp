@@ -21,10 +21,10 @@ struct config {
   std::string name = "bridge";
   std::string status_file = "/run/tidegate/bridge-status.json";
   std::vector<route_config> routes;
-  bool take_over = false;  // of the command line
+  bool take_over = false;  // from the command line
 };
 
-// Check the whole file, with the settings meant for librdkafka. The error names the file, the line and the key.
+// Check the whole file, including settings for librdkafka. The error names the file, the line and the key.
 result<config> parse_config(std::string_view text, std::string_view file);
 result<config> read_config(const std::string& path);
 

@@ -1,5 +1,5 @@
 // A test hook: the process ends at once, as if killed, when it passes a named place for the n-th time. Off unless the
-// environment says otherwise: TIDEGATE_BRIDGE_FAILPOINT=after_intent|after_send|after_confirm|before_cursor[:N].
+// environment sets it: TIDEGATE_BRIDGE_FAILPOINT=after_intent|after_send|after_confirm|before_cursor[:N].
 #pragma once
 
 #include <string_view>

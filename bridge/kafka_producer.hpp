@@ -1,6 +1,6 @@
-// One librdkafka producer: made, used until it breaks, thrown away.
+// A librdkafka producer: made, used until it breaks, and discarded.
 //
-// Making one that is connected and destroying one may block for seconds: both belong on a worker thread. send() and
+// Making and connecting one, and destroying one, may block for seconds: do both on a worker thread. send() and
 // take_reports() never block; one thread at a time.
 #pragma once
 
@@ -19,11 +19,11 @@ struct rd_kafka_op_s;
 
 namespace tidegate::bridge {
 
-// What a producer tells of itself and of what it was given. `refused` at pace::normal says that some record was, and
-// that the producer is at its end.
+// Reports of a producer. `refused` at pace::normal means that some record was refused, and that the producer cannot be
+// used any more.
 struct kafka_report {
   enum class kind { delivered, refused, failed, unreachable, fatal } what;
-  std::uint32_t partition = 0;  // of the source
+  std::uint32_t partition = 0;  // of the source topic
   offset_t offset = 0;
   destination where;
   std::string reason;
@@ -32,7 +32,7 @@ struct kafka_report {
 
 class kafka_producer {
  public:
-  // Throws error_exception: the topic is not there, has too few or too many partitions for the partitioner, or the
+  // Throws error_exception: the topic does not exist, has too few or too many partitions for the partitioner, or the
   // centre did not answer in time.
   kafka_producer(const kafka_settings& settings, pace pace);
   ~kafka_producer();
@@ -40,18 +40,19 @@ class kafka_producer {
   kafka_producer& operator=(const kafka_producer&) = delete;
 
   std::int32_t partitions() const { return partitions_; }
-  // Becomes readable when there are reports. Read it empty, then take them.
+  // Becomes readable when there are reports. Read it empty, then call take_reports().
   int event_descriptor() const { return event_; }
-  // `full` with a reason: not for want of room, but because the producer is at its end.
+  // `full` with a reason: there may be room, but the producer cannot be used any more.
   send_outcome send(const identity& source, const std::string& topic, std::uint32_t partition,
                     const record_view& record, std::string& reason);
-  // Hands over all reports there are.
+  // Passes on all reports.
   void take_reports(const std::function<void(kafka_report)>& take);
-  // Blocks until all is confirmed or the time is over.
+  // Blocks until everything is confirmed, or for that time.
   void flush(std::chrono::milliseconds at_most);
 
  private:
-  // librdkafka's pointer for a message cannot hold two numbers on a 32-bit machine: it is a place in `tags_` + 1.
+  // librdkafka's pointer for a message has no room for two numbers on a 32-bit machine, so it is a place in `tags_` +
+  // 1.
   struct origin {
     std::uint32_t partition = 0;
     offset_t offset = 0;
@@ -65,7 +66,7 @@ class kafka_producer {
   void ask_partitions(const kafka_settings& settings);
   std::size_t keep_tag(origin of);
   origin give_back_tag(void* opaque);
-  // librdkafka's event is its `op`.
+  // librdkafka's event type is its `op`.
   void report_error(rd_kafka_op_s& event, const std::function<void(kafka_report)>& take);
   void report_delivery(const rd_kafka_message_s& message, const std::function<void(kafka_report)>& take);
 
@@ -74,7 +75,7 @@ class kafka_producer {
   int event_ = -1;
   std::vector<origin> tags_;
   std::vector<std::size_t> free_tags_;
-  // Destroyed in the opposite order.
+  // Destroyed in reverse order.
   std::unique_ptr<rd_kafka_s, handle_deleter> handle_;
   std::unique_ptr<rd_kafka_topic_s, handle_deleter> topic_;
   std::unique_ptr<rd_kafka_queue_s, handle_deleter> queue_;

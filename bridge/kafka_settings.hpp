@@ -1,4 +1,4 @@
-// What a Kafka sink is told, and the librdkafka configurations that follow from it.
+// Settings of a Kafka sink, and the librdkafka configurations made from them.
 #pragma once
 
 #include <chrono>
@@ -9,7 +9,7 @@
 #include "bridge/partitioner.hpp"
 #include "bridge/sink.hpp"
 
-// librdkafka's own, kept out of the headers.
+// librdkafka's type, kept out of the headers.
 struct rd_kafka_conf_s;
 
 namespace tidegate::bridge {
@@ -24,7 +24,7 @@ struct kafka_settings {
   bridge::partitioner partitioner = bridge::partitioner::source;
   std::chrono::milliseconds backoff_min{1'000};
   std::chrono::milliseconds backoff_max{60'000};
-  std::map<std::string, std::string> properties;  // further ones, handed to librdkafka
+  std::map<std::string, std::string> properties;  // further ones, passed to librdkafka
 };
 
 struct kafka_conf_deleter {
@@ -32,7 +32,7 @@ struct kafka_conf_deleter {
 };
 using kafka_conf = std::unique_ptr<rd_kafka_conf_s, kafka_conf_deleter>;
 
-// Errors: a property that librdkafka does not know or take, or one that the bridge's promises rest on.
+// Errors: a property that librdkafka does not know or take, or one that the bridge's promises depend on.
 result<kafka_conf> producer_conf(const kafka_settings& settings, pace pace);
 result<kafka_conf> reader_conf(const kafka_settings& settings);
 

@@ -1,7 +1,7 @@
 // A Kafka topic as the destination. See sink.hpp for its life.
 //
-// Runs on the executor's one thread. What may block (connecting, looking for what was sent, destroying) is done by a
-// worker thread of its own, one thing after the other.
+// Runs on the executor's one thread. Calls that may block (connecting, searching for sent records, destroying) run on a
+// worker thread, one after the other.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

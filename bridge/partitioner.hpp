@@ -1,4 +1,4 @@
-// Which destination partition a record goes to: named in the configuration, never guessed.
+// The destination partition of a record: a rule named in the configuration, never guessed.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ enum class partitioner {
 
 std::optional<partitioner> parse_partitioner(std::string_view name);
 
-// Records without a key keep together by source partition, so that a record always goes to the same place.
+// Records without a key stay together by source partition, so that a record always goes to the same partition.
 std::int32_t choose_partition(partitioner rule, std::string_view key, std::uint32_t source_partition,
                               std::int32_t partitions);
 

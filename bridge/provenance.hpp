@@ -1,5 +1,5 @@
-// The headers that say where a record came from. A consumer at the centre drops duplicates by remembering the highest
-// offset seen of each (gateway, incarnation, topic id, partition); the bridge finds by them what it had sent.
+// Headers that say where a record came from. A consumer at the centre drops duplicates by remembering the highest
+// offset of each (gateway, incarnation, topic id, partition). The bridge finds records that it has sent by them.
 #pragma once
 
 #include <optional>
@@ -24,7 +24,7 @@ struct provenance {
   offset_t offset = 0;
 };
 
-// Calls `add(name, value)` for each header of it; the value is borrowed for the call.
+// Calls `add(name, value)` for each header. The value is valid during the call.
 template <class Add>
 void write_provenance(const provenance& from, Add add) {
   add(header_gateway, std::string_view(from.source.gateway));
@@ -35,7 +35,7 @@ void write_provenance(const provenance& from, Add add) {
   add(header_offset, std::string_view(std::to_string(from.offset)));
 }
 
-// None if a header is missing or is not a number where one belongs.
+// Returns none if a header is missing, or is no number where one belongs.
 std::optional<provenance> read_provenance(const std::vector<header>& headers);
 
 }  // namespace tidegate::bridge

@@ -1,4 +1,4 @@
-// The records of a fetch answer, one after the other. Owns the bytes that the records point into.
+// The records of a fetch answer, in order. Owns the bytes that the records point into.
 #pragma once
 
 #include <memory>
@@ -20,10 +20,10 @@ class record_stream {
   record_stream() = default;
   explicit record_stream(std::string batches);
 
-  // The record that is next; null at the end, and while there is an unreadable range to be taken.
+  // Returns the next record; null at the end, and while an unreadable range is to be taken.
   const record_view* front();
   void pop();
-  // A batch that was passed over because its checksum is wrong or it does not decode.
+  // Returns a batch that was skipped because its checksum is wrong or it does not decode; none if there is none.
   std::optional<unreadable_range> take_unreadable();
   bool at_end();
 
@@ -33,7 +33,7 @@ class record_stream {
 
   // On the heap, so that moving the stream does not move the bytes.
   std::unique_ptr<const std::string> bytes_;
-  std::unique_ptr<const std::string> decompressed_;  // of the present batch, where it is compressed
+  std::unique_ptr<const std::string> decompressed_;  // of the current batch, if it is compressed
   std::string_view rest_;
   std::optional<record_reader> reader_;
   batch_view batch_;

@@ -1,4 +1,4 @@
-// For tests: a source and a sink that do nothing but write down what they are asked, and a forwarder between them.
+// For tests: a source and a sink that only record what they are asked, and a forwarder between them.
 #pragma once
 
 #include <deque>
@@ -37,7 +37,7 @@ struct scripted_source final : source {
   std::vector<fetch_call> fetches;
   std::vector<store_call> stores;
   std::vector<std::string> dead_letters;
-  std::vector<std::string>* log;  // stores and sends, in the order they were asked for
+  std::vector<std::string>* log;  // stores and sends, in the order of their requests
 };
 
 struct scripted_sink final : sink {
@@ -46,7 +46,7 @@ struct scripted_sink final : sink {
     recovery_request request;
   };
 
-  // The time it was sent with, and its own where that is another.
+  // The time that a record was sent with, and its own if that differs.
   struct sent_time {
     std::int64_t timestamp_ms;
     std::string own;
@@ -78,7 +78,7 @@ struct scripted_sink final : sink {
   offset_t refuses = static_cast<offset_t>(-1);
   std::vector<offset_t> sent;
   std::vector<sent_time> times;
-  std::vector<identity> senders;  // of each that was sent
+  std::vector<identity> senders;  // of each record that was sent
   std::vector<pace> opens;
   int closes = 0;
   int flushes = 0;
@@ -86,7 +86,7 @@ struct scripted_sink final : sink {
   std::vector<std::string>* log;
 };
 
-// Records of [begin, end) with bodies "body <offset>".
+// Returns records of [begin, end) with bodies "body <offset>".
 inline std::string batch_of(offset_range range, std::int64_t timestamp_ms = 1'000) {
   batch_builder builder;
   for (offset_t offset = range.begin; offset < range.end; ++offset) {
@@ -103,7 +103,7 @@ inline std::string batch_of(offset_range range, std::int64_t timestamp_ms = 1'00
 inline const identity log_a{"gateway", "incarnation-a", "topic-id"};
 inline const identity log_b{"gateway", "incarnation-b", "topic-id"};
 
-// A forwarder between the two, driven in small verbs.
+// A forwarder between the two.
 struct driven_forwarder {
   std::vector<std::string> log;
   scripted_source source{log};
@@ -147,14 +147,14 @@ struct driven_forwarder {
   cursor last_stored() const {
     return decode_cursor(source.stores.back().offset, source.stores.back().metadata).value();
   }
-  // The sink that was asked for.
+  // Opens the sink again after the forwarder asked for a fresh one.
   void renew_sink() {
     TIDEGATE_EXPECT(forward.needs_fresh_sink());
     forward.sink_lost();
     forward.sink_up(pace::normal);
     forward.pump();
   }
-  // The broker comes back, and has this cursor.
+  // The broker is connected again and has this cursor.
   void come_back(const std::optional<stored_cursor>& found) {
     forward.source_up(log_a);
     forward.pump();

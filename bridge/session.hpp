@@ -1,4 +1,4 @@
-// The bridge's one connection to the broker: kept up for as long as the program runs. On the executor's one thread.
+// The bridge's one connection to the broker, opened again whenever it ends. Runs on the executor's one thread.
 #pragma once
 
 #include <boost/asio/steady_timer.hpp>
@@ -16,24 +16,23 @@ struct session_settings {
   client::endpoint broker;
   std::string token;
   std::string name;
-  bool take_over = false;  // of another bridge that does our routes' work, once
+  bool take_over = false;  // of the routes' leases from another bridge, once
 };
 
 class session {
  public:
   session(boost::asio::any_io_executor executor, session_settings settings);
-  // Before run().
+  // Call before run().
   void serve(route& route) { routes_.push_back(&route); }
 
-  // Connects, tells the routes, and does so again when the connection ends. Until stop().
+  // Connects, notifies the routes, and repeats this when the connection ends. Returns after stop().
   client::awaitable<> run();
   void stop();
 
-  // Runs a coroutine that uses the connection, never from within this call. What it throws ends the connection: a
-  // broker that refuses what the bridge asks is asked again after a pause, in a new session. `work` is kept until the
-  // coroutine ends.
+  // Runs a coroutine that uses the connection, never within this call. An exception of it ends the connection: what a
+  // broker refuses is asked again after a pause, in a new session. `work` is kept until the coroutine ends.
   void spawn(std::function<client::awaitable<>(client::connection&)> work);
-  // False once the connection was given up: an answer that it still brings counts no more.
+  // Returns false once the connection was given up: answers that still arrive on it are ignored.
   bool is_current(const client::connection& connection) const { return up_ && &connection == connection_.get(); }
 
   std::string_view state() const { return state_; }

@@ -1,8 +1,8 @@
-// One kind of destination. A route owns one sink; its forwarders, one for each partition of the source topic, share it.
+// A destination of a kind. A route owns one sink; its forwarders, one for each partition of the source topic, share it.
 //
-// Every call returns at once; what comes of it is told to `sink_events`, on the same thread, never from within a call.
-// Life: open() -> opened | broken; while open: recover() and send(); close() at any time, after which nothing is told
-// of what went before; open() again.
+// Every call returns at once. Results are reported to `sink_events`, on the same thread, never from within a call. Life
+// cycle: open() -> opened | broken; while open: recover() and send(); close() at any time, after which nothing earlier
+// is reported; open() again.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@
 
 namespace tidegate::bridge {
 
-// Which log of which gateway. A wiped card is a new log, and so is a topic that was deleted and declared again: the
-// offsets of either start again.
+// Identifies a log. A wiped card is a new log, and so is a topic that was deleted and declared again: offsets start
+// again in either.
 struct identity {
   std::string gateway;
   std::string incarnation;  // of its store
@@ -23,7 +23,7 @@ struct identity {
   friend bool operator==(const identity&, const identity&) = default;
 };
 
-// Where a record lies at the destination; -1 = not known.
+// A record's place at the destination; -1 = not known.
 struct destination {
   std::int32_t partition = -1;
   std::int64_t offset = -1;
@@ -36,14 +36,14 @@ struct present_record {
   destination where;
 };
 
-// What a look at the destination brought.
+// Result of a search at the destination.
 struct recovery {
-  std::vector<present_record> present;  // rising source offsets, none twice
-  std::vector<destination> ends;        // for each destination partition, the offset up to which was looked
+  std::vector<present_record> present;  // source offsets rise, none is twice
+  std::vector<destination> ends;        // for each destination partition, the offset up to which it was searched
 };
 
-// Where to look for records of one source partition: its offsets of `range`, from the offset noted for each
-// destination partition. Partitions that are not noted are looked at from their end.
+// A search for records of one source partition: the offsets of `range`, from the given offset of each destination
+// partition. Partitions that are not given are searched from their end.
 struct recovery_request {
   identity source;
   std::string topic;
@@ -58,15 +58,15 @@ enum class send_outcome {
   refused,  // will never be taken
 };
 
-// What a destination would not have a record for.
+// Why a destination refuses a record.
 enum class refusal_cause {
-  record,  // its size, or its content: it will never be taken
-  time,    // its timestamp: with another it may be
+  record,  // its size or content: it will never be accepted
+  time,    // its timestamp: with another it may be accepted
 };
 
 enum class pace {
   normal,
-  // After a refusal: every record travels alone, so that a refusal names the one record it is about.
+  // After a refusal: records are sent one at a time, so that a refusal names its record.
   one_by_one,
 };
 
@@ -76,13 +76,13 @@ class sink_events {
   virtual void opened() = 0;
   virtual void recovered(std::uint32_t partition, std::uint64_t ticket, recovery found) = 0;
   virtual void confirmed(std::uint32_t partition, offset_t offset, destination where) = 0;
-  // Only at pace::one_by_one: this record will never be taken as it was sent.
+  // Only at pace::one_by_one: this record will never be accepted as it was sent.
   virtual void refused(std::uint32_t partition, offset_t offset, refusal_cause cause, std::string reason) = 0;
-  // A run of confirmed() and refused() is over.
+  // A run of confirmed() and refused() has ended.
   virtual void reported() = 0;
-  // Still trying by itself, and why it does not get through.
+  // The sink retries by itself; `reason` says why it does not get through.
   virtual void unreachable(std::string reason) = 0;
-  // Nothing more will come of what was sent. `record_refused`: because a record, or one next to it, was refused.
+  // No more reports come for what was sent. `record_refused`: a record, or one next to it, was refused.
   virtual void broken(std::string reason, bool record_refused) = 0;
 };
 
@@ -92,10 +92,10 @@ class sink {
   virtual void open(pace pace) = 0;
   virtual void close() = 0;
   virtual void recover(std::uint64_t ticket, recovery_request request) = 0;
-  // Copies what it takes. `reason` is written when refused.
+  // Copies what it accepts. `reason` is set if it refuses.
   virtual send_outcome send(const identity& source, std::uint32_t partition, const record_view& record,
                             std::string& reason) = 0;
-  // Sends without waiting for company, for a short while: the process is about to end.
+  // Sends without waiting for more records, for a short time: the process is about to end.
   virtual void flush() = 0;
 };
 

@@ -1,7 +1,7 @@
 // One partition of a topic at the broker, as the forwarder sees it.
 //
-// Every call returns at once; the answer is told to the forwarder later, never from within a call. When the connection
-// ends, nothing more is told of what was asked: forwarder::source_lost() covers it.
+// Every call returns at once; the answer is reported to the forwarder later, never from within a call. When the
+// connection ends, nothing more is reported: forwarder::source_lost() covers it.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ struct fetch_answer {
   bool out_of_range = false;
   offset_t log_start = 0;
   offset_t high_watermark = 0;
-  std::string batches;  // record batches v2, back to back; the first may begin before the asked offset
+  std::string batches;  // record batches v2, back to back; the first may start before the requested offset
 };
 
 struct stored_cursor {

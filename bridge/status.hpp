@@ -1,4 +1,4 @@
-// What the bridge says of itself: one value made now and then, written as JSON.
+// The bridge's status: a value made now and then, and written as JSON.
 #pragma once
 
 #include <optional>
@@ -12,7 +12,7 @@ namespace tidegate::bridge {
 struct partition_status {
   std::uint32_t partition = 0;
   std::string state;
-  offset_t position = 0;  // all before it is confirmed or told
+  offset_t position = 0;  // every record before it is confirmed, or was refused and reported
   std::uint64_t lag_records = 0;
   std::optional<double> lag_minutes;  // age of the oldest record not forwarded; none = not known
   progress counters;
@@ -39,13 +39,13 @@ struct bridge_status {
   std::vector<route_status> routes;
 };
 
-// `updated_ms`: wall clock, the last member of the object.
+// `updated`: the wall clock, which becomes the last member of the object.
 std::string to_json(const bridge_status& status, milliseconds updated);
 
-// Replaces the file in one step, so that a reader sees the old text or the new one. Throws std::system_error.
+// Replaces the file in one step, so that a reader gets the old text or the new one. Throws std::system_error.
 void write_status_file(const std::string& path, const std::string& json);
 
-// The file's JSON as a table for people. Errors: not what to_json writes.
+// Returns the file's JSON as a table for people. Errors: it is not what to_json writes.
 result<std::string> status_table(std::string_view json);
 
 }  // namespace tidegate::bridge

@@ -1,4 +1,4 @@
-// The records between the cursor and the newest one sent: what waits for the far side, in source order.
+// Records between the cursor and the newest one sent, in source order: they wait for the destination.
 #pragma once
 
 #include <cstdint>
@@ -21,9 +21,9 @@ class window {
 
   // Offsets rise from call to call.
   void push(const entry& added);
-  // The entry of that offset is done with. Null when there is none that waits.
+  // Settles the entry of that offset. Returns null if no unsettled entry has it.
   const entry* settle(offset_t offset, destination where);
-  // Takes the oldest entry out if it is done with.
+  // Removes and returns the oldest entry, if it is settled.
   std::optional<entry> pop_settled();
   void clear();
 

@@ -1,4 +1,4 @@
-// Frames of the native protocol to and from plain values. No I/O; bytes in, bytes out.
+// Frames of the native protocol, to and from plain values. No I/O: bytes in, bytes out.
 #pragma once
 
 #include <optional>
@@ -39,7 +39,7 @@ void encode_consume(std::string& out, std::uint32_t correlation, std::uint32_t c
 void encode_cancel(std::string& out, std::uint32_t correlation, std::uint32_t consumer);
 void encode_settle(std::string& out, std::uint64_t tag, outcome outcome, bool multiple);
 
-// One partition of one topic.
+// A partition of a topic.
 struct place {
   std::string_view topic;
   std::uint32_t partition = 0;
@@ -61,11 +61,11 @@ struct frame {
   std::size_t size = 0;   // of the whole frame
 };
 
-// The first frame in `bytes`, nothing while it is incomplete. Errors: these bytes are no frame, or its body is above
+// Returns the first frame in `bytes`; none while it is incomplete. Errors: the bytes are no frame, or its body exceeds
 // body_max.
 result<std::optional<frame>> split(std::string_view bytes, std::size_t body_max);
 
-// A member that is unknown here, or that only devices and brokers are sent.
+// A member that this version does not know, or that only devices and brokers receive.
 struct skipped {};
 struct ping {
   std::uint32_t ticks = 0;
@@ -84,7 +84,7 @@ struct done {
   std::string notice = {};
 };
 struct refusal {
-  std::uint32_t correlation = 0;  // 0 = of no request
+  std::uint32_t correlation = 0;  // 0 = belongs to no request
   bool closing = false;
   error cause;
 };
@@ -120,7 +120,7 @@ struct committed_answer {
 using incoming = std::variant<skipped, ping, connected, done, refusal, listed, confirm, returned, delivery, produced,
                               fetch_answer, offset_answer, committed_answer>;
 
-// Everything in it is owned. Error: the body is not what its member says.
+// Everything in the result is owned. Error: the body does not decode as its member.
 result<incoming> decode(const frame& frame);
 
 }  // namespace tidegate::client::codec

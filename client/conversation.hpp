@@ -1,4 +1,4 @@
-// A connection and a scripted peer on one thread, for tests that say both sides of a conversation.
+// For tests: a connection and a scripted peer on one thread, so that a test has both sides of a conversation.
 #pragma once
 
 #include <boost/asio/co_spawn.hpp>
@@ -17,7 +17,7 @@ class conversation {
  protected:
   using side = std::function<awaitable<>()>;
 
-  // Both sides to their end. Throws what they throw, and when the conversation stops moving.
+  // Runs both sides to their end. Throws what they throw, and when the conversation does not progress.
   void converse(side client_side, side peer_side) {
     int running = 2;
     for (side* const each : {&client_side, &peer_side}) {
@@ -30,7 +30,7 @@ class conversation {
     if (running != 0) throw std::runtime_error("the conversation stopped moving");
   }
 
-  // Beside the conversation; what it throws ends it.
+  // Runs beside the conversation. An exception of it ends the conversation.
   void beside(side coroutine) {
     boost::asio::co_spawn(context_, std::move(coroutine), [](std::exception_ptr thrown) {
       if (thrown) std::rethrow_exception(thrown);
@@ -44,7 +44,7 @@ class conversation {
     co_await timer.async_wait(boost::asio::use_awaitable);
   }
 
-  // What a system_error of this coroutine says; empty if it threw none.
+  // Returns the text of the system_error that the coroutine throws; empty if it throws none.
   template <class T>
   static awaitable<std::string> ending_of(awaitable<T> coroutine) {
     try {

@@ -1,4 +1,4 @@
-// Which publishes of a connection the broker has not settled. Ids rise from 1 without gaps, so the open ones are a
+// The publishes of a connection that the broker has not settled. Ids rise from 1 without gaps, so open publishes are a
 // span of numbers with a mark each, and a cumulative confirm is a walk from its front.
 #pragma once
 
@@ -14,19 +14,20 @@ class publish_ledger {
  public:
   using listener = std::function<void(const confirmation&)>;
 
-  // From the oldest unsettled publish to the newest, those between them that are settled included: what a window
-  // bounds, so that one publish which is never confirmed cannot make this grow.
+  // Returns how many publishes there are from the oldest unsettled one to the newest, including settled ones between
+  // them. The publish window bounds this number, so that one publish that is never confirmed cannot make the ledger
+  // grow.
   std::size_t span() const { return marks_.size(); }
   bool settled() const { return marks_.empty(); }
 
   std::uint64_t open();
-  // Takes back the newest, which was not sent after all.
+  // Removes the newest publish, which was not sent after all.
   void withdraw();
 
-  // The broker sent it back; its confirm follows. False: no such publish was ever sent.
+  // Records that the broker returned a publish; its confirm follows. Returns false if no such publish was sent.
   bool unroutable(std::uint64_t id);
-  // Tells each publish settled by it, oldest first. Repeated confirms of one publish are told once. False: no such
-  // publish was ever sent. `told` may open(), nothing else that changes it.
+  // Calls `told` for each publish that the confirm settles, oldest first; once if a confirm is repeated. Returns false
+  // if no such publish was sent. `told` may call open(), but no other function that changes the ledger.
   bool settle(const codec::confirm& confirm, const listener& told);
 
  private:

@@ -1,5 +1,5 @@
-// What has been read from the socket and not yet decoded. It grows only after having been full, so its size follows
-// the bytes that arrived and never a length that a peer merely announced.
+// Bytes that were read from the socket and are not decoded yet. The buffer grows only after it was full, so its size
+// follows the bytes that arrived, and never a length that a peer announced.
 //
 //   | consumed | unread .............. | free room |
 //   0          begin_                  end_         bytes_.size()
@@ -18,10 +18,10 @@ class receive_buffer {
  public:
   static constexpr std::size_t least_bytes = 4 * limits::kib;
 
-  // Holds size_max bytes at the most; a caller that consumes every complete frame needs no more than the largest one.
+  // Holds at most size_max bytes. A caller that consumes every complete frame needs as much as the largest frame.
   explicit receive_buffer(std::size_t size_max) : size_max_(size_max), bytes_(std::min(size_max, least_bytes), '\0') {}
 
-  // Room for the next read; empty only when size_max bytes are unread. Views of unread bytes end here.
+  // Returns room for the next read; empty only if size_max bytes are unread. Invalidates views of unread bytes.
   std::span<char> room() {
     if (begin_ > 0) make_front();
     const bool too_small = end_ == bytes_.size() || (was_full_ && bytes_.size() < stream_bytes);
@@ -37,10 +37,10 @@ class receive_buffer {
   void consume(std::size_t size) { begin_ += size; }
 
  private:
-  // Enough for a stream of small frames; a system call a few of them would cost more than they do.
+  // Enough for a stream of small frames: a system call for a few of them would cost more than handling them.
   static constexpr std::size_t stream_bytes = 64 * limits::kib;
 
-  // Moves less than one frame: complete ones have been consumed.
+  // Moves less than one frame, because complete ones were consumed.
   void make_front() {
     std::copy(bytes_.begin() + static_cast<std::ptrdiff_t>(begin_), bytes_.begin() + static_cast<std::ptrdiff_t>(end_),
               bytes_.begin());

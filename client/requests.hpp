@@ -1,7 +1,7 @@
 // Requests with one answer each, as coroutines over a session.
 //
-// A coroutine starts late, when it is awaited. Taking the session by value at the call keeps it alive even if the
-// connection object is gone by then; texts have to live until the coroutine ends.
+// A coroutine starts when it is awaited. The session is taken by value at the call, so it lives even if the connection
+// object is destroyed before. Texts have to live until the coroutine ends.
 #pragma once
 
 #include "client/codec.hpp"

@@ -1,4 +1,4 @@
-// A broker's place taken by a test: it listens on loopback, expects frames one by one and answers as the test says.
+// For tests: a stand-in for a broker. It listens on loopback, expects frames one by one and answers as the test says.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -23,9 +23,9 @@ class scripted_peer {
   endpoint where() const;
 
   awaitable<> accept();
-  // Accepts, takes Connect, answers Connected.
+  // Accepts a connection, takes Connect and answers Connected.
   awaitable<> welcome(std::uint32_t heartbeat_seconds = 30, std::uint32_t largest_frame = 0);
-  // The next frame, which has to be this member. Views in it live until the next one is taken.
+  // Returns the next frame, which has to be this member. Views in it are valid until the next one is taken.
   template <class Message>
   awaitable<Message> take(tg_member member, const pb_msgdesc_t* fields) {
     const tg_frame frame = co_await take_frame();
@@ -34,14 +34,14 @@ class scripted_peer {
     if (!tg_frame_decode(&frame, fields, &message)) throw std::runtime_error("malformed frame from the client");
     co_return message;
   }
-  // The correlation that every request has as its first field.
+  // Returns the correlation of the next frame: every request has it as its first field.
   awaitable<std::uint32_t> take_request(tg_member member);
   awaitable<> give(tg_member member, const pb_msgdesc_t* fields, const void* message);
   awaitable<> give_bytes(std::string bytes);
   awaitable<> give_done(std::uint32_t correlation);
   awaitable<> give_confirm(std::uint64_t id, bool multiple);
   awaitable<> give_deliveries(std::uint64_t first_tag, std::size_t count);
-  // Until the client closes the connection.
+  // Returns when the client has closed the connection.
   awaitable<> hear_end();
   void close() { socket_.close(); }
 
@@ -52,7 +52,7 @@ class scripted_peer {
   boost::asio::ip::tcp::acceptor acceptor_;
   boost::asio::ip::tcp::socket socket_;
   std::string buffer_;
-  std::size_t taken_ = 0;  // bytes of buffer_ that the last frame has
+  std::size_t taken_ = 0;  // bytes of buffer_ that belong to the last frame
 };
 
 inline tg_bytes wire_text(std::string_view text) {

@@ -1,4 +1,4 @@
-// "Something has changed, look again": coroutines wait, others notify. One thread.
+// Wakes coroutines that wait for a change; they check the condition again. One thread.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

@@ -1,4 +1,4 @@
-// What the client's calls take and give: plain values, without Asio.
+// Parameters and results of the client's calls: plain values, without Asio.
 #pragma once
 
 #include <chrono>
@@ -21,7 +21,7 @@ struct endpoint {
   std::uint16_t port = default_port;
 };
 
-// "host", "host:port" or "[v6]:port".
+// Reads "host", "host:port" or "[v6]:port".
 result<endpoint> parse_endpoint(std::string_view text);
 
 struct connect_options {
@@ -32,7 +32,7 @@ struct connect_options {
   std::chrono::seconds heartbeat{0};  // 0 = the broker's
   std::chrono::milliseconds request_timeout{30'000};
   std::size_t publish_window = 1'000;        // publishes without confirm
-  std::size_t deliveries_held_max = 70'000;  // received and not yet taken; above it the connection is closed
+  std::size_t deliveries_held_max = 70'000;  // received and not taken by receive(); above it the connection is closed
 };
 
 struct session_info {
@@ -47,7 +47,7 @@ struct publish_options {
   std::uint64_t sequence = 0;  // producer sequence; 0 = none
 };
 
-// How a publish ended. `unroutable`: mandatory, and no binding matched.
+// How a publish ended. `unroutable`: it was mandatory, and no binding matched.
 struct confirmation {
   std::uint64_t id = 0;
   std::optional<error> failure;
@@ -56,10 +56,10 @@ struct confirmation {
 
 struct queue_definition {
   std::string name;
-  std::string durability = {};     // "commit", "interval:<ms>" or "memory"; empty = as it is, "commit" if new
-  std::uint64_t messages_max = 0;  // of what is ready; 0 = no bound, or as it is
-  std::uint64_t bytes_max = 0;     // of what is ready: bodies; 0 = no bound, or as it is
-  std::string overflow = {};       // at a bound: "drop-oldest" or "reject"; empty = as it is, drop-oldest for a new one
+  std::string durability = {};     // "commit", "interval:<ms>" or "memory"; empty = unchanged, "commit" for a new queue
+  std::uint64_t messages_max = 0;  // of ready messages; 0 = no bound, or unchanged
+  std::uint64_t bytes_max = 0;     // bodies of ready messages; 0 = no bound, or unchanged
+  std::string overflow = {};  // at a bound: "drop-oldest" or "reject"; empty = unchanged, drop-oldest for a new queue
 };
 
 struct topic_definition {
@@ -67,19 +67,19 @@ struct topic_definition {
   std::uint32_t partitions = 1;
   std::uint64_t retention_bytes = 0;           // of each partition; 0 = the broker's default
   std::chrono::milliseconds retention_age{0};  // 0 = no bound by age
-  std::string durability = {};                 // as of a queue
+  std::string durability = {};                 // as for a queue
   std::uint64_t retention_records = 0;         // of each partition; 0 = no bound
-  std::string overflow = {};                   // as of a queue
-  std::vector<std::string> protect = {};       // groups whose unread records go last
+  std::string overflow = {};                   // as for a queue
+  std::vector<std::string> protect = {};       // groups whose unread records are dropped last
 };
 
 struct declared_topic {
   std::uint32_t partitions = 0;
-  std::string id;      // UUID, a new one each time a topic of the name is made
-  std::string notice;  // for a person: it is declared, but hardly as was meant; empty = nothing to say
+  std::string id;      // UUID; a topic that is deleted and declared again has another one
+  std::string notice;  // advice for people about a declaration that is valid but hardly as intended; empty = none
 };
 
-// Owned; the header views point into `storage`.
+// Owned: the header views point into `storage`.
 struct delivery {
   std::uint32_t consumer = 0;
   std::uint64_t tag = 0;
@@ -92,8 +92,8 @@ struct delivery {
 
 // One page of a list.
 struct listing_page {
-  std::string json;  // as link.proto's Listed has it
-  std::string next;  // asks for the next page; empty = this is the last
+  std::string json;  // see Listed in link.proto
+  std::string next;  // asks for the next page; empty = this is the last page
 };
 
 enum class outcome { ack, requeue, discard };
@@ -128,7 +128,8 @@ struct committed_offset {
 
 struct lease_options {
   bool take_over = false;  // from another holder, whose connection is closed (FENCED)
-  std::string owner = {};  // drawn when the program starts: an older connection of its own does not stand in its way
+  std::string owner =
+      {};  // identifies the program: an older connection of the same owner does not hold the lease against it
 };
 
 constexpr std::int64_t timestamp_end = -1;

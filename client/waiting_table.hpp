@@ -1,4 +1,4 @@
-// Coroutines that wait for one result each, by number.
+// Coroutines that each wait for one result, identified by a number.
 #pragma once
 
 #include <optional>
@@ -12,7 +12,7 @@ namespace tidegate::client {
 template <class Result>
 class waiting_table {
  public:
-  // Lives in the waiting coroutine and leaves the table with it, however it ends. The table has to outlive it.
+  // Lives in the waiting coroutine and leaves the table when the coroutine ends. The table has to outlive it.
   class place {
    public:
     place(waiting_table& table, std::uint64_t number, boost::asio::any_io_executor executor)
@@ -24,7 +24,7 @@ class waiting_table {
     ~place() { table_.places_.erase(number_); }
 
     std::optional<Result>& result() { return result_; }
-    // Returns when something was told, notify() was called, or at the deadline.
+    // Returns when a result is there, when notify() was called, or at the deadline.
     boost::asio::awaitable<void> wait_until(signal::time_point deadline) { return told_.wait_until(deadline); }
 
    private:
@@ -36,7 +36,7 @@ class waiting_table {
     std::uint64_t number_;
   };
 
-  // False: nobody waits for it.
+  // Passes the result to the coroutine that waits for it. Returns false if none does.
   bool tell(std::uint64_t number, Result result) {
     const auto found = places_.find(number);
     if (found == places_.end()) return false;
@@ -45,7 +45,7 @@ class waiting_table {
     return true;
   }
 
-  // Wakes all without a result.
+  // Wakes all coroutines without a result.
   void notify() {
     for (const auto& [number, place] : places_) place->told_.notify();
   }

@@ -1,4 +1,4 @@
-// Where the bodies of published messages come from.
+// The source of bodies of published messages.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -14,7 +14,7 @@ namespace tidegate::tool {
 class body_source {
  public:
   virtual ~body_source() = default;
-  // The next body, nothing at the end. It lives until the next call.
+  // Returns the next body; none at the end. The view is valid until the next call.
   virtual boost::asio::awaitable<std::optional<std::string_view>> next() = 0;
 };
 

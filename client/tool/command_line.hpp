@@ -1,4 +1,4 @@
-// The command line of `tidegate`: its words, its help, its rules.
+// The command line of `tidegate`: words, help, rules.
 #pragma once
 
 #include <variant>
@@ -7,7 +7,7 @@
 
 namespace tidegate::tool {
 
-// What to do, or the exit code when help, the version or a usage error has been printed.
+// Returns the command's arguments, or the exit code if help, the version or a usage error was printed.
 std::variant<arguments, int> parse_command_line(int count, const char* const* words);
 
 }  // namespace tidegate::tool

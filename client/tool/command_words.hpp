@@ -26,10 +26,10 @@ void add_store(CLI::App& app, arguments& into);
 // bench/bench_words.cpp
 void add_bench(CLI::App& app, arguments& into);
 
-// What several commands take: when a queue's or topic's messages have to be written.
+// An option of several commands: the durability of a queue or topic.
 void add_durability(CLI::App& command, std::string& into);
 
-// A value that was written in our own notation, or the usage error that names its option.
+// Reads a value in a notation of ours, or throws the usage error that names its option.
 template <class Value>
 Value taken(const char* option, const result<Value>& value) {
   if (!value) throw CLI::ValidationError(option, value.error().text);

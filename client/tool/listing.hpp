@@ -1,4 +1,4 @@
-// A list's pages, asked for one after the other.
+// Asks for the pages of a list, one after the other.
 #pragma once
 
 #include <boost/json.hpp>
@@ -10,7 +10,7 @@
 namespace tidegate::tool {
 
 // Calls `take` with each page, an array of objects (for status one object), until it returns false or there are no
-// more. Throws what the broker refuses, INVALID for what is no JSON.
+// more. Throws what the broker refuses, and INVALID for what is not JSON.
 client::awaitable<void> each_page(client::connection& broker, std::string_view kind,
                                   const std::function<bool(const boost::json::value&)>& take);
 

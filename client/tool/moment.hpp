@@ -1,4 +1,4 @@
-// Where in a log to begin, and the sizes and times that people write.
+// Places in a log, sizes and times, as people write them.
 #pragma once
 
 #include <chrono>
@@ -12,7 +12,7 @@
 
 namespace tidegate::tool {
 
-// A place in a partition: an offset, or else a time that the broker looks up.
+// A place in a partition: an offset, or a time that the broker looks up.
 struct moment {
   std::optional<offset_t> offset;
   std::int64_t timestamp_ms = 0;  // client::timestamp_start and timestamp_end included

@@ -1,4 +1,4 @@
-// Questions about a topic that tail and offsets have in common.
+// Questions about a topic that `tail` and `offsets` share.
 #pragma once
 
 #include <optional>
@@ -14,7 +14,7 @@ namespace tidegate::tool {
 struct found_topic {
   std::string name;
   std::string id;
-  std::vector<std::uint32_t> partitions;  // the one asked for, or all that it has
+  std::vector<std::uint32_t> partitions;  // the one that was asked for, or all
 };
 
 client::awaitable<found_topic> find_topic(client::connection& broker, const std::string& name,

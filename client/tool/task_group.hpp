@@ -1,4 +1,4 @@
-// What a command does besides its beginning and its end: coroutines that an interrupt stops.
+// The coroutines of a command, which an interrupt stops.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -12,13 +12,12 @@
 
 namespace tidegate::tool {
 
-// The first SIGINT, SIGTERM, or SIGHUP where that is not ignored. The second ends the process as if nobody cared for
-// it.
+// The first SIGINT, SIGTERM, or SIGHUP if that is not ignored. The second ends the process by the signal's default.
 class interruption {
  public:
   explicit interruption(boost::asio::any_io_executor executor);
   bool happened() const { return happened_; }
-  // Called when it happens, in place of what was set before; empty for nobody.
+  // Sets what is called when it happens, instead of what was set before; empty = nothing.
   void on_happening(std::function<void()> handler) { handler_ = std::move(handler); }
 
  private:
@@ -27,8 +26,8 @@ class interruption {
   bool happened_ = false;
 };
 
-// Coroutines side by side, all stopped when one fails, at stop(), or at an interrupt. One group at a time. Whoever
-// starts tasks has to finish() before the group goes.
+// Runs coroutines side by side. All are stopped when one fails, at stop(), or at an interrupt. One group at a time.
+// After start(), finish() has to be called before the group is destroyed.
 class task_group {
  public:
   task_group(boost::asio::any_io_executor executor, interruption& interruption);
@@ -36,10 +35,10 @@ class task_group {
   task_group& operator=(const task_group&) = delete;
   ~task_group();
 
-  // The coroutine's next or present wait throws operation_aborted when the group is stopped.
+  // When the group is stopped, the coroutine's current or next wait throws operation_aborted.
   void start(boost::asio::awaitable<void> task);
   void stop();
-  // Until all have ended; throws the first failure.
+  // Returns when all have ended. Throws the first failure.
   boost::asio::awaitable<void> finish();
 
  private:

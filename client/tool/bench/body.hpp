@@ -1,4 +1,4 @@
-// The body of a generated message: it tells who sent it, when, and whether it is whole.
+// The body of a generated message. It says who sent it, and when, and has a checksum.
 //
 //    0  magic "TGB1"
 //    4  run        u32  of the tool
@@ -31,7 +31,7 @@ struct stamp {
 class body_maker {
  public:
   body_maker(std::size_t size, bool seals);
-  // Valid until the next call.
+  // The view is valid until the next call.
   std::string_view make(const stamp& stamp);
 
  private:
@@ -39,9 +39,9 @@ class body_maker {
   bool seals_;
 };
 
-// Nothing: this tool did not make it.
+// Returns none if this tool did not make the body.
 std::optional<stamp> read_stamp(std::string_view body);
-// Its CRC is right. The body has a stamp.
+// Whether the CRC is right. The body has a stamp.
 bool is_whole(std::string_view body);
 
 }  // namespace tidegate::tool::bench

@@ -1,4 +1,4 @@
-// Deliveries taken, timed, checked and acknowledged: what consumers, askers and answerers have in common.
+// Takes, times, checks and acknowledges deliveries: what consumers, askers and answerers have in common.
 #pragma once
 
 #include "client/tool/bench/role.hpp"
@@ -10,11 +10,11 @@ class taking {
   taking(setting& setting, link& on, std::size_t stream, std::vector<consumed_queue> queues);
 
   awaitable<void> consume();
-  // The next delivery, counted, timed against `latency` and checked; nothing if none comes in time.
+  // Returns the next delivery, counted, timed and checked; none if none comes in time.
   awaitable<std::optional<client::delivery>> next(std::chrono::milliseconds wait, timing latency);
-  // All that was taken so far, in one frame; nothing to do if it is acknowledged already.
+  // Acknowledges everything that was taken so far, in one frame. Does nothing if it is acknowledged already.
   awaitable<void> acknowledge();
-  // Enough is taken for the broker to be told, though more is at hand.
+  // Enough was taken to send an acknowledgement, even if more deliveries are at hand.
   bool is_acknowledgement_due() const { return taken_ >= acknowledge_at_; }
 
  private:
@@ -23,7 +23,7 @@ class taking {
   setting& setting_;
   link& on_;
   figures& figures_;
-  std::vector<consumed_queue> queues_;  // by consumer, less one
+  std::vector<consumed_queue> queues_;  // by consumer, minus one
   std::uint64_t acknowledge_at_;
   std::uint64_t taken_ = 0;
   std::uint64_t last_tag_ = 0;

@@ -1,4 +1,4 @@
-// The generator's threads, each with the connections given to it, and the tasks that run on them.
+// The generator's threads, each with its connections and tasks.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -26,7 +26,7 @@ class worker {
   boost::asio::io_context& context() { return context_; }
   bench::figures& figures(std::size_t stream) { return figures_[stream]; }
   double cpu_seconds() const;
-  // Stops it, whatever still runs on it.
+  // Stops the thread and what still runs on it.
   void join();
 
  private:
@@ -36,14 +36,14 @@ class worker {
   std::thread thread_;
 };
 
-// A connection of the run; everything on it runs on its worker.
+// A connection of the run. Everything on it runs on its worker.
 struct link {
   link(worker& on, std::string name, std::size_t window)
       : at(on), connection(on.context().get_executor()), name(std::move(name)), window(window) {}
 
   worker& at;
   client::connection connection;
-  std::string name;    // shown in the broker's listing of connections
+  std::string name;    // as shown in the broker's listing of connections
   std::size_t window;  // publishes unconfirmed
 };
 
@@ -55,7 +55,7 @@ class gang {
   // The gang and the worker outlive the task, or the worker is joined first.
   void start(worker& on, boost::asio::awaitable<void> task);
   std::size_t running() const { return running_; }
-  // Of the task that failed first.
+  // Returns the exception of the task that failed first.
   std::exception_ptr failure() const { return failure_; }
   boost::asio::awaitable<void> finish();
 

@@ -1,4 +1,4 @@
-// What the roles of one thread count and time, for each of the run's streams of messages.
+// Counts and times of the roles on one thread, for each stream of messages of the run.
 #pragma once
 
 #include <array>
@@ -20,7 +20,7 @@ inline std::uint64_t at(const counts& of, tally which) { return of[static_cast<s
 enum class timing : std::uint8_t { publish_to_confirm, publish_to_deliver, round_trip, fetch };
 constexpr std::size_t timings = 4;
 
-// Written by its own thread. The counts may be read by others at any time, the rest once that thread has ended.
+// Written by its own thread. Others may read the counts at any time, and the rest once that thread has ended.
 class figures {
  public:
   void add(tally which, std::uint64_t count = 1) {
@@ -34,7 +34,7 @@ class figures {
     add(tally::refused, count);
     if (!refusal_) refusal_ = cause;
   }
-  // The first.
+  // Returns the first refusal.
   const std::optional<error>& refusal() const { return refusal_; }
   histogram& latency(timing which) { return latencies_[static_cast<std::size_t>(which)]; }
 

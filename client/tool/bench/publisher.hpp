@@ -1,4 +1,4 @@
-// Publishes that wait for their confirms, timed and counted: what publishers, askers and answerers have in common.
+// Publishes messages, and times and counts their confirms: what publishers, askers and answerers have in common.
 #pragma once
 
 #include "client/signal.hpp"
@@ -8,18 +8,18 @@ namespace tidegate::tool::bench {
 
 class unconfirmed {
  public:
-  // Takes the connection's confirmations for itself.
+  // Sets the connection's handler for confirmations.
   unconfirmed(setting& setting, link& on, std::size_t stream, std::size_t targets);
   unconfirmed(const unconfirmed&) = delete;
   unconfirmed& operator=(const unconfirmed&) = delete;
 
   bool has_room() const { return open_ < pending_.size(); }
   awaitable<void> room();
-  // The next sequence into a target.
+  // Returns the next sequence for a target.
   std::uint64_t next_sequence(std::size_t target) { return promises_[target].sent + 1; }
   awaitable<void> send(const message_view& message, std::size_t target, steady_clock::time_point sent);
   awaitable<void> drain() { return on_.connection.drain(); }
-  // Those that the connection's end left open may be missing.
+  // Returns the promises. Publishes that are open because the connection ended may be missing.
   std::span<const promise> conclude();
 
  private:
@@ -38,7 +38,7 @@ class unconfirmed {
   client::signal room_;
   bool waits_ = false;
   std::size_t open_ = 0;
-  std::vector<publish> pending_;  // by id; as many as the window, so that no two open ones share a place
+  std::vector<publish> pending_;  // by id; as many places as the window, so that no two open publishes share one
   std::vector<promise> promises_;
 };
 

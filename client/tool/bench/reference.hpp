@@ -1,4 +1,4 @@
-// What the disk does without a broker: for judging a broker's figures on a disk that has good and bad days.
+// Measures the disk without a broker, to judge a broker's figures on a disk that has good and bad days.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +11,8 @@ struct raw_rate {
   double syncs_per_second = 0;
 };
 
-// Appends of so many bytes, each followed by fdatasync, for half a second and 128 MiB at most, to a file in
-// `directory` that is removed again. Throws std::system_error.
+// Appends so many bytes at a time to a file in `directory`, each followed by fdatasync, for half a second and at most
+// 128 MiB. Removes the file. Throws std::system_error.
 raw_rate measure_raw(const std::string& directory, std::size_t bytes_at_a_time);
 
 }  // namespace tidegate::tool::bench

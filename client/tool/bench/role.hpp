@@ -1,4 +1,5 @@
-// What one connection (or a part of it) does in a run. Roles are made on the home thread and run on their link's.
+// The work of one connection (or a part of it) in a run. Roles are made on the home thread and run on their link's
+// thread.
 #pragma once
 
 #include <atomic>
@@ -19,19 +20,19 @@ namespace tidegate::tool::bench {
 using client::awaitable;
 using std::chrono::steady_clock;
 
-// What all roles of a run share. The times are set before any works.
+// State that all roles of a run share. The times are set before any role runs.
 struct setting {
   explicit setting(const bench_arguments& arguments) : asked(arguments) {}
 
   const bench_arguments& asked;
   std::uint32_t run = 0;
   steady_clock::time_point begin = {};
-  steady_clock::time_point measured = {};  // from here on
+  steady_clock::time_point measured = {};  // start of the measurement
   steady_clock::time_point end = {};
   std::atomic<bool> stop{false};    // send no more
   std::atomic<bool> finish{false};  // nothing more will come
 
-  // Everything that ends while it measures counts, however early it was meant to begin.
+  // Counts everything that ends during the measurement, however early it was due.
   void time_since(histogram& latency, steady_clock::time_point sent) const {
     const auto now = steady_clock::now();
     if (now >= measured) latency.add(static_cast<std::uint64_t>((now - sent).count()));
@@ -41,14 +42,14 @@ struct setting {
 class role {
  public:
   virtual ~role() = default;
-  // Before the run's time begins.
+  // Runs before the run's time starts.
   virtual awaitable<void> prepare() { co_return; }
   virtual awaitable<void> work() = 0;
-  // By target; looked at when the role has ended.
+  // By target. Read when the role has ended.
   virtual std::span<const promise> promises() { return {}; }
 };
 
-// Which of the run's publishers one is.
+// A publisher's number among all of the run.
 struct member {
   std::uint32_t number = 0;
   std::uint32_t of = 1;
@@ -57,14 +58,14 @@ struct member {
 // When a publisher sends, and until when.
 class pacing {
  public:
-  // `per_second` of all members together; 0 = as fast as it goes. Each send is of `weight` messages.
+  // `per_second`: of all members together; 0 = as fast as possible. Each send has `weight` messages.
   pacing(const setting& setting, member member, double per_second, std::uint64_t weight = 1);
 
   bool is_over(steady_clock::time_point now) const;
-  // Of the next send; not after `now` in a closed loop.
+  // Returns when the next send is due; `now` in a closed loop.
   steady_clock::time_point due(steady_clock::time_point now) const { return open_ ? open_->at(sent_) : now; }
   void sent() { ++sent_; }
-  // Messages that were due in the run and were not sent.
+  // Counts messages that were due in the run and were not sent.
   std::uint64_t unsent() const;
 
  private:
@@ -75,10 +76,10 @@ class pacing {
   std::uint64_t sent_ = 0;
 };
 
-// Until `due`, or a little while: whoever waits looks whether the run was stopped.
+// Waits until `due`, or a short while: the caller checks then whether the run was stopped.
 awaitable<void> wait_a_while(steady_clock::time_point due);
 
-// How long a consumer waits before it looks whether the run is over.
+// How long a consumer waits before it checks whether the run is over.
 constexpr std::chrono::milliseconds look_interval{50};
 
 inline std::uint64_t to_ns(steady_clock::time_point time) {
@@ -93,13 +94,13 @@ struct watch {
   explicit watch(checker::expectation expected) : check(std::move(expected)) {}
 
   checker check;
-  std::uint64_t dropped = 0;  // records that a bound took before they were read
-  // Whose promises it is held against in the end, by their numbers, and which of theirs.
+  std::uint64_t dropped = 0;  // records that a bound dropped before they were read
+  // The publishers whose promises are verified at the end, by number.
   std::vector<role*> senders = {};
   std::size_t target = 0;
 };
 
-// A message's way in. The target in the bodies is the route's place among its publisher's.
+// The way of messages into a target. The target's number in the bodies is the route's index at its publisher.
 struct route {
   std::string exchange;
   std::string routing_key;
@@ -107,8 +108,8 @@ struct route {
 
 struct consumed_queue {
   std::string name;
-  bench::watch* watch = nullptr;  // none: not verified
-  std::size_t reader = 0;         // which of its readers this is
+  bench::watch* watch = nullptr;  // null = not verified
+  std::size_t reader = 0;         // number of this reader at the watch
 };
 
 // Publishes to its routes in turn.
@@ -118,8 +119,8 @@ std::unique_ptr<role> make_consumer(setting& setting, link& on, std::vector<cons
 
 struct produced_topic {
   std::string name;
-  std::size_t stream = 0;  // that it counts for
-  double per_second = 0;   // records, of all producers; 0 = closed loop
+  std::size_t stream = 0;  // the stream that it counts for
+  double per_second = 0;   // records of all producers together; 0 = closed loop
 };
 // Produces batches into the partitions in turn, one at a time; partition p is target p.
 std::unique_ptr<role> make_producer(setting& setting, link& on, member who, produced_topic topic);
@@ -130,17 +131,17 @@ struct read_partition {
   std::size_t stream = 0;
   bench::watch* watch = nullptr;
 };
-// Reads on from the start to the end that the partition has when the run finishes.
+// Reads from the start to the end that the partition has when the run finishes.
 std::unique_ptr<role> make_follower(setting& setting, link& on, read_partition what);
-// Reads all of it again and again until the run's end. What each whole pass brought is held against the promises.
+// Reads the whole partition again and again until the run's end. Each whole pass is verified against the promises.
 std::unique_ptr<role> make_fetcher(setting& setting, link& on, read_partition what,
                                    std::vector<const promise*> promises);
 
-// Asks through the routes in turn and takes the replies from its own queue; in the bodies it is the target and
-// publisher 0. Stream 0 is of requests, 1 of replies.
+// Sends requests through the routes in turn and takes the replies from its own queue; in the bodies it is the target
+// and publisher 0. Stream 0 counts requests, stream 1 replies.
 std::unique_ptr<role> make_asker(setting& setting, link& on, member who, std::vector<route> routes,
                                  consumed_queue replies);
-// Replies to what is in the queues, and acknowledges it then.
+// Replies to requests in the queues, and acknowledges them afterwards.
 std::unique_ptr<role> make_answerer(setting& setting, link& on, std::vector<consumed_queue> queues);
 
 }  // namespace tidegate::tool::bench

@@ -1,5 +1,5 @@
-// When each publish of an open loop is meant to leave: fixed before the run, so that a broker (or a generator) that
-// falls behind shows as latency of everything that should have left meanwhile, and not as fewer publishes.
+// When each publish of an open loop is due. The schedule is fixed before the run: a broker (or a generator) that falls
+// behind shows as latency of every publish that was due meanwhile, and not as fewer publishes.
 #pragma once
 
 #include <chrono>
@@ -12,16 +12,16 @@ class schedule {
  public:
   using time_point = std::chrono::steady_clock::time_point;
 
-  // `per_second` of `members` publishers together, which take turns; this is the `member`-th, from 0.
+  // The `member`-th, from 0, of `members` publishers, which take turns and make `per_second` together.
   schedule(time_point begin, double per_second, std::size_t member, std::size_t members)
       : begin_(begin), gap_ns_(1e9 / per_second), member_(member), members_(members) {}
 
-  // Of its `number`-th publish, from 0.
+  // Returns when the `number`-th publish, from 0, is due.
   time_point at(std::uint64_t number) const {
     const double turn = static_cast<double>(number) * static_cast<double>(members_) + static_cast<double>(member_);
     return begin_ + std::chrono::nanoseconds(std::llround(turn * gap_ns_));
   }
-  // How many of its publishes are due before `end`.
+  // Counts the publishes that are due before `end`.
   std::uint64_t due_before(time_point end) const {
     const double turns = static_cast<double>((end - begin_) / std::chrono::nanoseconds(1)) / gap_ns_;
     const double own = (turns - static_cast<double>(member_)) / static_cast<double>(members_);
