@@ -8,7 +8,7 @@
 namespace tidegate::core {
 namespace {
 
-// What is left out of account would be lost.
+// Throws if the store holds a fact of an unknown space: ignoring it would lose it.
 const store::contents& known_facts(const store::contents& found) {
   for (const auto& [name, value] : found.facts) {
     switch (store::space_of(name)) {
@@ -50,7 +50,7 @@ void broker::flush() {
 void broker::flush_now() {
   apply_memory();
   if (commits_.is_busy()) {
-    commits_.pace().hurry();  // collect() sees to it
+    commits_.pace().hurry();  // collect() hands the group over
   } else {
     hand_over();
   }
@@ -71,7 +71,8 @@ void broker::hand_over() {
 }
 
 void broker::collect() {
-  // A void group takes back offsets; those of the memory group lie before them.
+  // Applied first: if the group with the writer becomes void, its offsets are given again, and those of the memory
+  // group are lower.
   apply_memory();
   const auto brought = commits_.collect();
   if (brought) pass_on(*brought);
@@ -99,7 +100,7 @@ void broker::advance(const std::vector<store::stream_update>& updates) {
   }
 }
 
-// A full map: the group's records and sequences are void, and so are those that were given offsets behind them.
+// Call after a full map. The group's records and sequences are void, and so are records with later offsets.
 void broker::void_appends() {
   log::warning("{}", commits::store_full_error(store_).text);
   intake_.void_appends();

@@ -17,7 +17,7 @@ constexpr std::size_t position_at = 20;
 constexpr std::size_t previous_crc_at = 28;
 constexpr std::size_t flags_at = 32;
 constexpr std::uint16_t flag_in_tables = 2;
-constexpr int kinds_on_flash = 2;  // a kind in memory has the number of the one on flash, and this more
+constexpr int kinds_on_flash = 2;  // a stream in memory has the number of the kind on flash, plus this
 
 enum class entry_type : std::uint8_t {
   appended = 1,
@@ -38,7 +38,7 @@ void append_entry(std::string& out, entry_type type, std::string_view body) {
   append_sized(out, body);
 }
 
-// An entry about one stream.
+// Starts the body of an entry about one stream.
 std::string body_of(stream_id stream) {
   std::string body;
   append_stream(body, stream);
@@ -189,7 +189,7 @@ std::uint32_t seal_blob(std::string& blob, ring_position position, std::uint32_t
 
 namespace {
 
-// Behind the stream that they all begin with. False: of another type.
+// Visits the rest of an entry after its stream. Returns false if it is of another type.
 bool visit_stream_entry(entry_type type, stream_id stream, byte_reader& reader, std::string_view blob,
                         const blob_visitor& visitor) {
   const auto whole = [&] { check_whole(reader, "a journal entry"); };

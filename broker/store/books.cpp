@@ -30,7 +30,7 @@ void read_block(stream_ledger& ledger, std::uint64_t block, std::string_view val
   }
   for (const auto& [place, count] : decoded.deliveries) marks.deliveries[base + place] = count;
   marks.stored_blocks.insert(block);
-  // Freeing may have been cut short by the end of the process.
+  // Freeing may have been interrupted by the end of the process.
   marks.blocks_to_thin.insert({block, offsets.end / offsets_per_block});
 }
 
@@ -52,7 +52,7 @@ stream_ledger ledger_of(const checkpoint& checkpoint) {
   return ledger;
 }
 
-// One scan over the state table. A stream's row ('S') sorts behind its blocks ('B'), so blocks wait for it.
+// Scans the state table once. A stream's row ('S') sorts after its blocks ('B'), so blocks wait for it.
 class state_reader {
  public:
   state_reader(books& books, contents* contents) : books_(books), contents_(contents) {}
@@ -74,7 +74,7 @@ class state_reader {
     }
   }
 
-  // The newest commit that a row names.
+  // Returns the newest commit that a row names.
   commit_number newest_commit() const { return newest_commit_; }
 
   void finish() {
@@ -97,7 +97,7 @@ class state_reader {
   std::vector<std::pair<std::string_view, std::string_view>> blocks_;
 };
 
-// Whose name has this stream's number.
+// Erases the facts whose name has this stream's number.
 template <class Facts>
 void erase_facts_of(Facts& facts, stream_id id) {
   std::string prefix = stream_key(id);
@@ -108,8 +108,8 @@ void erase_facts_of(Facts& facts, stream_id id) {
   }
 }
 
-// Applies the journal, oldest first. What a checkpoint already has is skipped, and so is what concerns a stream that is
-// dropped later in the journal: its row, and with it its checkpoint, may be gone already.
+// Applies the journal, oldest commit first. Skips what a checkpoint already has, and streams that are dropped later in
+// the journal: their rows, and with them their checkpoints, may be gone already.
 class journal_reader {
  public:
   void skip(stream_id id) { dropped_later_.insert(id); }
@@ -191,7 +191,7 @@ class journal_reader {
   std::set<stream_id> dropped_later_;
 };
 
-// A log gives up chunks at once, and they are freed later.
+// A log gives up chunks at once; their rows are deleted later.
 void give_up_left_overs(const lmdb::txn& txn, const tables& tables, stream_id id, stream_ledger& ledger) {
   if (ledger.kind != stream_kind::log) return;
   chunk_cursor chunks(txn, tables.chunk);
@@ -205,8 +205,8 @@ void give_up_left_overs(const lmdb::txn& txn, const tables& tables, stream_id id
   }
 }
 
-// One look a stream, however many chunks it has. Where freeing was cut short by the end of a process there are chunks
-// below a log start, and of streams that are no more.
+// Looks once for each stream, however many chunks it has. If freeing was interrupted by the end of a process, there are
+// chunks below a log start, and chunks of deleted streams.
 void find_chunks(const lmdb::txn& txn, const tables& tables, books& books) {
   lmdb::cursor cursor(txn, tables.chunk);
   std::string before;
@@ -236,7 +236,7 @@ void find_chunks(const lmdb::txn& txn, const tables& tables, books& books) {
   }
 }
 
-// A damaged number must not be gone on from. That it is damaged is told to those who read the ledger.
+// A damaged number must not be counted on from. Readers of the ledger report the damage.
 void find_newest_loss(const lmdb::txn& txn, const tables& tables, books& books) {
   lmdb::cursor cursor(txn, tables.loss);
   std::uint64_t left = txn.entries(tables.loss);
@@ -245,7 +245,7 @@ void find_newest_loss(const lmdb::txn& txn, const tables& tables, books& books) 
   }
 }
 
-// Something is in the file, and it is not ours.
+// Whether the file has something in it that is not ours.
 bool is_foreign(const lmdb::txn& txn) {
   lmdb::cursor names(txn, lmdb::table_of_tables);
   auto name = names.first();
@@ -353,7 +353,7 @@ std::string encode_flash_bytes(std::uint64_t bytes) {
 
 namespace {
 
-// Of one chunk at least, which may be alone on its page.
+// At least one chunk, which may be alone on its page.
 constexpr std::uint64_t pledge_overhead_bytes = 4'096;
 
 }  // namespace

@@ -12,7 +12,7 @@ constexpr std::uint32_t chunk_magic = 0x54474332;  // "TGC2"
 constexpr std::size_t heads_crc_at = 46;
 constexpr std::size_t crc_at = 50;
 constexpr std::uint16_t flag_repacked = 1;
-constexpr std::size_t batch_head_bytes = 21;  // what comes before the attributes, where the batch's own CRC begins
+constexpr std::size_t batch_head_bytes = 21;  // the bytes before the attributes, where the batch's own CRC starts
 
 error damaged(chunk_place place, std::string_view what) {
   return {errc::invalid, fmt::format("the store is damaged: the chunk of stream {} that ends at offset {} {}",

@@ -94,7 +94,7 @@ offset_t chunk_cursor::ask_ahead(std::size_t bytes) const {
   lmdb::cursor rows(txn_, chunks_);
   std::size_t asked = 0;
   for (auto row = rows.seek(row_->key); row && asked < bytes; row = rows.next()) {
-    if (row->key.size() != row_->key.size()) break;  // damaged: for who reads it to tell
+    if (row->key.size() != row_->key.size()) break;  // damaged: its reader reports it
     const chunk_place next = place_of_chunk_key(row->key);
     if (next.stream != last.stream) break;
     lmdb::will_need(row->value);

@@ -7,10 +7,10 @@
 namespace tidegate::store {
 namespace {
 
-// Of one operation in the journal, beside the bytes it carries.
+// Bytes of one operation in the journal, besides the bytes that it carries.
 constexpr std::size_t entry_overhead = 32;
-// A stream's records are cut into batches that fit a row, in the journal and in the chunk table: so a reader never
-// decodes far to reach an offset.
+// A stream's records are cut into batches that fit a row, in the journal and in the chunk table, so that a reader never
+// decodes much to reach an offset.
 constexpr std::size_t batch_bytes_max = row_bytes - blob_overhead_bytes_max;
 
 }  // namespace

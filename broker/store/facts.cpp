@@ -14,7 +14,7 @@ bool has_own_table(std::string_view name) {
   return space_of(name) == fact_space::definition || space_of(name) == fact_space::store;
 }
 
-// What the row's key says, as long as it is short enough.
+// Returns the row's key for the name, if the name is short enough.
 std::string_view in_table(std::string_view name) { return has_own_table(name) ? name.substr(1) : name; }
 
 }  // namespace

@@ -5,7 +5,7 @@
 namespace tidegate::store {
 namespace {
 
-// An age bound is kept to so fine a part of itself: a log has about that many marks.
+// An age bound is kept to this fine a part of itself: a log has about so many marks.
 constexpr int marks_per_age = 32;
 
 }  // namespace

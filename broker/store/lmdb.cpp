@@ -31,7 +31,7 @@ std::string advice(int code) {
     case MDB_READERS_FULL:
       return "; other processes read the store, as many as may at a time: end them (`fuser` names who has lock.mdb "
              "open)";
-    // The lock of a process that reads is on the byte of its number, which only one namespace tells apart.
+    // A reading process locks the byte of its process number, which is unique in one pid namespace only.
     case EAGAIN:
     case MDB_BAD_RSLOT:
       return fmt::format(
@@ -61,7 +61,7 @@ std::string advice(int code) {
     case EISDIR:
     case ENOTDIR:
     case ENOENT: return "; check store.path";
-    // What is left of LMDB's own codes says that rows and pages do not fit together.
+    // LMDB's remaining codes mean that rows and pages do not fit together.
     default: return code < 0 ? "; the store may be damaged: `tidegate store check` tells" : "";
   }
 }
@@ -93,10 +93,10 @@ env::env(const std::filesystem::path& directory, std::size_t map_bytes) {
   open(directory, map_bytes, MDB_NOTLS | MDB_NORDAHEAD);
 }
 
-// With the kernel's read-ahead: who reads offline reads everything, in order.
+// With the kernel's read-ahead: an offline tool reads everything, in order.
 env::env(const std::filesystem::path& directory) { open(directory, 0, MDB_NOTLS | MDB_RDONLY | MDB_NOLOCK); }
 
-// `map_bytes` 0: as large as it was.
+// `map_bytes` 0 = as large as the file.
 void env::open(const std::filesystem::path& directory, std::size_t map_bytes, unsigned flags) {
   check(mdb_env_create(&env_), "mdb_env_create");
   try {
@@ -127,7 +127,7 @@ struct found_reader {
   std::optional<foreign_reader> oldest;
 };
 
-// A line of mdb_reader_list: pid, thread in hex, transaction or "-". The first line is a heading.
+// Reads a line of mdb_reader_list: pid, thread in hex, transaction or "-". The first line is a heading.
 int look_at_reader(const char* line, void* context) {
   auto& found = *static_cast<found_reader*>(context);
   int pid = 0;
@@ -162,7 +162,8 @@ page_use env::ever_used() const {
   return {stat.ms_psize, info.me_mapsize / stat.ms_psize, info.me_last_pgno + 1};
 }
 
-// By what the tables say of themselves: a walk over the free list, each commit, takes longer the more was freed.
+// Adds up what the tables record of themselves: a walk over the free list, at each commit, would take longer the more
+// was freed.
 page_use env::pages() const {
   page_use use = ever_used();
   const std::uint64_t ever_used = use.used_pages;
@@ -184,7 +185,7 @@ page_use env::pages() const {
 
 std::uint64_t env::free_pages() const { return freed_since(txn(*const_cast<env*>(this), access::read), 0); }
 
-// Each value of the free list begins with the number of pages it lists; its key is the commit that freed them.
+// Each value of the free list starts with the number of pages that it lists; its key is the commit that freed them.
 std::uint64_t env::freed_since(const txn& reading, std::uint64_t commit) const {
   const std::uint64_t pages_max = ever_used().used_pages;
   const auto key = static_cast<std::size_t>(commit);
@@ -192,7 +193,7 @@ std::uint64_t env::freed_since(const txn& reading, std::uint64_t commit) const {
   cursor free_list(reading, table_of_free_pages);
   for (auto found = free_list.seek({reinterpret_cast<const char*>(&key), sizeof key}); found;
        found = free_list.next()) {
-    // A record that LMDB reserved and did not need lists none.
+    // LMDB may reserve a record and not need it: that one lists no page.
     std::size_t count = 0;
     if (found->value.size() >= sizeof count) std::memcpy(&count, found->value.data(), sizeof count);
     if (count > pages_max - pages) throw store_damaged("the store is damaged: its list of free pages");
@@ -225,7 +226,7 @@ void will_need(std::string_view value) {
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
   const auto begin = reinterpret_cast<std::uintptr_t>(value.data()) / page * page;
   const std::uintptr_t end = reinterpret_cast<std::uintptr_t>(value.data()) + value.size();
-  // Advice: where it is refused the pages come one by one.
+  // Advice only: if it is refused, the pages are read one by one.
   ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_WILLNEED);
 }
 

@@ -9,12 +9,12 @@
 namespace tidegate::store {
 namespace {
 
-// Small batches become such ones as soon as so much of them has come, so that their headers do not take more room than
-// their records. Not at once: a reader at the end would be given old records with each new one.
+// Small batches are packed into one when so many bytes of them have arrived, so that their headers do not take more
+// room than their records. Not earlier: otherwise a reader at the end would get old records with each new one.
 constexpr std::size_t packed_batch_bytes = 16 * 1024;
 constexpr std::uint64_t loose_bytes_max = 64 * 1024;
 
-// What malloc adds to a piece of memory, about; and a map's node to what it holds.
+// About what malloc adds to a piece of memory, and a map's node to its value.
 constexpr std::uint64_t malloc_bytes = 16, node_bytes = 32 + malloc_bytes;
 constexpr std::uint64_t offsets_per_word = 64;
 
@@ -100,7 +100,7 @@ void memory_stream::ack(offset_range range) {
   skip_acked();
 }
 
-// A batch of which half is acknowledged is written anew, so that a message that stays does not keep others.
+// Rewrites a batch when half of it is acknowledged, so that one message that stays does not keep the others.
 void memory_stream::settle(batches::iterator at, offset_range range) {
   held_batch& batch = at->second;
   if (range == offset_range{batch.base, at->first + 1}) {
@@ -131,7 +131,7 @@ void memory_stream::trim(offset_t log_start) {
   skip_acked();
 }
 
-// Of a queue.
+// Queues: moves the log start over acknowledged messages.
 void memory_stream::skip_acked() {
   if (batches_.empty()) {
     view_.log_start = view_.end;
@@ -142,7 +142,8 @@ void memory_stream::skip_acked() {
   while (head.is_acked(view_.log_start)) ++view_.log_start;
 }
 
-// Their live records in as few batches as go; what is large and wholly alive, and what is compressed, stays as it is.
+// Packs live records into as few batches as possible. Large batches without dead records, and compressed ones, stay as
+// they are.
 void memory_stream::pack(batches::iterator from, batches::iterator to) {
   batches loose;
   while (from != to) {
@@ -219,7 +220,7 @@ void memory_stream::give_way() { drop_below(head_end()); }
 
 offset_t memory_stream::head_end() const { return batches_.empty() ? view_.end : batches_.begin()->first + 1; }
 
-// Where nobody is protected: the log start.
+// Returns the log start if no group is protected.
 offset_t memory_stream::read_by_protected() const {
   offset_t read = limits_.protect.empty() ? view_.log_start : view_.end;
   for (const std::string& group : limits_.protect) {
@@ -238,7 +239,7 @@ void memory_stream::drop_heads_above(std::uint64_t bytes_max, std::uint64_t inco
   }
 }
 
-// Exact to the record, behind those that are new.
+// Exact to the record. Call after the new records were added.
 void memory_stream::keep_records() {
   const std::uint64_t records_max = limits_.kept(limits_.records_max);
   if (view_.kind != stream_kind::log || records_max == 0 || view_.end - view_.log_start <= records_max) return;

@@ -5,7 +5,7 @@
 namespace tidegate::store {
 namespace {
 
-// Given way at a time, besides what is asked for: looking for the largest log is not free.
+// Dropped at a time, besides what is asked for: finding the largest log takes time.
 constexpr std::uint64_t give_way_bytes = 64 * 1024;
 
 stream_change row_of(stream_id id, const stream_view& view, offset_t reserved_end) {
@@ -55,11 +55,11 @@ std::vector<stream_update> memory_streams::apply(commit_group& group) {
   std::vector<stream_update> updates;
   for (stream_share& share : group.contents().shares) {
     const auto found = streams_.find(share.stream);
-    if (found == streams_.end()) continue;  // deleted while this was on its way
+    if (found == streams_.end()) continue;  // deleted meanwhile
     change(found->second.stream, [&](memory_stream& stream) { stream.take(share, lifetime_); });
     updates.emplace_back(share.stream, found->second.stream.view());
   }
-  // What a queue dropped. The loss ledger would be written, so it does not know of what is not.
+  // Drops of queues are counted here. The loss ledger is on flash and does not record what never was.
   for (const auto& [lost, is_tied] : group.contents().losses) {
     const auto found = streams_.find(lost.stream);
     if (found == streams_.end()) continue;

@@ -118,7 +118,8 @@ void fill_with_zeros(const std::filesystem::path& file, std::uint64_t bytes_max,
     if (step) step(at);
   }
   if (::fdatasync(opened.number) != 0) throw failed("sync", file);
-  // The kernel keeps the zeros in large pages of its cache, and would charge a whole one for each small write into it.
+  // The kernel keeps the zeros in large folios of its cache, and would count a whole folio for each small write into
+  // one.
   ::posix_fadvise(opened.number, 0, 0, POSIX_FADV_DONTNEED);
 }
 
@@ -146,10 +147,10 @@ void make_store(const std::filesystem::path& directory, std::uint64_t bytes_max,
     fill_with_zeros(unfinished / store_file, bytes_max, "make room or lower store.bytes_max", tell);
     make_ring(unfinished / journal_file, journal_bytes, journal, {});
   } catch (const storage_failure&) {
-    std::filesystem::remove_all(unfinished, failure);  // the room it took is of no use
+    std::filesystem::remove_all(unfinished, failure);  // releases the room
     throw;
   }
-  // The store is there when its own file is.
+  // The store exists when its own file does.
   rename_file(unfinished / journal_file, directory / journal_file);
   rename_file(unfinished / store_file, directory / store_file);
   std::filesystem::remove_all(unfinished, failure);
@@ -169,7 +170,7 @@ std::string set_aside(const std::filesystem::path& directory) {
   }
   std::string time = fmt::format("{:%Y%m%dT%H%M%SZ}", fmt::gmtime(std::time(nullptr)));
   while (std::filesystem::exists(directory / (prefix + time))) time += "-";
-  // Without its journal the store's file is as damaged as before, if the process ends in between.
+  // Without its journal the store's file is as damaged as before, if the process ends between the two renames.
   if (std::filesystem::exists(directory / journal_file)) {
     rename_file(directory / journal_file, directory / (journal_file + damaged + time));
   }

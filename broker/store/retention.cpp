@@ -10,14 +10,15 @@
 namespace tidegate::store {
 namespace {
 
-// Of a queue whose oldest message stays unsettled: what later acknowledgements leave dead in chunks, roughly, before
-// those are freed from the middle.
+// Queues whose oldest message stays unsettled: about how many bytes later acknowledgements may leave dead in chunks
+// before those are freed.
 constexpr std::uint64_t dead_bytes_max = 1 << 20;
 
-// Given up by one commit at the most, where nothing new asks for the room: a bounded delay for those who wait for it.
+// Most bytes that one commit gives up if nothing new asks for the room: bounds the delay of those that wait for the
+// commit.
 constexpr std::uint64_t dropped_bytes_per_commit = 4ull << 20;
 
-// Of a committed offset; one that is gone holds nothing back.
+// Returns the committed offset of a fact; an erased one holds nothing back.
 offset_t offset_of(const dirty_fact& fact) {
   return fact.value ? load_be<std::uint64_t>(fact.value->data()) : ~offset_t{0};
 }
@@ -38,7 +39,7 @@ void retention::keep_bytes(stream_id id, stream_ledger& ledger, std::uint64_t in
   now_.tell_trim(id, ledger, before);
 }
 
-// Drops what the incoming bytes ask for whatever it is; what a lowered bound asks for can take some commits.
+// Drops everything that the incoming bytes ask for. What a lowered bound asks for can take several commits.
 void retention::drop_excess(stream_id id, stream_ledger& ledger, std::uint64_t incoming) {
   const stream_limits& limits = ledger.limits;
   if (ledger.kind != stream_kind::log || limits.bytes_max == 0) return;
@@ -107,7 +108,7 @@ void retention::drop_old(stream_id id, stream_ledger& ledger) {
 
 void retention::relieve(const lmdb::page_use& pages, std::uint64_t bytes_max) {
   const double excess = pages.used_share() - keep_below;
-  // What is dropped already is room as soon as it is freed.
+  // Dropped chunks become room as soon as they are freed.
   const bool is_more_to_free = !books_.streams_to_free.empty() || !books_.orphans.empty();
   if (excess <= 0 || is_more_to_free) return;
   std::uint64_t bytes = static_cast<std::uint64_t>(excess * static_cast<double>(pages.map_pages * pages.page_bytes));
@@ -127,7 +128,7 @@ void retention::relieve(const lmdb::page_use& pages, std::uint64_t bytes_max) {
   }
 }
 
-// Only chunks count: what is in the journal is bounded with it, and dropping it frees nothing yet.
+// Counts chunks only: batches in the journal are bounded with the journal, and dropping them frees nothing yet.
 std::optional<stream_id> retention::largest_droppable(bool also_unread) {
   std::optional<stream_id> largest;
   std::uint64_t bytes = 0;
@@ -143,20 +144,20 @@ std::optional<stream_id> retention::largest_droppable(bool also_unread) {
   return largest;
 }
 
-// One past the last record of the oldest chunk or, where there is none, of the oldest batch in the journal.
+// Returns one past the last record of the oldest chunk or, without one, of the oldest batch in the journal.
 offset_t retention::head_end(const stream_ledger& ledger) {
   if (ledger.chunks.first_last) return *ledger.chunks.first_last + 1;
   return ledger.recent.segments.empty() ? ledger.next : ledger.recent.segments.front().last + 1;
 }
 
-// Where nobody is protected: the log start.
+// Returns the log start if no group is protected.
 offset_t retention::read_by_protected(stream_id id, const stream_ledger& ledger) {
   offset_t read = ledger.limits.protect.empty() ? ledger.log_start : ledger.next;
   for (const std::string& name : ledger.limits.protect) read = std::min(read, read_by(id, name));
   return std::max(read, ledger.log_start);
 }
 
-// Rows of the table count where nothing newer is in the journal.
+// Uses rows of the table where the journal has nothing newer.
 offset_t retention::read_by(stream_id id, const std::string& name) {
   std::optional<offset_t> lowest;
   const auto newer = slowest_group(books_.dirty_facts, cursor_key(id, ""), name, offset_of);
@@ -176,7 +177,8 @@ offset_t retention::read_by(stream_id id, const std::string& name) {
   return lowest.value_or(0);
 }
 
-// Heads, one by one, while there is one and the condition holds; it is asked with the bytes dropped so far.
+// Drops the oldest chunk or batch, again and again, while there is one and the condition holds. The condition gets the
+// bytes dropped so far.
 void retention::drop_head_while(stream_id id, stream_ledger& ledger, loss_reason reason,
                                 const std::function<bool(std::uint64_t dropped)>& goes_on) {
   const offset_t from = ledger.log_start, read = read_by_protected(id, ledger);
@@ -186,7 +188,7 @@ void retention::drop_head_while(stream_id id, stream_ledger& ledger, loss_reason
   note_drop(id, {from, ledger.log_start}, read, before - ledger.bytes(), reason);
 }
 
-// Drops the oldest chunk or, where there is none, the oldest batch in the journal. False: nothing is left.
+// Drops the oldest chunk or, without one, the oldest batch in the journal. Returns false if nothing is left.
 bool retention::drop_head(stream_id id, stream_ledger& ledger) {
   if (!ledger.chunks.first_last) {
     if (ledger.recent.segments.empty()) return false;
@@ -205,7 +207,7 @@ bool retention::drop_head(stream_id id, stream_ledger& ledger) {
   return true;
 }
 
-// The log start moves at once; chunks that lie below it are freed a few megabytes a step.
+// The log start moves at once. Chunks below it are freed a few megabytes a step.
 void retention::drop_below(stream_id id, stream_ledger& ledger, offset_t offset, loss_reason reason) {
   if (offset <= ledger.log_start || ledger.log_start == ledger.next) return;
   const offset_t from = ledger.log_start, read = read_by_protected(id, ledger);
@@ -218,7 +220,7 @@ void retention::drop_below(stream_id id, stream_ledger& ledger, offset_t offset,
 void retention::note_drop(stream_id id, offset_range dropped, offset_t read, std::uint64_t bytes, loss_reason reason) {
   if (dropped.empty()) return;
   loss_record record{reason, id, {}, dropped.begin, dropped.end, dropped.size()};
-  // Where nobody is protected, nobody is known to have read anything.
+  // If no group is protected, nothing is known to be read.
   record.unread = dropped.end - std::clamp(read, dropped.begin, dropped.end);
   record.bytes = bytes;
   now_.lose(std::move(record));

@@ -18,7 +18,7 @@ void ring::begin_generation(std::uint64_t generation) {
   file_.write_generation(generation);
 }
 
-// Of this lap or another.
+// Returns a whole blob of any lap that starts there.
 std::optional<std::string_view> ring::sealed_at(ring_position position) const {
   const std::uint64_t rest = file_.rest_of_lap(position);
   if (rest < blob_head_bytes) return std::nullopt;
@@ -53,7 +53,7 @@ void ring::read(const ring_place& head, commit_number in_tables, const blob_take
   ring_position taken_back_at = 0;
   while (const auto blob = find_next(end_)) {
     const blob_head found = read_blob_head(*blob);
-    // Its commit was to stand in the tables, and they do not have it: it was cut short, and is none.
+    // The commit was to be in the tables, and they do not have it: it was interrupted, and is void.
     if (found.is_in_tables && found.commit > in_tables) {
       taken_back = found.commit;
       taken_back_at = found.position;
@@ -74,8 +74,7 @@ void ring::read(const ring_place& head, commit_number in_tables, const blob_take
   if (taken_back != 0 && file_.is_writable()) wipe(taken_back_at);
 }
 
-// What stood there before has another number, position and blob before it; one bit that turned spares three of the
-// four.
+// Older bytes there have another number, position and previous blob. One flipped bit leaves three of the four right.
 bool ring::looks_incomplete(const ring_place& end) const {
   for (const ring_position position : {end.position, file_.next_lap(end.position)}) {
     if (file_.rest_of_lap(position) < blob_head_bytes) continue;
@@ -88,9 +87,9 @@ bool ring::looks_incomplete(const ring_place& end) const {
   return false;
 }
 
-// A commit is written when the one before is synced. So behind the end no whole blob of a later one can stand, unless
-// one that stood before it was damaged, or the tables are older than the ring. As far as the longest blob reaches,
-// which may be the damaged one.
+// A commit is written after the one before was synced. So no whole blob of a later commit can follow the end, unless
+// the blob between was damaged, or the tables are older than the ring. Looks as far as the longest blob reaches, which
+// may be the damaged one.
 void ring::look_behind_end(commit_number taken_back) const {
   const auto look = [&](ring_position from, ring_position until) {
     for (ring_position position = from; position < until; position += file_.block_bytes()) {
@@ -136,13 +135,13 @@ void ring::take_back() {
   end_ = before_last_;
 }
 
-// The next blob may be longer and stand elsewhere, and then this one would still be the first that fits.
+// The next blob may be longer and start elsewhere, and then this one would still be the first that fits.
 void ring::wipe(ring_position position) const {
   file_.write(position, std::string(file_.block_bytes(), '\0'));
   file_.sync();
 }
 
-// The blobs name their commits and lengths, so the way from the head is the ring's own.
+// The blobs have their commits and lengths, so the way from the head is found in the ring itself.
 ring_place ring::place_before(commit_number needed) const {
   ring_place place = head_;
   while (place.commit + 1 < needed && place.commit < end_.commit) {

@@ -34,7 +34,7 @@ storage_failure failed(std::string_view what, const std::filesystem::path& path,
       fmt::format("cannot {} {}: {}{}", what, path.string(), std::strerror(cause), lmdb::advice(cause)));
 }
 
-// What the device writes at a time, as it says itself: less than that costs it as much, and may tear.
+// Returns the device's own block size: a shorter write costs it as much, and may tear.
 std::uint64_t block_bytes_at(const std::filesystem::path& directory) {
   struct stat about {};
   std::uint64_t block = 0;
@@ -99,9 +99,9 @@ void check_no_journal_is_left(const std::filesystem::path& directory) {
   const std::filesystem::path file = directory / journal_file;
   if (!std::filesystem::exists(file)) return;
   try {
-    if (ring_file(file, ring_access::read).generation() == 0) return;  // of a first start that was cut short
+    if (ring_file(file, ring_access::read).generation() == 0) return;  // of a first start that was interrupted
   } catch (const store_damaged&) {
-    // What it was worth nobody knows.
+    // Its content is not known.
   }
   throw storage_failure(
       fmt::format("{} is missing in {}, and its journal {} is there: put it back, or move the journal "
@@ -119,8 +119,8 @@ void make_ring(const std::filesystem::path& file, std::uint64_t bytes, const rin
   {
     const descriptor made(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, file_mode));
     if (made.number < 0) throw failed("make", file, errno);
-    // A file system that copies what it changes could run out of room in the middle of a ring that has its full size.
-    // It takes the wish while the file is empty; others refuse it, and need it not.
+    // A file system that copies on write could run out of room inside a ring of full size. It accepts the flag while
+    // the file is empty; other file systems refuse it and do not need it.
     int flags = 0;
     if (::ioctl(made.number, FS_IOC_GETFLAGS, &flags) == 0) {
       flags |= FS_NOCOW_FL;
@@ -163,8 +163,8 @@ ring_file::ring_file(const std::filesystem::path& file, ring_access access)
 
 ring_file::~ring_file() { ::munmap(const_cast<char*>(map_), file_bytes_); }
 
-// The second one stands where the block is as long as the first one says. Where that is damaged, every length is tried,
-// and has to be the one that is found there: behind the headers anybody's bytes may stand.
+// The second header is one block after the first, whose length the first one has. If the first is damaged, every length
+// is tried, and has to be the one found there: after the headers there may be any bytes.
 void ring_file::open_header() {
   bool is_found = false;
   std::uint64_t said_bytes = 0;

@@ -5,17 +5,17 @@
 namespace tidegate::store {
 namespace {
 
-// Below it the 61 bytes of a batch's header are worth the work of merging; a bigger batch is copied as it is.
+// A batch below this size is merged, because its header of 61 bytes is worth the work. A bigger one is copied as it is.
 constexpr std::size_t merge_below_bytes = 4 * 1024;
 
 constexpr std::size_t batches_bytes_max = chunk_bytes_max - chunk_header_bytes;
 
-// Between a batch's first offset and its last, as a Kafka client reads it: an int32.
+// Most offsets between a batch's first and last one: an int32 for Kafka's clients.
 constexpr std::uint64_t batch_offsets_max = (std::uint64_t{1} << 31) - 1;
 
 constexpr std::uint64_t no_producer = ~std::uint64_t{0};
 
-// A producer's compressed batch is only ever in a log, where nothing dies one by one.
+// A producer's compressed batch is only in a log, where records are not acknowledged one by one.
 bool is_whole(const batch_view& batch, const stream_ledger& ledger) {
   if (batch.compressed()) return true;
   if (batch.base_offset < ledger.log_start) return ledger.kind == stream_kind::log;
@@ -40,7 +40,7 @@ void chunk_builder::add_untouched(const batch_view& batch) {
   add_whole(batch.bytes, batch.last_offset, batch.newest_timestamp_ms);
 }
 
-// Merged records get a CRC of their own, so damage has to be seen here or never.
+// Merged records get a new CRC, so damage has to be detected here or never.
 void chunk_builder::add_records(const batch_view& batch) {
   if (!crc_matches(batch)) throw store_damaged("the store is damaged: a batch in the journal fails its CRC-32C");
   record_reader reader(batch);

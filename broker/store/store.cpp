@@ -17,7 +17,7 @@ store::store(store_options options)
   memory_.add_found(found, files_.found());
   pages_ = files_.env().pages();
   pages_.used_pages += (found.pledged_bytes + pages_.page_bytes - 1) / pages_.page_bytes;
-  // The loss is not known any closer than that: its record names the file.
+  // The extent of the loss is not known: its record names the file.
   const std::string& set_aside = files_.report().set_aside;
   if (!set_aside.empty()) open_->lose({loss_reason::damaged, stream_id{}, set_aside});
   reader_ = std::make_unique<reader>(files_.env(), files_.rows(), files_.journal(), found, &memory_.streams());

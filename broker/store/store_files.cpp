@@ -82,14 +82,14 @@ void store_files::open_file() {
   env_ = std::make_unique<lmdb::env>(options_.directory, options_.bytes_max);
   env_->clear_stale_readers();
   {
-    // Where another process keeps this one from reading, it throws before anything is changed.
+    // If another process keeps this one from reading, this throws before anything is changed.
     const lmdb::txn reading(*env_, lmdb::access::read);
   }
   tables_ = open_tables(*env_);
   check_format(lmdb::txn(*env_, lmdb::access::read), tables_, options_.directory);
   open_journal();
   found_books_ = read_books(*env_, tables_, *journal_, &found_);
-  // Nothing was changed so far: whoever put a wrong file there can still put the right one back.
+  // Nothing was changed so far: if a wrong file was put there, the right one can still be put back.
   report_.incomplete_commit = journal_->incomplete();
   begin_start();
   put_format_file(options_.directory);
@@ -103,7 +103,7 @@ void store_files::open_file() {
   if (!report_.stopped_cleanly) suspect_deliveries(found_books_);
 }
 
-// One that was to take the place of another when the last process ended may still lie beside it.
+// A ring that was to replace this one when the last process ended may still be there.
 void store_files::open_journal() {
   const std::filesystem::path file = options_.directory / journal_file, next = options_.directory / next_journal_file;
   const journal_row row = journal_row_of(lmdb::txn(*env_, lmdb::access::read), tables_);
@@ -117,7 +117,7 @@ void store_files::open_journal() {
   journal_->file().sync();
 }
 
-// Both files count the starts, so that one of them which comes from another time is told.
+// Both files count the starts, so that a file from another time is detected.
 void store_files::begin_start() {
   lmdb::txn txn(*env_, lmdb::access::write);
   const auto incarnation = get_row(txn, tables_.meta, meta_incarnation), clean = get_row(txn, tables_.meta, meta_clean);
@@ -132,7 +132,7 @@ void store_files::begin_start() {
   txn.commit();
 }
 
-// As long as the configuration says.
+// Gives the journal the length in the configuration.
 void store_files::fit_journal() {
   const std::uint64_t wanted = ring_bytes_when_made(options_.directory, options_.writer.journal_bytes_max);
   if (journal_->file().bytes() == wanted) return;
@@ -146,8 +146,8 @@ void store_files::fit_journal() {
   found_books_ = read_books(*env_, tables_, *journal_, &found_);
 }
 
-// Everything goes into the tables; then they name the new ring, and then it gets its name. A start finishes what was
-// cut short.
+// Moves everything into the tables, then names the new ring in the tables, then renames it. A start completes what was
+// interrupted.
 void store_files::replace_journal(std::uint64_t bytes) {
   writer emptying(*env_, tables_, *journal_, found_books_, options_.writer);
   emptying.checkpoint_all({});
@@ -169,7 +169,7 @@ void store_files::replace_journal(std::uint64_t bytes) {
   log::info("store {}: the journal is {} KiB long from now on", options_.directory.string(), bytes / limits::kib);
 }
 
-// Nothing is deleted. What it was worth nobody knows: the loss record names the file.
+// Nothing is deleted. The extent of the loss is not known: the loss record names the file.
 void store_files::start_anew(const store_damaged& damaged) {
   journal_.reset();
   env_.reset();
@@ -185,7 +185,7 @@ void store_files::watch() {
   watch_file();
 }
 
-// The open file serves on: whoever still gets messages out of it loses less than by an end at once.
+// The open file stays in use: consumers that still get messages out of it lose less than by an end at once.
 void store_files::watch_file() {
   const bool has_tables = env_->is_at(options_.directory / store_file);
   const bool is_in_place = has_tables && journal_->file().is_at(options_.directory / journal_file);

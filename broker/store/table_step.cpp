@@ -10,7 +10,7 @@
 namespace tidegate::store {
 namespace {
 
-// Besides what a checkpoint writes: the pages of its rows, so that many small streams count as well.
+// What a checkpoint costs besides its bytes: the pages of its rows, so that many small streams count as well.
 constexpr std::uint64_t checkpoint_overhead_bytes = 4'096;
 
 }  // namespace
@@ -57,7 +57,7 @@ void table_step::roll_up(stream_id id, blob_writer* own) {
   ledger.recent.bytes = 0;
   ledger.recent.rolled_end = ledger.next;
   count_pledge(books_, ledger);
-  // Chunks can be a little longer than the batches they were made of: their headers, longer varints.
+  // Chunks can be a little longer than their batches were: headers, longer varints.
   const std::uint64_t bound = ledger.kind == stream_kind::log ? ledger.limits.bytes_max : 0;
   if (bound != 0 && ledger.bytes() > ledger.limits.kept(bound)) books_.over_bound.insert(id);
   thin(id, ledger);
@@ -85,8 +85,8 @@ void table_step::erase_block_rows(stream_id id, stream_ledger& ledger, offset_ra
   }
 }
 
-// Blocks that are acknowledged whole, side by side, have one row: what one message that stays unsettled leaves behind
-// it does not grow with what is settled meanwhile.
+// Consecutive blocks that are acknowledged whole have one row, so what is stored after one unsettled message does not
+// grow with later acknowledgements.
 void table_step::put_blocks(stream_id id, stream_ledger& ledger) {
   ledger.acked_since_checkpoint = 0;
   queue_marks* const marks = ledger.marks.used();
@@ -151,7 +151,7 @@ void table_step::erase_prefix(const std::string& prefix) {
   for (auto row = rows.seek(prefix); row && row->key.starts_with(prefix); row = rows.next()) rows.erase();
 }
 
-// Blocks and facts of the stream, whatever their letters: one look a letter.
+// Erases blocks and facts of deleted streams, whatever their letters: one search for each letter.
 void table_step::erase_dropped() {
   for (const auto& [id, since] : std::exchange(books_.dropped, {})) {
     std::string prefix = stream_key(id);
@@ -173,14 +173,13 @@ void table_step::free_chunks() {
   free_orphans();
 }
 
-// Rewrites a queue's chunks behind the log start of which little or nothing is left. Blocks that lie side by side are
-// one range.
+// Rewrites a queue's chunks after the log start that have few or no live messages. Consecutive blocks are one range.
 void table_step::thin(stream_id id, stream_ledger& ledger) {
   queue_marks* const marks = ledger.marks.used();
   if (marks == nullptr) return;
   offset_set& blocks = marks->blocks_to_thin;
   const offset_t limit = ledger.recent.reported_rolled_end;
-  // What may not be touched yet; the block with the limit in it is looked at, and again later.
+  // Blocks that may not be changed yet. The block that contains the limit is handled now, and again later.
   offset_set wait;
   std::uint64_t from = limit / offsets_per_block;
   for (auto range = blocks.range_from(from); range; range = blocks.range_from(range->end)) {
@@ -225,7 +224,7 @@ void table_step::repack(const chunk_repack& wanted) {
     last = *header;
     chunks.next();
   }
-  // Chunks may have gone since, or have been exchanged.
+  // The chunks may be gone, or have been replaced.
   const bool is_there = last && first->covered_from == wanted.covered.begin &&
                         last->place.last_offset + 1 == wanted.covered.end &&
                         wanted.covered.end <= ledger.recent.reported_rolled_end && ledger.chunks.first_last &&
@@ -241,7 +240,7 @@ void table_step::repack(const chunk_repack& wanted) {
   touched_.insert(wanted.stream);
 }
 
-// The cursor goes on to the next one.
+// The cursor moves to the next chunk.
 void table_step::free_chunk(chunk_cursor& chunks, stream_id id, stream_ledger& ledger) {
   const offset_t last = chunks.last_offset_in(id).value();
   const chunk_cursor::erased gone = chunks.erase();
@@ -250,7 +249,7 @@ void table_step::free_chunk(chunk_cursor& chunks, stream_id id, stream_ledger& l
   resized_.insert(id);
 }
 
-// Chunks that lie wholly below the log start.
+// Frees chunks that are wholly below the log start.
 void table_step::free_head_chunks() {
   for (auto id = books_.streams_to_free.begin(); id != books_.streams_to_free.end() && may_free_more();) {
     stream_ledger& ledger = books_.streams.at(*id);
@@ -277,7 +276,7 @@ void table_step::free_orphans() {
   }
 }
 
-// A checkpoint's other fields stay as they are: only chunks went since.
+// The checkpoint's other fields stay as they are: only chunks were removed since.
 void table_step::put_chunk_bytes() {
   for (const stream_id id : std::exchange(resized_, {})) {
     const auto found = books_.streams.find(id);

@@ -8,11 +8,11 @@
 namespace tidegate::store {
 namespace {
 
-// Of a record in a chunk, besides its body.
+// Bytes of a record in a chunk, besides its body.
 constexpr std::uint64_t record_overhead_bytes = 48;
-// So many chunks become one at the most, so that what is held in memory meanwhile is bounded.
+// Most chunks that become one, which bounds the memory.
 constexpr std::size_t run_chunks_max = 128;
-// A chunk of no more is taken along by its neighbours, whatever is left of it.
+// A chunk of at most this size is merged with its neighbours, whatever it holds.
 constexpr std::uint64_t small_bytes = chunk_bytes_max / 4;
 
 constexpr std::uint64_t page_bytes = 4'096;
@@ -47,14 +47,14 @@ void chunk_exchange::put(const chunk_header& first, const chunk_header& last, co
   if (packed.empty()) put_one(last.place.last_offset, no_time, {});
 }
 
-// A guess, by what the queue's messages are like on the whole, so that a chunk need not be read.
+// An estimate by the queue's messages on average, so that a chunk need not be read.
 bool thinning::looks_thin(offset_range covered, std::uint64_t chunk_bytes) const {
   const std::uint64_t live = covered.size() - ledger_.marks->acked.count(covered);
   const std::uint64_t held = std::max<std::uint64_t>(1, ledger_.next - ledger_.log_start - ledger_.marks->acked.size());
   return live * (ledger_.held_bytes / held + record_overhead_bytes) * 2 <= chunk_bytes;
 }
 
-// `anyway`: as long as it is whole.
+// `anyway`: thin if it is whole, whatever its size.
 bool thinning::is_thin(const chunk_view& chunk, bool anyway) const {
   std::uint64_t records = 0, live = 0;
   for (const batch_view& batch : chunk.batches) {
@@ -67,7 +67,7 @@ bool thinning::is_thin(const chunk_view& chunk, bool anyway) const {
   return anyway || live * 2 <= records;
 }
 
-// `chunk`: what is left of it is in there; empty: nothing is.
+// `chunk`: its live messages; empty = none.
 void thinning::take(const chunk_header& header, std::string_view chunk, std::uint64_t bytes) {
   run_.is_worth_it = run_.first || bytes > small_bytes || (chunk.empty() && bytes > 0);
   if (!run_.first) run_.first = header;
@@ -107,7 +107,7 @@ offset_t thinning::thin(offset_range within, offset_t limit, std::uint64_t bytes
   return std::min(position, within.end);
 }
 
-// From an offset on, or from where the small chunk begins that ends before its chunk.
+// Returns the offset, or the start of a small chunk that ends before the offset's chunk.
 offset_t thinning::begin_of_small_neighbour(offset_t offset) const {
   chunk_cursor chunks(txn_, tables_.chunk);
   chunks.seek(id_, offset);
@@ -124,7 +124,7 @@ void thinning::look_at(chunk_place place, chunk_cursor& chunks) {
   const bool goes_on = header && run_.last && run_.last->place.last_offset + 1 == header->covered_from;
   if (!goes_on) finish();
   read_ += page_bytes;
-  if (!header) return;  // damaged: for its readers to tell
+  if (!header) return;  // damaged: its readers report it
   const offset_range covered{std::max(header->covered_from, ledger_.log_start), place.last_offset + 1};
   if (ledger_.marks->acked.count(covered) == covered.size()) {
     return take(*header, {}, bytes);

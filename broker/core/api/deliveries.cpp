@@ -8,7 +8,7 @@ namespace tidegate::core::api {
 namespace {
 
 constexpr std::size_t holes_kept = 64;
-constexpr std::size_t places_kept = 4'096;  // of a line that is empty
+constexpr std::size_t places_kept = 4'096;  // of an empty line
 
 }  // namespace
 

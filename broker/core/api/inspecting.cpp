@@ -6,7 +6,7 @@
 namespace tidegate::core::api {
 namespace {
 
-// Of what no queue or topic of today holds.
+// A row for a loss that belongs to no queue or topic of today.
 loss_row named_by_source(store::loss_number number, const store::loss_record& record) {
   const std::string& source = record.source;
   switch (record.reason) {
@@ -116,7 +116,7 @@ std::vector<topic_row> inspecting::list_topics(std::string_view after, std::size
   return rows;
 }
 
-// Whose it was. Neither queue nor topic: it has been deleted.
+// Names the queue or topic that the loss belongs to. Neither: it was deleted.
 loss_row inspecting::owned(store::loss_number number, const store::loss_record& record) const {
   if (!record.source.empty()) return named_by_source(number, record);
   if (const queues::queue* const queue = catalog_.queues().find(record.stream)) {

@@ -65,7 +65,7 @@ void notices::settle(const receipt& answer, const error* refusal) {
 }
 
 void notices::tell() {
-  is_asked_ = true;  // what is told may bring more
+  is_asked_ = true;  // sessions may cause more events
   while (!gathered_.empty()) {
     std::swap(gathered_, telling_);
     tell(telling_);

@@ -11,7 +11,7 @@
 namespace tidegate::core::catalog {
 namespace {
 
-// Both names and the key of a binding together may be longer than an LMDB key, so it goes by number.
+// A binding's row is named by a number: both names and the key together may exceed the length of an LMDB key.
 std::string row_name(std::uint64_t number) {
   std::string name;
   append_be(name, number);

@@ -4,9 +4,9 @@ namespace tidegate::core::commits {
 namespace {
 
 constexpr milliseconds between_readings{1'000};
-// A shorter time says nothing about a day.
+// A shorter time is no basis for a day's projection.
 constexpr milliseconds projected_from = std::chrono::minutes(1);
-// Share of the newest reading in the moving average: about the last eight count.
+// Weight of the newest reading in the moving average: about the last eight count.
 constexpr double newest_share = 1.0 / 8;
 
 }  // namespace
@@ -33,7 +33,7 @@ void flash_account::measure() {
   begin_days(now);
 }
 
-// Readings are seconds apart, so which day the bytes around its begin belong to does not matter.
+// Readings are seconds apart, so it does not matter which day the bytes around midnight belong to.
 void flash_account::begin_days(milliseconds now) {
   while (now - day_begin_ >= flash_day) {
     yesterday_ = today();

@@ -5,10 +5,10 @@
 namespace tidegate::core::commits {
 namespace {
 
-// A look is a system call, and there may be a hundred thousand publishes a second.
+// Asking whether the clock is trusted is a system call, and there may be a hundred thousand publishes a second.
 constexpr milliseconds look_interval{1'000};
 
-// A trusted clock that has not moved by more than this for so long is believed how long the machine was off.
+// A trusted clock has to be constant for so long before it may say how long the machine was off.
 constexpr milliseconds steady_time_min = std::chrono::minutes(10);
 constexpr milliseconds steady_step_max = std::chrono::minutes(1);
 
@@ -23,7 +23,7 @@ timeline::timeline(const store::commit_time& last, const clock& clock)
     knows_absence_ = true;
   }
   lifetime_ += passed;
-  // A new store has no time to go on from, and the wall clock is the best guess there is.
+  // A new store has no earlier time, and the wall clock is the best guess.
   const bool is_new = last.wall.count() == 0;
   estimate_ = (is_new ? clock.wall() : last.wall + passed) - started_;
 }
@@ -35,7 +35,7 @@ void timeline::look() {
   is_trusted_ = clock_.is_wall_trusted();
   if (knows_absence_ || !last_.wall_trusted || !stands(now)) return;
   knows_absence_ = true;
-  // Both ends of the machine's absence are known, and what has passed since the start with them.
+  // Start and end of the machine's absence are known, and so is the time since the start.
   const milliseconds known = last_.lifetime + (clock_.wall() - last_.wall);
   lifetime_ = std::max(lifetime_, known - since_start());
 }

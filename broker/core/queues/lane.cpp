@@ -7,7 +7,7 @@
 namespace tidegate::core::queues {
 namespace {
 
-// Of messages on their way, while none is.
+// How many places for messages on their way keep their memory while there is none.
 constexpr std::size_t places_kept = 4'096;
 
 }  // namespace
@@ -60,7 +60,7 @@ void lane::void_appends() {
 }
 
 bool lane::advance(offset_t end) {
-  if (!leaving_.empty()) leaving_ = decltype(leaving_)();  // gives its memory back
+  if (!leaving_.empty()) leaving_ = decltype(leaving_)();  // releases the memory
   if (end == end_) return false;
   for (offset_t offset = std::max(end_, cursor_); offset < end; ++offset) {
     const std::uint32_t bytes = coming_.front();
@@ -130,7 +130,8 @@ result<void> lane::take_fresh(taking& taking) {
   return {};
 }
 
-// Over what the store did not give. That was settled before the start, or is lost with a part of the file.
+// Passes offsets that the store did not return: they were settled before the start, or are lost with a part of the
+// file.
 void lane::pass_to(offset_t end, store::commit_group& group) {
   while (cursor_ < end) {
     const auto settled = found_->acked.range_from(cursor_);
@@ -156,10 +157,10 @@ void lane::put_back(const held_message& message, store::commit_group& group) {
   group.count_delivery(stream_, message.offset, back.deliveries);
 }
 
-// What fails its CRC or is missing never comes back: it is settled, so that the queue goes on, and the loss ledger says
-// so. How long it was can no longer be told.
+// Messages that fail their CRC or are missing never come back: they are settled, so that the queue continues, and
+// recorded in the loss ledger. Their length is not known any more.
 void lane::lose(offset_range damaged, store::commit_group& group) {
-  if (damaged.begin > cursor_) pass_to(damaged.begin, group);  // what is missing before it is lost as well
+  if (damaged.begin > cursor_) pass_to(damaged.begin, group);  // offsets missing before the damage are lost as well
   store::loss_record lost{store::loss_reason::damaged, stream_, {}, damaged.begin, damaged.end};
   for (offset_t offset = damaged.begin; offset < damaged.end; ++offset) {
     const bool was_fresh = offset >= cursor_ && !found_->acked.contains(offset);
@@ -175,7 +176,7 @@ void lane::lose(offset_range damaged, store::commit_group& group) {
   group.lose(std::move(lost));
 }
 
-// A message that is held no longer, if the group's records are stored.
+// Drops a message that is held, if the group's records get stored.
 void lane::drop(offset_t offset, const handled& message, store::commit_group& group, departures& gone) {
   if (gone.records++ == 0) gone.first = offset;
   gone.end = offset + 1;

@@ -9,7 +9,7 @@ namespace {
 constexpr std::string_view one_word = "*";
 constexpr std::string_view any_words = "#";
 
-// The first word, cut off the front. `end` tells that there was none.
+// The first word of a key, cut off its front. `end`: there was none.
 struct word {
   std::string_view text;
   std::string_view rest;
@@ -67,7 +67,7 @@ void pattern_tree::insert(std::string_view pattern, const target& target) {
 
 void pattern_tree::erase(std::string_view pattern, const target& target) { erase(root_, split(pattern), 0, target); }
 
-// Nodes that lead nowhere any more go with it.
+// Removes the target, and nodes that lead to no target any more.
 void pattern_tree::erase(node& at, const std::vector<std::string_view>& words, std::size_t next, const target& target) {
   if (next == words.size()) {
     const auto found = std::find(at.targets.begin(), at.targets.end(), target);
@@ -80,8 +80,8 @@ void pattern_tree::erase(node& at, const std::vector<std::string_view>& words, s
   if (child->second->empty()) at.words.erase(child);
 }
 
-// One key's way through the tree. Several `#` lead to the same place with the same rest of the key again and again,
-// so each place is entered once with each rest.
+// A match of one key. Several `#` lead to the same node with the same rest of the key again and again, so each node is
+// entered once with each rest.
 class pattern_tree::walk {
  public:
   walk(std::string_view key, const std::function<void(const target&)>& visit) : words_(split(key)), visit_(visit) {}
@@ -97,7 +97,7 @@ class pattern_tree::walk {
     if (next == words_.size()) return;
     if (const auto one = at.words.find(one_word); one != at.words.end()) enter(*one->second, next + 1);
     const std::string_view word = words_[next];
-    if (word == one_word || word == any_words) return;  // were entered as what they stand for
+    if (word == one_word || word == any_words) return;  // were entered as wildcards
     if (const auto same = at.words.find(word); same != at.words.end()) enter(*same->second, next + 1);
   }
 

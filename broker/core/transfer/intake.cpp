@@ -12,7 +12,8 @@ namespace {
 
 using commits::course;
 
-// Smaller steps back, as time servers make them, are waited out: stamps stand still for so long.
+// Smaller steps back, as time servers make them, do not go into timestamps: those stay the same until the clock has
+// caught up.
 constexpr milliseconds clock_step_back_min = std::chrono::seconds(10);
 
 std::unordered_map<std::string, store::producer_state> producers_in(const store::contents& found) {
@@ -66,15 +67,15 @@ result<publish_outcome> intake::publish(message_view& message, const publish_req
 
 void intake::settle_duplicate(const publish_request& request) {
   ++counters_.duplicates;
-  // Its first self is on its way, and shares that one's fate, or on flash.
+  // The first publish of the sequence waits for a commit, and both have the same outcome; or it is on flash.
   const bool is_on_its_way = producers_.durable_sequence(*request.producer) < request.sequence;
   commits_.answer_later(request.answer, is_on_its_way);
-  // For what is on flash there is nothing to write; the answer rides with whatever goes next.
+  // If it is on flash, there is nothing to write: the answer goes with whatever is next.
   commits_.note(is_on_its_way || !commits_.gathering().empty() ? linger_ : milliseconds(0));
 }
 
-// A stream keeps the order in which it was given its records, and a producer's sequence says that those before it are
-// here: behind what waits for a commit, everything waits for it.
+// A stream keeps the order of its records, and a producer's sequence says that earlier ones are stored. So after a
+// publish that waits for a commit, every later one of the stream or producer waits for it, too.
 result<void> intake::make_plan(const message_view& message, const routing::route& route,
                                const std::optional<topics::producer_ref>& producer) {
   plan_.clear();
@@ -243,7 +244,7 @@ void intake::lose(std::string_view device, std::uint64_t first, std::uint64_t en
   commits_.note(commits::acknowledgement_delay_max);
 }
 
-// Of what a queue in memory is given, the memory group has all, or the riding one what is behind that.
+// Of a queue in memory, all messages are in the memory group, or the riding group has those after one that waits.
 void intake::keep_bounds(store::commit_group& group) {
   for (std::size_t i = 0; i < group.contents().shares.size(); ++i) {
     const stream_id stream = group.contents().shares[i].stream;
@@ -253,7 +254,7 @@ void intake::keep_bounds(store::commit_group& group) {
   }
 }
 
-// What a queue let go of for its bounds. Void where the group's records are, as its acknowledgements.
+// Records drops for a queue's bounds as a loss. Void if the group's records are, like the acknowledgements.
 void intake::bury(const queues::departures& gone, store::commit_group& group) {
   if (gone.records == 0) return;
   store::loss_record lost{gone.reason, gone.stream, {}, gone.first, gone.end, gone.records};
@@ -263,7 +264,7 @@ void intake::bury(const queues::departures& gone, store::commit_group& group) {
 }
 
 void intake::tick() {
-  // What is with the writer may still become void, and its offsets be given again.
+  // Records with the writer may still become void, and their offsets be given again.
   for (const auto& [name, queue] : catalog_.queues().all()) {
     const bool is_whole = queue->is_in_memory() ? store_.in_memory().is_free(queue->stream(), 0) : !store_.is_busy();
     store::commit_group& group = commits_.group_of(queue->definition().durability, course::at_once);

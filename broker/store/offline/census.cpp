@@ -8,7 +8,7 @@
 namespace tidegate::store::offline {
 namespace {
 
-// Records of the batch that are alive. A compressed batch is a log's, and dense.
+// Counts the live records of the batch. A compressed batch belongs to a log and has no gaps.
 std::uint64_t live_in(const batch_view& batch, const stream_ledger& ledger) {
   if (batch.compressed()) {
     const offset_t end = batch.last_offset + 1;

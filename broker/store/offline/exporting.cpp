@@ -35,7 +35,8 @@ class exporter {
     ++counts_.rows;
   }
 
-  // Rows go without their seals, and facts under their names: their content is the same on every machine.
+  // Rows are written without their seals, and facts under their names, so that the content is the same on every
+  // machine.
   void write_rows() {
     std::string next;
     append_be(next, books_.next_stream);
@@ -45,7 +46,7 @@ class exporter {
     write_losses();
   }
 
-  // The newest stand in the journal alone, which does not travel.
+  // The newest rows are in the journal only, which is not exported.
   void write_losses() {
     auto fresh = books_.losses.fresh();
     const lmdb::txn txn(store_.env(), lmdb::access::read);
@@ -86,7 +87,7 @@ class exporter {
 
 constexpr std::uint32_t format_with_ring = 5;
 
-// Format 2 had the seal here, and no `held bytes`; up to format 4 nothing was known of what chunks cover.
+// Format 2 had the seal here and no `held bytes`. Up to format 4, the coverage of chunks was not known.
 std::string from_old_format(std::uint32_t format, std::string_view state) {
   constexpr std::size_t held_bytes_at = 49, seal_bytes = 4, covered_at = 73;
   if (format == 2 && state.size() < held_bytes_at + seal_bytes) return {};
@@ -120,7 +121,7 @@ bool is_dead(const batch_view& batch, const stream_ledger& ledger) {
 
 checkpoint archived_state(const stream_ledger& ledger) {
   checkpoint state = ledger.as_checkpoint(0);
-  state.chunk_bytes = state.covered_end = 0;  // the importer has chunks of its own
+  state.chunk_bytes = state.covered_end = 0;  // the importer makes its own chunks
   state.times.clear();
   return state;
 }
@@ -142,11 +143,11 @@ archive_header decode_header(const archive_section& section) {
   byte_reader reader(section.body);
   archive_header header;
   header.format = reader.be<std::uint32_t>();
-  if (header.format < archived_format_min || header.format > format_version) return header;  // who knows its shape
+  if (header.format < archived_format_min || header.format > format_version) return header;  // its shape is not known
   header.map_bytes = reader.be<std::uint64_t>();
   header.last_commit = reader.be<std::uint64_t>();
   if (header.format < format_with_ring) {
-    // The last commit's blob without its entries; the time stood at its end.
+    // The last commit's blob without its entries, which ends with the time.
     constexpr std::size_t blob_bytes = 56;
     reader.take(blob_bytes - time_bytes);
   }

@@ -12,7 +12,7 @@
 namespace tidegate::store::offline {
 namespace {
 
-// What failures begin with; behind the name of a row it says nothing new.
+// Failures start with this; after the name of a row it says nothing new.
 constexpr std::string_view known_prefix = "the store is damaged: ";
 
 std::string_view without_prefix(std::string_view text) {
@@ -89,7 +89,7 @@ class inspector {
       lmdb::cursor cursor(txn, table);
       note_place(fmt::format("the beginning of table {}", table.name), 0);
       const std::uint64_t told = txn.entries(table);
-      // A damaged page may lead back to where the walk came from; it ends all the same.
+      // A damaged page may lead back to an earlier one; the walk ends all the same.
       for (auto row = cursor.first(); row && use.rows <= told; row = cursor.next()) {
         const std::string place = row_name(table.name, row->key);
         note_place(place, row->key.size() + row->value.size());
@@ -119,7 +119,7 @@ class inspector {
     }
   }
 
-  // Blob by blob, from where the tables say that it begins.
+  // Reads blob by blob, from where the tables say that the journal starts.
   void walk_journal() {
     table_use& use = out_.tables.emplace_back(table_use{"journal", 0, 0});
     try {
@@ -145,7 +145,7 @@ class inspector {
     }
   }
 
-  // The way a start does it. Where rows are damaged already it would only stop at the first of them.
+  // Reads the books as a start does. If rows are damaged, that would only stop at the first of them.
   void replay(row_inspection& rows) {
     if (out_.damages > 0) return;
     note_place("the replay of the journal", 0);
@@ -162,7 +162,7 @@ class inspector {
     }
   }
 
-  // The tables lag behind the journal, so chunks below a log start are nothing to tell of.
+  // The tables are behind the journal, so chunks below a log start are normal.
   void compare(stream_census& census) {
     census.take_segments(store_.journal(), [this](stream_id id) -> complaint {
       return [this, id](const std::string& what) {

@@ -22,8 +22,8 @@ namespace {
 
 constexpr int poll_ms = 250;
 
-// Text in memory that two processes share. Read while it is written it may be a mixture, which only a progress line
-// shows; after the writer's end it is whole.
+// Text in memory that two processes share. Read during a write it may be a mixture, which only a progress line would
+// show; after the writer's end it is whole.
 template <std::size_t size>
 class shared_text {
  public:
@@ -84,7 +84,7 @@ class pipe_end final : public isolated_end {
     for (std::size_t at = 0; at < bytes.size();) {
       const ssize_t written = ::write(pipe_, bytes.data() + at, bytes.size() - at);
       if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return;  // nobody listens any more
+      if (written < 0) return;  // the reader is gone
       at += static_cast<std::size_t>(written);
     }
   }
@@ -108,7 +108,7 @@ class pipe_end final : public isolated_end {
   ::_exit(code);
 }
 
-// Until the other end is closed, by the child's end.
+// Reads until the other end is closed, by the child's end.
 void listen(int pipe, const shared_board& board, const isolated_listener& listener) {
   std::string gathered;
   char buffer[16 * 1024];
@@ -127,19 +127,19 @@ void listen(int pipe, const shared_board& board, const isolated_listener& listen
   }
 }
 
-// A signal handler has nothing else to go by.
+// The pid for the signal handler, which can use nothing else.
 volatile std::sig_atomic_t child_to_end = 0;
 
 extern "C" void end_child(int) { ::kill(static_cast<pid_t>(child_to_end), SIGTERM); }
 
-// Who wants this process to end, ends the child; the parent has to live on, to tidy up.
+// Signals that should end this process end the child instead; the parent has to live on, to tidy up.
 class signals_to_child {
  public:
   explicit signals_to_child(pid_t child) {
     child_to_end = child;
     for (std::size_t i = 0; i < signals.size(); ++i) {
       before_[i] = std::signal(signals[i], end_child);
-      if (before_[i] == SIG_IGN) std::signal(signals[i], SIG_IGN);  // as nohup wants it
+      if (before_[i] == SIG_IGN) std::signal(signals[i], SIG_IGN);  // as under nohup
     }
   }
   signals_to_child(const signals_to_child&) = delete;
@@ -153,7 +153,7 @@ class signals_to_child {
   std::array<void (*)(int), signals.size()> before_{};
 };
 
-// Of the work's own making; others come from outside: no memory left, a pipe that nobody reads.
+// Signals caused by the work itself. Others come from outside: no memory left, a pipe without reader.
 bool is_crash(int signal) {
   return signal == SIGSEGV || signal == SIGBUS || signal == SIGABRT || signal == SIGFPE || signal == SIGILL;
 }
@@ -183,7 +183,7 @@ isolated_outcome run_isolated(const std::function<void(isolated_end&)>& work, co
   board_memory board;
   int pipe[2];
   if (::pipe(pipe) != 0) throw no_child("pipe");
-  std::fflush(nullptr);  // or the child would print it again
+  std::fflush(nullptr);  // otherwise the child would print it again
   const pid_t child = ::fork();
   if (child < 0) {
     ::close(pipe[0]);

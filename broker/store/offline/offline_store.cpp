@@ -23,7 +23,7 @@ const std::filesystem::path& with_store(const std::filesystem::path& directory) 
                   directory.string(), store_file));
 }
 
-// A file that was cut short has pages missing at its end, and touching those is a crash.
+// A file that was cut short lacks pages at its end, and touching those is a crash.
 void check_length(const std::filesystem::path& directory, const lmdb::page_use& ever_used) {
   const std::uint64_t has = std::filesystem::file_size(directory / store_file);
   const std::uint64_t needs = ever_used.used_pages * ever_used.page_bytes;
@@ -32,7 +32,7 @@ void check_length(const std::filesystem::path& directory, const lmdb::page_use& 
                                     (directory / store_file).string(), has, needs));
 }
 
-// Where a start was to put another ring in the place of this one, the tables may name that one already.
+// If a start was replacing the ring, the tables may name the next ring already.
 std::filesystem::path journal_of(const std::filesystem::path& directory, lmdb::env& env, const tables& tables) {
   const std::filesystem::path next = directory / next_journal_file;
   const auto id = std::filesystem::exists(next) ? ring_id_of(next) : std::nullopt;
