@@ -10,7 +10,7 @@
 namespace tidegate {
 namespace {
 
-// Linux draws a UUID at each boot. Without one, boots differ by nothing and are taken for different.
+// Linux makes a random UUID at each boot. Without one, every boot counts as a different one.
 std::uint64_t read_boot() {
   std::ifstream file("/proc/sys/kernel/random/boot_id");
   std::string id;

@@ -76,7 +76,7 @@ std::size_t write_all(int descriptor, std::string_view bytes) {
     if (size > 0) {
       written += static_cast<std::size_t>(size);
     } else if (size < 0 && errno == EAGAIN) {
-      // Somebody who shares the other end made it non-blocking.
+      // A process that shares the other end made it non-blocking.
       pollfd waiting{descriptor, POLLOUT, 0};
       ::poll(&waiting, 1, -1);
     } else if (size == 0 || errno != EINTR) {

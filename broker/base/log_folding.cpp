@@ -7,8 +7,8 @@ namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// Whether digits at `at` are the port of an address, which stands behind a colon and before none that is followed by
-// more of the address (as in fe80::17:7420).
+// Whether the digits at `at` are the port of an address: after a colon, and not before another colon of the address (as
+// in fe80::17:7420).
 bool is_port(std::string_view text, std::size_t at) {
   if (at == 0 || text[at - 1] != ':') return false;
   while (at < text.size() && is_digit(text[at])) ++at;
@@ -35,7 +35,7 @@ bool folding::admit(level level, std::string_view text, milliseconds now) {
   for (remembered& line : lines_) {
     if (!line.is_used || line.level != level || !is_repeat(line.text, text)) continue;
     if (line.times == 0 && now - line.since >= limits::log_fold_time) {
-      line.since = now;  // long ago: a first one again
+      line.since = now;  // long ago: counts as a first one again
       return true;
     }
     ++line.times;
@@ -50,7 +50,7 @@ bool folding::admit(level level, std::string_view text, milliseconds now) {
   return true;
 }
 
-// An unused place, or that of the oldest line that nothing repeated.
+// Returns an unused place, or that of the oldest line without repeats.
 folding::remembered* folding::place_for_another() {
   remembered* oldest = nullptr;
   for (remembered& line : lines_) {
@@ -64,7 +64,7 @@ std::optional<repeats> folding::take_due(milliseconds now) {
   for (remembered& line : lines_) {
     if (line.times == 0 || now - line.since < limits::log_fold_time) continue;
     const repeats found{line.level, line.text, line.times, now - line.since};
-    // Still remembered: what goes on is not written as a first line again.
+    // Still remembered: a repeat is not written as a first line again.
     line.times = 0;
     line.since = now;
     return found;

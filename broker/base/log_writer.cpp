@@ -17,7 +17,7 @@ namespace {
 
 std::atomic<writer*> active_writer = nullptr;
 
-// Time, level, colours and the line's end.
+// Room for time, level, colours and the line's end.
 constexpr std::size_t frame_bytes = 64;
 constexpr std::size_t stack_bytes = 256 * limits::kib;  // reserved, and hardly used
 

@@ -9,11 +9,12 @@
 
 namespace tidegate {
 
-// open() takes the lowest number that is free, so that is each one's own. For the opposite of what each is used for.
+// open() returns the lowest free number, which is the closed descriptor's. Opened for the opposite of its use, so that
+// every use fails.
 void occupy_standard_descriptors() {
   for (const int number : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(number, F_GETFD) >= 0) continue;
-    // Where even that fails the process goes on: it will not be able to open its other files either.
+    // If even that fails, the process continues: it will not be able to open its other files either.
     [[maybe_unused]] const int opened = ::open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY);
   }
 }

@@ -13,9 +13,9 @@ namespace {
 
 using settings::section;
 
-// A commit writes 20 KB at the least, so 20 a second around the clock are 35 GB a day at the most. At that pace a
-// commit may be 50 ms away anyway; waiting as long for the first one puts into it what several sensors send when they
-// wake together, and the acknowledgement of a worker, which waits for 50 ms at most as well.
+// A commit writes at least 20 KB, so 20 a second around the clock are at most 35 GB a day. At that pace a commit may be
+// 50 ms away anyway. A linger of the same length puts into one commit what several sensors send when they wake
+// together, and a worker's acknowledgement, which waits for at most 50 ms, too.
 constexpr std::uint32_t sd_card_commits_per_second_max = 20;
 constexpr milliseconds sd_card_linger{50};
 
@@ -37,7 +37,7 @@ void read_store(const section& store, configuration& out) {
   out.store.sets_damaged_aside = action == "set-aside";
 }
 
-// At most a quarter of the store. A default shrinks with a small store; what was written down is refused.
+// At most a quarter of the store. A default shrinks with a small store; an explicit value is refused.
 void fit_into_store(const section& store, std::string_view key, std::uint64_t store_bytes, std::uint64_t& bytes) {
   if (bytes <= store_bytes / 4) return;
   if (store.has(key)) {
@@ -47,7 +47,7 @@ void fit_into_store(const section& store, std::string_view key, std::uint64_t st
   bytes = store_bytes / 4;
 }
 
-// Sets what the profile stands for; keys beside it override that.
+// Sets the profile's values; keys beside it override them.
 void use_profile(core::commits::pace_options& commit) {
   if (commit.profile != "sd-card") return;
   commit.per_second_max = sd_card_commits_per_second_max;

@@ -23,10 +23,10 @@ namespace {
 
 constexpr std::chrono::seconds tick_interval{10};
 constexpr milliseconds stop_poll_interval{5};
-// For the last commits and for peers to take their last answers.
+// For the last commits, and for peers to receive their last answers.
 constexpr std::chrono::seconds stop_time_max{10};
 
-// The configuration's definitions, idempotent: the same content writes nothing but one empty commit.
+// Declares what the configuration defines. Idempotent: unchanged definitions write nothing but one empty commit.
 void declare(const core::api::services& core, const configuration& configuration) {
   // A full store takes nothing new, but has to start, or it could not be emptied.
   const auto done = [&](const result<void>& declared) {
@@ -45,7 +45,7 @@ void declare(const core::api::services& core, const configuration& configuration
   }
 }
 
-// Topics may be promised more than there is: then the store's own mark decides before their bounds do.
+// The topics' bounds may add up to more than the store: then the store's own mark decides before they do.
 void check_bounds(const core::api::services& core, const store::store_options& options) {
   std::uint64_t bytes = 0, memory_bytes = 0;
   for (const auto& row : core.inspecting.list_topics()) {
@@ -67,7 +67,7 @@ void check_bounds(const core::api::services& core, const store::store_options& o
   }
 }
 
-// Without descriptors those who connect wait, which is worth a line before it happens.
+// Without descriptors, new connections wait. Warns before that happens.
 void allow_connections(const configuration& configuration) {
   const std::uint64_t wanted = configuration.native_connections_max + limits::own_descriptors;
   const std::uint64_t allowed = allow_open_files(wanted);
@@ -79,7 +79,7 @@ void allow_connections(const configuration& configuration) {
       configuration.native_connections_max, allowed, wanted);
 }
 
-// What the writer's thread rings when a result is there; it outlives the loop that it wakes.
+// Called on the writer's thread when a result is there. Outlives the loop that it wakes.
 class doorbell {
  public:
   void ring() {
@@ -117,7 +117,7 @@ class daemon {
     allow_connections(configuration);
   }
 
-  // Connections end with the loop, and what they give back must not wake it.
+  // Connections end with the loop, and what they release must not wake it.
   ~daemon() {
     doorbell_.connect({});
     broker_.on_work([](milliseconds) {});
@@ -210,7 +210,7 @@ class daemon {
   store::store store_;
   core::broker broker_;
   native::front_end front_end_;
-  // Behind what its coroutines use, so that they end first.
+  // Declared after what its coroutines use, so that they end first.
   asio::io_context io_{1};
   asio::steady_timer flush_{io_};
   asio::steady_timer tick_{io_};

@@ -7,7 +7,7 @@ namespace {
 
 using settings::kind;
 
-// LMDB on 32-bit systems maps the file into an address space that has room for little more.
+// LMDB maps the whole file, and a 32-bit address space has room for little more.
 constexpr bool is_32_bit = sizeof(void*) == 4;
 constexpr std::uint64_t store_bytes_limit = is_32_bit ? 1ull << 30 : 1ull << 44;
 constexpr std::uint64_t memory_bytes_limit = is_32_bit ? 1ull << 30 : 1ull << 40;
@@ -152,7 +152,7 @@ constexpr settings::key exchange_keys[] = {
      .words = {"direct", "fanout", "topic"}},
 };
 
-// A queue's or a topic's durability. Its key declares no words, since an interval has a number in it.
+// A queue's or a topic's durability. The key declares no words, since an interval has a number in it.
 constexpr settings::key durability_key{
     .name = "durability",
     .standard = R"("commit")",

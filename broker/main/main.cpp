@@ -44,7 +44,7 @@ constexpr const char* footer =
     "  tidegate-broker --config gateway.toml --check-config\n"
     "  tidegate-broker --config gateway.toml";
 
-// An arena for each of the two threads that allocate: with one for both they wait for each other at malloc.
+// One malloc arena for each of the two threads that allocate: in a shared one they would wait for each other.
 void keep_memory_small() {
   mallopt(M_ARENA_MAX, 2);
   mallopt(M_TRIM_THRESHOLD, 256 * 1024);

@@ -26,7 +26,7 @@ error too_large(std::size_t bytes_max) {
   return {errc::too_large, fmt::format("a compressed batch turns into more than {} bytes", bytes_max), "batch"};
 }
 
-// Grows a text step by step: `more(to, room)` writes at most `room` bytes and returns how many; none ends it.
+// Extends a text step by step: `more(to, room)` writes at most `room` bytes and returns how many; 0 ends it.
 template <class More>
 result<std::string> gathered(std::size_t bytes_max, const More& more) {
   std::string out;
@@ -82,7 +82,7 @@ result<std::string> from_lz4(std::string_view in, std::size_t bytes_max) {
 
 result<std::string> from_zstd(std::string_view in, std::size_t bytes_max) {
   const std::unique_ptr<ZSTD_DCtx, std::size_t (*)(ZSTD_DCtx*)> context(ZSTD_createDCtx(), ZSTD_freeDCtx);
-  // A frame may ask for a window far larger than what it turns into.
+  // A frame may ask for a window far larger than its content.
   constexpr int window_log_max = 24;
   if (!context || ZSTD_isError(ZSTD_DCtx_setParameter(context.get(), ZSTD_d_windowLogMax, window_log_max)) != 0) {
     return malformed(codec::zstd);
@@ -111,7 +111,7 @@ result<void> append_snappy(std::string& out, std::string_view block, std::size_t
   return malformed(codec::snappy);
 }
 
-// snappy-java's framing, which Java's clients write: magic, two versions, then blocks, each behind its length.
+// Framing of snappy-java, which Java's clients write: magic, two versions, then blocks, each after its length.
 result<std::string> from_snappy(std::string_view in, std::size_t bytes_max) {
   constexpr std::string_view magic("\x82SNAPPY\0", 8);
   constexpr std::size_t versions_bytes = 8;

@@ -10,12 +10,12 @@
 namespace tidegate {
 namespace {
 
-// A field's number beside what it is for, so that the three kinds of fields read alike.
+// Reads a row's fields by number, each as the kind that it has to be.
 class definition_reader {
  public:
   explicit definition_reader(std::string_view row) : fields_(row) {}
 
-  // Goes to the next field. Throws on what is no message.
+  // Moves to the next field. Throws if the row does not decode.
   bool next() {
     if (fields_.next(field_)) return true;
     if (fields_.failed()) throw store_damaged("the store is damaged: a definition does not decode");
@@ -25,7 +25,7 @@ class definition_reader {
   std::string text() const { return std::string(field_.text); }
   std::uint64_t value() const { return field_.value; }
   std::string_view bytes() const { return field_.text; }
-  // At the end of a switch over the numbers.
+  // Call for a number that is not known.
   [[noreturn]] void refuse() const {
     throw storage_failure(
         fmt::format("a definition in the store has a field {} that this version does not know: use "
@@ -44,7 +44,7 @@ Value known(const result<Value>& parsed) {
   return *parsed;
 }
 
-// By its number in a row, which is one more than its place in the enumeration.
+// The number of an enumerator in a row is one more than its place in the enumeration.
 template <class Enum>
 std::uint64_t row_number(Enum value) {
   return static_cast<std::uint64_t>(value) + 1;
@@ -58,7 +58,7 @@ Enum numbered(std::uint64_t number, Enum last) {
                   number));
 }
 
-// "commit" is what is meant without it.
+// "commit" is the default and is not written.
 void append_durability(std::string& row, std::uint32_t field, durability durability) {
   if (durability != tidegate::durability{}) protobuf::append_text(row, field, to_text(durability));
 }

@@ -23,7 +23,7 @@ error malformed(std::string_view what) { return {errc::invalid, fmt::format("rec
 std::size_t signed_varint_size(std::int64_t value) { return varint_size(zigzag(value)); }
 char* put_signed_varint(char* at, std::int64_t value) { return put_varint(at, zigzag(value)); }
 
-// Timestamps are a peer's: they may overflow, and then wrap.
+// A peer's timestamps may overflow, and then wrap.
 std::int64_t plus(std::int64_t a, std::int64_t b) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
 }
@@ -33,13 +33,13 @@ std::int64_t minus(std::int64_t a, std::int64_t b) {
 
 std::int64_t as_signed(std::size_t size) { return static_cast<std::int64_t>(size); }
 
-// Length and bytes, as a record holds its body and its headers' parts.
+// Size of length and bytes: a record's body and the parts of its headers.
 std::size_t field_size(std::string_view field) { return signed_varint_size(as_signed(field.size())) + field.size(); }
 char* put_field(char* at, std::string_view field) {
   return put_bytes(put_signed_varint(at, as_signed(field.size())), field);
 }
 
-// Kafka tells a missing key from an empty one; an empty key is none here.
+// Kafka distinguishes a missing key from an empty one; here an empty key is no key.
 std::size_t key_size(std::string_view key) { return key.empty() ? 1 : field_size(key); }
 char* put_key(char* at, std::string_view key) { return key.empty() ? put_signed_varint(at, -1) : put_field(at, key); }
 
@@ -124,7 +124,7 @@ record_reader::record_reader(const batch_view& batch)
       left_(batch.count),
       failed_(batch.compressed()) {}
 
-// The next record's fields, behind its deltas. False at the end, or where that is malformed.
+// Reads the next record up to its deltas. Returns false at the end, or if it is malformed.
 inline bool record_reader::open(byte_reader& fields, offset_t& offset, std::int64_t& timestamp_ms) {
   if (failed_ || left_ == 0) {
     failed_ = failed_ || !rest_.empty();
@@ -158,7 +158,7 @@ bool record_reader::next(record_view& record) {
   record.body = take_field(fields);
   const std::int64_t count = fields.signed_varint();
   record.headers.clear();
-  // Each header takes two bytes at least, so the count cannot make us reserve more than was sent.
+  // Each header takes at least two bytes, so the count cannot make us reserve more than was sent.
   if (count < 0 || static_cast<std::uint64_t>(count) > fields.remaining()) failed_ = true;
   for (std::int64_t i = 0; !failed_ && i < count && !fields.failed(); ++i) {
     const std::string_view name = take_field(fields);
@@ -168,10 +168,10 @@ bool record_reader::next(record_view& record) {
   return !failed_;
 }
 
-// The place for the record's fields, of exactly this size.
+// Returns the place for the record's fields, of exactly this size.
 char* batch_builder::begin_record(offset_t offset, std::int64_t timestamp_ms, std::size_t fields_size) {
   if (count_ == 0) {
-    // Another one after it is mostly as long.
+    // The next batch is mostly as long.
     out_.reserve(std::max(finished_size_, record_batch_header_bytes + record_overhead_max + fields_size));
     out_.assign(record_batch_header_bytes, '\0');
     size_ = record_batch_header_bytes;
@@ -195,7 +195,7 @@ char* batch_builder::begin_record(offset_t offset, std::int64_t timestamp_ms, st
 
 void batch_builder::end_record(const char* at) const { TIDEGATE_EXPECT(at == out_.data() + size_); }
 
-// Not record by record, since each time costs a look at the string's capacity.
+// Not record by record, since each time costs a check of the string's capacity.
 void batch_builder::make_room(std::size_t size) {
   constexpr std::size_t step = 1'024;
   if (size > out_.capacity()) out_.reserve(std::max(size, 2 * out_.capacity()));

@@ -56,12 +56,12 @@ class connection {
     woken_.cancel();
   }
 
-  // `||` waits for the other one when one throws; a failing store has to end the process now.
+  // `||` waits for the other half when one throws; a failing store has to end the process now.
   asio::awaitable<void> watched(asio::awaitable<void> half) {
     try {
       co_await std::move(half);
     } catch (const boost::system::system_error& failure) {
-      const bool is_cancelled = failure.code() == asio::error::operation_aborted;  // since the other one has ended
+      const bool is_cancelled = failure.code() == asio::error::operation_aborted;  // the other half has ended
       if (!is_cancelled) thrown_ = std::current_exception();
     } catch (...) {
       thrown_ = std::current_exception();
@@ -72,8 +72,8 @@ class connection {
     boost::system::error_code failure;
     while (true) {
       if (session_->is_closing() || session_->is_paused()) {
-        // Closing: the writer sends what is left and ends the connection. Paused: the peer's bytes stay in the kernel,
-        // and in the end with the peer.
+        // Closing: the writer sends the rest and ends the connection. Paused: the peer's bytes stay in the kernel, and
+        // then at the peer.
         co_await pause(failure);
         if (!held_.empty()) take({});
         continue;
@@ -93,7 +93,7 @@ class connection {
     if (size > 0) take({options_.room.data(), size});
   }
 
-  // What the session leaves is kept: the begin of a frame, or all that came behind what made it pause.
+  // Keeps what the session leaves: the start of a frame, or everything after the byte that made it pause.
   void take(std::string_view arrived) {
     if (held_.empty()) {
       held_ = arrived.substr(session_->input(arrived));
@@ -101,7 +101,7 @@ class connection {
       held_.append(arrived);
       held_.erase(0, session_->input(held_));
     }
-    if (held_.empty()) held_ = std::string();  // gives back what a long frame took
+    if (held_.empty()) held_ = std::string();  // releases what a long frame took
   }
 
   asio::awaitable<void> pause(boost::system::error_code& failure) {
@@ -124,7 +124,7 @@ class connection {
         goes_on = false;
         continue;
       }
-      // Who has more to send than once lets the others have their turn.
+      // A connection with more to send lets the others have their turn.
       if (std::exchange(goes_on, true)) co_await asio::post(socket_.get_executor(), asio::use_awaitable);
       sending.clear();
       sending.swap(session_->outbox().bytes());
@@ -143,7 +143,7 @@ class connection {
     session_->close();
   }
 
-  // Mostly the kernel takes all at once. Only the rest is waited for, by the clock.
+  // Mostly the kernel takes everything at once. Only the rest waits, with a deadline.
   asio::awaitable<void> send(std::string_view bytes, boost::system::error_code& failure) {
     const std::size_t sent = socket_.write_some(asio::buffer(bytes), failure);
     if (failure && failure != asio::error::would_block) co_return;

@@ -70,7 +70,7 @@ asio::awaitable<void> listener::accept_one(const std::function<asio::awaitable<v
   if (failure) co_return co_await pause(failure);
   if (std::exchange(is_paused_, false)) log::info("accepting connections again");
   if (connections_ >= connections_max_) {
-    // One line for a flood of them.
+    // One line for many refusals.
     if (!std::exchange(is_refusing_, true)) {
       log::warning("refusing connections: {} are the limit (native.connections_max)", connections_max_);
     }

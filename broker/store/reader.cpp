@@ -15,7 +15,7 @@
 namespace tidegate::store {
 namespace {
 
-// Of chunks, asked for at once: on a cold card that is one wait, and not one a chunk.
+// Bytes of chunks that the kernel is asked for at once: on a cold card that is one wait, instead of one for each chunk.
 constexpr std::size_t read_ahead_bytes = 64 * 1024;
 
 error damaged(stream_id stream, offset_t offset) {
@@ -24,12 +24,12 @@ error damaged(stream_id stream, offset_t offset) {
                       static_cast<std::uint32_t>(stream), offset)};
 }
 
-// Looked at under one read transaction by a search through a long log: a chunk, or chunks' headers.
+// Bytes that a search through a long log reads in one read transaction: a chunk, or chunks' headers.
 constexpr std::size_t search_step_bytes = 16 * 1024;
 constexpr int search_step_chunks = 1'024;
 
-// Calls `visit` with each record until it returns false. A compressed batch is opened first. Error: the batch does not
-// open or decode.
+// Calls `visit` with each record until it returns false. A compressed batch is decompressed first. Error: the batch
+// does not decompress or decode.
 result<void> each_record(const batch_view& batch, const std::function<bool(const record_view&)>& visit) {
   std::string records;
   batch_view open = batch;
@@ -48,7 +48,8 @@ result<void> each_record(const batch_view& batch, const std::function<bool(const
   return error{errc::invalid, fmt::format("the batch at offset {} does not decode", batch.base_offset)};
 }
 
-// Of the batch, from an offset on. Where it cannot be looked into, its first one: its newest time is not older.
+// Returns the first offset of the batch, from `from` on, that is not older. If the batch cannot be read, its first one:
+// the batch's newest time is not older.
 std::optional<offset_t> first_not_older(const batch_view& batch, offset_t from, std::int64_t timestamp_ms) {
   if (batch.newest_timestamp_ms < timestamp_ms) return std::nullopt;
   const offset_t first = std::max(batch.base_offset, from);
@@ -107,7 +108,7 @@ void reader::apply(const std::map<loss_number, loss_record>& losses, commit_numb
   while (fresh_losses_.size() > limits::loss_rows) fresh_losses_.erase(fresh_losses_.begin());
 }
 
-// Those are in the table. Looks only where that moved, since commits are frequent and checkpoints are not.
+// Those losses are in the table. Does nothing unless `since` moved: commits are frequent and checkpoints are not.
 void reader::forget_losses_before(commit_number since) {
   if (since == losses_since_) return;
   losses_since_ = since;
@@ -178,7 +179,8 @@ result<void> reader::scan(stream_id stream, offset_t from, const batch_taker& ta
   return {};
 }
 
-// Also where it has been rolled up since the last result: its place in the ring stays until the next one is known.
+// Works even if the segment was rolled up since the last result: its place in the ring stays until the next result is
+// known.
 result<bool> reader::scan_segment(scanning& scan, const segment& segment) const {
   const auto batch = segment_batch(journal_, segment);
   if (!batch) return scan.skip(segment.last, batch.error());
@@ -187,8 +189,8 @@ result<bool> reader::scan_segment(scanning& scan, const segment& segment) const 
   return scan.take(*batch);
 }
 
-// By a commit whose result has not come yet: a step has freed the log's head since, or has put the stream's newer log
-// start into its row.
+// Whether a commit whose result is not known yet dropped the records: a step has freed the log's head, or has put the
+// newer log start into the stream's row.
 bool reader::was_dropped(const scanning& scan, offset_t end) const {
   if (scan.txn.number() == snapshot_) return false;
   const std::string key = stream_key(scan.stream);
@@ -203,9 +205,9 @@ bool reader::was_dropped(const scanning& scan, offset_t end) const {
   return head != find(scan.stream)->head_chunk && (!head || *head >= scan.position);
 }
 
-// Chunks cover everything up to the end of the newest one, whatever is left in them. What none of them covers has been
-// lost with a part of the file, if it was not dropped. Behind the newest one, everything was dead before it came into a
-// chunk.
+// The chunks cover every offset up to the end of the newest chunk, whatever is left in them. An offset that no chunk
+// covers was lost with a part of the file, if it was not dropped. After the newest chunk, every record was dead before
+// it was rolled up.
 result<bool> reader::pass_gap(scanning& scan, offset_t end) const {
   const offset_t lost_end = std::min(end, find(scan.stream)->covered_end);
   if (lost_end > scan.position && !was_dropped(scan, lost_end)) {
@@ -215,15 +217,14 @@ result<bool> reader::pass_gap(scanning& scan, offset_t end) const {
   return true;
 }
 
-// The chunk may be newer than the last result, and then hold what the view still has in the journal: that is read
-// there.
+// The chunk may be newer than the last result, and hold what the view has in the journal: those records are read there.
 result<bool> reader::scan_chunk(scanning& scan) const {
   const stream_view& view = *find(scan.stream);
   const offset_t end = view.recent.empty() ? view.end : view.recent.front().first;
   chunk_cursor chunks(scan.txn, tables_.chunk);
   chunks.seek(scan.stream, scan.position);
   const auto chunk_end = chunks.last_offset_in(scan.stream);
-  // The tree of a damaged file can lead to what lies before.
+  // The tree of a damaged file can lead to earlier chunks.
   if (!chunk_end || *chunk_end < scan.position) return true;
   const chunk_place place{scan.stream, *chunk_end};
   if (!scan.asked_to || *scan.asked_to < place.last_offset) scan.asked_to = chunks.ask_ahead(read_ahead_bytes);
@@ -237,7 +238,7 @@ result<bool> reader::scan_chunk(scanning& scan) const {
   const std::vector<batch_view>& batches = chunk->batches;
   for (auto next = batches.begin(); next != batches.end();) {
     const batch_view& batch = *next++;
-    // The chunk's own CRC-32C is good for where batches begin; where one ends is under the batch's.
+    // The chunk's own CRC-32C covers where batches start; where one ends is covered by the batch's CRC.
     const offset_t behind = next == batches.end() ? place.last_offset + 1 : next->base_offset;
     if (behind <= scan.position) continue;
     if (batch.base_offset >= end) break;
@@ -286,8 +287,8 @@ std::optional<offset_range> reader::chunk_at(stream_id stream, offset_t offset) 
   return offset_range{header->covered_from, *last + 1};
 }
 
-// A chunk's running time is at least that of everything before it which is still there. So where it is older than what
-// is wanted, nothing up to there can be it; where it is not, the newest may have gone meanwhile, and those behind tell.
+// A chunk's running time is at least that of everything before it that still exists. If it is older than what is
+// wanted, nothing up to there fits. Otherwise the newest record may be gone meanwhile, and the search continues there.
 offset_t reader::first_chunk_with(stream_id stream, std::int64_t timestamp_ms, offset_t end) const {
   const lmdb::txn txn(env_, lmdb::access::read);
   chunk_cursor chunks(txn, tables_.chunk);
@@ -308,8 +309,8 @@ offset_t reader::first_chunk_with(stream_id stream, std::int64_t timestamp_ms, o
   return low;
 }
 
-// The first offset from there on in a chunk, or in a batch of the journal, whose newest time is not older; or a place
-// on the way there, so that no read transaction is long.
+// Returns the first offset from there on of a chunk, or of a batch in the journal, whose newest time is not older; or a
+// place on the way, so that no read transaction is long.
 offset_t reader::next_with(stream_id stream, std::int64_t timestamp_ms, offset_t from) const {
   const stream_view& view = *find(stream);
   const offset_t rolled_end = view.recent.empty() ? view.end : view.recent.front().first;
@@ -327,13 +328,13 @@ offset_t reader::next_with(stream_id stream, std::int64_t timestamp_ms, offset_t
     const auto last = chunks.last_offset_in(stream);
     if (!last || *last >= rolled_end) return std::max(from, rolled_end);
     const auto header = read_chunk_header({stream, *last}, chunks.first_row());
-    if (!header || header->newest_timestamp_ms >= timestamp_ms) return from;  // who reads a damaged one, tells
+    if (!header || header->newest_timestamp_ms >= timestamp_ms) return from;  // its reader reports damage
     from = *last + 1;
   }
   return from;
 }
 
-// Times are in no order: producers stamp their own records, and clocks are corrected.
+// Times have no order: producers set their own, and clocks are corrected.
 result<offset_t> reader::find_time(stream_id stream, std::int64_t timestamp_ms) const {
   const stream_view* const view = find(stream);
   if (view == nullptr) return error{errc::not_found, "no such stream"};

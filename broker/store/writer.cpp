@@ -12,17 +12,16 @@
 namespace tidegate::store {
 namespace {
 
-// Of one stream, in the journal: then it moves into chunks. Many small commits take a block of the ring each, and room
-// in memory.
+// Bytes of one stream in the journal after which they move into chunks; and how many batches: many small commits take a
+// block of the ring each, and memory.
 constexpr std::uint64_t due_bytes = 1 << 20;
 constexpr std::size_t due_batches = 1'024;
 
-// What is free already is taken out of the tables with the next step or, when so much was written since the last one,
-// in one of its own.
+// Dead chunks are freed with the next step or, if this much was written since the last one, in a step of their own.
 constexpr std::uint64_t bytes_between_steps = 1 << 20;
 
-// Freed by one step at the most, while rows are single pages, and while there is no room for records. LMDB notes the
-// freed pages' numbers in one value: 509 fit a page. One chunk, and the pages of the tables, come on top.
+// Most bytes freed by one step while rows are single pages, and while there is no room for records. LMDB lists the
+// freed pages' numbers in one value: 509 fit a page. One chunk, and the pages of the tables, come in addition.
 constexpr std::uint64_t freed_bytes_page_by_page = 800 * 1024;
 constexpr std::uint64_t freed_bytes_without_room = 256 * 1024;
 
@@ -57,7 +56,7 @@ commit_result writer::apply(commit_group& group) {
     } catch (const lmdb::map_full&) {
       read_books_again();
     }
-    // Much may be free, page by page. Only a commit that goes into the tables at once comes here.
+    // Much may be free, page by page. Only a commit that goes into the tables at once gets here.
     if (shorten_rows()) continue;
     if (!group.appends()) {
       throw storage_failure(
@@ -68,7 +67,7 @@ commit_result writer::apply(commit_group& group) {
   }
 }
 
-// A blob in the ring is a promise: there has to be room in the tables for all that only the ring has.
+// A blob in the ring is a promise: the tables must have room for everything that only the ring has.
 bool writer::has_room_for(const commit_group& group) const {
   if (options_.refuses_records && options_.refuses_records()) return false;
   lmdb::page_use with_it = pages();
@@ -82,13 +81,13 @@ lmdb::page_use writer::pages() const {
   return pages;
 }
 
-// False: they were short already.
+// Returns false if the rows were short already.
 bool writer::shorten_rows() {
   page_by_page_left_ = commits_page_by_page;
   return std::exchange(row_bytes_, row_bytes_on_a_page) != row_bytes_on_a_page;
 }
 
-// After an aborted transaction, which leaves ours ahead of the files. What is in memory only is kept.
+// After an aborted transaction, memory is ahead of the files. State that is in memory only is kept.
 void writer::read_books_again() {
   auto old = std::exchange(books_, read_books(env_, tables_, journal_));
   const auto& before = old.streams;
@@ -124,8 +123,8 @@ commit_result writer::attempt(commit_group& group) {
   return result_of(now, is_written);
 }
 
-// In memory and in the blob. False: it came to nothing. Retention by age looks every few seconds and mostly finds
-// nothing: that must not cost flash.
+// Applies the group to memory and to the blob. Returns false if nothing changed: retention by age runs every few
+// seconds and mostly finds nothing, which must not cost flash.
 bool writer::make(commit_group& group, commit& now) {
   for (const definition_change& change : group.contents().definitions) {
     take_fact(fact_name(fact_space::definition, change.key), change.value, now);
@@ -174,7 +173,7 @@ void writer::change_stream(const stream_change& change, commit& now) {
       if (!is_there) return;
       now.blob().dropped(change.stream);
       now.dropped(change.stream);
-      // A head of empty coverage has no bytes.
+      // A chunk's header that covers nothing has no bytes.
       if (found->second.chunks.first_last || found->second.chunks.bytes > 0) books_.orphans.insert(change.stream);
       drop_stream(books_, change.stream, now.number());
       return;
@@ -206,7 +205,7 @@ void writer::take_fact(const std::string& name, std::optional<std::string> value
 
 void writer::take_share(stream_share& share, commit& now) {
   const auto found = books_.streams.find(share.stream);
-  if (found == books_.streams.end()) return;  // deleted while this was on its way
+  if (found == books_.streams.end()) return;  // deleted meanwhile
   stream_ledger& ledger = found->second;
   now.touch(share.stream);
   if (!share.open.empty()) share.batches.push_back(share.open.finish());
@@ -231,7 +230,7 @@ void writer::journal_share(stream_share& share, stream_ledger& ledger, commit& n
   }
 }
 
-// Behind the share's records: a queue may be purged in the commit that fills it.
+// Call after the share's records: a queue may be purged in the commit that fills it.
 void writer::take_marks(stream_share& share, stream_ledger& ledger, commit& now) {
   for (const auto* const ranges : {&share.acked, &share.tied}) {
     now.blob().acked(share.stream, *ranges);
@@ -253,7 +252,7 @@ void writer::take_marks(stream_share& share, stream_ledger& ledger, commit& now)
 
 void writer::write(commit& now) {
   const std::size_t size = now.blob().size();
-  // The last block is for a head alone, when everything else has to go into the tables.
+  // The last block is for a head alone, if everything else has to go into the tables.
   if (!journal_.has_room(size, 1)) return write_through_tables(now);
   journal_.append(now.blob().bytes());
   now.placed(journal_.position_of_last());
@@ -261,8 +260,8 @@ void writer::write(commit& now) {
   for (const stream_id id : now.touched()) note_due(id, books_.streams.at(id));
 }
 
-// Its records go into chunks, in a transaction of the tables. What the ring then gets, all else that the commit says,
-// counts only if the transaction is there. If that is too long as well, all goes into the tables.
+// The records go into chunks, in a transaction of the tables. The rest of the commit goes into the ring and counts only
+// if that transaction is there. If the rest is too long as well, everything goes into the tables.
 void writer::write_through_tables(commit& now) {
   table_step step(env_, tables_, books_, journal_, bounds());
   std::set<stream_id> appended_to;
@@ -321,8 +320,8 @@ bool writer::is_step_due(bool is_idle) const {
   return is_idle || bytes_since_step_ >= bytes_between_steps || pages().used_share() > keep_below;
 }
 
-// From three eighths of the ring on, what needs the older half of the journal moves into the tables, a megabyte's worth
-// a commit, so that what changes all the time is not written there at every one. From half of it on the commit waits:
+// From three eighths of the ring on, what needs the older half of the journal moves into the tables, a megabyte at each
+// commit, so that what changes all the time is not written there at every commit. From half of it on the commit waits:
 // then the longest blob has its place, whatever is left of the lap.
 void writer::keep_up(commit& now, bool is_idle) {
   bytes_since_step_ += bytes_written_;
@@ -335,7 +334,7 @@ void writer::keep_up(commit& now, bool is_idle) {
     } catch (const lmdb::map_full&) {
       read_books_again();
       if (shorten_rows()) continue;
-      // The next commit tries again. Nobody makes one for that alone: what is in the way may be another process.
+      // The next commit tries again. No commit is made for that alone: another process may be in the way.
       is_stuck_ = only_frees || !has_chunks_to_free();
       if (is_stuck_) return;
       only_frees = true;
@@ -385,7 +384,8 @@ void writer::checkpoint_all(const std::vector<stream_change>& rows) {
     reserve_offsets(ledger, row.reserved_end, row.dropped);
     mark_dirty(books_, row.stream, ledger, books_.last_commit);
   }
-  for (auto& [id, ledger] : books_.streams) ledger.recent.reported_rolled_end = ledger.next;  // nobody reads any more
+  for (auto& [id, ledger] : books_.streams)
+    ledger.recent.reported_rolled_end = ledger.next;  // there are no readers any more
   try {
     table_step step(env_, tables_, books_, journal_, bounds());
     step.put_all(options_.loss_rows_max);
@@ -410,7 +410,7 @@ commit_result writer::result_of(commit& now, bool is_written) {
   auto added = batches.cbegin();
   for (const stream_id id : touched) {
     stream_ledger& ledger = books_.streams.at(id);
-    if (ledger.in_memory) continue;  // memory_streams knows better
+    if (ledger.in_memory) continue;  // memory_streams has their state
     ledger.recent.reported_rolled_end = ledger.recent.rolled_end;
     stream_update& update = result.streams.emplace_back(id, ledger.state());
     while (added != batches.cend() && added->first < id) ++added;
@@ -424,7 +424,7 @@ commit_result writer::result_of(commit& now, bool is_written) {
   result.losses_since = books_.losses.dirty_since();
   result.journal_bytes = journal_.used();
   result.bytes_written = is_written || bytes_written_ > 0 ? std::max<std::uint64_t>(bytes_written_, 1) : 0;
-  pages_ = env_.pages();  // another process's reading may have ended, and freed what it pinned
+  pages_ = env_.pages();  // another process's read may have ended and released what it pinned
   result.pages = pages();
   return result;
 }

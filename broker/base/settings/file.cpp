@@ -22,8 +22,7 @@ std::string too_long() {
                      limits::configuration_bytes);
 }
 
-// Returns the text's length up to the end of the string that it begins with. A string on one line that is not closed
-// ends with the line.
+// Returns the length of the string at the text's start. A string on one line that is not closed ends with the line.
 std::size_t string_length(std::string_view text) {
   const char quote = text.front();
   const std::string_view quotes = quote == '"' ? R"(""")" : "'''";

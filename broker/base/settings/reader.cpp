@@ -49,7 +49,8 @@ std::optional<std::uint64_t> number_in(const toml::node& node) {
   return static_cast<std::uint64_t>(number->get());
 }
 
-// The number that the kind reads there: of itself, of bytes, of milliseconds. None: the node is of another kind.
+// Returns the number that the node has for this kind: plain, in bytes, or in milliseconds. None = the node is of
+// another kind.
 std::optional<std::uint64_t> quantity_in(const toml::node& node, kind takes) {
   if (const auto* const text = node.as_string()) {
     if (takes == kind::size) return parse_size(text->get());
@@ -76,7 +77,7 @@ std::optional<content> text(const key& by, const toml::node& node) {
   return content(text->get());
 }
 
-// Walks the file's tables by the schema; keeps values in a document, and mistakes for the end.
+// Walks the file's tables by the schema. Keeps values in a document, and mistakes until the end.
 class checker {
  public:
   checker(std::string_view file, schema known) : file_(file), known_(known), read_(known, file) {}

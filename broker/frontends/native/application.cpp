@@ -129,7 +129,7 @@ void application::answer_done(const waiting_request& done) {
   session_.wake();
 }
 
-// A request asked of core: its receipt settles it, or the error does at once.
+// Ends a request to core: its receipt settles it later, or its error does now.
 void application::conclude(const core::receipt& receipt, std::uint32_t correlation, const result<void>& asked) {
   if (asked) return;
   requests_.erase(receipt.token);
@@ -227,7 +227,7 @@ void application::consume(const tg_frame& frame) {
         consume.correlation,
         {errc::invalid, fmt::format("consumer {} is 0 or in use on this connection", consume.consumer), "consumer"});
   }
-  // What core says to this consumer meanwhile finds no entry; being in the line stands for it.
+  // deliverable() may come before the consumer has its entry; the consumer is put into the line below.
   const auto id = core_.consuming.consume(session_.id(), view_of(consume.queue), consume.prefetch, consume.auto_ack);
   if (!id) return session_.refuse(consume.correlation, id.error());
   consumers_[*id] = {consume.consumer};
@@ -258,7 +258,7 @@ void application::deliverable(core::consumer_id consumer) {
   ready_.push_back(consumer);
 }
 
-// One share a consumer and turn: the other consumers of the queue, on other connections, come before the next.
+// One share for each consumer and turn: the queue's consumers on other connections come before the next share.
 void application::pull_ready() {
   for (std::size_t turns = ready_.size(); turns > 0 && session_.has_room(); --turns) {
     const core::consumer_id id = ready_.front();
@@ -273,7 +273,7 @@ void application::pull_ready() {
       log::error("application {} {}: {}", name_, session_.peer(), pulled.error().text);
       return session_.fail(pulled.error());
     }
-    if (!pulled->more || pulled->count == 0) continue;  // without progress it would be asked for ever
+    if (!pulled->more || pulled->count == 0) continue;  // without progress it would be repeated for ever
     deliverable(id);
     session_.wake();
   }

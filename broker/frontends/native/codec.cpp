@@ -9,14 +9,14 @@
 namespace tidegate::native {
 namespace {
 
-// Keys, lengths and numbers of the largest message beside its text and bytes.
+// Room for keys, lengths and numbers of the largest message, besides its text and bytes.
 constexpr std::size_t frame_overhead = 160;
 
 using protobuf::wire_type;
 
 std::string_view body_of(const tg_frame& frame) { return {reinterpret_cast<const char*>(frame.body), frame.body_size}; }
 
-// Takes a field of the type that it has to have.
+// Reads fields, each of which must have its type.
 class typed_fields {
  public:
   explicit typed_fields(std::string_view message) : reader_(message) {}

@@ -33,7 +33,7 @@ std::optional<tg_Code> objection(session& session, const tg_Hello& hello) {
   if (hello.version != protocol_version) return tg_Code_UNSUPPORTED;
   if (hello.device.size == 0 || hello.device.size > limits::device_id_bytes) return tg_Code_INVALID;
   if (!session.settings().token.empty() && view_of(hello.token) != session.settings().token) return tg_Code_NOT_ALLOWED;
-  // Not admitted rather than admitted and stopped: the device keeps what it holds and comes back later.
+  // Refused at once: the device keeps what it holds and comes back later.
   if (session.core().inspecting.is_full()) return tg_Code_STORE_FULL;
   return std::nullopt;
 }
@@ -62,7 +62,7 @@ device::device(session& session, const tg_Hello& hello)
       producer_id_("d:" + id_),
       epoch_(hello.epoch),
       boot_(hello.boot),
-      // A device that sleeps is not dead before one and a half times that; it is closed after twice the silence.
+      // A sleeping device counts as dead after twice this silence.
       silence_max_(std::max<std::chrono::seconds>(session.settings().heartbeat, sleep_of(hello) * 3 / 4)) {}
 
 std::string device::name() const { return printable(id_); }
@@ -124,9 +124,9 @@ void device::publish(const tg_frame& frame) {
   take(next_sequence_++, publish.alias, view_of(publish.payload), {});
 }
 
-// Items of this boot have a time: arrival less their age by the device's ticks. Older ones have none.
+// Items of this boot get a time: arrival minus their age by the device's ticks. Older ones have no time.
 void device::batch(const tg_frame& frame) {
-  // The items come before or behind the other fields, so those are read in a pass of their own.
+  // The items come before or after the other fields, so the other fields are read in a pass of their own.
   tg_Batch head{};
   if (!tg_frame_decode(&frame, tg_Batch_fields, &head)) return session_.fail({errc::invalid, "Batch does not decode"});
   struct context {
@@ -154,10 +154,10 @@ void device::batch(const tg_frame& frame) {
   if (!whole && !session_.is_closing()) session_.fail({errc::invalid, "Batch does not decode"});
 }
 
-// False: the session is closing, and the device will send this one again.
+// Returns false if the session is closing: the device will send this one again.
 bool device::take(std::uint32_t sequence, std::uint32_t alias, std::string_view payload, std::string_view time) {
   if (sequence <= last_taken()) {
-    // Sent again. What is on its way has its acknowledgement to come; what is on flash gets another.
+    // Sent again. If it waits for a commit, its acknowledgement follows; if it is on flash, it is acknowledged again.
     is_owed_ack_ |= sequence <= settled_through_;
     session_.wake();
     return true;
@@ -182,14 +182,14 @@ bool device::take(std::uint32_t sequence, std::uint32_t alias, std::string_view 
   message.body = payload;
   const auto published = session_.core().publishing.publish(message, {{session_.id(), sequence}, producer(), sequence});
   if (published) {
-    // A loss would be written: not for what is not, and whose sequences a restart of the broker forgets.
+    // A loss would be written. Messages in memory are not, and a restart of the broker forgets their sequences.
     if (*published != core::api::publish_outcome::in_memory) account_for(sequence);
     expected_ = std::max(expected_, sequence + 1);
     if (*published == core::api::publish_outcome::unroutable) reject(sequence, errc::not_found);
     return true;
   }
   if (published.error().code == errc::store_full) {
-    // Nothing behind it may be taken either, or the order and the count would be wrong: the device comes back later.
+    // No later one may be accepted either, or order and count would be wrong: the device comes back later.
     pending_.pop_back();
     log::warning("device {}: {}", name(), published.error().text);
     session_.close();
@@ -200,7 +200,7 @@ bool device::take(std::uint32_t sequence, std::uint32_t alias, std::string_view 
   return true;
 }
 
-// What is missing before a message that is stored is a loss, in the same commit.
+// Sequences missing before a stored message are recorded as a loss, in the same commit.
 void device::account_for(std::uint32_t sequence) {
   if (sequence > expected_) session_.core().publishing.lose(name(), expected_, sequence);
 }
@@ -208,7 +208,7 @@ void device::account_for(std::uint32_t sequence) {
 void device::reject(std::uint32_t sequence, errc code) {
   const tg_Reject answer{sequence, wire_code(code)};
   append_frame(session_.answers(), TG_REJECT, tg_Reject_fields, &answer, 0);
-  if (sequence == expected_) ++expected_;  // not lost: it has been told
+  if (sequence == expected_) ++expected_;  // not lost: the device was answered
   done(sequence);
   session_.wake();
 }
@@ -225,7 +225,7 @@ void device::done(std::uint32_t sequence) {
 }
 
 void device::settled(std::uint64_t token, const error* refusal) {
-  if (refusal != nullptr) return session_.close();  // a full store: as in take()
+  if (refusal != nullptr) return session_.close();  // a full store, see take()
   done(static_cast<std::uint32_t>(token));
 }
 

@@ -21,7 +21,7 @@ constexpr std::size_t topic_row_bytes_min = 150;
 constexpr std::size_t group_row_bytes_min = 50;
 constexpr std::size_t loss_row_bytes_min = 150;
 
-// Of core: one more than a page can hold, so that the page knows whether it is the last.
+// How many rows to ask of core: one more than fit a page, so that the page knows whether it is the last.
 constexpr std::size_t rows_asked(std::size_t bytes_max, std::size_t row_bytes_min) {
   return bytes_max / row_bytes_min + 2;
 }
@@ -42,7 +42,7 @@ std::optional<std::array<std::string_view, Count>> parts_of(std::string_view pla
   return parts;
 }
 
-// Empty is 0: before all.
+// Empty = 0, which is before all numbers.
 std::optional<std::uint64_t> number_of(std::string_view text) {
   std::uint64_t number = 0;
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -50,7 +50,7 @@ std::optional<std::uint64_t> number_of(std::string_view text) {
   return is_read ? std::optional(number) : std::nullopt;
 }
 
-// The rows that fit. `show` makes JSON of a row, `place` tells where it stands.
+// Returns the rows that fit. `show` makes JSON of a row, `place` returns its place.
 template <class Row, class Show, class Place>
 listing_page fill(Row row, const Row end, std::size_t bytes_max, const Show& show, const Place& place) {
   listing_page page{"[", {}};
@@ -67,7 +67,7 @@ listing_page fill(Row row, const Row end, std::size_t bytes_max, const Show& sho
   return page;
 }
 
-// The same of rows that core was asked for, `rows_max` of them: if all fit, there may still be more.
+// The same for `rows_max` rows of core: if all fit, there may be more.
 template <class Row, class Show, class Place>
 listing_page fill(const std::vector<Row>& rows, std::size_t rows_max, std::size_t bytes_max, const Show& show,
                   const Place& place) {
@@ -219,7 +219,7 @@ result<listing_page> connections(const front_end& front_end, std::string_view af
               [](const auto& row) { return std::to_string(static_cast<std::uint64_t>(row.first)); });
 }
 
-// "topic: name" for names in `protect` that no group carries; the first few.
+// Returns "topic: name" for names in `protect` that no group has; the first few.
 json::array protected_without_group(const inspecting& core) {
   constexpr std::size_t names_max = 20;
   json::array out;

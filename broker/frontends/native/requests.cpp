@@ -22,7 +22,7 @@ result<binding_definition> binding_of(const tg_Bind& bind) {
                             std::string(view_of(bind.routing_key))};
 }
 
-// Absent: as it is, or the default.
+// Absent = unchanged, or the default.
 result<std::optional<durability>> durability_of(const tg_bytes& text) {
   if (text.size == 0) return std::optional<durability>();
   const auto parsed = parse_durability(view_of(text));
@@ -30,7 +30,7 @@ result<std::optional<durability>> durability_of(const tg_bytes& text) {
   return std::optional(*parsed);
 }
 
-// The same.
+// Absent = unchanged, or the default.
 result<std::optional<overflow>> overflow_of(const tg_bytes& text) {
   if (text.size == 0) return std::optional<overflow>();
   const auto parsed = parse_overflow(view_of(text));
@@ -38,7 +38,7 @@ result<std::optional<overflow>> overflow_of(const tg_bytes& text) {
   return std::optional(*parsed);
 }
 
-// One more than a topic may protect is enough to be refused.
+// Reads one more than a topic may protect: enough to be refused.
 std::vector<std::string> groups_of(std::string_view text) {
   std::vector<std::string> lines;
   while (!text.empty() && lines.size() <= limits::protected_groups) {
@@ -196,7 +196,7 @@ void application::fetch(const tg_frame& frame) {
                         bytes_max,
                         session_.now() + wait};
   if (try_fetch(waiting, wait.count() == 0)) return;
-  // While it waits another topic may take the name.
+  // Another topic may take the name while the fetch waits.
   waiting.topic_id = core_.inspecting.find_topic(waiting.topic)->definition().uuid;
   if (fetches_.size() >= limits::fetches_waiting) {
     return session_.refuse(
@@ -207,7 +207,7 @@ void application::fetch(const tg_frame& frame) {
   session_.wake();
 }
 
-// True: answered. Otherwise core will tell of changes, and the deadline comes.
+// Returns whether the fetch was answered. Otherwise changed() or the deadline follows.
 bool application::try_fetch(waiting_fetch& fetch, bool due) {
   fetch.look = false;
   if (!due && still_too_little(fetch)) return false;
@@ -231,7 +231,7 @@ bool application::try_fetch(waiting_fetch& fetch, bool due) {
   return true;
 }
 
-// Looks only at what is new, so that waiting for many bytes does not read the first of them with every commit.
+// Reads only new records, so that waiting for many bytes does not read the first ones again at every commit.
 bool application::still_too_little(waiting_fetch& fetch) {
   if (fetch.counted == 0) return false;
   const auto added =
@@ -309,7 +309,7 @@ void application::fetch_offset(const tg_frame& frame) {
   session_.wake();
 }
 
-// Nothing of it is written: the answer waits for no commit.
+// A lease is not written: the answer waits for no commit.
 void application::lease(const tg_frame& frame) {
   tg_Lease lease{};
   if (!tg_frame_decode(&frame, tg_Lease_fields, &lease)) return session_.fail(does_not_decode("Lease"));

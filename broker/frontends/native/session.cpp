@@ -121,7 +121,7 @@ void session::fill() {
   if (role_ && !closing_) role_->fill(now());
 }
 
-// Asks for a sign of life in time for the answer to come within what the peer may be silent.
+// Asks for a sign of life early enough for the answer to arrive before the peer counts as dead.
 net::silence::bounds session::silence_bounds() const {
   const milliseconds allowed = role_->silence_max();
   return {allowed * 3 / 4, 2 * allowed};
@@ -132,7 +132,7 @@ void session::watch_silence() {
     if (now() - started_ < limits::first_frame_time) return;
     return fail({errc::not_allowed, "no Hello or Connect came within 5 seconds"});
   }
-  if (is_paused()) return silence_.heard(now());  // whatever it says is not read
+  if (is_paused()) return silence_.heard(now());  // the peer's bytes are not read
   switch (silence_.look(now(), silence_bounds())) {
     case net::silence::due::nothing: return;
     case net::silence::due::end:

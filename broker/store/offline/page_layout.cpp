@@ -26,7 +26,7 @@ bool is_plausible(const tree_record& tree, page_number last_page) {
   return tree.root == no_page || (tree.root >= first_tree_page && tree.root <= last_page);
 }
 
-// Reads the meta page of slot 0 or 1, which lies at `at`. None: it is damaged, or no meta page.
+// Reads the meta page of slot 0 or 1 at `at`. Returns none if it is damaged, or no meta page.
 std::optional<meta_page> read_meta(std::string_view file, std::size_t at, unsigned slot) {
   if (file.size() < at || file.size() - at < meta_bytes) return std::nullopt;
   const std::string_view page = file.substr(at, meta_bytes);
@@ -41,14 +41,14 @@ std::optional<meta_page> read_meta(std::string_view file, std::size_t at, unsign
   meta.tables = read_tree_record(page.substr(tables_at, tree_record::bytes));
   meta.last_page = load_le<std::uint64_t>(page, 136);
   meta.transaction = load_le<std::uint64_t>(page, 144);
-  // Transactions take turns, so a number's last bit tells its slot; in a new file both are 0.
+  // Transactions use the two slots in turn, so a number's last bit gives its slot; in a new file both are 0.
   const bool is_its_turn = meta.transaction % first_tree_page == slot || meta.transaction == 0;
   const bool is_whole = is_page_length(meta.page_bytes) && at == slot * meta.page_bytes && is_its_turn &&
                         is_plausible(meta.free_list, meta.last_page) && is_plausible(meta.tables, meta.last_page);
   return is_whole ? std::optional(meta) : std::nullopt;
 }
 
-// What the places in a file depend on.
+// The properties of a machine that decide where things are in a file.
 struct machine {
   std::size_t word_bytes;
   bool is_big_endian;
@@ -64,7 +64,7 @@ std::uint64_t load(std::string_view bytes, std::size_t at, std::size_t size, boo
   return value;
 }
 
-// Whether a page with this number lies there, as such a machine writes it.
+// Whether there is a page with this number, as such a machine writes it.
 bool is_page_of(const machine& by, std::string_view at_page, page_number number) {
   const std::uint64_t flags = load(at_page, by.word_bytes + 2, 2, by.is_big_endian);
   if (flags == meta_page_flag) return load(at_page, by.word_bytes + 8, 4, by.is_big_endian) == lmdb_magic;

@@ -13,15 +13,15 @@ constexpr std::array<std::string_view, 5> table_names{"chunk", "state", "catalog
 constexpr int depth_max = 32;  // LMDB's own bound
 
 // What is known of a page, a bit each. A tree's bit is set when the walk has been on the page, so no walk goes round in
-// circles. Each table has its own: a damaged page number that leads into another table's tree must not keep that table
-// from being walked.
+// circles. Each table has its own bit: a damaged page number that leads into another table's tree must not keep that
+// table from being walked.
 using page_marks = std::uint8_t;
 constexpr page_marks in_table(std::size_t index) { return static_cast<page_marks>(1U << index); }
 constexpr page_marks in_other_tree = 1U << 5;  // the free list, or the names of the tables
 constexpr page_marks in_value = 1U << 6;
 constexpr page_marks on_free_list = 1U << 7;
 
-// The keys that may stand below a branch's node. No `end`: up to the last.
+// The keys that may be below a branch's node. No `end` = up to the last key.
 struct key_range {
   std::string_view begin;
   std::optional<std::string_view> end;
@@ -32,14 +32,14 @@ using table_records = std::array<std::optional<tree_record>, table_names.size()>
 
 struct tree {
   page_marks mark = 0;
-  // The free list's keys are numbers in the machine's order, and say nothing by their bytes.
+  // The free list's keys are numbers in the machine's byte order, so their bytes have no order.
   bool is_ordered_by_bytes = true;
   // Returns false for a page that cannot be one of this tree's.
   std::function<bool(const page_view&)> take_leaf;
 };
 
-// Whether most of the page's keys, from node `first` on, lie in the range. A key or two may be damaged. Where most lie
-// elsewhere the page is another's: a damaged number led to it, or its last write never reached the disk.
+// Whether most of the page's keys, from node `first` on, are in the range. A key or two may be damaged. If most are
+// elsewhere, the page is another one's: a damaged number led to it, or its last write never reached the disk.
 bool is_page_for(const page_view& page, std::size_t first, const key_range& range) {
   std::size_t readable = 0, fitting = 0;
   for (std::size_t i = first; i < page.nodes(); ++i) {
@@ -82,7 +82,7 @@ class page_walker {
     return false;
   }
 
-  // Returns false where no page of this tree is there.
+  // Returns false if there is no page of this tree.
   bool walk(const tree& tree, page_number number, const key_range& range, int depth) {
     if (number < first_tree_page || number >= result_.pages || depth == depth_max) return pass_over();
     if ((marks_[number] & tree.mark) != 0) return pass_over();
@@ -96,8 +96,7 @@ class page_walker {
     return page.flags() == branch_page ? walk_branch(tree, number, range, depth) : pass_over();
   }
 
-  // The first key of a branch is not looked at: LMDB takes it for the beginning of the range, and often leaves it
-  // empty.
+  // The first key of a branch is not checked: LMDB treats it as the start of the range, and often leaves it empty.
   bool walk_branch(const tree& tree, page_number number, const key_range& range, int depth) {
     const page_view page = page_at(number);
     const std::size_t nodes = page.nodes();
@@ -120,7 +119,7 @@ class page_walker {
     return true;
   }
 
-  // Returns false where the tree is not empty and its root is not there.
+  // Returns false if the tree is not empty and its root is not there.
   bool walk_root(const tree& tree, const tree_record& record) {
     if (record.root == no_page) return record.rows == 0;
     return walk(tree, record.root, {}, 0);
@@ -130,7 +129,7 @@ class page_walker {
     return std::all_of(result_.tables.begin(), result_.tables.end(), [](const auto& one) { return one.transaction; });
   }
 
-  // Walks the tables that have not been reached yet.
+  // Walks the tables that were not reached yet.
   void walk_tables(const meta_page& meta) {
     table_records found;
     const tree names{in_other_tree, true, [&](const page_view& page) { return take_names(page, found); }};
@@ -145,7 +144,7 @@ class page_walker {
     }
   }
 
-  // Returns false where the page has no table's name: it is another tree's page, which has rows to give.
+  // Returns false if the page has no table's name: it is another tree's page, whose rows are taken later.
   bool take_names(const page_view& page, table_records& found) {
     std::size_t taken = 0;
     for (std::size_t i = 0; i < page.nodes(); ++i) {
@@ -174,12 +173,12 @@ class page_walker {
     }
   }
 
-  // The pages that a value too long for its leaf lies on, where all of them lie in the file.
+  // The pages of a value that is too long for its leaf, if all of them are in the file.
   struct page_run {
     page_number first = 0;
     std::uint64_t pages = 0;
     std::string_view value;
-    bool has_header = false;  // which says the same
+    bool has_header = false;  // the header has the same number
   };
   std::optional<page_run> run_of(const page_node& node) const {
     if (node.key.empty() || node.behind_key.size() < sizeof(page_number)) return {};
@@ -196,8 +195,8 @@ class page_walker {
     return run;
   }
 
-  // The value of a row in a tree. Where only the header on the value's first page is damaged, the value itself is whole
-  // and is given. Its pages are not marked then, since a damaged page number may have led to another's pages.
+  // Returns the value of a row in a tree. If only the header on the value's first page is damaged, the value is whole
+  // and is returned. Its pages are not marked then, since a damaged page number may have led to another value's pages.
   std::optional<std::string_view> value_of(const page_node& node) {
     if (node.flags != value_is_elsewhere) return value_beside_key(node);
     const auto run = run_of(node);
@@ -225,7 +224,7 @@ class page_walker {
            passed_over == result_.pages_passed_over + result_.rows_passed_over;
   }
 
-  // A damaged page number may lead to a table's leaf, whose rows would be lost if it were taken for the free list's.
+  // A damaged page number may lead to a table's leaf, whose rows would be lost if it counted as the free list's.
   static bool is_leaf_of_free_list(const page_view& page, std::uint64_t transaction) {
     for (std::size_t i = 0; i < page.nodes(); ++i) {
       const auto node = page.node(i);
@@ -235,7 +234,7 @@ class page_walker {
     return true;
   }
 
-  // A list: how many pages u64, then their numbers. All lists together name at most every page of the file once.
+  // A list: number of pages u64, then the pages' numbers. All lists together name each page of the file at most once.
   void take_free_pages(const page_node& node) {
     constexpr std::size_t word = sizeof(page_number);
     const auto list = value_of(node);
@@ -256,8 +255,8 @@ class page_walker {
 
   void look_out_of_tree() {
     if (layout_.newer) last_page_ = layout_.newer->last_page;
-    // The last page only ever rises, so the larger number is right unless it is damaged itself. One too large calls
-    // pages not free, and their rows are still given.
+    // The last page's number only rises, so the larger one is right unless it is damaged. One that is too large calls
+    // pages not free, and their rows are still returned.
     if (layout_.older) last_page_ = std::max(last_page_, layout_.older->last_page);
     constexpr page_marks in_use = static_cast<page_marks>(~on_free_list);
     page_number content_end = 0;
@@ -272,9 +271,9 @@ class page_walker {
     }
   }
 
-  // Where a page that is not free has the header of a value, the commit that was walked has this value: the pages
-  // behind are the value's, and what looks like a leaf there is part of a record. Where the free list is not whole, the
-  // page may be free after all, and its header older than the leaf pages behind it.
+  // If a page that is not free has the header of a value, the walked commit has this value: the pages after it belong
+  // to the value, and what looks like a leaf there is part of a record. If the free list is not whole, the page may be
+  // free, and its header older than the leaf pages after it.
   page_number end_of_cut_off_value(const page_view& page, page_number number) const {
     constexpr std::size_t longest = salvaged_value_bytes_max + page_header_bytes;
     const bool is_value = page.flags() == overflow_page && page.number() == number &&
@@ -294,7 +293,7 @@ class page_walker {
     if (has_rows) ++result_.pages_out_of_tree;
   }
 
-  // Old leaves name pages that other rows use by now. A value that a tree's row has was given with that row.
+  // Old leaves name pages that other rows use now. A value that a tree's row has was returned with that row.
   std::optional<std::string_view> value_out_of_tree(const page_node& node) const {
     if (node.flags != value_is_elsewhere) return value_beside_key(node);
     const auto run = run_of(node);
@@ -307,7 +306,7 @@ class page_walker {
   data_file_layout layout_;
   page_walk_result result_;
   std::vector<page_marks> marks_;
-  std::uint64_t free_pages_ = 0;  // on the lists that were read
+  std::uint64_t free_pages_ = 0;  // on the lists that could be read
   page_number last_page_ = no_page;
 };
 

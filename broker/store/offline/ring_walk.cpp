@@ -36,7 +36,7 @@ std::optional<found_header> header_at(std::string_view file, std::uint64_t at) {
   return is_in_place && is_possible ? std::optional(header) : std::nullopt;
 }
 
-// The second header lies one block behind the first. Where the first is damaged, blocks of each length are tried.
+// The second header is one block after the first. If the first is damaged, blocks of each length are tried.
 std::vector<found_header> headers_of(std::string_view file) {
   std::vector<found_header> headers;
   const auto look = [&](std::uint64_t at) {
@@ -53,7 +53,7 @@ std::vector<found_header> headers_of(std::string_view file) {
   return headers;
 }
 
-// Where in the file a position lies.
+// Maps positions to places in the file.
 struct ring_shape {
   std::uint64_t block_bytes = 0;
   std::uint64_t file_bytes = 0;
@@ -69,7 +69,8 @@ std::size_t fitting(const ring_shape& shape, const std::vector<found_blob>& blob
       std::count_if(blobs.begin(), blobs.end(), [&](const auto& blob) { return shape.fits(blob); }));
 }
 
-// Returns the shape that most blobs fit, where no header tells. None: no blob fits any, since the file lost its end.
+// Returns the shape that most blobs fit, if no header gives it; none if no blob fits any, because the file lost its
+// end.
 std::optional<ring_shape> guess_shape(std::uint64_t file_bytes, const std::vector<found_blob>& blobs) {
   std::optional<ring_shape> best;
   if (file_bytes < ring_bytes_min) return best;
@@ -111,7 +112,7 @@ ring_walk_result walk_ring(std::string_view file, const std::optional<ring_id>& 
   const std::uint64_t block = shape ? shape->block_bytes : block_bytes_least;
   for (std::uint64_t at = shape ? shape->first() : 0; at < file.size() && file.size() - at >= blob_head_bytes;) {
     const auto blob = blob_in(file, at, seeds);
-    // A record may hold the bytes of one of this ring's blobs, which then does not lie where it says.
+    // A record may contain the bytes of one of this ring's blobs. Such a blob is not where its position says.
     const bool is_here = blob && (!shape || shape->fits(*blob));
     if (is_here) result.blobs.push_back(*blob);
     if (!is_here && blob_length(file.substr(at)) > 0) ++result.damaged_blobs;

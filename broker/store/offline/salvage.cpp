@@ -90,8 +90,8 @@ class salvager {
     newest_.time = row_ ? row_->time : commit_time{};
   }
 
-  // Of blobs that the tables no longer need, records alone count. Without the journal's row everything that is found is
-  // applied, in its order, to what no table tells.
+  // From blobs that the tables no longer need, only records are used. Without the journal's row, everything that is
+  // found is applied, in order, to what no table has.
   void find_blobs() {
     const ring_walk_result walked =
         walk_ring(ring_.bytes(), row_ ? std::optional(row_->ring) : std::optional<ring_id>());
@@ -102,7 +102,7 @@ class salvager {
     for (const found_blob& blob : walked.blobs) {
       const commit_number commit = blob.head.commit;
       const bool is_needed = !row_ || commit > row_->head.commit;
-      // Its records went into a transaction that never was.
+      // Its records went into a transaction that was never completed.
       const bool is_void = blob.head.is_in_tables && row_ && commit > row_->in_tables;
       if (is_needed && expected != 0 && commit > expected) tell_commits(expected, commit - 1);
       if (is_needed) expected = commit + 1;
@@ -118,7 +118,7 @@ class salvager {
                        : fmt::format("commits {} to {} of the journal", first, last));
   }
 
-  // Which streams there are, and facts.
+  // Takes the streams, and facts.
   void take_definitions_of(const blob_found& found) {
     if (found.from != origin::in_use) return;
     blob_visitor visitor;
@@ -154,7 +154,7 @@ class salvager {
     }
   }
 
-  // What a blob names of a stream was used, even where the blob that appended it is lost.
+  // What a blob names of a stream was used, even if the blob that appended it is lost.
   void take_states_of(const blob_found& found) {
     if (found.from != origin::in_use) return;
     const commit_number commit = found.blob.head.commit;
@@ -191,7 +191,7 @@ class salvager {
     visit_quietly(found, visitor);
   }
 
-  // What does not decode has been told.
+  // Entries that do not decode were reported before.
   static void visit_quietly(const blob_found& found, const blob_visitor& visitor) {
     try {
       visit_blob(found.blob.bytes, visitor);
@@ -218,18 +218,19 @@ class salvager {
     }
   }
 
-  // Also one of which nothing else is known: it gets a definition of its own. Null: it was deleted.
+  // Returns the stream, also one of which nothing else is known: that one gets a definition of its own. Null = it was
+  // deleted.
   salvaged_stream* stream_for(stream_id id) {
     const auto known = streams_.find(id);
     if (known != streams_.end()) return &known->second;
-    // A deleted stream's chunks go with later commits. Where rows of streams are there, one without row and definition
-    // is that.
+    // A deleted stream's chunks are freed by later commits. If streams have rows, a stream without row and definition
+    // is such a one.
     const bool is_left_over = row_.has_value() && !rows_.checkpoints().empty();
     if (dropped_.contains(id) || is_left_over) return nullptr;
     return &streams_.emplace(id, salvaged_stream(checkpoint{})).first->second;
   }
 
-  // Definitions that decode, each with its streams.
+  // Takes definitions that decode, each with its streams.
   void define() {
     for (auto fact = facts_.begin(); fact != facts_.end();) {
       const bool is_definition = space_of(fact->first) == fact_space::definition;
@@ -264,7 +265,7 @@ class salvager {
     }
   }
 
-  // Bindings whose exchange or target is lost.
+  // Drops bindings whose exchange or target is lost.
   void drop_dangling() {
     for (std::string& text : owners_.dangling()) tell(std::move(text));
     std::erase_if(facts_, [&](const auto& fact) {
@@ -315,7 +316,7 @@ class salvager {
     }
   }
 
-  // A group that stood behind the end would pass over what is appended next.
+  // A group with an offset after the end would skip what is appended next.
   void hold_back_groups(stream_id id, std::string_view name, offset_t end) {
     const std::string prefix = cursor_key(id, "");
     for (auto fact = facts_.lower_bound(prefix); fact != facts_.end() && fact->first.starts_with(prefix); ++fact) {

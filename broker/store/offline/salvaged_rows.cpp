@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t chunk_key_bytes = sizeof(stream_id) + sizeof(offset_t) + sizeof(std::uint16_t);
 
-// Of one row, and of one chunk.
+// For one row, and for one chunk.
 constexpr std::size_t versions_max = 8;
 
 bool is_definition(std::string_view key) {
@@ -25,8 +25,8 @@ bool is_meta(std::string_view key) {
          key == meta_next_stream;
 }
 
-// Of a row on a page that no tree leads to: the table whose keys look like this one. A committed offset's name begins
-// with a letter that no definition has.
+// Returns the table whose keys look like this one, for a row on a page that no tree leads to. A committed offset's name
+// starts with a letter that no definition has.
 std::string_view table_like(std::string_view key) {
   if (key.size() == sizeof(loss_number) && key.front() == '\0') return "loss";
   if (is_meta(key)) return "meta";
@@ -42,7 +42,7 @@ void salvaged_rows::take(const found_row& row) {
   try {
     take_small(row);
   } catch (const storage_failure&) {
-    return;  // sealed, and of another table or shape
+    return;  // sealed, and of another table or form
   }
 }
 
@@ -70,7 +70,7 @@ void salvaged_rows::take_state(const found_row& row, std::string_view value) {
     const ack_block found = decode_block(value);
     const auto [known, is_new] = blocks_.try_emplace(place, found);
     if (is_new || row.is_in_tree) return;
-    // What is acknowledged stays so: of two copies, the newer one has more.
+    // Acknowledged messages stay acknowledged: of two copies, the newer one has more of them.
     for (std::size_t i = 0; i < found.bits.size(); ++i) {
       known->second.bits[i] = static_cast<char>(known->second.bits[i] | found.bits[i]);
     }
@@ -101,8 +101,8 @@ std::optional<journal_row> salvaged_rows::journal() const {
   }
 }
 
-// Which versions of the pieces belong together no row says; the batches' own CRCs do. So each version of the first one
-// is tried with the first version of each other, with the second, and so on.
+// No row says which versions of the pieces belong together; the batches' own CRCs do. So each version of the first
+// piece is tried with the first version of each other piece, with the second, and so on.
 void salvaged_rows::each_version(chunk_place place, const std::vector<const versions*>& pieces,
                                  const std::function<void(const found_chunk&)>& take) {
   std::size_t most = 1;

@@ -64,7 +64,7 @@ void salvaged_stream::offer(const batch_view& batch, const scattered_bytes& byte
   if (!batch.compressed()) add_rest(batch);
 }
 
-// The records of the batch that are not there yet.
+// Adds the records of the batch that are not there yet.
 void salvaged_stream::add_rest(const batch_view& batch) {
   batch_builder rest;
   record_reader records(batch);
@@ -119,7 +119,7 @@ std::vector<offset_range> salvaged_stream::close() {
   return lost;
 }
 
-// Neither there, nor acknowledged, nor gone by right.
+// Returns offsets that are neither there, nor acknowledged, nor gone by right.
 std::vector<offset_range> salvaged_stream::missing() const {
   std::vector<offset_range> missing;
   for (offset_t at = ledger.log_start; at < ledger.next;) {
