@@ -1,5 +1,5 @@
-// Waiting times between attempts: doubled from `min` to `max`, each drawn at random from the upper half of its span, so
-// that gateways that lost the same centre do not return at the same time.
+// Pauses between attempts to connect. The span doubles from `min` to `max`. Each pause is drawn at random from the
+// upper half of the span, so that gateways that lost the same centre do not reconnect in step.
 #pragma once
 
 #include <chrono>
@@ -10,6 +10,7 @@ namespace tidegate::bridge {
 class backoff {
  public:
   backoff(std::chrono::milliseconds min, std::chrono::milliseconds max);
+  // Returns the pause before the next attempt and doubles the span for the one after.
   std::chrono::milliseconds next();
   void reset() { span_ = min_; }
 

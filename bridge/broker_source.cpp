@@ -85,7 +85,7 @@ class broker_source final : public source {
     route_.pump();
   }
 
-  // The topic may be there already, with as many partitions as its owner wants.
+  // Declares the topic only if it is missing: an existing one keeps the number of partitions that its owner chose.
   client::awaitable<> produce_or_declare(client::connection& broker, std::string name, std::string batch) {
     bool missing = false;
     try {
@@ -101,8 +101,8 @@ class broker_source final : public source {
     co_await broker.produce(name, 0, batch);
   }
 
-  // Of the topic that the route takes for its source. Where another one has the name now, the broker refuses, which
-  // ends the connection: the next session finds the other one.
+  // Returns the id of the topic that the route reads from. If another topic has the name by now, the broker refuses the
+  // request. The refusal ends the connection, and the next session finds the other topic.
   const std::string& topic_id() const { return route_.log().topic_id; }
 
   session& session_;

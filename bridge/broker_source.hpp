@@ -1,4 +1,4 @@
-// One partition of a topic, read through the broker's native port.
+// A source (source.hpp) that reads one partition of a topic through the broker's native port.
 #pragma once
 
 #include "bridge/route.hpp"
@@ -6,7 +6,8 @@
 
 namespace tidegate::bridge {
 
-// Reports to the route's forwarder of that partition.
+// Creates the source. It reports its answers to the route's forwarder of that partition. `session` and `route` outlive
+// the source.
 std::unique_ptr<source> make_broker_source(session& session, route& route, std::uint32_t partition);
 
 }  // namespace tidegate::bridge

@@ -36,7 +36,7 @@ void read_bridge(const section& bridge, config& into, route_settings& defaults) 
   }
 }
 
-// librdkafka is the judge of what is meant for it.
+// Lets librdkafka check the properties that are meant for it.
 void check_kafka(const kafka_settings& settings, const section& route) {
   const auto check = [&](const auto& conf) {
     if (!conf) route.refuse(fmt::format("{}: {}", conf.error().field, conf.error().text));
@@ -66,7 +66,7 @@ route_config read_route(const section& route, const route_settings& defaults) {
   return config;
 }
 
-// The group's name at the broker is made of both names.
+// The name of the group at the broker is `<bridge>/<route>`, so its limit applies to both names together.
 void check_name(const section& route, const std::string& name, const config& config) {
   if (std::ranges::any_of(config.routes, [&](const route_config& other) { return other.route.name == name; })) {
     route.refuse("name", fmt::format("a second route is named \"{}\"", name));

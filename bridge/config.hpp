@@ -1,5 +1,5 @@
-// The bridge's configuration file. known_settings.hpp declares its keys; tidegate-bridge.example.toml shows every key
-// with its default.
+// The bridge's configuration, read from its TOML file. known_settings.hpp declares the keys;
+// tidegate-bridge.example.toml shows every key with its default.
 #pragma once
 
 #include <string>
@@ -21,11 +21,13 @@ struct config {
   std::string name = "bridge";
   std::string status_file = "/run/tidegate/bridge-status.json";
   std::vector<route_config> routes;
-  bool take_over = false;  // from the command line
+  bool take_over = false;  // set by --take-over on the command line; the file has no such key
 };
 
-// Check the whole file, including settings for librdkafka. The error names the file, the line and the key.
+// Parses and checks the whole text, including the properties meant for librdkafka. `file` is the name used in errors.
+// An error names the file, the line and the key.
 result<config> parse_config(std::string_view text, std::string_view file);
+// Reads the file at `path` and parses it. Errors: the file cannot be read, or as above.
 result<config> read_config(const std::string& path);
 
 }  // namespace tidegate::bridge

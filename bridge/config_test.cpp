@@ -161,7 +161,7 @@ TEST(config, example_file_is_good_and_shows_the_defaults) {
   EXPECT_EQ(example.routes[0].kafka.properties, plain.routes[0].kafka.properties);
 }
 
-// After a change of known_settings.cpp: what `tidegate-bridge --print-settings` prints goes into that file.
+// After a change of known_settings.cpp, copy the output of `tidegate-bridge --print-settings` into that file.
 TEST(config, the_reference_is_of_this_version) {
   EXPECT_THAT(text_of(TIDEGATE_CONFIGURATION_REFERENCE), HasSubstr(settings::reference(known_settings())));
 }

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view version = "2", version_without_topic = "1";
 
-// Behind the broker's incarnation, before the count of times that its store was set back.
+// Separates the broker's incarnation from the count of times that its store was set back.
 constexpr char life_mark = '+';
 
 error malformed(std::string_view what) { return {errc::invalid, fmt::format("cursor metadata: {}", what), "metadata"}; }

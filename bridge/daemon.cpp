@@ -18,8 +18,8 @@ namespace asio = boost::asio;
 
 constexpr milliseconds tick_interval{50};
 constexpr milliseconds status_interval{1'000};
-constexpr milliseconds status_interval_max{10'000};  // written again though nothing changed: it is alive
-constexpr milliseconds stop_time{5'000};
+constexpr milliseconds status_interval_max{10'000};  // an unchanged status is written again: the bridge is alive
+constexpr milliseconds stop_time{5'000};             // longest wait for confirmations before the end
 
 class daemon {
  public:
@@ -59,7 +59,7 @@ class daemon {
       if (signal == SIGHUP) {
         for (const auto& route : routes_) route->kick();
       } else if (stopping_since_) {
-        return context_.stop();  // asked twice
+        return context_.stop();  // the second signal: do not wait
       } else {
         begin_stop();
       }
@@ -84,7 +84,7 @@ class daemon {
   void tick() {
     for (const auto& route : routes_) route->tick();
     tell_status(false);
-    // What is not finished is found again at the next start: the cursor and its intent are stored.
+    // Unfinished records are found again at the next start: the cursor and its intent are stored.
     if (may_end()) return context_.stop();
     ticker_.expires_after(tick_interval);
     ticker_.async_wait([this](boost::system::error_code failure) {
@@ -122,7 +122,7 @@ class daemon {
     return status;
   }
 
-  // One line for each change of state; that a route has caught up or has something to forward is not one.
+  // Logs one line for each change of state. A change between "caught up" and "forwarding" is not logged.
   void tell_changes(const bridge_status& status) {
     for (const route_status& route : status.routes) {
       tell_change(route.name, route.state);

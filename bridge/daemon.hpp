@@ -1,11 +1,12 @@
-// The running bridge: makes every object once, ticks them, writes the status, and stops cleanly.
+// The running bridge: creates the session and the routes, ticks the routes, writes the status file and stops in order.
 #pragma once
 
 #include "bridge/config.hpp"
 
 namespace tidegate::bridge {
 
-// Returns after SIGTERM or SIGINT. SIGHUP means that the link is back: retries at once.
+// Runs the bridge until SIGTERM or SIGINT; a second of these ends it without waiting for confirmations. SIGHUP reports
+// that the link is back: pauses between attempts end at once.
 void run_daemon(const config& config);
 
 }  // namespace tidegate::bridge

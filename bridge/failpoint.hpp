@@ -1,5 +1,5 @@
-// A test hook: the process ends at once, as if killed, when it passes a named place for the n-th time. Off unless the
-// environment sets it: TIDEGATE_BRIDGE_FAILPOINT=after_intent|after_send|after_confirm|before_cursor[:N].
+// A test hook: ends the process at once, as if killed, when it passes a named place for the N-th time. Off unless the
+// environment sets TIDEGATE_BRIDGE_FAILPOINT=after_intent|after_send|after_confirm|before_cursor[:N].
 #pragma once
 
 #include <string_view>
@@ -8,6 +8,7 @@ namespace tidegate::bridge::failpoint {
 
 constexpr int exit_code = 99;
 
+// Ends the process with `exit_code` if `place` is the named place and its count is reached.
 void pass(std::string_view place);
 
 }  // namespace tidegate::bridge::failpoint

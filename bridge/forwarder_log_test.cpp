@@ -1,5 +1,5 @@
-// Which log the offsets belong to, and where in it the forwarder stands: what must hold when the topic, the store or
-// the cursor is another one than before, and when retention has passed.
+// Invariants: the forwarder knows which log its offsets belong to and its position in that log, when the topic, the
+// store or the cursor was replaced, and when retention has dropped records that were not forwarded yet.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -23,7 +23,7 @@ TEST_F(forwarder_log_test, starts_a_new_incarnation_at_its_start) {
 TEST_F(forwarder_log_test, reads_its_cursor_anew_when_the_broker_comes_back) {
   start();
   fetched({0, 3}, 3);
-  forward.source_up(log_a);  // it was never gone
+  forward.source_up(log_a);  // without a source_lost() before
   forward.pump();
   EXPECT_EQ(source.loads, 1);
   forward.source_lost();
@@ -36,7 +36,7 @@ TEST_F(forwarder_log_test, reads_its_cursor_anew_when_the_broker_comes_back) {
   EXPECT_EQ(source.loads, 3);
 }
 
-// Another bridge of the name had the lease meanwhile.
+// Another bridge of the same name held the lease in between.
 TEST_F(forwarder_log_test, goes_on_where_another_bridge_has_come) {
   start();
   fetched({0, 3}, 3);
@@ -56,7 +56,7 @@ TEST_F(forwarder_log_test, goes_on_where_another_bridge_has_come) {
   EXPECT_EQ(forward.counters().duplicates_avoided, 1u);
 }
 
-// The log may have grown past the cursor by the time that the broker is back; its older cursor tells.
+// The log may have grown past the cursor by the time the broker is back. Its older cursor shows the set-back.
 TEST_F(forwarder_log_test, an_older_cursor_than_the_one_on_flash_tells_that_the_store_was_set_back) {
   start(stored_cursor{10, encode_metadata({"incarnation-a", "topic-id", 10, 10, {{0, 70}}})});
   fetched({10, 12}, 12);
@@ -130,7 +130,7 @@ TEST_F(forwarder_log_test, forwards_another_topic_of_the_name_from_its_start_and
   EXPECT_EQ(last_stored(), (cursor{"incarnation-a", "another-topic-id", 0, 100, {{0, 74}}}));
 }
 
-// The centre would take the offsets that are given out again for records that it has.
+// The centre would mistake records at offsets assigned a second time for records that it already has.
 TEST_F(forwarder_log_test, forwards_all_as_another_log_when_the_store_was_set_back) {
   start(stored_cursor{10, encode_metadata({"incarnation-a", "topic-id", 10, 10, {{0, 70}}})});
   out_of_range(2, 7);
@@ -144,7 +144,7 @@ TEST_F(forwarder_log_test, forwards_all_as_another_log_when_the_store_was_set_ba
   EXPECT_EQ(sink.sent, (std::vector<offset_t>{2, 3, 4, 5, 6}));
   EXPECT_EQ(sink.senders.back(), (identity{"gateway", "incarnation-a+1", "topic-id"}));
   EXPECT_EQ(forward.counters().lost_records, 0u);
-  // A restart goes on as that log, and a second time set back it is a third one.
+  // After a restart the records are still sent as that log; a second set-back makes a third log.
   forwarder again{{"route", "topic", 0, 100, milliseconds(1'000)}, source, sink, clock};
   again.source_up(log_a);
   again.loaded(stored_cursor{5, encode_metadata({"incarnation-a+1", "topic-id", 5, 5, {}})});
@@ -164,7 +164,7 @@ TEST_F(forwarder_log_test, takes_no_report_of_the_old_log_for_one_of_the_log_tha
   fetched({0, 3}, 3);
   stored();
   out_of_range(0, 1);
-  confirm({0, 3}, 50);  // of three that were under way
+  confirm({0, 3}, 50);  // the three records that were in flight
   pass(milliseconds(1'000));
   EXPECT_EQ(sink.recoveries.size(), 1u);
   EXPECT_EQ(forward.position(), 0u);
@@ -179,7 +179,7 @@ TEST_F(forwarder_log_test, goes_on_from_the_end_when_it_was_put_behind_it_by_han
   EXPECT_EQ(source.fetches.back().from, 7u);
   EXPECT_EQ(sink.recoveries.back().request.source.incarnation, "incarnation-a");
   EXPECT_EQ(forward.counters().lost_records, 0u);
-  // From then on it is no longer where it was put.
+  // From here on its position is no longer the one set by hand.
   recover({{}, {{0, 50}}});
   fetched({7, 20}, 20);
   stored();

@@ -1,5 +1,5 @@
-// What must hold: nothing is sent before its intent is stored; the cursor moves only over what is confirmed; a restart
-// sends nothing twice and leaves nothing out; whatever is left out is counted.
+// Invariants: no record is sent before its intent is stored; the cursor moves only over confirmed records; a restart
+// sends no record twice and skips none; every record that is skipped is counted.
 #include "bridge/forwarder.hpp"
 
 #include <gmock/gmock.h>
@@ -64,7 +64,7 @@ TEST_F(forwarder_test, never_sends_beyond_the_intent) {
   fetched({0, 300}, 300);
   stored();
   EXPECT_EQ(sink.sent.back(), 99u);
-  // The window stands still: no commit for every few records that are confirmed.
+  // The intent is used up. It is not moved for every few records that are confirmed: each move costs a commit.
   confirm({0, 24}, 50);
   EXPECT_EQ(source.stores.size(), 1u);
   confirm({24, 25}, 74);
@@ -81,7 +81,7 @@ TEST_F(forwarder_test, holds_no_more_than_the_sink_takes) {
   fetched({0, 10}, 10);
   stored();
   EXPECT_EQ(sink.sent.size(), 2u);
-  EXPECT_EQ(source.fetches.size(), 1u);  // what is fetched is not used up: no more is
+  EXPECT_EQ(source.fetches.size(), 1u);  // no further fetch before all fetched records are sent
   sink.room = 3;
   confirm({0, 1}, 50);
   EXPECT_EQ(sink.sent.size(), 3u);
@@ -98,7 +98,7 @@ TEST_F(forwarder_test, after_a_restart_skips_what_is_there_already) {
   EXPECT_THAT(sink.sent, ElementsAre(12, 13));
   EXPECT_EQ(forward.counters().duplicates_avoided, 2u);
   pass(milliseconds(1'000));
-  // The intent of before still holds for 12 and 13; the look for them begins behind what was found.
+  // The earlier intent still covers 12 and 13. A search for them starts after the records that were found.
   EXPECT_EQ(last_stored().offset, 12u);
   EXPECT_THAT(last_stored().look_from, ElementsAre(destination{0, 76}));
 }
@@ -134,7 +134,7 @@ TEST_F(forwarder_test, sends_again_from_the_cursor_when_the_sink_was_lost) {
   EXPECT_EQ(request.range, (offset_range{2, 100}));
   EXPECT_THAT(request.from, ElementsAre(destination{0, 52}));
   fetched({0, 4}, 4);
-  EXPECT_THAT(sink.sent, ElementsAre(0, 1, 2, 3));  // nothing before it has been looked
+  EXPECT_THAT(sink.sent, ElementsAre(0, 1, 2, 3));  // nothing more before the destination was searched
   recover({{{2, {0, 52}}}, {{0, 53}}});
   EXPECT_THAT(sink.sent, ElementsAre(0, 1, 2, 3, 3));
 }
@@ -250,7 +250,8 @@ TEST_F(forwarder_test, sends_a_record_whose_time_is_off_with_the_time_of_its_arr
   EXPECT_EQ(forward.counters().refused_records, 0u);
 }
 
-// Our own clock says nothing: what the destination refuses is not given up, it goes with a time that was taken.
+// This machine's clock is not trusted: a record refused for its timestamp is sent again with a timestamp that the
+// destination has accepted.
 TEST_F(forwarder_test, a_record_refused_for_its_time_is_sent_again_with_another) {
   const std::int64_t good = clock.wall().count(), in_error = good + 20ll * 365 * 24 * 3'600'000;
   clock.trust_wall(false);
@@ -271,7 +272,7 @@ TEST_F(forwarder_test, a_record_refused_for_its_time_is_sent_again_with_another)
   forward.fetched(source.fetches.back().ticket, {false, 0, 2, batch_of({1, 2}, in_error)});
   forward.pump();
   EXPECT_EQ(sink.times.back(), (scripted_sink::sent_time{good, std::to_string(in_error)}));
-  // Refused all the same: it is tried again later, and is no dead letter.
+  // A record that is refused again is tried again later. It is not a dead letter.
   forward.refused(1, refusal_cause::time, "invalid timestamp");
   forward.pump();
   const std::size_t fetches = source.fetches.size();

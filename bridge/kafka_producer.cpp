@@ -15,12 +15,12 @@ namespace tidegate::bridge {
 namespace {
 
 constexpr int metadata_timeout_ms = 5'000;
-// Each has its place in the cursor's metadata (limits::metadata_bytes): at most 4 + 20 characters of 4,000.
+// Each partition needs space in the cursor's metadata (limits::metadata_bytes): at most 4 + 20 characters of 4,000.
 constexpr std::int32_t keyed_partitions_max = 128;
 
 [[noreturn]] void fail(errc code, std::string text) { throw error_exception(error{code, std::move(text)}); }
 
-// The record itself is at fault, or its size: another attempt would end the same way.
+// Returns whether the record itself or its size caused the failure, so that another attempt would fail as well.
 bool is_refusal(rd_kafka_resp_err_t failure) {
   switch (failure) {
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
@@ -57,7 +57,7 @@ field_list fields_of(rd_kafka_topic_t* topic, std::int32_t partition, const reco
   fields[1].u.i32 = partition;
   fields[2].vtype = RD_KAFKA_VTYPE_VALUE;
   fields[2].u.mem = {writable(record.body), record.body.size()};
-  // A key that is empty is none here, and a null pointer says that to librdkafka.
+  // An empty key means no key here, which librdkafka expects as a null pointer.
   fields[3].vtype = RD_KAFKA_VTYPE_KEY;
   fields[3].u.mem = {record.key.empty() ? nullptr : writable(record.key), record.key.size()};
   fields[4].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
@@ -83,11 +83,11 @@ kafka_producer::kafka_producer(const kafka_settings& settings, pace pace) : part
   std::array<char, 512> reason{};
   handle_.reset(rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), reason.data(), reason.size()));
   if (!handle_) fail(errc::invalid, reason.data());
-  conf.release();  // it is the handle's now
+  conf.release();  // the handle owns it now
   topic_.reset(rd_kafka_topic_new(handle_.get(), settings.topic.c_str(), nullptr));
   ask_partitions(settings);
-  // Readable from the beginning: librdkafka tells only that an empty queue is so no more, and reports of failed
-  // connection attempts may lie in it already.
+  // Readable from the start: librdkafka signals only the change from an empty queue to a non-empty one, and the queue
+  // may already contain reports of failed connection attempts.
   event_ = ::eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
   if (event_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
   queue_.reset(rd_kafka_queue_get_main(handle_.get()));
@@ -97,7 +97,7 @@ kafka_producer::kafka_producer(const kafka_settings& settings, pace pace) : part
 
 kafka_producer::~kafka_producer() {
   if (queue_) rd_kafka_queue_io_event_enable(queue_.get(), -1, nullptr, 0);
-  // Without it librdkafka waits for the acknowledgements that are under way.
+  // Without the purge librdkafka waits for outstanding acknowledgements.
   rd_kafka_purge(handle_.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
   queue_.reset();
   topic_.reset();
@@ -173,7 +173,7 @@ void kafka_producer::report_error(rd_kafka_op_s& event, const std::function<void
     return take({kafka_report::kind::unreachable, 0, 0, {}, text, {}});
   }
   if (rd_kafka_event_error_is_fatal(&event) == 0) return;
-  // The gapless guarantee is broken by a batch that was refused; the batch's own reports may come after this.
+  // A refused batch breaks the gapless guarantee. The reports of the batch itself may come after this error.
   std::array<char, 512> reason{};
   const rd_kafka_resp_err_t cause = rd_kafka_fatal_error(handle_.get(), reason.data(), reason.size());
   const bool refused = cause == RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE;

@@ -29,10 +29,10 @@ using topic_owner = std::unique_ptr<rd_kafka_topic_t, deleter<rd_kafka_topic_des
 using queue_owner = std::unique_ptr<rd_kafka_queue_t, deleter<rd_kafka_queue_destroy>>;
 using message_owner = std::unique_ptr<rd_kafka_message_t, deleter<rd_kafka_message_destroy>>;
 
-// Where the reading of one partition stands.
+// The progress of reading one partition.
 struct span {
   std::int32_t partition = 0;
-  std::int64_t end = -1;  // its high watermark when the reading began; -1 = not known yet
+  std::int64_t end = -1;  // the partition's high watermark when the reading started; -1 = not known yet
   bool done = false;
 };
 
@@ -41,7 +41,7 @@ handle_owner make_reader(const kafka_settings& settings) {
   std::array<char, 512> reason{};
   handle_owner handle(rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), reason.data(), reason.size()));
   if (!handle) fail(reason.data());
-  conf.release();  // it is the handle's now
+  conf.release();  // the handle owns it now
   return handle;
 }
 
@@ -60,7 +60,7 @@ std::vector<header> headers_of(const rd_kafka_message_t& message) {
 
 bool is_ours(const provenance& from, const recovery_request& request) {
   identity source = from.source;
-  // A bridge of before topics had ids sent it: it is of the log that the cursor is of.
+  // The record was sent by a bridge from before topics had ids, so it belongs to the cursor's log.
   if (source.topic_id.empty()) source.topic_id = request.source.topic_id;
   return source == request.source && from.topic == request.topic && from.partition == request.partition &&
          from.offset >= request.range.begin && from.offset < request.range.end;
@@ -83,7 +83,7 @@ std::vector<span> spans_of(const kafka_settings& settings, const recovery_reques
   return spans;
 }
 
-// Reads until every span is done. Consuming is stopped by its destructor.
+// Reads until every span is done. The destructor stops consuming.
 class reading {
  public:
   reading(const kafka_settings& settings, const recovery_request& request, std::int32_t partitions)
@@ -116,7 +116,7 @@ class reading {
   }
 
  private:
-  // Consuming would find them by itself, but asks in vain first and then again a second later.
+  // Consuming would find the leaders by itself, but its first request fails and is repeated only a second later.
   void find_leaders() {
     const rd_kafka_metadata_t* metadata = nullptr;
     const auto failure = rd_kafka_metadata(handle_.get(), 0, topic_.get(), &metadata, metadata_timeout_ms);
@@ -128,7 +128,7 @@ class reading {
     return std::all_of(spans_.begin(), spans_.end(), [](const span& span) { return span.done; });
   }
 
-  // False when it brought nothing: a passing error.
+  // Returns false if the message is no progress, such as a temporary error.
   bool take(const rd_kafka_message_t& message) {
     const auto at = std::find_if(spans_.begin(), spans_.end(),
                                  [&](const span& span) { return span.partition == message.partition; });
@@ -141,12 +141,13 @@ class reading {
     if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) return false;
     if (at->end < 0) at->end = high_watermark(*at);
     keep_if_ours(message);
-    // Others may be writing: what comes behind that end is none of what we sent.
+    // Other clients may be writing to the partition: records after that end were not sent by us.
     at->done = at->end >= 0 && message.offset + 1 >= at->end;
     return true;
   }
 
-  // As told with the first records; asking for it would block without end (librdkafka before 2.4).
+  // Returns the high watermark that came with the first records. A query for it would block for ever (librdkafka before
+  // 2.4).
   std::int64_t high_watermark(const span& span) const {
     std::int64_t low = -1;
     std::int64_t high = -1;

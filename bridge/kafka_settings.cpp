@@ -14,7 +14,8 @@ namespace {
 
 using setting_list = std::vector<std::pair<std::string, std::string>>;
 
-// No record is lost, doubled or put out of order because these have the values that they are given here.
+// Properties that may not be set in the configuration: records are not lost, duplicated or reordered only because these
+// properties have the values below.
 constexpr std::array reserved = {"acks",
                                  "request.required.acks",
                                  "enable.idempotence",
@@ -33,10 +34,10 @@ constexpr std::array reserved = {"acks",
                                  "bootstrap.servers",
                                  "metadata.broker.list"};
 
-// A body of the largest size that the broker takes, with its headers and ours.
+// Room for the largest body that the broker accepts, with its headers and ours.
 constexpr std::size_t message_bytes_max = 2 * 1024 * 1024;
 
-// librdkafka tells every failed attempt; what an operator needs of it is told once, by the route.
+// At debug level, because librdkafka logs every failed attempt. The route logs once what an operator needs to know.
 void write_log(const rd_kafka_t*, int, const char* facility, const char* text) {
   log::debug("librdkafka {}: {}", facility, text);
 }
@@ -67,7 +68,7 @@ setting_list producer_settings(const kafka_settings& settings, pace pace) {
                   {"enable.idempotence", "true"},
                   {"acks", "all"},
                   {"max.in.flight", "5"},
-                  // The broker's log holds the record; librdkafka must never give it up on its own.
+                  // 0 = no time-out: the broker's log holds the record, so librdkafka must never discard it.
                   {"message.timeout.ms", "0"},
                   {"queue.buffering.max.kbytes", std::to_string(std::max<std::size_t>(1, settings.queue_bytes / 1024))},
                   {"queue.buffering.max.messages", "0"},
@@ -75,8 +76,8 @@ setting_list producer_settings(const kafka_settings& settings, pace pace) {
                   {"batch.size", std::to_string(settings.batch_bytes)},
                   {"batch.num.messages", alone ? "1" : "10000"},
                   {"compression.codec", settings.compression},
-                  // A refused batch ends the producer, so that nothing behind it can get in front of its records. When
-                  // records go one by one a refusal is told of that record, and the producer goes on.
+                  // A refused batch ends the producer, so that no later batch can overtake its records. When records
+                  // are sent one by one, a refusal is reported for that record and the producer continues.
                   {"enable.gapless.guarantee", alone ? "false" : "true"},
               });
   return list;
@@ -86,7 +87,7 @@ setting_list reader_settings(const kafka_settings& settings) {
   setting_list list = shared_settings(settings);
   list.insert(list.end(), {
                               {"enable.partition.eof", "true"},
-                              // What we sent lies there whether or not somebody else's transaction is open before it.
+                              // Another client's open transaction must not hide our records that follow it.
                               {"isolation.level", "read_uncommitted"},
                               {"auto.offset.reset", "earliest"},
                               {"queued.max.messages.kbytes", "1024"},

@@ -42,7 +42,7 @@ class kafka_sink final : public sink {
     ++life_;
     stop_.request_stop();
     if (descriptor_) {
-      // The descriptor is the producer's.
+      // The producer owns the descriptor and closes it.
       descriptor_->release();
       descriptor_.reset();
     }
@@ -80,8 +80,8 @@ class kafka_sink final : public sink {
     stop_ = std::stop_source();
   }
 
-  // Runs `job` on the worker and what it returns on our thread, unless this life of the sink is over by then. A job
-  // that throws has broken the sink.
+  // Runs `job` on the worker, then the completion that `job` returns on the executor's thread. The completion is
+  // dropped if the sink was closed in between. A job that throws breaks the sink.
   template <class Job>
   void work(Job job) {
     asio::post(worker_, [this, job = std::move(job), life = life_, stop = stop_.get_token(),
@@ -116,7 +116,7 @@ class kafka_sink final : public sink {
         });
   }
 
-  // Confirmations first, wherever they come in the row: what broke the producer does not undo them.
+  // Reports confirmations first, whatever the order of the reports: a broken producer does not undo them.
   void take_reports() {
     std::optional<kafka_report> end;
     bool refused = false;
@@ -157,7 +157,7 @@ class kafka_sink final : public sink {
   const std::string source_topic_;
   sink_events& events_;
   pace pace_ = pace::normal;
-  std::uint64_t life_ = 0;  // counts open() and close(): answers of an earlier one are dropped
+  std::uint64_t life_ = 0;  // counts open() and close(): results from before the last of them are dropped
   std::stop_source stop_;
   std::shared_ptr<kafka_producer> producer_;
   std::optional<asio::posix::stream_descriptor> descriptor_;

@@ -1,4 +1,4 @@
-// Against librdkafka's own mock cluster, in this process.
+// Tests the Kafka sink against librdkafka's own mock cluster, in this process.
 #include "bridge/kafka_sink.hpp"
 
 #include <gmock/gmock.h>

@@ -5,7 +5,7 @@
 namespace tidegate::bridge {
 namespace {
 
-// The vectors of the design, which the broker's partitioners follow too.
+// The test vectors of the design, which the broker's partitioners also satisfy.
 TEST(partitioner, by_key_agrees_with_other_clients) {
   EXPECT_EQ(choose_partition(partitioner::murmur2, "a", 5, 6), 4);
   EXPECT_EQ(choose_partition(partitioner::murmur2, "key-1", 5, 6), 0);

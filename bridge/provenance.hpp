@@ -1,5 +1,6 @@
-// Headers that say where a record came from. A consumer at the centre drops duplicates by remembering the highest
-// offset of each (gateway, incarnation, topic id, partition). The bridge finds records that it has sent by them.
+// The headers that state a record's origin. A consumer at the centre uses them to drop duplicates: it remembers the
+// highest offset seen of each (gateway, incarnation, topic id, partition). The bridge uses them to find the records
+// that it has sent before.
 #pragma once
 
 #include <optional>
@@ -24,7 +25,7 @@ struct provenance {
   offset_t offset = 0;
 };
 
-// Calls `add(name, value)` for each header. The value is valid during the call.
+// Calls `add(name, value)` for each header. The value is valid only during the call.
 template <class Add>
 void write_provenance(const provenance& from, Add add) {
   add(header_gateway, std::string_view(from.source.gateway));
@@ -35,7 +36,8 @@ void write_provenance(const provenance& from, Add add) {
   add(header_offset, std::string_view(std::to_string(from.offset)));
 }
 
-// Returns none if a header is missing, or is no number where one belongs.
+// Returns none if a header is missing, or if the partition or the offset is not a number. A missing topic id is read as
+// empty: bridges from before topics had ids did not send one.
 std::optional<provenance> read_provenance(const std::vector<header>& headers);
 
 }  // namespace tidegate::bridge

@@ -30,7 +30,7 @@ void record_stream::read_on() {
   }
 }
 
-// False at the end of the bytes. What is left when a batch is cut off will be fetched again.
+// Returns false at the end of the bytes. A batch that is cut off there will be fetched again.
 bool record_stream::open_batch() {
   const auto batch = read_batch(rest_);
   if (!batch) return false;

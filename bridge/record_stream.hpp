@@ -1,4 +1,4 @@
-// The records of a fetch answer, in order. Owns the bytes that the records point into.
+// Iterates over the records of a fetch answer. Owns the bytes that the records point into.
 #pragma once
 
 #include <memory>
@@ -20,11 +20,13 @@ class record_stream {
   record_stream() = default;
   explicit record_stream(std::string batches);
 
-  // Returns the next record; null at the end, and while an unreadable range is to be taken.
+  // Returns the next record. Null at the end, and until take_unreadable() was called for an unreadable range.
   const record_view* front();
+  // Skips the record that front() returned.
   void pop();
-  // Returns a batch that was skipped because its checksum is wrong or it does not decode; none if there is none.
+  // Returns, once, the offsets of a batch that was skipped because its checksum is wrong or it cannot be decoded.
   std::optional<unreadable_range> take_unreadable();
+  // Returns whether neither a record nor an unreadable range is left.
   bool at_end();
 
  private:
@@ -33,7 +35,7 @@ class record_stream {
 
   // On the heap, so that moving the stream does not move the bytes.
   std::unique_ptr<const std::string> bytes_;
-  std::unique_ptr<const std::string> decompressed_;  // of the current batch, if it is compressed
+  std::unique_ptr<const std::string> decompressed_;  // records of the current batch if that is compressed
   std::string_view rest_;
   std::optional<record_reader> reader_;
   batch_view batch_;

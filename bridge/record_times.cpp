@@ -5,7 +5,8 @@
 
 namespace tidegate::bridge {
 
-// What times are compared with: now, or the next best, a time that the destination took.
+// Returns the time that timestamps are compared with: the current time or, while the clock is not trusted, the last
+// timestamp that the destination accepted.
 std::optional<std::int64_t> record_times::reference_ms() const {
   if (clock_.is_wall_trusted()) return clock_.wall().count();
   if (accepted_ms_ != 0) return accepted_ms_;
@@ -27,8 +28,8 @@ std::optional<std::int64_t> record_times::corrected(std::int64_t timestamp_ms) c
   return reference_ms().value_or(clock_.wall().count());
 }
 
-// The destination's bound lies below what it refused, nobody says how far. A tenth less each time finds it in a few
-// refusals, however many records of a backlog are beyond it.
+// The destination's bound is smaller than the difference that it refused, by an unknown amount. Reducing ours to nine
+// tenths each time finds that bound in a few refusals, however many records of a backlog are beyond it.
 void record_times::refused(std::int64_t timestamp_ms) {
   refused_ms_ = timestamp_ms;
   const std::int64_t ahead = timestamp_ms - reference_ms().value_or(clock_.wall().count());

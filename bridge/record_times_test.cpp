@@ -28,7 +28,7 @@ TEST_F(record_times_test, a_time_years_off_becomes_the_time_of_arrival) {
   EXPECT_EQ(times.corrected(0), now());  // 1970
 }
 
-// Compared with a clock that started in 1970 every good time is years off.
+// Compared with a clock that started in 1970, every good timestamp is years off.
 TEST_F(record_times_test, an_untrusted_clock_corrects_nothing_by_itself) {
   const std::int64_t good = now();
   clock.trust_wall(false);
@@ -52,14 +52,14 @@ TEST_F(record_times_test, what_was_refused_is_corrected_to_what_was_taken) {
 
 TEST_F(record_times_test, a_refusal_for_being_ahead_ends_when_the_time_has_come) {
   const std::int64_t soon = now(minutes(10));
-  times.refused(soon);  // a destination that is stricter than our bounds
+  times.refused(soon);  // by a destination that is stricter than our bounds
   EXPECT_EQ(times.corrected(soon), now());
   clock.advance(minutes(20));
   times.accepted(now());
   EXPECT_EQ(times.corrected(soon), std::nullopt);
 }
 
-// A destination that takes what is a day old at most, after three days without a link.
+// The destination accepts records that are at most a day old, and the link was down for three days.
 TEST_F(record_times_test, a_strict_bound_behind_is_found_in_a_few_refusals) {
   times.accepted(now(-hours(80)));
   int refusals = 0;

@@ -39,7 +39,7 @@ struct route_test : testing::Test {
       route.recovered(call.request.partition, call.ticket, {{}, {{static_cast<std::int32_t>(partition), 0}}});
     }
   }
-  // Everything up and `count` records of partition 0 sent.
+  // Brings up the source and the sink, and sends `count` records of partition 0.
   void run(offset_t count) {
     route.source_up(log_a, 1);
     route.at(0).loaded(std::nullopt);
@@ -93,7 +93,7 @@ TEST_F(route_test, another_topic_of_the_name_is_another_log) {
   EXPECT_EQ(status.partitions[1].counters.lost_records, 5u);
   EXPECT_EQ(status.partitions[1].state, "gone with its topic");
   route.stop();
-  route.source_up(log_again, 2);  // and it may grow again
+  route.source_up(log_again, 2);  // the new topic may grow as well
   EXPECT_EQ(sources[1]->loads, 2);
 }
 
@@ -175,7 +175,7 @@ TEST_F(route_test, opens_its_sink_anew_for_a_new_log) {
   EXPECT_EQ(route.status().partitions[0].counters.confirmed_records, 0u);
 }
 
-// Another bridge has the lease: nothing of ours may arrive while it works.
+// Another bridge holds the lease: none of our records may arrive while that bridge works.
 TEST_F(route_test, closes_its_sink_while_it_may_not_work) {
   run(2);
   route.source_lost();

@@ -1,4 +1,4 @@
-// For tests: a source and a sink that only record what they are asked, and a forwarder between them.
+// For tests: a source and a sink that only record the calls made to them, and a forwarder between the two.
 #pragma once
 
 #include <deque>
@@ -37,7 +37,7 @@ struct scripted_source final : source {
   std::vector<fetch_call> fetches;
   std::vector<store_call> stores;
   std::vector<std::string> dead_letters;
-  std::vector<std::string>* log;  // stores and sends, in the order of their requests
+  std::vector<std::string>* log;  // stores and sends, in the order of their calls
 };
 
 struct scripted_sink final : sink {
@@ -46,7 +46,7 @@ struct scripted_sink final : sink {
     recovery_request request;
   };
 
-  // The time that a record was sent with, and its own if that differs.
+  // The timestamp that a record was sent with, and its own from the header if that differs.
   struct sent_time {
     std::int64_t timestamp_ms;
     std::string own;
@@ -78,7 +78,7 @@ struct scripted_sink final : sink {
   offset_t refuses = static_cast<offset_t>(-1);
   std::vector<offset_t> sent;
   std::vector<sent_time> times;
-  std::vector<identity> senders;  // of each record that was sent
+  std::vector<identity> senders;  // one for each element of `sent`
   std::vector<pace> opens;
   int closes = 0;
   int flushes = 0;
@@ -103,7 +103,7 @@ inline std::string batch_of(offset_range range, std::int64_t timestamp_ms = 1'00
 inline const identity log_a{"gateway", "incarnation-a", "topic-id"};
 inline const identity log_b{"gateway", "incarnation-b", "topic-id"};
 
-// A forwarder between the two.
+// A forwarder between a scripted source and a scripted sink, driven by small verbs.
 struct driven_forwarder {
   std::vector<std::string> log;
   scripted_source source{log};
@@ -147,14 +147,14 @@ struct driven_forwarder {
   cursor last_stored() const {
     return decode_cursor(source.stores.back().offset, source.stores.back().metadata).value();
   }
-  // Opens the sink again after the forwarder asked for a fresh one.
+  // Replaces the sink, as the forwarder requested.
   void renew_sink() {
     TIDEGATE_EXPECT(forward.needs_fresh_sink());
     forward.sink_lost();
     forward.sink_up(pace::normal);
     forward.pump();
   }
-  // The broker is connected again and has this cursor.
+  // Connects the broker again; it returns this cursor.
   void come_back(const std::optional<stored_cursor>& found) {
     forward.source_up(log_a);
     forward.pump();

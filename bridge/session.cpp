@@ -23,7 +23,8 @@ constexpr milliseconds backoff_max{5'000};
 constexpr milliseconds watch_interval{1'000};
 constexpr int watches_per_look_around = 5;
 
-// What the client throws says more than its code. A system_error of Asio's own adds the place in its source to that.
+// The text of an exception from the client says more than its code. Asio's own system_error, in contrast, adds a source
+// location to its text, so only its code's message is used.
 std::string reason_of(const std::exception& failure) {
   if (typeid(failure) != typeid(boost::system::system_error)) return failure.what();
   return static_cast<const boost::system::system_error&>(failure).code().message();
@@ -51,7 +52,7 @@ client::awaitable<> session::run() {
 }
 
 client::awaitable<> session::serve_once() {
-  // A new one each time: what still waits on the old one ends with it.
+  // A new connection each time: coroutines that still wait on the old one end with it.
   connection_ = std::make_shared<client::connection>(executor_);
   client::connect_options options;
   options.name = settings_.name;
@@ -77,12 +78,12 @@ client::awaitable<> session::find_partitions_of(route& route) {
   topic.name = route.topic();
   client::declared_topic found;
   try {
-    // Two bridges of a name would both forward everything. The second waits, and takes up the work when the first is
-    // gone.
+    // Two bridges of the same name would both forward every record. The second one waits, and starts when the first has
+    // ended.
     if (!route.source_is_up()) co_await connection_->lease(route.group(), lease_);
     found = co_await connection_->declare_topic(topic, true);
   } catch (const error_exception& refused) {
-    // The other routes have their topics; this one is asked for again.
+    // The other routes can still have their topics. This route's topic is looked up again by watch().
     route.source_missing(refused.cause.text);
     co_return;
   }
@@ -92,7 +93,7 @@ client::awaitable<> session::find_partitions_of(route& route) {
   }
 }
 
-// For the lag of partitions that are not being fetched from.
+// Needed for the lag of partitions that are not being fetched from.
 client::awaitable<> session::read_watermarks() {
   for (route* route : routes_) {
     for (std::uint32_t partition = 0; up_ && partition < route->partitions(); ++partition) {
@@ -112,7 +113,7 @@ client::awaitable<> session::watch() {
   if (up_) lost("the connection has ended");
 }
 
-// False when it was cut short.
+// Returns false if the pause was cut short.
 client::awaitable<bool> session::pause(milliseconds time) {
   timer_.expires_after(time);
   boost::system::error_code failure;
@@ -130,7 +131,7 @@ void session::spawn(std::function<client::awaitable<>(client::connection&)> work
           co_await asio::post(self.executor_, asio::use_awaitable);
           co_await run(*connection);
         } catch (const std::exception& failure) {
-          // A straggler of an earlier connection says nothing about this one.
+          // The failure of a coroutine on an earlier connection does not concern the current connection.
           if (connection == self.connection_) self.lost(reason_of(failure));
         }
       }(*this, connection_, std::move(work)),

@@ -1,4 +1,4 @@
-// The bridge's one connection to the broker, opened again whenever it ends. Runs on the executor's one thread.
+// The bridge's one connection to the broker. It is opened again whenever it ends. Runs on the executor's one thread.
 #pragma once
 
 #include <boost/asio/steady_timer.hpp>
@@ -16,26 +16,29 @@ struct session_settings {
   client::endpoint broker;
   std::string token;
   std::string name;
-  bool take_over = false;  // of the routes' leases from another bridge, once
+  bool take_over = false;  // takes the leases from another bridge of the name, on the first connection only
 };
 
 class session {
  public:
   session(boost::asio::any_io_executor executor, session_settings settings);
-  // Call before run().
+  // Adds a route to be supplied with its source. Call before run().
   void serve(route& route) { routes_.push_back(&route); }
 
-  // Connects, notifies the routes, and repeats this when the connection ends. Returns after stop().
+  // Connects, notifies the routes, and connects again when the connection ends. Returns after stop().
   client::awaitable<> run();
   void stop();
 
-  // Runs a coroutine that uses the connection, never within this call. An exception of it ends the connection: what a
-  // broker refuses is asked again after a pause, in a new session. `work` is kept until the coroutine ends.
+  // Starts a coroutine that uses the connection, never from within this call; does nothing without a connection. An
+  // exception from the coroutine ends the connection: a request that the broker refuses is made again after a pause, in
+  // a new session. `work` is kept alive until the coroutine ends.
   void spawn(std::function<client::awaitable<>(client::connection&)> work);
-  // Returns false once the connection was given up: answers that still arrive on it are ignored.
+  // Returns whether this connection is still in use. An answer from a connection that was given up must be ignored.
   bool is_current(const client::connection& connection) const { return up_ && &connection == connection_.get(); }
 
+  // Returns "connecting", "connected" or the reason why the connection ended.
   std::string_view state() const { return state_; }
+  // Returns the broker's answer to the last connect; empty before the first.
   const client::session_info& broker() const { return info_; }
 
  private:

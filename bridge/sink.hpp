@@ -1,8 +1,9 @@
-// A destination of a kind. A route owns one sink; its forwarders, one for each partition of the source topic, share it.
+// The interface of a destination, implemented once for each kind. A route owns one sink; its forwarders, one for each
+// partition of the source topic, share it.
 //
-// Every call returns at once. Results are reported to `sink_events`, on the same thread, never from within a call. Life
-// cycle: open() -> opened | broken; while open: recover() and send(); close() at any time, after which nothing earlier
-// is reported; open() again.
+// Every call returns at once. The result is reported to `sink_events`, on the same thread and never from within a call.
+// Order of calls: open() -> opened | broken; while open: recover() and send(); close() at any time, after which nothing
+// is reported about earlier calls; then open() again.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +15,8 @@
 
 namespace tidegate::bridge {
 
-// Identifies a log. A wiped card is a new log, and so is a topic that was deleted and declared again: offsets start
-// again in either.
+// Names one log of one gateway. A wiped card starts a new log, and so does a topic that was deleted and declared again:
+// in both cases the offsets start again.
 struct identity {
   std::string gateway;
   std::string incarnation;  // of its store
@@ -23,7 +24,7 @@ struct identity {
   friend bool operator==(const identity&, const identity&) = default;
 };
 
-// A record's place at the destination; -1 = not known.
+// A record's position at the destination; -1 = not known.
 struct destination {
   std::int32_t partition = -1;
   std::int64_t offset = -1;
@@ -36,14 +37,14 @@ struct present_record {
   destination where;
 };
 
-// Result of a search at the destination.
+// The result of searching the destination.
 struct recovery {
-  std::vector<present_record> present;  // source offsets rise, none is twice
-  std::vector<destination> ends;        // for each destination partition, the offset up to which it was searched
+  std::vector<present_record> present;  // in ascending order of source offset, without duplicates
+  std::vector<destination> ends;        // for each destination partition, the offset at which the search ended
 };
 
-// A search for records of one source partition: the offsets of `range`, from the given offset of each destination
-// partition. Partitions that are not given are searched from their end.
+// A request to search the destination for records of one source partition with offsets in `range`. `from` holds the
+// offset to start at, for each destination partition. A partition that is not in `from` is read from its end.
 struct recovery_request {
   identity source;
   std::string topic;
@@ -54,19 +55,19 @@ struct recovery_request {
 
 enum class send_outcome {
   accepted,
-  full,     // no room now; there is after the next reports
-  refused,  // will never be taken
+  full,     // no room now; there will be after the next reports
+  refused,  // will never be accepted
 };
 
-// Why a destination refuses a record.
+// The reason why a destination refuses a record.
 enum class refusal_cause {
-  record,  // its size or content: it will never be accepted
-  time,    // its timestamp: with another it may be accepted
+  record,  // its size or its content: the record will never be accepted
+  time,    // its timestamp: with another one the record may be accepted
 };
 
 enum class pace {
   normal,
-  // After a refusal: records are sent one at a time, so that a refusal names its record.
+  // Used after a refusal: every record is sent alone, so that a refusal is reported for exactly one record.
   one_by_one,
 };
 
@@ -78,11 +79,12 @@ class sink_events {
   virtual void confirmed(std::uint32_t partition, offset_t offset, destination where) = 0;
   // Only at pace::one_by_one: this record will never be accepted as it was sent.
   virtual void refused(std::uint32_t partition, offset_t offset, refusal_cause cause, std::string reason) = 0;
-  // A run of confirmed() and refused() has ended.
+  // Ends a series of confirmed() and refused().
   virtual void reported() = 0;
-  // The sink retries by itself; `reason` says why it does not get through.
+  // The sink cannot reach its destination, for this reason, and continues to try by itself.
   virtual void unreachable(std::string reason) = 0;
-  // No more reports come for what was sent. `record_refused`: a record, or one next to it, was refused.
+  // The sink can no longer be used, and reports nothing more about the records sent. `record_refused`: the cause is
+  // that the destination refused a record, or one in the same batch.
   virtual void broken(std::string reason, bool record_refused) = 0;
 };
 
@@ -92,10 +94,11 @@ class sink {
   virtual void open(pace pace) = 0;
   virtual void close() = 0;
   virtual void recover(std::uint64_t ticket, recovery_request request) = 0;
-  // Copies what it accepts. `reason` is set if it refuses.
+  // Sends a record, and copies what it keeps of it. Sets `reason` if the record is refused.
   virtual send_outcome send(const identity& source, std::uint32_t partition, const record_view& record,
                             std::string& reason) = 0;
-  // Sends without waiting for more records, for a short time: the process is about to end.
+  // Sends queued records without waiting to fill their batches. Lasts a few seconds at most: the process is about to
+  // end.
   virtual void flush() = 0;
 };
 

@@ -1,7 +1,7 @@
-// One partition of a topic at the broker, as the forwarder sees it.
+// The interface through which a forwarder reads one partition of a topic at the broker and stores its cursor.
 //
-// Every call returns at once; the answer is reported to the forwarder later, never from within a call. When the
-// connection ends, nothing more is reported: forwarder::source_lost() covers it.
+// Every call returns at once. Its answer is reported to the forwarder later, never from within a call. When the
+// connection ends, outstanding calls are not answered: forwarder::source_lost() is called instead.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ class source {
   virtual ~source() = default;
   virtual void load_cursor() = 0;                                             // -> loaded
   virtual void store_cursor(offset_t offset, std::string_view metadata) = 0;  // -> stored
-  // Waits for data at the end of the log. The ticket comes back with the answer.
+  // Reads batches; at the end of the log it waits for data. The answer carries the ticket.
   virtual void fetch(std::uint64_t ticket, offset_t from) = 0;  // -> fetched
   // Copies the record into the dead-letter topic.
   virtual void dead_letter(const record_view& record, std::string_view reason) = 0;  // -> dead_lettered

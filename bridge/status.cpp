@@ -82,7 +82,7 @@ void write_status_file(const std::string& path, const std::string& json) {
   const std::string written = path + ".new";
   const int file = ::open(written.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (file < 0) fail(path, "cannot be created");
-  // Not synced: it is worth nothing after a power cut, and flash wears.
+  // Not synced: the status is worth nothing after a power cut, and flash wears.
   const bool whole = ::write(file, json.data(), json.size()) == static_cast<ssize_t>(json.size());
   if (::close(file) != 0 || !whole) fail(path, "cannot be written");
   if (std::rename(written.c_str(), path.c_str()) != 0) fail(path, "cannot be renamed into place");

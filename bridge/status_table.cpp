@@ -30,7 +30,7 @@ std::string minutes(const json::object& partition) {
   return value.is_null() ? "-" : fmt::format("{:.1f}", value.to_number<double>());
 }
 
-// A route that is not open says why; one that is shows what each partition does.
+// A route that is not open shows its own state; an open route shows the state of each partition.
 std::string state(const json::object& route, const json::object& partition) {
   const std::string whole = text(route, "state");
   return whole == "open" ? text(partition, "state") : whole;

@@ -1,4 +1,5 @@
-// Records between the cursor and the newest one sent, in source order: they wait for the destination.
+// The records between the cursor and the newest one sent, in source order. An entry is settled when its record needs
+// nothing more from the destination. Entries leave from the front, once they are settled.
 #pragma once
 
 #include <cstdint>
@@ -19,11 +20,11 @@ class window {
     destination where = {};
   };
 
-  // Offsets rise from call to call.
+  // Appends an entry. Its offset must be greater than that of the entry before.
   void push(const entry& added);
-  // Settles the entry of that offset. Returns null if no unsettled entry has it.
+  // Marks the entry of that offset as settled and returns it. Null if there is no unsettled entry of that offset.
   const entry* settle(offset_t offset, destination where);
-  // Removes and returns the oldest entry, if it is settled.
+  // Removes and returns the oldest entry if it is settled.
   std::optional<entry> pop_settled();
   void clear();
 
