@@ -1,4 +1,4 @@
-// Publishes five readings under the topic `sensors.hall` and waits until the gateway has them on flash.
+// Publishes five readings under the routing key `sensors.hall` and waits until the gateway has them on flash.
 // Usage: device [HOST [PORT]], the gateway's (default 127.0.0.1 7420).
 #include <stdio.h>
 #include <tidegate/posix.h>
@@ -32,6 +32,7 @@ int main(int argc, char** argv) {
   for (int i = 0; i < 100 && tg_device_stats(&device).held > 0; i++) tg_posix_step(&link, &device, 100);
   tg_posix_close(&link);
   const tg_stats stats = tg_device_stats(&device);
-  printf("%u published, %u on flash at the gateway\n", stats.published, stats.settled - stats.rejected);
-  return stats.settled == stats.published ? 0 : 1;
+  const uint32_t stored = stats.settled - stats.rejected;
+  printf("%u published, %u on flash at the gateway\n", stats.published, stored);
+  return stored == stats.published ? 0 : 1;
 }
