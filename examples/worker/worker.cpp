@@ -1,5 +1,5 @@
-// Takes readings from the queue `work`, prints them, and publishes those above 30 degrees to the queue `alarms`.
-// Usage: worker [COUNT [HOST:PORT]]: ends after so many readings (default 5).
+// Consumes readings from the queue `work`, prints them, and publishes an alarm for each one above 30 degrees.
+// Usage: worker [COUNT [HOST:PORT]]: ends after COUNT readings (default 5).
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <cstdlib>
@@ -13,6 +13,7 @@ tg::awaitable<> work(tg::connection& broker, tg::endpoint where, int count) {
   const tg::connect_options options{.name = "worker"};
   co_await broker.open(where, options);
   co_await broker.declare_queue("alarms");
+  co_await broker.bind("amq.topic", "queue", "alarms", "alarms.#");
   const std::uint32_t consumer = co_await broker.consume("work", 10);  // at most 10 without an acknowledgement
   for (int i = 0; i < count; ++i) {
     const tg::delivery reading = co_await broker.receive();
@@ -20,14 +21,15 @@ tg::awaitable<> work(tg::connection& broker, tg::endpoint where, int count) {
     std::cout << reading.message.routing_key << ": " << body << std::endl;
     if (std::atof(body.c_str()) > 30) {
       tidegate::message_view alarm;
-      alarm.routing_key = "alarms";  // the default exchange routes to the queue of this name
+      alarm.exchange = "amq.topic";
+      alarm.routing_key = "alarms.temperature";
       alarm.body = body;
-      const tg::confirmation stored = co_await broker.publish(alarm);  // on flash when it returns
-      if (stored.failure) throw std::runtime_error(stored.failure->text);
+      const tg::confirmation confirmation = co_await broker.publish(alarm);  // on flash when it returns
+      if (confirmation.failure) throw std::runtime_error(confirmation.failure->text);
     }
     co_await broker.settle(reading.tag, tg::outcome::ack);
   }
-  co_await broker.cancel(consumer);  // its answer comes after the acknowledgements were taken
+  co_await broker.cancel(consumer);  // answered after the broker has handled the acknowledgements
 }
 
 int main(int argc, char** argv) try {
