@@ -1,0 +1,102 @@
+"""The commands of a document, run in one shell, and their outputs compared with those in the document.
+
+A block of the language `console` holds commands, each a line that begins with `$ `, and below a command the output that
+it has to print. `...` stands for any text in a line, and alone on a line for any lines. Times, ids, rates, encoded
+bodies and the spaces between a table's columns differ between runs: they are not compared.
+
+A command that ends with `2>FILE &` starts a broker: the command after it waits until FILE says `ready`.
+"""
+
+import contextlib
+import os
+import re
+import signal
+from dataclasses import dataclass
+
+MARK = "@@ command "
+BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BACKGROUND = re.compile(r"2>(\S+) &$")
+READY_SECONDS = 30
+SHELL_NOTICE = re.compile(r"^bash: line \d+: +\d+ Killed .*\n", re.MULTILINE)  # an interactive shell has another one
+
+VOLATILE = [
+    (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "TIME"),
+    (re.compile(r"\b1\d{12}\b"), "MILLISECONDS"),
+    (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "UUID"),
+    (re.compile(r"in \d+\.\d+ s: \d+ messages/s, \d+ body bytes/s"), "RATES"),
+    (re.compile(r"\(\d+ bytes, base64\) \S+"), "BASE64"),
+    (re.compile(r"replayed \d+ KiB"), "replayed KIB"),
+    (re.compile(r" {2,}"), "  "),
+]
+
+
+@dataclass
+class Step:
+    line: int  # in the document
+    command: str
+    expected: str
+
+
+def steps(text):
+    """The commands of all console blocks, in order."""
+    found = []
+    for block in BLOCK.finditer(text):
+        first = text.count("\n", 0, block.start(1)) + 1
+        for number, line in enumerate(block.group(1).splitlines(), first):
+            if line.startswith("$ "):
+                found.append(Step(number, line[2:], ""))
+            else:
+                found[-1].expected += line + "\n"
+    return found
+
+
+def script(wanted):
+    """A bash script that runs the commands, with a mark before each one's output."""
+    lines = []
+    for number, step in enumerate(wanted):
+        lines.append(f"printf '\\n{MARK}%d\\n' {number}")
+        background = BACKGROUND.search(step.command)
+        if background:
+            lines.append(f"rm -f {background.group(1)}")  # an earlier broker's
+        lines.append(step.command)
+        if background:
+            lines.append(f"for _ in $(seq {READY_SECONDS * 20}); do "
+                         f"if grep -qs ready {background.group(1)}; then break; fi; sleep 0.05; done")
+    return "\n".join(lines) + "\n"
+
+
+def run(desk, wanted, environment, seconds=120):
+    """Runs the commands in the desk's folder and gives each one's output. Ends what they leave running."""
+    shell = desk.make("shell", ["bash", "-c", script(wanted)], environment)
+    shell.start(start_new_session=True)
+    try:
+        shell.wait_end(seconds)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(shell.running.pid, signal.SIGKILL)
+    parts = re.split(rf"^\n?{MARK}\d+\n", shell.output(), flags=re.MULTILINE)
+    return [SHELL_NOTICE.sub("", part) for part in parts[1:]]
+
+
+def comparable(text):
+    """The text without what differs between runs."""
+    for pattern, name in VOLATILE:
+        text = pattern.sub(name, text)
+    return "".join(line.rstrip() + "\n" for line in text.rstrip().splitlines())
+
+
+def matches(expected, output):
+    """Whether the output is what the document says."""
+    pattern = ""
+    for line in comparable(expected).splitlines():
+        pattern += r"(?:.*\n)*?" if line == "..." else re.escape(line).replace(r"\.\.\.", ".*") + r"\n"
+    return re.fullmatch(pattern, comparable(output)) is not None
+
+
+def differences(wanted, outputs):
+    """A description of each command whose output is not as in the document."""
+    found = [f"line {step.line}: $ {step.command}\n--- in the document\n{step.expected}--- printed\n{output}"
+             for step, output in zip(wanted, outputs) if not matches(step.expected, output)]
+    if len(outputs) < len(wanted):
+        found.append(f"line {wanted[len(outputs)].line}: not reached")
+    return found
