@@ -152,6 +152,20 @@ def test_stray_characters_are_found(tmp_path):
     assert messages(tmp_path, "docs/a.md", "| " * 100 + "|\n") == []
 
 
+def test_a_document_quotes_files_as_they_are(tmp_path):
+    (tmp_path / "examples").mkdir()
+    (tmp_path / "examples/a.py").write_text("a = 1\nb = 2\n")
+
+    def quoting(code, name="examples/a.py"):
+        return messages(tmp_path, "docs/a.md", f"See:\n\n```python {name}\n{code}```\n")
+
+    assert quoting("a = 1\nb = 2\n") == []
+    assert quoting("a = 1\nb = 3\n") == ["5: differs from examples/a.py in its line 2"]
+    assert quoting("a = 1\n") == ["5: differs from examples/a.py in its line 2"]
+    assert quoting("a = 1\n", "examples/b.py") == ["3: quotes examples/b.py, which is not there"]
+    assert messages(tmp_path, "docs/a.md", "```python\nc = 3\n```\n") == []
+
+
 def test_path_of_one_machine_is_found(tmp_path):
     for home in "work", "root":
         assert messages(tmp_path, "tests/a.sh", f"cd /{home}/main\n") == ["1: path of one machine"]

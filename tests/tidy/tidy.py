@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Checks what a compiler does not: the arrows between rooms, lengths, names, stray characters, clang-format, and the
-subjects of commits.
+"""Checks what a compiler does not: the arrows between rooms, lengths, names, stray characters, clang-format, files that
+documents quote, and the subjects of commits.
 
     tests/tidy/tidy.py [TOP]
 
@@ -17,6 +17,7 @@ import arrows
 import classes
 import formatting
 import history
+import quotes
 import shape
 
 TOP_LEVEL = {"CMakeLists.txt", "CMakePresets.json", "README.md", "LICENSE", "CHANGELOG.md",
@@ -60,6 +61,8 @@ def check(top):
         if text is None:
             continue
         found = shape.check_lines(text, wide=path.endswith(".md"))
+        if path.endswith(".md"):
+            found += quotes.check(top, text)
         if path.endswith(SOURCE_SUFFIXES):
             found += shape.check_lengths(path, text)
         if path.endswith(C_SUFFIXES):
