@@ -1,4 +1,4 @@
-// The journal's blobs in the bytes of docs/store-format.md.
+// Checks the journal's blobs against the bytes in docs/store-format.md.
 #include "broker/store/blob.hpp"
 
 #include <gmock/gmock.h>
@@ -12,7 +12,7 @@
 namespace tidegate::store {
 namespace {
 
-// Of a ring whose id is all zeros.
+// The seed of a ring whose id is all zeros.
 const std::uint32_t seed = crc32c(std::string(16, '\0'));
 constexpr ring_position place = 4'096;
 constexpr std::uint32_t crc_before = 0x01020304;
@@ -54,7 +54,7 @@ TEST(blob, a_blob_in_exact_bytes) {
                                              batch_hex));
 }
 
-// Everything a blob can say, as text, in the order it says it.
+// Returns the head and all entries of a blob as text, in their order.
 std::string told(std::string_view blob) {
   std::string out;
   const auto number = [](stream_id id) { return static_cast<std::uint32_t>(id); };
@@ -151,7 +151,7 @@ TEST(blob, every_flipped_bit_of_a_blob_is_told) {
   }
 }
 
-// Behind a CRC that is right: what is there is refused or read, never out of bounds.
+// Decodes random entries as if the CRC were right: they are refused or decoded, and nothing is read out of bounds.
 TEST(blob, wild_entries_never_lead_astray) {
   const std::string good = full_blob();
   std::mt19937 random(1);

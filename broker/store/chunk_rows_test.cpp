@@ -1,4 +1,4 @@
-// Chunks of several rows: what is put in is read again, any piece that is damaged or missing is told, and all go
+// Chunks of several rows are read as they were stored. A damaged or missing piece is reported. All pieces are erased
 // together.
 #include "broker/store/chunk_rows.hpp"
 
@@ -13,7 +13,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-// A log of three chunks, of which the middle one has seven rows.
+// A log of three chunks. The middle one has seven rows.
 class chunk_rows : public ::testing::Test {
  protected:
   chunk_rows() : log_(store_.make_log()) {
@@ -31,7 +31,7 @@ class chunk_rows : public ::testing::Test {
 
   struct seen {
     std::vector<offset_t> given;  // first offsets of batches
-    std::vector<offset_t> told;   // begin, end, begin, end ...
+    std::vector<offset_t> told;   // damaged ranges: begin, end, begin, end ...
   };
   seen read() {
     seen seen;

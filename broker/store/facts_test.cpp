@@ -1,4 +1,4 @@
-// Facts of any space and any length: kept, changed, gone, and gone with their stream.
+// Facts of any space and any length are kept, changed and erased, and are erased with their stream.
 #include "broker/store/facts.hpp"
 
 #include <gmock/gmock.h>
@@ -63,7 +63,7 @@ std::map<std::string, std::string> own_facts(scratch_store& store) {
   return found;
 }
 
-// From the journal, and from the tables.
+// Facts are read from the journal, and from the tables.
 TEST(facts, of_any_space_survive_and_go) {
   scratch_store store;
   const stream_id kept = store.make_queue(), dropped = store.make_queue();

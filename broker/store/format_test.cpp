@@ -1,4 +1,4 @@
-// The bytes of docs/store-format.md; of the journal's blobs in blob_test.cpp.
+// Checks keys and values against the bytes in docs/store-format.md. blob_test.cpp does so for the journal's blobs.
 #include "broker/store/format.hpp"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// A map without room: publishes are refused, everything else goes on, and it recovers by itself.
+// When the map has no room, publishes are refused and everything else continues. The store recovers by itself.
 #include <gmock/gmock.h>
 
 #include "broker/store/scratch_store.hpp"
@@ -6,8 +6,8 @@
 namespace tidegate::store {
 namespace {
 
-// Fills with 60 KB a commit, then with 1 KB, past the mark that core heeds, until the writer refuses even that. Returns
-// how many were stored.
+// Appends 60 KB a commit, then 1 KB a commit, until the writer refuses that too. Passes the mark at which core stops.
+// Returns the number of stored messages.
 offset_t fill_up(scratch_store& store, stream_id queue) {
   bool is_full = false;
   for (const int count : {60, 1}) {
@@ -30,7 +30,7 @@ void drain(scratch_store& store, stream_id queue) {
   store.commit_until_idle();
 }
 
-// A group whose records do not fit, with something of everything else.
+// Commits records that do not fit together with changes of every other kind. Expects that only the records are refused.
 void expect_rest_stored(scratch_store& store, stream_id queue, int refused_kib) {
   const stream_id log = store.make_log();
   store.append(log, "before");
@@ -111,7 +111,8 @@ TEST(full_map, a_stuck_head_does_not_keep_it_full) {
   EXPECT_EQ(store.view(queue).log_start, 0u);
 }
 
-// Records keep coming, of any size, whatever the store says, and acknowledgements in any order. It never runs dry.
+// Records of any size are sent although the store is full, and acknowledgements come in any order. The store never runs
+// out of pages.
 TEST(full_map, publishers_who_do_not_listen_do_no_harm) {
   for (const std::uint32_t seed : {1u, 2u, 3u, 4u}) {
     std::mt19937 random(seed);
@@ -152,7 +153,7 @@ TEST(full_map, publishers_who_do_not_listen_do_no_harm) {
   }
 }
 
-// However often the writer has to try.
+// The writer may drop the records more than once, when it tries a commit again.
 TEST(full_map, that_records_were_dropped_stays_known) {
   commit_group group;
   group.append(stream_id{1}, 0, 0, {});
@@ -174,7 +175,7 @@ TEST(full_map, is_full_is_told_at_the_mark) {
     ASSERT_TRUE(store.commit().appends_stored);
   }
   EXPECT_GT(store->pages().used_share(), refuse_above);
-  // One more group of the usual size still has its place.
+  // There is still room for one more commit group of the usual size.
   store.append_many(queue, 20, 1'000);
   EXPECT_TRUE(store.commit().appends_stored);
   store.reopen_killed();

@@ -1,4 +1,4 @@
-// What the bounds take, and what the ledger says of it.
+// Bounds drop messages, and the loss ledger records every drop.
 #include <gmock/gmock.h>
 
 #include <limits>
@@ -13,7 +13,7 @@ using testing::SizeIs;
 
 std::map<loss_number, loss_record> losses_of(scratch_store& store) { return store->read().losses().value(); }
 
-// Every row adjoins the one before, and together they say what is gone.
+// Expects that each of the log's rows adjoins the one before, and that together they cover exactly what was dropped.
 void expect_ledger_is_true(scratch_store& store, stream_id log) {
   offset_t end = 0;
   std::uint64_t records = 0;
@@ -113,10 +113,9 @@ TEST(losses, what_a_device_lost_is_a_row_of_its_own) {
   EXPECT_EQ(rows.at(1).since, milliseconds(1'700'000'000'005));
 }
 
-// Chunks are longer than the batches they are made of, so a log at its bound loses its head when its journal is rolled
-// up; by then the commit's blob is finished.
-// A chunk can be a little longer than the batches it was made of.
-// Records of different days take more bytes when they are merged.
+// A chunk can be a little longer than the batches it was made of: records of different days take more bytes when they
+// are merged. So a roll-up can bring a log over its bound. The commit's blob is finished by then, so the next commit
+// drops the log's head.
 TEST(losses, what_a_roll_up_brings_over_the_bound_goes_with_the_next_commit) {
   scratch_store store({8 << 20, 80 * 1024});
   const auto append_days = [&](stream_id log) {
@@ -209,7 +208,7 @@ TEST(losses, logs_give_way_before_the_store_is_full) {
   const auto bytes = [&](stream_id log) { return static_cast<double>(store.view(log).bytes); };
   EXPECT_NEAR(bytes(first), bytes(second), 300'000.0);
   for (const auto& [number, row] : losses_of(store)) EXPECT_EQ(row.reason, loss_reason::store_room);
-  // With nothing else to give way, what is protected goes after all.
+  // If no other log can give way, unread records of a protected group are dropped too.
   store.drop(first);
   store.drop(second);
   store.commit_until_idle();
@@ -219,7 +218,8 @@ TEST(losses, logs_give_way_before_the_store_is_full) {
   EXPECT_EQ(store.view(rejecting).log_start, 0u);
 }
 
-// A drop that a full journal's checkpoints make joins a row which the same commit moves into the table.
+// A drop that a full journal's checkpoints cause can extend a row that the same commit moves into the table. The row is
+// reported as changed all the same.
 TEST(losses, a_row_that_grows_late_is_told_though_the_table_has_it) {
   const scratch_directory folder;
   lmdb::env env(folder.path(), 1 << 20);
@@ -237,7 +237,7 @@ TEST(losses, a_row_that_grows_late_is_told_though_the_table_has_it) {
   EXPECT_EQ(told.begin()->second.records, 15u);
 }
 
-// Rows of the journal alone and rows of the table, with checkpoints between them.
+// Reads pages of rows while some are only in the journal and others in the table, with checkpoints in between.
 TEST(losses, pages_go_through_the_whole_ledger) {
   scratch_store store({16 << 20, 128 * 1024});
   constexpr loss_number rows_made = 3'000;

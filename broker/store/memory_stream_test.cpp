@@ -1,4 +1,4 @@
-// One stream in memory: what it holds, what it lets go, and what it says it costs.
+// One stream in memory: its records, its acknowledgements and retention, and the memory that it counts.
 #include "broker/store/memory_stream.hpp"
 
 #include <gmock/gmock.h>
@@ -34,7 +34,7 @@ class memory_stream_test : public testing::Test {
     message.body = body;
     share.open.add(next_++, timestamp_ms, message);
   }
-  // Each in a share of its own.
+  // Appends each record in a share of its own.
   void append(int count, std::size_t body_bytes = 100, milliseconds lifetime = milliseconds(0)) {
     for (int i = 0; i < count; ++i) {
       stream_share share;
@@ -52,7 +52,7 @@ class memory_stream_test : public testing::Test {
     share.acked.push_back(range);
     stream_->take(share, milliseconds(0));
   }
-  // What a scan gives at or above `from`; whole batches, so some of it may be acknowledged.
+  // Returns the offsets that a scan from `from` finds. Batches are whole, so some may be acknowledged or lie before it.
   std::vector<offset_t> offsets(offset_t from = 0) {
     std::vector<offset_t> found;
     stream_->scan(from, [&](const batch_view& batch) {
@@ -166,7 +166,7 @@ TEST_F(memory_stream_test, age_goes_by_the_lifetime) {
   stream().expire(milliseconds(9'000));
   EXPECT_EQ(view().log_start, 5u);
   stream().expire(milliseconds(60'000));
-  EXPECT_EQ(view().log_start, 9u);  // of the last one it is known only now how old it may be
+  EXPECT_EQ(view().log_start, 9u);  // the last record gets its age mark only with this call
   stream().expire(milliseconds(63'200));
   EXPECT_EQ(view().log_start, 10u);
   EXPECT_EQ(view().bytes, 0u);
@@ -236,7 +236,8 @@ TEST_F(memory_stream_test, a_producers_batch_stays_as_it_is) {
   EXPECT_EQ(given, 200);
 }
 
-// By the dice against a model: what is neither acknowledged nor trimmed is there, whole, and costs what is said.
+// Random operations against a model: what is neither acknowledged nor trimmed is there, unchanged, and the memory count
+// is right.
 TEST_F(memory_stream_test, a_long_life_of_a_queue) {
   std::mt19937 random(7);
   const auto any = [&](std::size_t below) { return random() % below; };
@@ -281,7 +282,7 @@ TEST_F(memory_stream_test, a_long_life_of_a_queue) {
   }
 }
 
-// The kernel's view of it is another: pages are larger. But what the process asks malloc for is what is said.
+// Compares the bytes counted with what malloc was asked for. The kernel counts more, since pages are larger.
 TEST_F(memory_stream_test, its_bytes_are_what_malloc_gave) {
 #if defined(__SANITIZE_ADDRESS__)
   GTEST_SKIP() << "malloc is the sanitizer's";

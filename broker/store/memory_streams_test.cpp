@@ -1,4 +1,4 @@
-// Streams in memory beside those on flash: what rides on a commit, what the file knows, and the bound on all of them.
+// Streams in memory beside those on flash: records that ride on a commit, rows in the file, and the bound on them all.
 #include <gmock/gmock.h>
 
 #include <fstream>
@@ -30,7 +30,7 @@ class memory_streams_test : public testing::Test {
   }
   const stream_view& view(stream_id id) { return store_.view(id); }
 
-  // Where core would put it. False: there is no room.
+  // Appends to the commit group that core would use. False = no room.
   bool append(stream_id id, std::string_view body, bool rides = false) {
     const offset_t offset = next(id);
     commit_group& into =
@@ -47,7 +47,7 @@ class memory_streams_test : public testing::Test {
     for (int i = 0; i < count; ++i) ASSERT_TRUE(append(id, std::string(body_bytes, 'b')));
     apply();
   }
-  // As a producer's batch with so many records.
+  // Appends a producer's batch of `count` records.
   void append_counted(stream_id id, std::uint32_t count) {
     const offset_t offset = next(id);
     commit_group& into =
@@ -95,7 +95,7 @@ TEST_F(memory_streams_test, a_clean_stop_keeps_the_end_and_nothing_else) {
   EXPECT_EQ(view(queue_).log_start, 5u);
   EXPECT_EQ(view(queue_).end, 5u);
   EXPECT_THAT(store_.bodies(queue_), IsEmpty());
-  // Nothing is reserved behind it yet: the next message needs a commit before it is there.
+  // No offset after the end is reserved yet, so the next message has to wait for a commit.
   EXPECT_TRUE(append(queue_, "first"));
   apply();
   EXPECT_EQ(view(queue_).end, 5u);
@@ -135,7 +135,7 @@ TEST_F(memory_streams_test, the_next_block_is_reserved_in_good_time) {
   store_->has_work_for_writer();
   EXPECT_THAT(store_.open_group().contents().stream_changes, SizeIs(1));
   store_.commit();
-  append_counted(log, block);  // there is room for it behind the first block's end
+  append_counted(log, block);  // extends past the first reserved block; the next one is reserved already
   apply();
   const offset_t end = view(log).end;
   EXPECT_EQ(end, block / 2 + 1 + block);
@@ -146,7 +146,7 @@ TEST_F(memory_streams_test, the_next_block_is_reserved_in_good_time) {
 
 TEST_F(memory_streams_test, what_is_behind_the_reservation_waits_for_the_next) {
   const stream_id log = make_log();
-  append_counted(log, 3 * block);  // in the group that makes it
+  append_counted(log, 3 * block);  // rides on the commit that creates the log
   EXPECT_EQ(store_->read().find(log), nullptr);
   store_.commit();
   EXPECT_EQ(view(log).end, 3 * block);
@@ -199,7 +199,7 @@ TEST_F(memory_streams_test, a_full_map_voids_what_rides_and_its_acknowledgements
   EXPECT_EQ(view(queue_).log_start, 1u);
   EXPECT_LT(store_->in_memory().use().bytes, bytes);
   next_.clear();
-  // What was promised to them is free again.
+  // The memory promised to their records is free again.
   while (append(queue_, std::string(100'000, 'b'))) apply();
   EXPECT_GT(store_->in_memory().use().bytes, store_->in_memory().use().bytes_max - 101'000);
 }
@@ -227,7 +227,7 @@ TEST_F(memory_streams_test, at_the_bound_the_largest_log_gives_way) {
   EXPECT_EQ(store_->in_memory().use().dropped,
             view(small).drops.records + view(large).drops.records + view(protecting).drops.records);
   EXPECT_GT(store_->in_memory().use().bytes, store_->in_memory().use().bytes_max - 3'000);
-  // No loss ledger: it would be written.
+  // The loss ledger is written to flash, so it has no rows of streams in memory.
   EXPECT_THAT(*store_->read().losses(), IsEmpty());
 }
 

@@ -1,4 +1,4 @@
-// Messages that move from one queue into another in one commit: wherever the store has no room for them, they stay.
+// Messages move from one queue to another in one commit. If the store has no room for them, they stay where they are.
 #include <gmock/gmock.h>
 
 #include "broker/store/scratch_store.hpp"
@@ -8,8 +8,8 @@ namespace {
 
 using testing::ElementsAre;
 
-// Two queues between which messages move by the dice, with an acknowledgement that is tied to the copy, while the map
-// is full time and again.
+// Moves random messages between two queues, each with an acknowledgement that is tied to the copy. The map is full
+// again and again.
 class mover {
  public:
   explicit mover(std::uint32_t seed, scratch_options options) : random_(seed), store_(options) {
@@ -54,7 +54,7 @@ class mover {
     for (const stream_id queue : queues_) store_.set_next(queue, store_.view(queue).end);
   }
 
-  // After the end of the process. Chunks hold for a while what is acknowledged.
+  // Opens the store after a kill. Chunks hold acknowledged messages for a while, so only live ones are compared.
   void expect_all_in_their_places() {
     store_.reopen_killed();
     for (const int at : {0, 1}) {
@@ -79,7 +79,7 @@ TEST(moving, under_a_full_map_each_message_is_in_exactly_one_place) {
   for (const std::uint32_t seed : {1u, 2u, 3u}) {
     mover mover(seed, {4 << 20, 256 * 1024});
     for (int round = 0; round < 1'200; ++round) {
-      // Full, and not, by turns.
+      // The map is full and not full by turns.
       mover.step(round / 200 % 2 == 0 ? 60'000 : 200);
       if (round % 60 != 59) continue;
       ASSERT_NO_FATAL_FAILURE(mover.expect_all_in_their_places()) << seed << " " << round;
@@ -106,7 +106,7 @@ TEST(moving, tied_acknowledgements_and_facts_are_void_with_the_records) {
   EXPECT_EQ(group.contents().facts[0].name, "Rfree");
 }
 
-// The writer voids one commit in seven, whatever is in it, and a model says what must be left.
+// The writer refuses the records of one commit in seven, whatever is in it. The result is compared with a model.
 TEST(moving, what_is_void_is_undone_everywhere) {
   std::mt19937 random(9);
   scratch_store store({48 << 20, 1 << 20});

@@ -92,7 +92,7 @@ TEST(offset_set, agrees_with_a_set) {
   }
 }
 
-// As a set of offsets says, over blocks that are sparse, crowded and full, and their borders.
+// Compares with a std::set of offsets, over sparse, crowded and full blocks and their borders.
 TEST(offset_set, is_what_was_put_in_and_not_taken_out) {
   for (std::uint32_t seed = 1; seed <= 5; ++seed) {
     std::mt19937 random(seed);
@@ -131,7 +131,7 @@ TEST(offset_set, is_what_was_put_in_and_not_taken_out) {
   }
 }
 
-// However far one has come.
+// The memory stays small at every point on the way.
 TEST(offset_set, a_million_in_any_order_take_little_memory) {
   std::vector<offset_t> order(1'000'000);
   for (offset_t offset = 0; offset < order.size(); ++offset) order[offset] = offset;

@@ -1,5 +1,5 @@
-// A long random life of a store against a model of it in memory. Every step is one commit; the journal is small, so
-// roll-up and trimming happen all the time; every so often the store is closed or killed and opened again.
+// Runs random operations on a store and compares it with a model in memory. Every step is one commit. The journal is
+// small, so roll-up and trimming happen all the time. Every so often the store is closed or killed and opened again.
 #include <gmock/gmock.h>
 
 #include "broker/base/log.hpp"
@@ -153,7 +153,7 @@ void random_life::acknowledge(stream_id id, modelled_stream& stream) {
   const bool from_head = chance(2), most = chance(4);
   std::size_t left = any(60);
   for (auto record = stream.live.begin(); record != stream.live.end();) {
-    // Only what is durable is ever delivered, and so acknowledged.
+    // Only durable messages are delivered, so only these can be acknowledged.
     if (record->first >= durable_.streams[id].next || (from_head && left-- == 0)) break;
     if (!from_head && !(most ? !chance(10) : chance(10))) {
       ++record;
@@ -180,7 +180,7 @@ void random_life::trim(stream_id id, modelled_stream& stream) {
   const offset_t to = stream.log_start + any(stream.next - stream.log_start + 1);
   store_.open_group().trim(id, to);
   if (to <= stream.log_start) return;
-  // An opaque batch is modelled as one record at its first offset, and goes as a whole.
+  // An opaque batch is modelled as one record at its first offset, and is removed as a whole.
   stream.live.erase(stream.live.begin(), stream.live.lower_bound(to));
   stream.deliveries.erase(stream.deliveries.begin(), stream.deliveries.lower_bound(to));
   stream.log_start = to;
@@ -233,13 +233,13 @@ void random_life::act() {
   if (chance(15)) store_.open_group().expire();
 }
 
-// Retention's choice is checked against its bounds and then taken over.
+// Checks the log starts that retention chose against the bounds, and copies them to the model.
 void random_life::take_log_starts() {
   for (auto& [id, stream] : model_.streams) {
     const stream_view& view = store_.view(id);
     ASSERT_EQ(view.end, stream.next);
     ASSERT_GE(view.log_start, stream.log_start);
-    // A share that is longer than the bound stays until the next one.
+    // A share that exceeds the bound by itself stays until the next share.
     const std::uint64_t incoming = std::exchange(stream.incoming, 0);
     if (incoming > 0) stream.is_overfull = 2 * incoming > stream.limits.bytes_max;
     if (stream.limits.bytes_max != 0 && !stream.is_overfull) {
@@ -252,7 +252,7 @@ void random_life::take_log_starts() {
       ASSERT_EQ(stream.kind, stream_kind::log);
       ASSERT_TRUE(stream.limits.bytes_max != 0 || stream.limits.age_max.count() != 0 || stream.limits.records_max != 0);
     }
-    // A trim in the same commit comes behind retention, and takes what is left of its part.
+    // A trim in the same commit is applied after retention. What only the trim removes is not counted as dropped.
     ASSERT_LE(view.drops.records - stream.dropped, view.log_start - stream.trimmed_from);
     if (stream.trimmed_from == stream.log_start) {
       ASSERT_EQ(view.drops.records - stream.dropped, view.log_start - stream.log_start);
@@ -270,7 +270,7 @@ void random_life::commit() {
   store_.stamp();
   store_->submit();
   store_->step();
-  // Before its result is known, a reader still sees the streams as they were, but for what is gone.
+  // Until the result is collected, a reader sees the streams as before, except for records that the commit removed.
   if (chance(4)) {
     for (const auto& [id, stream] : durable_.streams) {
       if (model_.streams.contains(id) && chance(2)) check(id, stream, false);
@@ -290,7 +290,7 @@ void random_life::check(stream_id id, const modelled_stream& stream, bool exactl
     if (record.opaque) continue;
     const auto body = found.find(offset);
     if (body == found.end()) {
-      // Gone in the commit whose result is not known yet.
+      // Removed by the commit whose result is not collected yet.
       ASSERT_FALSE(exactly) << "stream " << static_cast<std::uint32_t>(id) << " lost " << offset;
       const auto now = model_.streams.find(id);
       ASSERT_TRUE(!now->second.live.contains(offset) || now->second.kind == stream_kind::log);
@@ -316,7 +316,8 @@ void random_life::check_all() {
   }
 }
 
-// With nobody looking: each stream's chunks are in order and sum up to what its checkpoint says.
+// Checks the file while no store has it open: chunks can be read, and each stream's chunk bytes add up to the number in
+// its checkpoint.
 void random_life::check_file(bool is_closed) {
   raw_file file(store_.path());
   std::map<stream_id, std::uint64_t> sums;
@@ -336,7 +337,7 @@ void random_life::check_file(bool is_closed) {
   for (const auto& [key, value] : file.rows(&tables::state)) {
     if (key[0] == state_producer) continue;
     const auto id = static_cast<stream_id>(load_be<std::uint32_t>(key.data() + 1));
-    // Before a clean stop the tables lag behind the journal.
+    // Without a clean stop the tables may be older than the journal.
     ASSERT_TRUE(!is_closed || model_.streams.contains(id)) << key[0];
     if (key[0] != state_stream) continue;
     rows.insert(id);
@@ -376,7 +377,7 @@ void random_life::check_found() {
 
 void random_life::reopen() {
   const bool killed = chance(2);
-  // What was only gathered is gone with the process.
+  // Changes that were not committed end with the process.
   model_ = durable_;
   if (killed) store_.kill();
   if (!killed) store_.close();

@@ -1,4 +1,4 @@
-// Reading: from chunks into the journal, while the writer is a commit ahead, and over damage.
+// Reads across the border between chunks and journal, while the writer is a commit ahead, and past damage.
 #include "broker/store/reader.hpp"
 
 #include <gmock/gmock.h>
@@ -14,7 +14,7 @@ namespace {
 
 using testing::HasSubstr;
 
-// A log of which the head is in chunks and the tail in the journal.
+// Makes a log whose head is in chunks and whose tail is in the journal.
 stream_id half_rolled(scratch_store& store) {
   const stream_id log = store.make_log();
   for (int i = 0; i < 300; ++i) {
@@ -52,7 +52,7 @@ TEST(reader, an_unknown_stream_is_empty) {
   EXPECT_FALSE(store->read().find_time(stream_id{77}, 0));
 }
 
-// The writer rolls up and trims the journal, and takes more records, while the reader knows nothing of it.
+// The writer rolls up and trims the journal and appends more records, and the reader has not seen the result yet.
 TEST(reader, is_right_while_the_writer_is_ahead) {
   for (const std::size_t incoming : {100, 5'000, 60'000}) {
     scratch_store store({16 << 20, 16 * 1024});
@@ -88,7 +88,7 @@ TEST(reader, is_right_while_the_writer_trims) {
   EXPECT_EQ(store.bodies(log).begin()->first, 250u);
 }
 
-// Chunks that a reader meets are newer than what it knows, and lack what is dead by now.
+// The reader finds chunks that are newer than the last result it has seen, and lack messages that are dead meanwhile.
 TEST(reader, is_right_while_the_writer_thins_a_queue) {
   scratch_store store({16 << 20, 1 << 20});
   const stream_id queue = store.make_queue();
@@ -159,8 +159,8 @@ TEST(reader, reads_one_record_of_a_compressed_batch) {
   EXPECT_FALSE(store->read().read_one(log, 12, take));
 }
 
-// A clock that stood in the future for a while: what was stamped then is found while it is there, and what came later
-// whether it is or not.
+// A clock was in the future for a while. Records stamped then are found as long as they exist. Later records are found
+// in either case.
 TEST(reader, find_time_is_exact_around_a_clock_that_was_wrong) {
   scratch_store store({16 << 20, 256 * 1024});
   const stream_id log = store.make_log();
@@ -242,8 +242,8 @@ TEST(reader, find_time_is_exact) {
   }
 }
 
-// Producers' own times in any order, compressed or not, against a plain list; in chunks, in the journal, and over a
-// trimmed start.
+// Compares with a plain list: producers' own times in any order, compressed or not, in chunks and in the journal, and
+// after a trim.
 TEST(reader, find_time_is_exact_whatever_the_order_of_the_times) {
   std::mt19937_64 random(5);
   const auto draw = [&](std::int64_t below) {
@@ -294,8 +294,8 @@ TEST(reader, find_time_stops_at_compressed_batches) {
   EXPECT_EQ(store->read().find_time(log, 100'000).value(), 1'000u);
 }
 
-// Any byte of a chunk, batch headers and offsets included: an error that names the stream, and no wrong record before
-// it.
+// Damages any byte of a chunk, batch headers and offsets included. The scan ends with an error that names the stream,
+// and returns no wrong record before the error.
 TEST(reader, a_flipped_byte_in_a_chunk_is_told) {
   scratch_store store;
   const stream_id log = store.make_log();
@@ -327,7 +327,8 @@ TEST(reader, a_flipped_byte_in_a_chunk_is_told) {
   }
 }
 
-// Who asks for it is taken past the damage, and told where it is; each offset is either given or told.
+// With a damage callback a scan continues after the damage and reports its offsets. Each offset is either passed to the
+// caller or reported.
 TEST(reader, what_is_damaged_can_be_passed_over) {
   scratch_store store;
   const stream_id log = store.make_log();
@@ -370,8 +371,8 @@ TEST(reader, what_is_damaged_can_be_passed_over) {
   }
 }
 
-// Where a damaged batch says that it ends is not believed: what lies behind it is given, and nothing is told that is
-// not there yet.
+// The last offset in a damaged batch is not trusted. The batches after it are returned, and no offset past the stream's
+// end is reported.
 TEST(reader, a_damaged_last_offset_takes_nothing_else_along) {
   scratch_store store;
   const stream_id log = store.make_log();
@@ -406,7 +407,7 @@ TEST(reader, a_damaged_last_offset_takes_nothing_else_along) {
   }
 }
 
-// A turned bit in one of LMDB's own pages can hide a row.
+// A flipped bit in one of LMDB's own pages can hide a row.
 TEST(reader, a_chunk_that_is_missing_is_told) {
   scratch_store store;
   const stream_id log = store.make_log();

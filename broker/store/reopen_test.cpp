@@ -1,4 +1,4 @@
-// What a store holds when it is opened again.
+// Closes or kills a store, opens it again and checks its content.
 #include <gmock/gmock.h>
 
 #include "broker/store/scratch_store.hpp"

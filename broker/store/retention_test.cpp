@@ -1,4 +1,4 @@
-// What the store lets go, and when.
+// Retention: which records and chunks the store drops, and when.
 #include <gmock/gmock.h>
 
 #include "broker/store/scratch_store.hpp"
@@ -42,7 +42,7 @@ TEST(retention, the_bound_holds_beside_whatever_else_is_freed) {
   EXPECT_GT(store.view(old).bytes, 4u << 20);
 }
 
-// Merged, records of different days take more bytes than in the batches they came in.
+// Records of different days take more bytes when they are merged than in the batches in which they were appended.
 TEST(retention, the_bound_holds_when_merging_makes_records_longer) {
   scratch_store store;
   const stream_id log = store.make_log({60'000, {}});
@@ -86,7 +86,7 @@ TEST(retention, a_lowered_bound_takes_hold_when_ages_are_looked_at) {
   EXPECT_EQ(store.view(log).end, 10u);
 }
 
-// The commit that lets the head go brings so much that it goes straight to chunks.
+// One commit moves the protected group's offset, drops the head that the group has read, and appends records.
 TEST(retention, what_a_protected_group_lets_go_of_stays_gone) {
   scratch_store store({16 << 20, 1 << 20});
   stream_limits limits{1 << 20, {}, 0, overflow::reject};
@@ -108,7 +108,7 @@ TEST(retention, by_age_only_what_is_older_goes) {
   scratch_store store;
   const stream_id log = store.make_log({0, milliseconds(10'000)});
   for (std::int64_t second = 0; second < 100; ++second) {
-    store.append(log, std::string(5'000, 'x'), 7);  // what a record says of its time does not matter
+    store.append(log, std::string(5'000, 'x'), 7);  // the record's own timestamp does not matter
     store.open_group().expire();
     store.commit_at(std::chrono::seconds(second));
     const offset_t first_young = static_cast<offset_t>(std::max<std::int64_t>(0, second - 10));
@@ -144,7 +144,7 @@ TEST(retention, chunk_bytes_are_the_sum_of_the_chunks) {
   EXPECT_GT(sums[queue], 0u);
 }
 
-// The head stays unsettled, everything behind it is acknowledged.
+// Leaves the first message unsettled and acknowledges all later ones. Expects that their chunks are freed.
 void expect_middle_freed(int count, std::size_t body_bytes, std::uint64_t left_max) {
   scratch_store store({48 << 20, 256 * 1024});
   const stream_id queue = store.make_queue();

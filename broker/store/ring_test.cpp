@@ -1,4 +1,4 @@
-// The journal's ring by itself: what is read again after each thing that may happen to the file.
+// The journal's ring by itself: which blobs are read again after each kind of damage or power cut.
 #include "broker/store/ring.hpp"
 
 #include <gmock/gmock.h>
@@ -29,7 +29,7 @@ class rings : public testing::Test {
   std::filesystem::path path() const { return directory_.path() / journal_file; }
   void open() { ring_ = std::make_unique<ring>(path(), ring_access::write); }
 
-  // A commit with so many bytes of entries. Its content tells its number.
+  // Appends a commit with about `bytes` bytes of entries. Its content includes its number.
   void append(std::size_t bytes = 100) {
     ring_->release();
     blob_writer blob(ring_->end().commit + 1, {});
@@ -41,7 +41,7 @@ class rings : public testing::Test {
     blob.leave_all_to_tables();
     ring_->append(blob.bytes());
   }
-  // What a start finds behind a place: the commits' numbers.
+  // Opens the ring and returns the numbers of the commits that it reads after a place.
   std::vector<commit_number> commits(const ring_place& from = {}, commit_number in_tables = 0) {
     std::vector<commit_number> found;
     open();
@@ -100,7 +100,7 @@ TEST_F(rings, what_was_appended_is_found_in_its_order) {
   EXPECT_EQ(ring_->used(), 5u * 4'096);
 }
 
-// The longest blob, any number of laps, any start: the head follows at a distance that always leaves room.
+// Blobs up to the longest, over many laps, opened at any point. The head is moved so that there is always room.
 TEST_F(rings, goes_round_and_round) {
   std::mt19937 random(1);
   for (int i = 0; i < 2'000; ++i) {
@@ -134,7 +134,7 @@ TEST_F(rings, a_blob_that_does_not_fit_the_lap_begins_the_next) {
   EXPECT_EQ(commits(head), numbers(head.commit + 1, blocks));
 }
 
-// Every prefix of sectors of the last blob, and every set of them: it is there whole, or it is not there.
+// Keeps every possible set of the last blob's sectors. The blob is either there completely or not at all.
 TEST_F(rings, a_torn_last_commit_is_no_commit) {
   append();
   append(3'000);
@@ -165,7 +165,7 @@ TEST_F(rings, a_commit_takes_the_place_of_a_torn_one) {
   EXPECT_EQ(commits(), numbers(1, 3));
 }
 
-// A later commit was only written when the one before it was synced.
+// A commit is only written after the one before is synced, so damage before the last commit is no torn write.
 TEST_F(rings, damage_before_the_last_commit_is_told) {
   for (int i = 0; i < 6; ++i) append(static_cast<std::size_t>(i) * 2'000);
   const std::string good = content();
@@ -193,7 +193,7 @@ TEST_F(rings, a_commit_that_is_missing_altogether_is_told) {
   EXPECT_THAT(failure(), HasSubstr("lacks commit 2, and has commit 3"));
 }
 
-// What lies there from laps before never counts: neither the same place of a lap before, nor what follows it.
+// Blobs of earlier laps are never read: neither the one at the same place, nor those after it.
 TEST_F(rings, old_laps_are_not_taken_for_new_ones) {
   const std::uint64_t blocks = ring_->capacity() / 4'096;
   for (std::uint64_t i = 0; i < 3 * blocks + 4; ++i) {
@@ -214,7 +214,7 @@ TEST_F(rings, tables_older_than_the_ring_are_told) {
   EXPECT_THAT(failure(early, early.commit), HasSubstr("lacks commit 2, and has commit"));
 }
 
-// A record may hold the bytes of a header, and stand where one would with longer blocks.
+// A record may contain the bytes of a header, at the place where the second header would be with longer blocks.
 TEST_F(rings, a_header_among_the_blobs_is_none) {
   ring_->begin_generation(2);
   const std::filesystem::path other = directory_.path() / "other";
@@ -250,7 +250,7 @@ TEST_F(rings, a_commit_that_was_to_be_in_the_tables_counts_if_it_is) {
   append_in_tables();
   EXPECT_EQ(commits({}, 2), numbers(1, 2));
   EXPECT_EQ(commits({}, 1), numbers(1, 1));
-  // It is gone for good, wherever the next one stands.
+  // The blob does not come back, wherever the next one is written.
   EXPECT_THAT(failure({}, 2), HasSubstr("ends with commit 1"));
   append();
   EXPECT_EQ(commits({}, 2), numbers(1, 2));

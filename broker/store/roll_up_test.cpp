@@ -57,7 +57,7 @@ TEST(roll_up, small_batches_become_one) {
   EXPECT_EQ(chunks[0].last_offset, 3u);
 }
 
-// A batch tells its last offset by an int32 behind its first.
+// A batch stores its last offset as an int32 relative to its first.
 TEST(roll_up, records_that_are_far_apart_are_of_two_batches) {
   constexpr offset_t far = std::uint64_t{5} << 31;
   const auto chunks = roll_up({}, {batch_of(0, 1, 10), batch_of(far, 1, 10), batch_of(far + 7, 1, 10)});
@@ -138,7 +138,7 @@ TEST(roll_up, a_damaged_batch_is_not_laundered) {
   EXPECT_THROW(roll_up({}, {batch}), storage_failure);
 }
 
-// 64 queues that fill alike: none of the commits moves them all.
+// 64 queues fill at the same rate. No commit moves all of them into chunks.
 TEST(roll_up, streams_due_together_are_moved_by_and_by) {
   scratch_store scratch({32 << 20, 16 << 20});
   std::vector<stream_id> queues;

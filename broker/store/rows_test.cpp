@@ -1,4 +1,4 @@
-// Rows are under a CRC-32C together with their keys.
+// The CRC-32C of a row covers its key too.
 #include "broker/store/rows.hpp"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// A store whose free pages lie one by one between pages in use: what is free can be used, whatever is to be stored.
+// A store whose free pages lie one by one between pages in use. The free pages can be used, whatever is to be stored.
 #include <gmock/gmock.h>
 
 #include "broker/store/scratch_store.hpp"
@@ -8,7 +8,7 @@ namespace {
 
 constexpr double almost_refused = refuse_above - 0.03;
 
-// Many queues take turns, so that their chunks lie between each other's; then every second one is emptied.
+// Fills many queues in turn, so that their chunks lie between each other's. Then empties every second queue.
 class scattered_room : public ::testing::Test {
  protected:
   scattered_room() {
@@ -23,7 +23,7 @@ class scattered_room : public ::testing::Test {
     require(store_->pages().used_share() < 0.5, "half of it is not free");
   }
 
-  // Returns the bodies' sizes.
+  // Appends to the queue until the store is almost full. Returns the sizes of the bodies.
   std::vector<std::size_t> fill_up(stream_id queue, std::size_t body_bytes) {
     std::vector<std::size_t> taken;
     while (store_->pages().used_share() < almost_refused) {
@@ -65,7 +65,7 @@ TEST_F(scattered_room, messages_of_any_size_are_taken_while_much_is_free) {
   }
 }
 
-// Above the mark at which logs give way, with commits whose blobs take a page each, and a journal of megabytes.
+// The store is above the mark at which logs give way, each commit's blob takes a page, and the journal has megabytes.
 TEST_F(scattered_room, logs_stay_within_their_bounds_and_the_journal_goes) {
   store_.set_journal_bytes_max(4 << 20);
   store_.reopen_closed();

@@ -1,4 +1,4 @@
-// A store opened rightly and wrongly, and the writer on a thread of its own.
+// Opens stores with right, wrong and damaged files, and runs the writer on a thread of its own.
 #include "broker/store/store.hpp"
 
 #include <fcntl.h>
@@ -100,7 +100,7 @@ TEST(store, the_writer_works_on_its_own_thread) {
       told.acquire();
       ASSERT_TRUE(store.collect());
     }
-    // On its way when the store ends: finished all the same.
+    // This commit is in progress when the store is destroyed. It is finished all the same.
     message_view message;
     message.body = "last";
     store.open_group().append(queue, 200, 0, message);
@@ -153,7 +153,8 @@ TEST(store_open, a_file_in_the_directorys_place_is_told) {
   EXPECT_THAT(failure_of(in(directory.path() / "store")), AllOf(HasSubstr("directory"), HasSubstr("store.path")));
 }
 
-// Every value that the store keeps, damaged in one byte: told at the start or where it is read, never taken for true.
+// Damages one byte of every stored value. The damage is reported at the start or when the value is read, and the value
+// is never used.
 TEST(store_open, a_flipped_byte_in_any_row_is_told) {
   scratch_store store;
   const stream_id queue = store.make_queue();
@@ -194,7 +195,7 @@ std::vector<std::string> names_in(const std::filesystem::path& directory) {
   return names;
 }
 
-// A store with something that only its journal has.
+// Makes a store with a message that is only in its journal.
 std::unique_ptr<scratch_store> used_store(const std::string& body) {
   auto store = std::make_unique<scratch_store>();
   const stream_id queue = store->make_queue();
@@ -224,7 +225,7 @@ TEST(store_open, a_file_of_another_time_is_refused) {
   }
 }
 
-// A start was cut short between the two files.
+// A start was interrupted after writing the journal's header and before writing the tables.
 TEST(store_open, the_journal_may_be_a_start_ahead) {
   const auto store = used_store("kept");
   {
@@ -238,7 +239,7 @@ TEST(store_open, the_journal_may_be_a_start_ahead) {
   }
 }
 
-// Nothing is changed by a start that fails, so what is put right serves again, however often it was tried.
+// A start that fails changes nothing. When the right files are put back the store opens, however often it was tried.
 TEST(store_open, the_right_files_serve_after_the_wrong_ones) {
   const auto one = used_store("one"), two = used_store("two");
   for (const char* const file : {store_file, journal_file}) {
@@ -277,12 +278,12 @@ TEST(store_open, a_journal_grows_and_shrinks_with_the_configuration) {
 TEST(store_open, a_change_of_journals_that_was_cut_short_is_finished) {
   const auto store = used_store("kept");
   const std::filesystem::path next = store->path() / next_journal_file;
-  // Before the tables name it: it is nobody's.
+  // The process ended before the tables name the new ring: the new ring is removed.
   make_ring(next, 128 * 1'024, new_ring_id(), {});
   store->open();
   EXPECT_FALSE(std::filesystem::exists(next));
   EXPECT_THAT(store->bodies(stream_id{1}), ElementsAre(Pair(0, "kept")));
-  // And after it.
+  // The process ended after the tables name the new ring: the start renames it.
   store->set_journal_bytes_max(128 * 1'024);
   put_back(store->path() / journal_file, store->path() / "before");
   store->reopen_killed();
@@ -368,7 +369,7 @@ TEST(store_open, a_disk_too_small_is_told_at_once_and_nothing_is_left) {
   EXPECT_FALSE(std::filesystem::exists(directory.path() / "unfinished"));
 }
 
-// Another process looks at the file and does not end.
+// Another process has a read transaction open and does not end it.
 TEST(store_open, a_stuck_reader_is_seen_and_what_it_pins_is_not_free) {
   scratch_store scratch({8 << 20, 64 * 1024});
   const stream_id queue = scratch.make_queue();
@@ -408,8 +409,8 @@ TEST(store_open, a_stuck_reader_is_seen_and_what_it_pins_is_not_free) {
   for (const int end : {ready[0], ready[1], done[0], done[1]}) ::close(end);
 }
 
-// LMDB marks a process that reads by a lock on the byte of its number. In another PID namespace, as containers have,
-// a process may have this one's number.
+// LMDB marks a reading process by a lock on the byte of its PID. A process in another PID namespace, such as a
+// container's, may have the same PID as this one.
 TEST(store, a_reader_of_the_same_number_in_another_container_is_named) {
   scratch_store scratch;
   scratch.close();

@@ -1,4 +1,4 @@
-// What stays of a queue's chunks when most of it is acknowledged, and how what is missing is told from that.
+// Thins a queue's chunks when most messages are acknowledged, and distinguishes missing messages from thinned ones.
 #include "broker/store/thinning.hpp"
 
 #include <gmock/gmock.h>
@@ -19,7 +19,7 @@ std::uint64_t used_bytes(scratch_store& store) {
   return store->pages().used_pages * store->pages().page_bytes;
 }
 
-// Everything that is missing, as a reader with an ear for damage is told it.
+// Returns the ranges that a scan with a damage callback reports as missing.
 std::vector<offset_range> told_missing(scratch_store& store, stream_id id) {
   std::vector<offset_range> missing;
   const auto scanned = store->read().scan(
@@ -48,7 +48,7 @@ class thin_queue : public testing::TestWithParam<bool> {
     }
     store_.commit_until_idle();
   }
-  // All but each hundredth; in their order, or in any.
+  // Acknowledges all messages but every hundredth, in order or in random order, as the parameter says.
   void acknowledge_most(offset_t count) {
     std::vector<offset_t> all;
     for (offset_t offset = 0; offset < count; ++offset) {
@@ -85,7 +85,7 @@ TEST_P(thin_queue, takes_no_more_than_twice_what_is_left) {
 
 INSTANTIATE_TEST_SUITE_P(in_order_and_in_any, thin_queue, testing::Bool());
 
-// A batch of its own for each record, so that chunks are where the test says.
+// Commits each record in a batch of its own, so that the test decides where chunks end.
 class thinned : public testing::Test {
  protected:
   void append(int count, std::size_t bytes = 5'000) {
@@ -94,7 +94,7 @@ class thinned : public testing::Test {
       store_.commit();
     }
   }
-  // Everything into the tables.
+  // Moves everything into the tables.
   void settle() {
     store_.commit_until_idle();
     store_.reopen_closed();
@@ -156,7 +156,8 @@ TEST_F(thinned, a_row_that_is_missing_is_told_to_the_offset) {
   EXPECT_THAT(told_missing(store_, queue_), ElementsAre(offset_range{12, 15}, offset_range{27, 30}));
 }
 
-// What is exchanged in the middle leaves the head where it is: chunks before it are freed as they die.
+// Replacing chunks in the middle does not move the head: chunks before them are still freed when all their messages are
+// acknowledged.
 TEST_F(thinned, behind_the_head_chunks_before_are_still_freed) {
   append(400);
   store_.commit_until_idle();
@@ -170,7 +171,7 @@ TEST_F(thinned, behind_the_head_chunks_before_are_still_freed) {
   EXPECT_GE(headers.front().place.last_offset, 30u);
 }
 
-// One message that nobody settles, and a million that come and go behind it.
+// One message stays unsettled, while a million messages after it are published and acknowledged.
 TEST(thin_rows, of_what_is_acknowledged_side_by_side_there_is_one) {
   scratch_store store({16 << 20, 1 << 20});
   const stream_id queue = store.make_queue();
@@ -202,8 +203,7 @@ TEST(thin_rows, of_what_is_acknowledged_side_by_side_there_is_one) {
   EXPECT_EQ(store.view(queue).log_start, store.next(queue));
 }
 
-// Whatever is acknowledged when, and however often the store is opened anew: what is left is there, and nothing is told
-// missing.
+// Acknowledges at random and reopens the store often. The messages left are there, and none is reported missing.
 TEST_F(thinned, by_the_dice) {
   std::mt19937 random(11);
   std::set<offset_t> held;
@@ -239,7 +239,7 @@ class repacked_log : public testing::Test {
     store_.commit_until_idle();
     store_.reopen_closed();
   }
-  // Leaves each tenth of what the chunks have that hold these offsets.
+  // Repacks the chunks that hold these offsets, and keeps every tenth record.
   void compact(offset_range within) {
     offset_range covered = *store_->read().chunk_at(log_, within.begin);
     while (covered.end < within.end) covered.end = store_->read().chunk_at(log_, covered.end)->end;
@@ -313,7 +313,7 @@ TEST_F(repacked_log, what_is_not_there_any_more_is_not_repacked) {
   EXPECT_THAT(told_missing(store_, log_), IsEmpty());
 }
 
-// A head of empty coverage has no bytes, and is a row all the same.
+// A chunk without batches counts no bytes, but it is a row that has to be erased.
 TEST_F(repacked_log, of_which_nothing_is_left_goes_with_its_stream) {
   for (offset_t at = 0; at < 300;) {
     const offset_range covered = *store_->read().chunk_at(log_, at);
