@@ -1,4 +1,4 @@
-// What goes into an archive comes out of it, and what is damaged on the way is seen.
+// Exports and imports stores. The content is the same afterwards, and a damaged archive is refused.
 #include "broker/store/offline/archive.hpp"
 
 #include <gmock/gmock.h>
@@ -31,7 +31,7 @@ import_outcome imported(const std::string& archive, const std::filesystem::path&
   return outcome;
 }
 
-// Everything a broker would see of a store, as text.
+// Returns everything that a broker would see of a store, as text.
 std::string seen(store& opened, const std::vector<stream_id>& streams) {
   std::string text = fmt::format("{} {} {}\n", opened.start().incarnation, opened.start().stopped_cleanly,
                                  opened.found_books().last_commit);
@@ -137,7 +137,7 @@ TEST(transfer, life_goes_on_in_the_new_store) {
   EXPECT_EQ(seen_in(elsewhere.path(), old), seen_in(old.path(), old));
 }
 
-// Two stores of one archive may both live, and give one offset to two records.
+// Two stores imported from one archive may both be used, and assign the same offset to different records.
 TEST(transfer, an_imported_store_is_a_new_incarnation_unless_told_otherwise) {
   lived_store old(6);
   scratch_directory elsewhere;
@@ -181,7 +181,7 @@ TEST(transfer, a_store_without_a_commit_is_a_store) {
   EXPECT_TRUE(archive == exported(elsewhere.path()));
 }
 
-// Loss records go along as bytes, whatever their format is.
+// Loss records are copied as bytes, whatever their format is.
 TEST(transfer, loss_records_go_along) {
   lived_store old(6);
   old.store().close();
@@ -329,7 +329,7 @@ TEST(transfer, only_an_empty_place_is_taken) {
   EXPECT_EQ(std::filesystem::file_size(old.path() / store_file), before);
 }
 
-// Killed in the middle, an import leaves nothing that a broker takes for a store.
+// An import that was killed in the middle leaves no store that a broker would open.
 TEST(transfer, a_half_made_store_is_not_opened) {
   lived_store old(9);
   old.live(60);
@@ -349,7 +349,7 @@ TEST(transfer, a_half_made_store_is_not_opened) {
   }
 }
 
-// The mark is there before the long filling of the file.
+// The mark that the import is unfinished is written before the file is filled, which takes long.
 TEST(transfer, an_import_that_has_hardly_begun_is_not_opened) {
   lived_store old(9);
   old.store().close();

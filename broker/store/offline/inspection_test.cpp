@@ -1,4 +1,4 @@
-// The check finds nothing in a store that has lived, however its life ended, and finds each kind of damage.
+// The check finds nothing in a used store, however its process ended, and finds each kind of damage.
 #include "broker/store/offline/inspection.hpp"
 
 #include <gmock/gmock.h>
@@ -12,7 +12,7 @@ namespace {
 
 using testing::HasSubstr;
 
-// A store that cannot be opened is one damage.
+// Inspects a store. A store that cannot be opened counts as one damage.
 inspection inspected_somehow(const std::filesystem::path& directory) {
   try {
     return inspected(directory);
@@ -43,7 +43,7 @@ TEST_P(inspection_test, nothing_is_found_however_a_life_ends) {
 
 INSTANTIATE_TEST_SUITE_P(seeds, inspection_test, testing::Range(1u, 9u));
 
-// Every row of every table, one bit of it somewhere.
+// Flips one random bit of every row of every table.
 TEST(inspection, a_flipped_bit_is_found_in_every_row) {
   std::mt19937 random(7);
   lived_store store(3);
@@ -65,7 +65,7 @@ TEST(inspection, a_flipped_bit_is_found_in_every_row) {
   EXPECT_EQ(lines_of(inspected(store.path())), "");
 }
 
-// A store with a row more, or less, or another, and what the check says about it.
+// Adds, erases or changes a row of a store, and compares what the check reports.
 class changed_store : public testing::Test {
  protected:
   changed_store() : store_(11) {
@@ -194,7 +194,8 @@ bool starts(const lived_store& store) {
   }
 }
 
-// Of four commits, a block each, one whose block was wiped or turned in a bit, by the check and by a start.
+// Four commits take a block each. One of the blocks is wiped, or one of its bits is flipped; the check and a start
+// report it.
 TEST(inspection, what_the_journal_lacks_is_found) {
   constexpr std::uint64_t header_bytes = 8'192, block_bytes = 4'096;
   const auto look_without = [](commit_number commit, std::size_t at, std::string_view bytes) {

@@ -77,7 +77,7 @@ class forward final : public inspection_listener {
   isolated_end& end_;
 };
 
-// Pages of noise under LMDB: whatever it does of it, this process lives and something is said.
+// Overwrites pages with random bytes. Whatever LMDB does then, this process survives and damage is reported.
 TEST(isolation, wild_pages_are_survived) {
   int damaged = 0;
   for (std::uint32_t seed = 1; seed <= 40; ++seed) {
@@ -95,7 +95,7 @@ TEST(isolation, wild_pages_are_survived) {
     int lines = 0;
     const auto outcome = run_isolated(
         [&](isolated_end& end) {
-          ::close(STDERR_FILENO);  // a sanitizer's account of the crash is not wanted
+          ::close(STDERR_FILENO);  // discards a sanitizer's report of the crash
           offline_store opened(store.path());
           forward listener(end);
           inspect(opened, &listener);

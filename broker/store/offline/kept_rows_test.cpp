@@ -1,4 +1,4 @@
-// Rows that stand where they do not belong are told, at the start or by the check, and never taken for true.
+// Rows stored under a wrong key are reported by the start or the check, and are never used.
 #include <gmock/gmock.h>
 
 #include "broker/store/example_bytes.hpp"
@@ -13,7 +13,7 @@ using testing::HasSubstr;
 using table_member = lmdb::table tables::*;
 constexpr table_member sealed_tables[] = {&tables::state, &tables::catalog, &tables::meta, &tables::loss};
 
-// A store with rows of every kind, and what a start and the check say when one is not as it was.
+// Makes a store with rows of every kind, and returns what a start and the check say when a row was changed.
 class kept_rows : public testing::Test {
  protected:
   kept_rows() : store_(3) {
@@ -81,14 +81,14 @@ TEST_F(kept_rows, a_row_in_anothers_place_is_named) {
   EXPECT_EQ(start(), "");
 }
 
-// One bit of each.
+// Flips one bit of each key.
 TEST_F(kept_rows, a_flipped_bit_in_any_key_is_told) {
   std::mt19937 random(1);
   int flips = 0;
   for (const table_member table : {&tables::state, &tables::catalog, &tables::meta, &tables::loss, &tables::chunk}) {
     for (const auto& [key, value] : rows(table)) {
       std::string flipped = key;
-      // Not onto another one.
+      // The flipped key must not be another row's.
       while (rows(table).contains(flipped)) flipped = with_flipped_bit(key, random() % (8 * key.size()));
       erase(table, key);
       put(table, flipped, value);

@@ -1,4 +1,4 @@
-// Of streams in memory a store at rest has nothing but the row that says from where on their offsets go.
+// A store at rest has only one row of a stream in memory: the row with the offset at which the stream continues.
 #include <gmock/gmock.h>
 
 #include <sstream>
@@ -24,7 +24,7 @@ class memory_streams_at_rest : public testing::Test {
       store_->riding_group().append(queue_, next_++, 0, message);
     }
   }
-  // As the next start finds it.
+  // Opens the store again and continues at the stream's end.
   void open() {
     store_.open();
     next_ = store_.view(queue_).end;

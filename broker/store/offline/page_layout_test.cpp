@@ -1,4 +1,4 @@
-// Files that LMDB does not write on this machine: recognised, or refused.
+// Files that LMDB does not write on this machine are recognised or refused.
 #include "broker/store/offline/page_layout.hpp"
 
 #include <fmt/format.h>
@@ -15,7 +15,7 @@ using testing::IsEmpty;
 
 constexpr std::size_t page_bytes = 4'096;
 
-// Two rows: one beside its key, at an odd place, and one on two pages.
+// Makes a file with two rows: one whose value follows its key, at an odd address, and one with its value on two pages.
 file_bytes file_of_large_pages() {
   constexpr std::size_t page = 16'384;
   handmade_file file(page, 8);

@@ -1,5 +1,5 @@
-// What is found page by page is what LMDB reads where the file is whole, and where it is damaged all but what was on
-// the damaged pages.
+// The page walk finds the same rows as LMDB if the file is whole. If pages are damaged, only the rows on these are not
+// found.
 #include "broker/store/offline/page_walk.hpp"
 
 #include <gmock/gmock.h>
@@ -13,7 +13,7 @@ namespace {
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-// As LMDB reads them. Tables without rows are left out.
+// Returns the rows that LMDB reads. Tables without rows are left out.
 table_map rows_by_lmdb(const std::filesystem::path& directory) {
   table_map all;
   raw_file file(directory);
@@ -52,8 +52,8 @@ TEST_P(lived_file, gives_the_rows_that_lmdb_reads) {
 
 INSTANTIATE_TEST_SUITE_P(seeds, lived_file, testing::Range(1u, 5u));
 
-// A file in which rows come, change and go, up to ten pages long. The catalog's keys are long, so its tree has three
-// levels.
+// A file in which rows of up to ten pages are added, changed and erased. The catalog's keys are long, so its tree has
+// three levels.
 class churned_file {
  public:
   explicit churned_file(std::uint32_t seed, int rounds, std::size_t keys = 800)
@@ -163,7 +163,7 @@ TEST(page_walk, both_meta_pages_zeroed_leave_rows_without_a_table) {
   EXPECT_EQ(found.missing(file.rows()), 0u);
 }
 
-// Any page of the file: what was on others is found, and is not called free.
+// Zeroes each page in turn. The rows on other pages are found, and are not called free.
 TEST(page_walk, a_zeroed_page_takes_away_its_own_rows_alone) {
   churned_file file(3, 30, 200);
   const table_map rows = file.rows();
@@ -191,7 +191,7 @@ TEST(page_walk, a_zeroed_page_takes_away_its_own_rows_alone) {
   EXPECT_GT(upper_branches, 0);
 }
 
-// Where the names' page has the number of a table's root.
+// Returns the place of a table's root page number in the page with the tables' names.
 std::size_t place_of_root(const file_bytes& file, std::string_view table) {
   constexpr std::size_t root_in_record = 40;
   const page_view names = page_of(file, recognise_data_file(view_of(file)).newer->tables.root);
@@ -205,7 +205,7 @@ page_number root_of(const file_bytes& file, std::string_view table) {
   return load_le<page_number>(view_of(file), place_of_root(file, table));
 }
 
-// The last commit changes the chunk table, so its root of the commit before is another page.
+// The last commit changes the chunk table, so the table's root in the commit before is another page.
 TEST(page_walk, a_table_without_its_root_is_taken_from_the_commit_before) {
   churned_file file(4, 40);
   const table_map before = file.rows();
@@ -275,7 +275,7 @@ TEST(page_walk, a_file_cut_short_gives_what_is_left) {
   }
 }
 
-// Half of them where page headers, nodes and meta pages are: elsewhere it is mostly values that are hit.
+// Damages random places. Half of them are in page headers, nodes and meta pages, since other places are mostly values.
 class page_damage {
  public:
   page_damage(std::uint32_t seed, file_bytes& file) : random_(seed), file_(file) {}
@@ -365,8 +365,8 @@ TEST(page_walk, no_damage_makes_it_read_elsewhere_or_go_on_for_ever) {
   EXPECT_NE(sum, 0u);
 }
 
-// The record's second page begins like a leaf that has the page's own number. The leaf that leads to the record is
-// gone; the record's pages are not free.
+// The record's second page begins like a leaf with the page's own number. The leaf that leads to the record is
+// destroyed; the record's pages are not free.
 TEST(page_walk, a_record_that_looks_like_a_leaf_gives_no_rows) {
   churned_file file(8, 20);
   file.put(&tables::catalog, "qlast", std::string(12'000, 'y'));

@@ -1,4 +1,4 @@
-// The journal's blobs are found wherever they stand, by what each says of itself.
+// The ring walk finds the journal's blobs wherever they are, by the content of each blob alone.
 #include "broker/store/offline/ring_walk.hpp"
 
 #include <gmock/gmock.h>
@@ -26,7 +26,7 @@ class ring_walks : public testing::Test {
   }
 
   std::filesystem::path path() const { return directory_.path() / journal_file; }
-  // A commit with so many bytes of entries. Makes room as steps do.
+  // Appends a commit with about `bytes` bytes of entries. Makes room as steps of the tables do.
   void append(std::size_t bytes = 100) {
     blob_writer blob(ring_->end().commit + 1, {});
     blob.fact("M" + std::to_string(ring_->end().commit + 1), std::string(bytes, 'x'));
@@ -45,7 +45,8 @@ class ring_walks : public testing::Test {
     std::ifstream file(path(), std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
   }
-  // Views last until the next call. The bytes are no longer than the file, so a sanitizer tells what reads behind it.
+  // Walks a copy of `file`. Views are valid until the next call. The copy is exactly as long as the file, so a
+  // sanitizer reports reads past its end.
   ring_walk_result walked(const std::vector<char>& file, const std::optional<ring_id>& id = std::nullopt) {
     walked_ = file;
     walked_.shrink_to_fit();
@@ -59,7 +60,7 @@ class ring_walks : public testing::Test {
     for (const found_blob& blob : result.blobs) numbers.push_back(blob.head.commit);
     return numbers;
   }
-  // Those from the ring's head on, which the file must have. Older ones may be there.
+  // Returns the commits after the ring's head, which the file must have. Older ones may be there too.
   std::vector<commit_number> needed() const {
     std::vector<commit_number> numbers;
     for (commit_number next = ring_->head().commit + 1; next <= ring_->end().commit; ++next) numbers.push_back(next);
@@ -156,7 +157,7 @@ TEST_F(ring_walks, a_damaged_blob_is_left_out_and_those_behind_it_are_found) {
   }
 }
 
-// Somebody publishes a piece of this very journal. The blob that it came in is damaged.
+// A client publishes a piece of this journal as a record. The blob with this record is damaged.
 TEST_F(ring_walks, a_blob_within_a_record_is_none) {
   append(3'000);
   const std::string inner = blobs_.at(1);
@@ -189,7 +190,7 @@ TEST_F(ring_walks, a_file_cut_short_gives_what_is_left) {
   }
 }
 
-// Blocks of 16 KiB, which the scratch directory's device may not have: a ring moved by hand.
+// A ring with blocks of 16 KiB is made by hand, since the scratch directory's device may have smaller ones.
 TEST_F(ring_walks, blocks_of_16_kib) {
   constexpr std::uint64_t large = 16'384;
   std::vector<char> file(8 * large);

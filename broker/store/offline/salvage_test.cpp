@@ -1,4 +1,4 @@
-// Damaged stores, and what of them makes a sound store again.
+// Salvages damaged stores and imports the archives. The result is a sound store.
 #include "broker/store/offline/salvage.hpp"
 
 #include <gmock/gmock.h>
@@ -47,7 +47,7 @@ content content_of(const std::filesystem::path& directory) {
   return found;
 }
 
-// A store that was ended by a kill, and copies of it to damage.
+// A store whose process was killed, and copies of its files to damage.
 class salvaging : public testing::Test {
  protected:
   salvaging() {
@@ -69,7 +69,7 @@ class salvaging : public testing::Test {
     put(store_file, tables_);
     put(journal_file, ring_);
   }
-  // Into a new store, which the import has checked.
+  // Salvages the damaged files and imports the archive, which checks the new store. Returns the new store's content.
   content salvaged() {
     std::ostringstream out;
     report_ = salvage_store(damaged_.path(), out);
@@ -80,7 +80,7 @@ class salvaging : public testing::Test {
     EXPECT_EQ(lines_of(outcome.found), "");
     return content_of(elsewhere.path() / "new");
   }
-  // What is there is as it was. Acknowledged messages may be back.
+  // Counts the messages that are not found. Expects that those found are unchanged; acknowledged ones may be back.
   std::uint64_t missing_in(const content& found) {
     std::uint64_t missing = 0;
     for (const auto& [place, body] : whole_) {
@@ -132,7 +132,7 @@ TEST_F(salvaging, a_damaged_blob_costs_its_commit_alone) {
 
 TEST_F(salvaging, without_a_journal_the_tables_are_left) {
   put(store_file, tables_);
-  EXPECT_LT(missing_in(salvaged()), whole_.size() / 2);  // what the newest commits brought nobody knows
+  EXPECT_LT(missing_in(salvaged()), whole_.size() / 2);  // the content of the newest commits is unknown
   EXPECT_THAT(report_.missing, Contains(HasSubstr("the journal's headers")));
 }
 
@@ -143,7 +143,7 @@ TEST_F(salvaging, without_the_tables_the_journal_is_left) {
 }
 
 TEST_F(salvaging, what_is_missing_stands_in_the_ledger_of_the_new_store) {
-  // Every page with a chunk of the second queue on it, and so its journal too.
+  // Flips a bit of the first batch in every chunk of stream 3, the first log.
   put_both();
   std::string damaged = tables_;
   std::size_t turned = 0;
@@ -179,12 +179,12 @@ TEST_F(salvaging, a_stream_without_its_row_keeps_its_records) {
     const auto kept = std::count_if(found.begin(), found.end(), is_of_it);
     EXPECT_GE(kept, std::count_if(whole_.begin(), whole_.end(), is_of_it));
     EXPECT_THAT(report_.missing, Contains(HasSubstr("the state of ")));
-    // What is acknowledged in blocks that are there stays so.
+    // Messages that are acknowledged in blocks that were found stay acknowledged.
     EXPECT_LT(kept, std::count_if(whole_.begin(), whole_.end(), is_of_it) + 400);
   }
 }
 
-// What later blobs name was there: it is told missing, and its offsets are not given again.
+// Offsets that later blobs name were used: they are reported missing, and are not assigned again.
 TEST_F(salvaging, of_a_lost_commit_later_ones_tell_the_end) {
   scratch_store& store = lived_.store();
   store.open();
@@ -234,8 +234,8 @@ TEST_F(salvaging, a_queue_s_bytes_are_counted) {
   }
 }
 
-// A page that no tree leads to, with a chunk as it was before it was thinned, comes first; the newer version of the
-// chunk, which has its neighbour's records as well, has the same key.
+// The first page found is on no tree and has a chunk from before it was thinned. The newer version of the chunk, which
+// has its neighbour's records too, has the same key.
 TEST_F(salvaging, every_version_of_a_chunk_is_looked_at) {
   salvaged_rows rows;
   const auto chunk = [](offset_t covered_from, offset_t first) {
@@ -263,8 +263,8 @@ TEST_F(salvaging, every_version_of_a_chunk_is_looked_at) {
   EXPECT_THAT(offsets, testing::ElementsAre(1, 5, 9));
 }
 
-// Pages zeroed or overwritten at random, and bits turned in both files: whatever comes out is a sound store, with what
-// was there or is told missing.
+// Zeroes or overwrites random places and flips bits in both files. The result is always a sound store, and each message
+// is there or reported missing.
 TEST_F(salvaging, whatever_is_damaged) {
   std::mt19937 random(17);
   for (int round = 0; round < 30; ++round) {
@@ -284,7 +284,7 @@ TEST_F(salvaging, whatever_is_damaged) {
     put(store_file, tables);
     put(journal_file, ring);
     const std::uint64_t missing = missing_in(salvaged());
-    // Of a journal that ends too early nobody knows what came behind.
+    // If the journal ends too early, nothing is known of the commits after its end.
     EXPECT_LE(missing, ring == ring_ ? report_.records_missing : whole_.size()) << round;
   }
 }
