@@ -8,11 +8,11 @@
 
 #include "source.h"
 
-// Beyond it a number of seconds would be in the year 5138, so it must be milliseconds.
+// A larger number of seconds would be after the year 5138, so the number must be milliseconds.
 static const double unix_seconds_max = 1e11;
 static const double milli_max = 9e15;
 
-// Cuts the next column off `rest` and strips quotes and blanks around it. NULL at the line's end.
+// Cuts the next column off `rest` and strips quotes and blanks around it. Returns NULL at the line's end.
 static char *next_column(char **rest) {
   char *column = *rest;
   if (column == NULL) return NULL;
@@ -84,7 +84,7 @@ static bool complain(const csv_source *source, const char *what) {
   return false;
 }
 
-// Loads the next line that is not empty. False at the end; `*is_sound` tells whether it is a good one.
+// Loads the next line that is not empty. Returns false at the end. Sets `*is_sound` to whether the line could be read.
 static bool read_line(csv_source *source, bool *is_sound) {
   *is_sound = true;
   while (fgets(source->line, sizeof source->line, source->file) != NULL) {

@@ -159,7 +159,8 @@ static void set_defaults(sensor_options *options) {
                               .linger_seconds = 10};
 }
 
-// What depends on other options: the device's name, and the topic that has it in its name.
+// Checks options against each other, and fills in the device's name and then the topic, whose default contains that
+// name.
 static bool complete(sensor_options *options) {
   if (options->phase >= options->every) return complain("--phase %u: must be below --every", options->phase);
   if (options->every > 1 && options->csv == NULL) return complain("--every: only with --csv");

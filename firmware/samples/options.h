@@ -13,7 +13,7 @@ typedef struct sensor_options {
   const char *token;  // NULL = none
   const char *csv;    // NULL = this machine's vital signs
   uint32_t interval_ms;
-  uint32_t count;  // 0 = no end
+  uint32_t count;  // 0 = unlimited
   uint32_t every;
   uint32_t phase;
   uint32_t ring_bytes;
@@ -25,5 +25,5 @@ typedef struct sensor_options {
 
 typedef enum options_result { OPTIONS_READY, OPTIONS_HELP, OPTIONS_BAD } options_result;
 
-// Fills *options, whose pointers point into argv. Writes --help to stdout and complaints to stderr.
+// Fills *options, whose pointers point into argv. Writes the help text to stdout and errors to stderr.
 options_result read_options(int argc, char **argv, sensor_options *options);

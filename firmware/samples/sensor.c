@@ -1,5 +1,5 @@
-// tidegate-sensor: publishes readings as a sensor would, and shows how a program uses the device client. --help says
-// what it does; options.h is the command line, source.h where readings come from.
+// tidegate-sensor: publishes readings as a sensor would, and shows how a program uses the device client. --help lists
+// the options; options.h parses them, and source.h supplies the readings.
 #define _DEFAULT_SOURCE  // sigaction
 
 #include <fcntl.h>
@@ -37,7 +37,7 @@ typedef struct sensor {
   uint32_t refusal_told;
 } sensor;
 
-// The one global: all that a signal handler may touch.
+// The only global, because a signal handler may use nothing else.
 static volatile sig_atomic_t stops_wanted;
 
 static void on_stop(int signal_number) {
@@ -45,7 +45,8 @@ static void on_stop(int signal_number) {
   if (stops_wanted < 2) stops_wanted = stops_wanted + 1;
 }
 
-// SIGHUP stops it as well, unless it is ignored as nohup does. A reader of standard output that is gone does not.
+// SIGHUP also stops the program, unless it is ignored, as under nohup. A closed reader of standard output does not stop
+// the program.
 static void catch_signals(void) {
   struct sigaction action = {.sa_handler = on_stop};
   struct sigaction before;
@@ -56,7 +57,8 @@ static void catch_signals(void) {
   (void)signal(SIGPIPE, SIG_IGN);
 }
 
-// Where descriptors 0, 1 or 2 are closed, so that the link does not become what a message for people is written to.
+// Opens descriptors 0, 1 and 2 if they are closed. Otherwise the link could get one of these numbers, and messages for
+// people would be written to the link.
 static void occupy_standard_descriptors(void) {
   for (int number = 0; number <= 2; ++number) {
     if (fcntl(number, F_GETFD) < 0) (void)open("/dev/null", number == 0 ? O_WRONLY : O_RDONLY);
@@ -99,7 +101,7 @@ static bool prepare_payload(sensor *s) {
   return s->has_payload = true;
 }
 
-// Keeps the pace, but does not run after readings that should have been made while a file had to wait.
+// Keeps the interval, but does not catch up on readings that were due while a file had to wait.
 static void plan_next(sensor *s, uint32_t now) {
   s->due += s->options->interval_ms;
   if ((int32_t)(now - s->due) > 0) s->due = now;
@@ -107,7 +109,7 @@ static void plan_next(sensor *s, uint32_t now) {
 
 static bool is_due(const sensor *s, uint32_t now) { return (int32_t)(now - s->due) >= 0; }
 
-// A file can wait for room in the ring, a live reading cannot.
+// A row of a file can wait for room in the ring; a live reading cannot.
 static void publish_if_due(sensor *s) {
   const uint32_t now = ticks(s);
   if (s->is_at_end || !is_due(s, now) || !prepare_payload(s)) return;

@@ -56,7 +56,8 @@ static void add_network(tidegate_sample_Reading *reading) {
   if (file != NULL) (void)fclose(file);
 }
 
-// Whole disks only, so that nothing counts twice: partitions and loops have no device of their own in /sys/block.
+// Only whole disks are counted, so that no sector counts twice. Partitions and loop devices have no `device` in
+// /sys/block.
 static bool is_whole_disk(const char *name) {
   char path[64];
   (void)snprintf(path, sizeof path, "/sys/block/%s/device", name);

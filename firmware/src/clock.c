@@ -1,4 +1,4 @@
-// Durations that both sides agreed on, and the gateway's wall clock carried on by the device's ticks.
+// The silence agreed on by both sides, and the gateway's wall clock, which advances with the device's ticks.
 #include "internal.h"
 
 uint32_t tg_silence_ms(const tg_device *device) {
@@ -9,7 +9,7 @@ uint32_t tg_silence_ms(const tg_device *device) {
 void tg_clock_set(tg_device *device, uint64_t unix_ms, uint32_t asked_ticks) {
   const uint32_t now = tg_now(device);
   const uint32_t round_trip = now - asked_ticks;
-  // An echo from before the answer's deadline is none of ours.
+  // An echo older than the deadline for answers is not the answer to a recent frame of ours.
   if (unix_ms == 0 || round_trip > device->config->answer_ms) return;
   device->unix_ms = unix_ms + round_trip / 2;
   device->unix_ticks = now;

@@ -22,7 +22,7 @@ tg_result tg_device_init(tg_device *device, const tg_config *config) {
   memset(device, 0, sizeof *device);
   device->config = config;
   tg_ring_init(&device->ring, config->ring, config->ring_size);
-  // 0 would be an absent member of Hello.
+  // An epoch of 0 would be an absent member of Hello.
   const uint32_t random = config->hooks.random(config->hooks.context);
   device->epoch = random == 0 ? 1 : random;
   return TG_OK;
@@ -83,7 +83,8 @@ void tg_device_close(tg_device *device) {
   enter(device, TG_LINK_IDLE);
 }
 
-// Doubles with each failed attempt. Half of it is random, so that a hall of sensors does not come back as one.
+// The back-off doubles with each failed attempt. Half of it is random, so that the sensors of a hall do not all
+// reconnect at the same moment.
 static uint32_t next_backoff_ms(const tg_device *device) {
   const tg_config *config = device->config;
   uint64_t full = config->retry_min_ms;
@@ -152,7 +153,8 @@ static uint32_t wait_for_answer(tg_device *device, uint32_t now) {
   return is_busy ? 0 : wait;
 }
 
-// A gateway that has said nothing at all for 1.5 times the agreed silence, our Ping at 0.75 included, is dead.
+// A gateway counts as dead if it has sent nothing for 1.5 times the agreed silence, not even an answer to our Ping,
+// which is sent at 0.75 times.
 static uint32_t serve_session(tg_device *device, uint32_t now) {
   const uint32_t silence = tg_silence_ms(device);
   const uint32_t dead = left(now, device->last_input, silence / 2 * 3);

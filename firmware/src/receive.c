@@ -1,12 +1,12 @@
-// What the gateway says: frames are gathered in the caller's receive buffer, decoded there and acted on at once. Any
-// answer they need is only noted; tg_transmit makes it.
+// Handles the gateway's frames. They are gathered in the caller's receive buffer, decoded there and acted on at once.
+// If a frame needs an answer, that is only noted; tg_transmit makes the answer.
 #include <string.h>
 
 #include "firmware/wire/frame.h"
 #include "firmware/wire/link.pb.h"
 #include "internal.h"
 
-// A Welcome that says nothing about it: the bound that holds for everyone before Hello.
+// The largest frame if Welcome does not state one: the bound that applies to every peer before Hello.
 enum { GATEWAY_FRAME_DEFAULT = 512 };
 
 static tg_result take_welcome(tg_device *device, const tg_frame *frame) {
@@ -16,7 +16,8 @@ static tg_result take_welcome(tg_device *device, const tg_frame *frame) {
   device->refusal = (uint32_t)welcome.status;
   if (welcome.status != tg_Code_OK) return TG_ERROR_REFUSED;
   const uint32_t frame_max = welcome.largest_frame == 0 ? GATEWAY_FRAME_DEFAULT : welcome.largest_frame;
-  // It cannot know of messages not made yet, and one that cannot take the longest message would block all behind it.
+  // The gateway cannot know messages that were not made yet. If it does not accept the longest message, such a message
+  // would block all messages after it.
   if (welcome.durable_sequence >= device->ring.next_sequence || frame_max < TG_TRANSMIT_MIN) return TG_ERROR_PROTOCOL;
   const uint32_t next = welcome.durable_sequence + 1;
   device->settled += tg_ring_release(&device->ring, welcome.durable_sequence);
@@ -50,7 +51,7 @@ static tg_result take_reject(tg_device *device, const tg_frame *frame) {
   return TG_OK;
 }
 
-// Several unanswered Pings get one Pong, for the last of them: what is noted stays bounded.
+// Several unanswered Pings get one Pong, for the last of them, so that the state kept for them stays bounded.
 static tg_result take_ping(tg_device *device, const tg_frame *frame) {
   tg_Ping ping = {0};
   if (!tg_frame_decode(frame, tg_Ping_fields, &ping)) return TG_ERROR_PROTOCOL;
@@ -85,7 +86,8 @@ static void drop_received(tg_device *device, size_t size) {
   memmove(buffer, buffer + size, device->received);
 }
 
-// Too large for the buffer: harmless if nobody here knows the member, else the gateway broke what Hello told it.
+// Skips a frame that is too large for the buffer. That is harmless if its kind is unknown here. Otherwise the gateway
+// ignored the largest frame stated in Hello.
 static tg_result skip_frame(tg_device *device, const tg_frame *frame) {
   if (taker_of(frame->member) != NULL) return TG_ERROR_PROTOCOL;
   const size_t here = frame->size < device->received ? frame->size : device->received;
@@ -101,7 +103,7 @@ static tg_result take_one(tg_device *device, const tg_frame *frame) {
   return result;
 }
 
-// A body that leaves room for the longest header always fits, so the buffer never fills up with half a frame.
+// The limit for a body leaves room for the longest header, so the buffer never fills up with an incomplete frame.
 static tg_result take_frames(tg_device *device) {
   const tg_config *config = device->config;
   const size_t body_max = config->receive_size - TG_FRAME_HEADER_MAX;
@@ -118,7 +120,7 @@ static tg_result take_frames(tg_device *device) {
   }
 }
 
-// Moves what fits into the buffer, or past it while skipping, and returns how much that was.
+// Copies as many bytes as fit into the buffer or, while skipping, discards them. Returns how many bytes it used.
 static size_t gather(tg_device *device, const uint8_t *data, size_t size) {
   const tg_config *config = device->config;
   if (device->skip > 0) {

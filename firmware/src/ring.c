@@ -1,7 +1,7 @@
 #include <string.h>
 #include <tidegate/ring.h>
 
-// A size no record has: what follows up to the end of the memory is unused.
+// A size that no record has. It marks the rest of the memory, up to its end, as unused.
 enum { SIZE_UNUSED = 0xFFFF };
 
 void tg_ring_init(tg_ring *ring, void *memory, size_t capacity) {
@@ -16,14 +16,15 @@ static bool is_empty(const tg_ring *ring) { return ring->oldest_sequence == ring
 
 static bool is_wrapped(const tg_ring *ring) { return !is_empty(ring) && ring->tail <= ring->head; }
 
-// Headers are copied byte by byte because records begin at any address, and a Cortex-M0 faults on such a word.
+// Headers are copied byte by byte because records start at any address, and a Cortex-M0 faults on an unaligned word.
 static uint16_t size_at(const tg_ring *ring, size_t offset) {
   uint16_t size;
   memcpy(&size, ring->memory + offset + 4, sizeof size);
   return size;
 }
 
-// Where the record that would begin at `offset` really begins. Only for an offset before another record.
+// Returns where the record that follows the one ending at `offset` starts: there, or at 0 if the rest of the memory is
+// unused. Valid only if another record follows.
 static size_t past_the_end(const tg_ring *ring, size_t offset) {
   if (ring->capacity - offset < TG_RECORD_HEADER) return 0;
   return size_at(ring, offset) == SIZE_UNUSED ? 0 : offset;
@@ -39,7 +40,7 @@ static void drop_oldest(tg_ring *ring) {
   }
 }
 
-// Finds where `need` bytes go without touching a record.
+// Finds a place for `need` bytes that overwrites no record. Returns false if there is none.
 static bool find_place(const tg_ring *ring, size_t need, size_t *place) {
   *place = ring->tail;
   if (is_wrapped(ring)) return ring->head - ring->tail >= need;

@@ -1,19 +1,20 @@
-// What goes out and when: one frame at a time, made in the caller's transmit buffer and handed to the link as it takes
-// it. In session the order is Pong, Topic frames, messages, Ping.
+// Chooses, makes and sends the device's frames: one at a time, made in the caller's transmit buffer and passed to the
+// link as it has room. In a session the order is Pong, Topic frames, messages, Ping.
 #include <string.h>
 
 #include "firmware/wire/frame.h"
 #include "firmware/wire/link.pb.h"
 #include "internal.h"
 
-// Upper bounds of what surrounds payloads. Headers count at their longest, since tg_frame_encode needs that room.
+// Upper bounds of the bytes around a payload. Headers count at their longest, because tg_frame_encode needs that room.
 enum {
   PUBLISH_OVERHEAD = TG_FRAME_HEADER_MAX + 3 + 3,  // alias; payload's tag and length
   BATCH_OVERHEAD = TG_FRAME_HEADER_MAX + 6 * 4,    // first sequence, first ticks, now, boot
   ITEM_OVERHEAD = 3 + 3 + 6 + 3                    // tag and length; alias; dt; payload's tag and length
 };
 
-// A single message younger than this goes as Publish and gets its time on arrival; an older one has to say its age.
+// A single message up to this age is sent as Publish and gets its timestamp on arrival. An older one is sent in a
+// Batch, which states its age.
 enum { LIVE_MS = 100 };
 
 // ------------------------------------------------------------------------------------------------ the flow window
@@ -29,7 +30,7 @@ static size_t window_left(const tg_device *device) {
   return used >= device->window ? 0 : device->window - used;
 }
 
-// With the table full the newest entry stands for several frames: they are released together, a little later.
+// If the table is full, the newest entry covers several frames. They are released together, a little later than needed.
 static void add_flight(tg_device *device, uint32_t last_sequence, size_t size) {
   const bool is_full = device->flight_count == TG_FLIGHTS_MAX;
   if (!is_full) device->flights[device->flight_count++].size = 0;
@@ -56,7 +57,8 @@ static bool make(tg_device *device, tg_member member, const pb_msgdesc_t *fields
 
 static tg_bytes bytes(const void *data, size_t size) { return (tg_bytes){.data = data, .size = size}; }
 
-// The header's room is kept back, so that a frame fits the receive buffer whichever way the gateway measures it.
+// largest_frame leaves room for the header, so that a frame fits the receive buffer whether or not the gateway counts
+// its header.
 static bool make_hello(tg_device *device, uint32_t now) {
   const tg_config *config = device->config;
   const tg_Hello hello = {.version = TG_HELLO_VERSION,
@@ -154,7 +156,7 @@ static bool make_batch(tg_device *device, const tg_record *first, uint32_t now) 
   return true;
 }
 
-// Nothing behind it, nothing skipped before it, and young enough.
+// Returns whether no record follows this one, none was skipped before it, and it is young enough.
 static bool is_live(const tg_device *device, const tg_record *record, uint32_t now) {
   return record->sequence + 1 == device->ring.next_sequence && record->sequence == device->going_sequence &&
          now - record->ticks <= LIVE_MS;

@@ -1,11 +1,11 @@
-// The life of the link: deadlines, back-off, pings, and a gateway that talks nonsense.
+// The life of the link: deadlines, back-off, pings, and a gateway that sends nonsense.
 #include "scripted_link.hpp"
 
 namespace tidegate::firmware {
 
 class device_link : public scripted_link {
  protected:
-  // Fails the attempt under way and returns the back-off that follows, having waited for its end.
+  // Makes the current attempt fail and waits until the back-off that follows has passed. Returns that back-off.
   uint32_t fail_and_wait() {
     tg_device_closed(&device);
     EXPECT_FALSE(tg_device_wants_link(&device));
@@ -150,7 +150,7 @@ TEST_F(device_link, pings_a_gateway_that_takes_all_and_says_nothing) {
   sent.clear();
   now += 1000;
   EXPECT_GT(settle(), 1000u);
-  EXPECT_TRUE(sent.empty());  // one probe, not one a poll
+  EXPECT_TRUE(sent.empty());  // only one Ping, not one per poll
 }
 
 TEST_F(device_link, is_dead_after_one_and_a_half_silences) {
@@ -268,7 +268,7 @@ TEST_F(device_link, skips_unknown_members_of_any_size_in_any_pieces) {
   }
 }
 
-// A link full of frames that are nearly right: whatever happens, the figures add up and the device can go on.
+// A link full of frames that are nearly right: whatever comes, the figures add up and the device continues.
 TEST_F(device_link, survives_garbage) {
   std::mt19937 generator(7);
   const auto random = [&] { return static_cast<uint32_t>(generator()); };

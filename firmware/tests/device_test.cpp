@@ -1,4 +1,4 @@
-// One conversation each: what the device says and does, byte for byte.
+// Each test is one conversation between a device and a gateway, checked byte for byte.
 #include "scripted_link.hpp"
 
 namespace tidegate::firmware {
@@ -9,7 +9,7 @@ const bytes topic_t = {0x1a, 5, 0x08, 1, 0x12, 1, 't'};
 
 bytes publish_of(char letter) { return {0x22, 5, 0x08, 1, 0x1a, 1, static_cast<uint8_t>(letter)}; }
 
-// A message that says itself in one item of a batch, with alias and dt 0.
+// One item of a batch, with alias 1 and no dt.
 bytes item_of(char letter) { return {0x2a, 5, 0x08, 1, 0x1a, 1, static_cast<uint8_t>(letter)}; }
 
 TEST_F(conversation, says_hello_topic_and_publish) {
@@ -179,7 +179,7 @@ TEST_F(conversation, never_has_more_than_the_window_in_flight) {
   start(65536);
   start_session(welcome(0, 700, 400));
   for (int i = 0; i < 200; i++) (void)publish(std::string(20, 'x'));
-  now += 1000;  // none is live any more
+  now += 1000;  // now every message is too old to be sent as Publish
   uint32_t acknowledged = 0;
   for (int round = 0; round < 400 && stats().held > 0; round++) {
     settle();
@@ -216,7 +216,8 @@ TEST_F(conversation, an_ack_in_the_middle_frees_only_whole_frames_behind_it) {
   settle();
   (void)publish("f");
   settle();
-  // A 7-byte frame counts as itself when in flight, but has to fit at its longest possible size of 17.
+  // A 7-byte frame in flight counts as 7 bytes, but is sent only if a frame of its longest possible size, 17, would
+  // fit.
   EXPECT_EQ(take_sent().size(), 5 * 7u);
   say(ack(1, 45));
   settle();

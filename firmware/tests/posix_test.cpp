@@ -54,7 +54,7 @@ class posix_port : public testing::Test {
     tg_device_connect(&device);
   }
 
-  // Steps until the condition holds; false after far more steps than it can take.
+  // Steps until the condition holds. Returns false after far more steps than are ever needed.
   template <typename Condition>
   bool step_until(Condition condition) {
     for (int i = 0; i < 1000 && !condition(); i++) tg_posix_step(&port, &device, 5);
@@ -68,7 +68,7 @@ class posix_port : public testing::Test {
     });
   }
 
-  // What the peer has received so far, at least `size` bytes.
+  // Steps until the peer has received at least `size` bytes, and returns all it received.
   std::vector<uint8_t> received(size_t size) {
     std::vector<uint8_t> all;
     (void)step_until([&] {
@@ -136,7 +136,7 @@ TEST_F(posix_port, closes_the_link_when_the_caller_wants_none) {
   tg_device_connect(&device);
   ASSERT_TRUE(step_until([&] { return is(TG_LINK_GREETING); }));
   uint8_t byte;
-  EXPECT_EQ(::recv(peer, &byte, 1, 0), 0);  // the old link has ended, its bytes are not mixed with the new one's
+  EXPECT_EQ(::recv(peer, &byte, 1, 0), 0);  // the old link has ended; its bytes are not mixed with those of the new one
 }
 
 TEST_F(posix_port, waits_for_a_peer_that_does_not_read_and_loses_nothing) {

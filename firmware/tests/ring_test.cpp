@@ -1,5 +1,5 @@
-// Invariants of the offline ring: what is held is always the newest appended and not released, in order and byte for
-// byte; appended = released + lost + held; nothing is lost while tg_ring_fits says yes.
+// Invariants of the offline ring: the records held are always the newest ones that were appended and not released, in
+// order and byte for byte; appended = released + lost + held; no record is lost while tg_ring_fits returns true.
 #include <gtest/gtest.h>
 #include <tidegate/ring.h>
 

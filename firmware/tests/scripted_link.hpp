@@ -1,4 +1,4 @@
-// A device with a link of memory and a clock set by hand: the test plays the port and the gateway.
+// A device with a link in memory and a clock set by hand. The test plays the port and the gateway.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@ namespace tidegate::firmware {
 
 using bytes = std::vector<uint8_t>;
 
-// A frame of members that are all numbers: {1, 5} is field 1 with value 5.
+// Returns a frame whose fields are all numbers: {1, 5} is field 1 with value 5.
 inline bytes numbers(tg_member member, const std::vector<std::pair<int, uint64_t>> &fields) {
   const auto append = [](bytes &out, uint64_t value) {
     for (; value >= 0x80; value >>= 7) out.push_back(static_cast<uint8_t>(value | 0x80));
@@ -45,7 +45,7 @@ inline bytes reject(uint32_t sequence, uint32_t code) { return numbers(TG_REJECT
 
 class scripted_link : public testing::Test {
  protected:
-  // Begins anew with these sizes; the test may change `config` before.
+  // Initialises the device with buffers of these sizes. The test may change `config` before.
   void start(size_t ring_size = 4096, size_t receive_size = 256, size_t transmit_size = 1024) {
     ring.assign(ring_size, 0);
     receive.assign(receive_size, 0);
@@ -68,7 +68,7 @@ class scripted_link : public testing::Test {
 
   void name_topic() { ASSERT_EQ(tg_device_topic(&device, 1, "t"), TG_OK); }
 
-  // Ready to publish, with Hello and Topic gone and forgotten.
+  // Opens a session. The device can then publish; Hello and Topic were sent and are no longer in `sent`.
   void start_session(const bytes &answer = welcome()) {
     name_topic();
     tg_device_connect(&device);
@@ -84,7 +84,7 @@ class scripted_link : public testing::Test {
     settle();
   }
 
-  // Loses the link and opens the next one when the device wants it; `sent` then begins with the new Hello.
+  // Ends the link and opens the next one when the device wants it. `sent` then starts with the new Hello.
   void reopen() {
     tg_device_closed(&device);
     sent.clear();
@@ -93,7 +93,7 @@ class scripted_link : public testing::Test {
     open();
   }
 
-  // Polls until the device has nothing more to do, and returns for how long it may sleep.
+  // Polls until the device has nothing more to do. Returns how many milliseconds it may sleep.
   uint32_t settle() {
     uint32_t sleep = 0;
     for (int i = 0; i < 1000 && sleep == 0; i++) sleep = poll();
@@ -113,7 +113,7 @@ class scripted_link : public testing::Test {
     return sequence;
   }
 
-  // What went out since the last call.
+  // Returns the bytes sent since the last call.
   bytes take_sent() { return std::exchange(sent, {}); }
 
   tg_stats stats() const { return tg_device_stats(&device); }
@@ -137,7 +137,7 @@ class scripted_link : public testing::Test {
   tg_topic topics[2] = {};
   uint32_t now = 1000;
   uint32_t random_bits = 0x04030201;
-  size_t link_room = SIZE_MAX;  // bytes the link still takes
+  size_t link_room = SIZE_MAX;  // bytes that the link still accepts
   bytes sent;
   std::vector<std::pair<uint32_t, uint32_t>> rejections;
 };

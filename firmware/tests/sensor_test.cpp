@@ -1,4 +1,4 @@
-// The sample sensor's parts that need no gateway: the command line and the rows of a CSV file.
+// Tests the parts of the sample sensor that need no gateway: the command line and the rows of a CSV file.
 #include <gmock/gmock.h>
 #include <unistd.h>
 
@@ -116,7 +116,7 @@ options_result read(std::vector<std::string> arguments, sensor_options &options)
   std::vector<char *> argv = {const_cast<char *>("tidegate-sensor")};
   for (auto &argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
-  optind = 0;  // getopt begins anew
+  optind = 0;  // getopt starts again
   return read_options(static_cast<int>(argv.size()) - 1, argv.data(), &options);
 }
 

@@ -25,7 +25,7 @@ bytes encode(tg_member member, const pb_msgdesc_t *fields, const Message &messag
   return out;
 }
 
-// A copy of exactly the frame's size, so that a read past its end is one past the heap block.
+// `in` is a heap block of exactly the frame's size, so that a read past the frame's end is a read past the block.
 tg_split split(const bytes &in, tg_frame &frame, size_t limit = body_max) {
   return tg_frame_split(in.data(), in.size(), limit, &frame);
 }
@@ -231,7 +231,7 @@ TEST(fields, unknown_ones_are_skipped) {
   EXPECT_EQ(ack.window, 6u);
 }
 
-// nanopb would hand a number over from its own stack, and the view would outlive it.
+// nanopb would pass a copy of the number on its stack, and the view would outlive that copy.
 TEST(fields, a_number_where_bytes_belong_is_refused) {
   tg_Publish publish = {};
   EXPECT_FALSE(decode({0x22, 4, 0x08, 1, 0x18, 5}, tg_Publish_fields, publish));           // varint
@@ -246,7 +246,7 @@ TEST(fields, a_body_cut_short_is_refused) {
     bytes cut(whole.begin(), whole.begin() + static_cast<long>(2 + size));
     cut[1] = static_cast<uint8_t>(size);
     item_list list;
-    // A cut between two members leaves a shorter message that is sound: only bounds matter then.
+    // A cut between two fields leaves a shorter valid message. In that case only the bounds are checked.
     (void)read_batch(cut, list);
     EXPECT_LE(list.payloads.size(), 2u);
   }

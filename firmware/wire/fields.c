@@ -17,8 +17,8 @@ pb_istream_t tg_field_stream(const uint8_t *data, size_t size) {
   return (pb_istream_t){.callback = read_view, .state = (void *)data, .bytes_left = size};
 }
 
-// A peer that sends a number where bytes belong makes nanopb copy the number to its stack and hand that in as a stream
-// of its own: a view of it would outlive it.
+// If a peer sends a number in a field of bytes, nanopb copies the number to its stack and passes in a stream of that
+// copy. A view of the copy would outlive it, so such a field is refused.
 static bool is_in_frame(const pb_istream_t *in) { return in->callback == read_view; }
 
 static void skip_rest(pb_istream_t *in) {
@@ -38,7 +38,7 @@ static bool encode_bytes(pb_ostream_t *out, const pb_field_t *field, const tg_by
   return pb_encode_tag_for_field(out, field) && pb_encode_string(out, bytes->data, bytes->size);
 }
 
-// Makes every text and bytes field absent, which pb_decode leaves as it finds them.
+// Makes every text and bytes field absent. pb_decode does not do this: it leaves them unchanged.
 static void clear_fields(const pb_msgdesc_t *fields, void *message) {
   pb_field_iter_t field;
   if (!pb_field_iter_begin(&field, fields, message)) return;

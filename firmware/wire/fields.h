@@ -1,4 +1,4 @@
-// What the generated structs hold where protobuf has text, bytes or a list: nothing that owns memory.
+// The types that the generated structs use for protobuf's text, bytes and lists. None of them owns memory.
 #pragma once
 
 #include <pb.h>
@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Text or bytes. After decoding it points into the decoded frame and lives as long as that buffer; for encoding it
-// points at the sender's memory. size 0 is an absent field.
+// Text or bytes. After decoding, `data` points into the decoded frame and is valid as long as that buffer. For
+// encoding, it points to the sender's memory. size 0 = the field is absent.
 typedef struct tg_bytes {
   const uint8_t *data;
   size_t size;
@@ -27,11 +27,11 @@ typedef struct tg_list {
 extern "C" {
 #endif
 
-// nanopb's hook for every field of the kinds above; link.options names it. Decodes from tg_field_stream only, and
-// refuses a field that came as anything but bytes.
+// Encodes or decodes a field of the types above; nanopb calls it because link.options names it. Decodes from
+// tg_field_stream only. Refuses a field that was not sent as bytes.
 bool tg_field_callback(pb_istream_t *in, pb_ostream_t *out, const pb_field_t *field);
 
-// A stream of these bytes. Views made from it point into them.
+// Returns a stream that reads `data`. Views decoded from the stream point into `data`.
 pb_istream_t tg_field_stream(const uint8_t *data, size_t size);
 
 #ifdef __cplusplus

@@ -11,7 +11,7 @@ enum { WIRE_TYPE_LENGTH_DELIMITED = 2, VARINT32_BYTES_MAX = 5 };
 typedef enum varint_result { VARINT_READY, VARINT_MORE, VARINT_OVERLONG } varint_result;
 
 static varint_result read_varint32(const uint8_t *in, size_t size, size_t *position, uint32_t *value) {
-  if (*position < size && in[*position] < 0x80) {  // nearly always
+  if (*position < size && in[*position] < 0x80) {  // the usual case
     *value = in[(*position)++];
     return VARINT_READY;
   }
@@ -48,7 +48,7 @@ tg_split tg_frame_split(const uint8_t *in, size_t size, size_t body_max, tg_fram
   if (result == VARINT_OVERLONG || key % 8 != WIRE_TYPE_LENGTH_DELIMITED || key / 8 == 0) return TG_SPLIT_MALFORMED;
   result = read_varint32(in, size, &position, &length);
   if (result == VARINT_MORE) return TG_SPLIT_MORE;
-  // Protobuf's own bound; beyond it the frame's size would wrap where size_t has 32 bits.
+  // Protobuf's own bound. Above it the frame's size would wrap if size_t has 32 bits.
   if (result == VARINT_OVERLONG || length > INT32_MAX) return TG_SPLIT_MALFORMED;
   frame->member = key / 8;
   frame->size = position + length;
@@ -61,8 +61,8 @@ tg_split tg_frame_split(const uint8_t *in, size_t size, size_t body_max, tg_fram
 
 size_t tg_frame_encode(uint8_t *out, size_t capacity, tg_member member, const pb_msgdesc_t *fields,
                        const void *message) {
-  // The body's size is known only after encoding: a list can be stepped through but once. So the body is written
-  // behind room for the longest header and moved up to the real one.
+  // The body's size is known only after encoding, because a list can be stepped through only once. The body is
+  // therefore written after room for the longest header, and then moved so that it follows the real one.
   if (capacity <= TG_FRAME_HEADER_MAX) return 0;
   pb_ostream_t stream = pb_ostream_from_buffer(out + TG_FRAME_HEADER_MAX, capacity - TG_FRAME_HEADER_MAX);
   if (!pb_encode(&stream, fields, message)) return 0;

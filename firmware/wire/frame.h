@@ -58,7 +58,7 @@ typedef enum tg_member {
 enum { TG_FRAME_HEADER_MAX = 10 };
 
 typedef struct tg_frame {
-  uint32_t member;      // field number in Link; an unknown one is to be skipped
+  uint32_t member;      // field number in Link; a frame with an unknown one must be skipped
   const uint8_t *body;  // into the buffer that was split
   size_t body_size;
   size_t size;  // of the whole frame
@@ -66,13 +66,13 @@ typedef struct tg_frame {
 
 typedef enum tg_split {
   TG_SPLIT_READY,      // *frame is filled
-  TG_SPLIT_MORE,       // the buffer ends inside the frame; if its header is complete, frame->size tells the whole
-                       // size, else it is 0
+  TG_SPLIT_MORE,       // the buffer ends inside the frame; frame->size is the size of the whole frame, or 0 if the
+                       // buffer ends inside its header
   TG_SPLIT_MALFORMED,  // not a frame: wrong wire type, member 0, an overlong varint, or a length above 2 GiB - 1
   TG_SPLIT_TOO_LARGE   // body above body_max; member and size are filled
 } tg_split;
 
-// Finds the first frame in `in`. Reads no further than `size`, keeps nothing.
+// Finds the first frame in `in`. Reads at most `size` bytes and keeps no state.
 tg_split tg_frame_split(const uint8_t *in, size_t size, size_t body_max, tg_frame *frame);
 
 // Writes one frame to `out` and returns its size, or 0 if it does not fit. `fields` is the message's descriptor, such
@@ -80,8 +80,8 @@ tg_split tg_frame_split(const uint8_t *in, size_t size, size_t body_max, tg_fram
 size_t tg_frame_encode(uint8_t *out, size_t capacity, tg_member member, const pb_msgdesc_t *fields,
                        const void *message);
 
-// Decodes a frame's body into the message's struct, which is all zero but for its lists, which are set up: what is
-// absent stays as it was. Views point into the body. False: malformed.
+// Decodes a frame's body into the message's struct. The caller passes the struct zeroed, with its lists set up: absent
+// fields stay as they were. Views point into the body. Returns false if the body is malformed.
 bool tg_frame_decode(const tg_frame *frame, const pb_msgdesc_t *fields, void *message);
 
 #ifdef __cplusplus

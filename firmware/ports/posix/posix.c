@@ -16,7 +16,7 @@ enum { READ_BYTES = 2048 };
 
 // ---------------------------------------------------------------------------------------------------------- hooks
 
-// A broken link shows when it is read next; here it only takes nothing.
+// A broken link is noticed by the next read. Here it only accepts no bytes.
 static size_t send_some(void *context, const uint8_t *data, size_t size) {
   const tg_posix *link = context;
   if (link->state != TG_POSIX_OPEN) return 0;
@@ -31,7 +31,8 @@ static uint32_t monotonic_ms(void *context) {
   return (uint32_t)((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
 }
 
-// So few bytes are never cut short; before the kernel has gathered entropy the clock has to do.
+// getrandom never returns fewer bytes than such a small request. Before the kernel has gathered entropy, the clock and
+// the process id replace it.
 static uint32_t random_bits(void *context) {
   uint32_t bits;
   if (getrandom(&bits, sizeof bits, GRND_NONBLOCK) != (ssize_t)sizeof bits) {
@@ -83,7 +84,7 @@ static const struct addrinfo *take_address(tg_posix *link) {
   return address;
 }
 
-// Frames are small and made whole, so waiting for more before sending (Nagle) only costs time.
+// Frames are small and sent as a whole, so waiting for more bytes before sending (Nagle) only costs time.
 static bool prepare(int fd) {
   const int on = 1;
   const int flags = fcntl(fd, F_GETFL);
@@ -105,7 +106,8 @@ static void open_link(tg_posix *link, tg_device *device) {
   }
 }
 
-// True if the link changed, which gives the device something new to say.
+// Opens or closes the link as the device wants. Returns true if the link changed: then the device must be polled again,
+// because it may have a frame to send.
 static bool obey(tg_posix *link, tg_device *device) {
   const tg_posix_state before = link->state;
   const bool is_wanted = tg_device_wants_link(device);
@@ -129,7 +131,7 @@ static void check_connect(tg_posix *link, tg_device *device) {
   }
 }
 
-// One read a step: a gateway that never stops talking cannot keep the caller here.
+// One read per step, so that a gateway that never stops sending cannot keep the caller here.
 static void read_some(tg_posix *link, tg_device *device) {
   uint8_t bytes[READ_BYTES];
   const ssize_t got = recv(link->socket, bytes, sizeof bytes, MSG_DONTWAIT);
