@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures Tidegate beside Debian's RabbitMQ, NATS JetStream and Mosquitto, and beside a real Kafka: the same work, in
-# one run, alternating. Writes docs/benchmarks.md between its markers.
+# one run, alternating. Writes docs/figures/benchmarks.md between its markers.
 #
 #   tests/bench/peers.sh [--quick] [--only rabbitmq,kafka] [--rounds 3] [--directory .] [--json FILE] ...
 #

@@ -30,7 +30,7 @@ def options():
     parser.add_argument("--directory", type=pathlib.Path, default=".", help="on the disk to be measured; default .")
     parser.add_argument("--build", type=pathlib.Path, default=TOP / "build/release", help="default build/release")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="all cells of all rounds, and what was seen")
-    parser.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/figures/benchmarks.md")
     given = parser.parse_args()
     for name, value in (QUICK if given.quick else FULL).items():
         if getattr(given, name) is None:
@@ -60,7 +60,7 @@ def main():
     if given.json:
         given.json.write_text(json.dumps(seen, indent=1) + "\n")
     if given.write:
-        report.write(TOP / "docs/benchmarks.md", text)
+        report.write(TOP / "docs/figures/benchmarks.md", text)
     return 1 if seen["failures"] else 0
 
 
