@@ -75,6 +75,27 @@ TEST_F(queue_bounds, a_group_longer_than_the_bound_loses_its_own_oldest) {
   EXPECT_THAT(drain(), ElementsAre("10", "11"));
 }
 
+// Dropping adds losses and acknowledgements to the group whose shares are gone through (trap 2 of the design).
+TEST_F(queue_bounds, many_queues_at_a_bound_of_one_drop_in_one_group) {
+  constexpr int queues = 64, messages = 30;
+  request_.messages_max = 1;
+  for (int i = 0; i < queues; ++i) {
+    request_.name = "q" + std::to_string(i);
+    broker_.defining().declare_queue(request_, broker_.next_receipt()).value();
+    const auto binding = stepping_broker::binding("amq.fanout", target_kind::queue, request_.name, "");
+    broker_.defining().bind(binding, broker_.next_receipt()).value();
+  }
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < messages; ++i) broker_.publish("amq.fanout", "", std::to_string(i));
+    broker_.commit();
+  }
+  for (const auto& row : broker_.inspecting().list_queues()) {
+    EXPECT_EQ(row.drops.records, 3u * messages - 1) << row.definition->name;
+    const auto consumer = broker_.consume(row.definition->name);
+    EXPECT_THAT(bodies(broker_.pull_all(consumer)), ElementsAre(std::to_string(messages - 1)));
+  }
+}
+
 TEST_F(queue_bounds, what_is_out_is_not_counted_until_it_comes_back) {
   declare(3, 0);
   put_many(0, 3);

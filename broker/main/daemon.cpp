@@ -111,6 +111,7 @@ class daemon {
     broker_.on_work([this](milliseconds wait) { work(wait); });
     broker_.on_notice([this] { asio::post(io_, [this] { broker_.tell(); }); });
     broker_.flash().measure_by(meter_);
+    broker_.tick();  // notes what filling a new store wrote, with the first commit
     warn_without_measure(configuration);
     declare(broker_.services(), configuration);
     check_bounds(broker_.services(), configuration.store);

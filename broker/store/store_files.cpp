@@ -30,7 +30,9 @@ store_files::store_files(store_options options) : options_(std::move(options)) {
   }
   log::info("store {}: {} streams, replayed {} KiB of journal, {}", options_.directory.string(),
             found_books_.streams.size(), journal_->used() / limits::kib,
-            report_.stopped_cleanly ? "stopped cleanly" : "not stopped cleanly");
+            report_.is_new            ? "new"
+            : report_.stopped_cleanly ? "stopped cleanly"
+                                      : "not stopped cleanly");
   if (report_.incomplete_commit != 0) {
     log::warning(
         "store {}: commit {} is not whole in the journal and was left out: the power went while it was written, and "
@@ -78,6 +80,7 @@ void store_files::open_file() {
   if (!std::filesystem::exists(file)) {
     check_no_journal_is_left(options_.directory);
     make_store(options_.directory, options_.bytes_max, options_.writer.journal_bytes_max);
+    report_.is_new = true;
   }
   env_ = std::make_unique<lmdb::env>(options_.directory, options_.bytes_max);
   env_->clear_stale_readers();

@@ -30,6 +30,7 @@ struct store_options {
 // What a start finds out about the time before it.
 struct start_report {
   std::string incarnation;
+  bool is_new = false;  // this start made the files
   bool stopped_cleanly = false;
   commit_number incomplete_commit = 0;  // the journal ends with a commit that is not whole; 0 = it does not
   std::uint64_t flash_bytes_before =
