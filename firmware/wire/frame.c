@@ -11,14 +11,22 @@ enum { WIRE_TYPE_LENGTH_DELIMITED = 2, VARINT32_BYTES_MAX = 5 };
 typedef enum varint_result { VARINT_READY, VARINT_MORE, VARINT_OVERLONG } varint_result;
 
 static varint_result read_varint32(const uint8_t *in, size_t size, size_t *position, uint32_t *value) {
-  if (*position < size && in[*position] < 0x80) {  // the usual case
-    *value = in[(*position)++];
+  const uint8_t *at = in + *position;
+  const size_t left = size - *position;
+  if (left > 0 && at[0] < 0x80) {  // one byte or two: nearly every key and length
+    *value = at[0];
+    *position += 1;
+    return VARINT_READY;
+  }
+  if (left > 1 && at[1] < 0x80) {
+    *value = (at[0] & 0x7FU) | (uint32_t)at[1] << 7;
+    *position += 2;
     return VARINT_READY;
   }
   uint64_t sum = 0;
   for (size_t i = 0; i < VARINT32_BYTES_MAX; i++) {
-    if (*position + i >= size) return VARINT_MORE;
-    const uint8_t byte = in[*position + i];
+    if (i >= left) return VARINT_MORE;
+    const uint8_t byte = at[i];
     sum |= (uint64_t)(byte & 0x7F) << (7 * i);
     if ((byte & 0x80) == 0) {
       *position += i + 1;
@@ -42,7 +50,7 @@ static size_t write_varint32(uint8_t *out, uint32_t value) {
 tg_split tg_frame_split(const uint8_t *in, size_t size, size_t body_max, tg_frame *frame) {
   size_t position = 0;
   uint32_t key = 0, length = 0;
-  memset(frame, 0, sizeof *frame);
+  *frame = (tg_frame){0};
   varint_result result = read_varint32(in, size, &position, &key);
   if (result == VARINT_MORE) return TG_SPLIT_MORE;
   if (result == VARINT_OVERLONG || key % 8 != WIRE_TYPE_LENGTH_DELIMITED || key / 8 == 0) return TG_SPLIT_MALFORMED;
