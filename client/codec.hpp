@@ -1,4 +1,4 @@
-// Frames of the native protocol, to and from plain values. No I/O: bytes in, bytes out.
+// Encodes plain values as frames of the native protocol, and decodes frames into plain values. No I/O.
 #pragma once
 
 #include <optional>
@@ -11,7 +11,7 @@
 namespace tidegate::client::codec {
 
 // ------------------------------------------------------------------------------------------------------ outgoing
-// Each appends one frame to `out`. The views need to live only during the call.
+// Each function appends one frame to `out`. The views need to be valid only during the call.
 
 void encode_connect(std::string& out, std::uint32_t correlation, const connect_options& options);
 void encode_ping(std::string& out, std::uint32_t ticks);
@@ -43,7 +43,7 @@ void encode_settle(std::string& out, std::uint64_t tag, outcome outcome, bool mu
 struct place {
   std::string_view topic;
   std::uint32_t partition = 0;
-  std::string_view topic_id = {};
+  std::string_view topic_id = {};  // empty = whichever topic has the name
 };
 void encode_produce(std::string& out, std::uint32_t correlation, const place& where, std::string_view batch);
 void encode_fetch(std::string& out, std::uint32_t correlation, const fetch_request& request);
@@ -61,11 +61,11 @@ struct frame {
   std::size_t size = 0;   // of the whole frame
 };
 
-// Returns the first frame in `bytes`; none while it is incomplete. Errors: the bytes are no frame, or its body exceeds
-// body_max.
+// Returns the first frame in `bytes`; none while that frame is incomplete. Errors: `bytes` does not start with a frame,
+// or the frame's body is above body_max bytes.
 result<std::optional<frame>> split(std::string_view bytes, std::size_t body_max);
 
-// A member that this version does not know, or that only devices and brokers receive.
+// A frame that a client has no use for: of an unknown kind, or of a kind that is sent only to devices or to brokers.
 struct skipped {};
 struct ping {
   std::uint32_t ticks = 0;
@@ -120,7 +120,7 @@ struct committed_answer {
 using incoming = std::variant<skipped, ping, connected, done, refusal, listed, confirm, returned, delivery, produced,
                               fetch_answer, offset_answer, committed_answer>;
 
-// Everything in the result is owned. Error: the body does not decode as its member.
+// Decodes a frame's body. The result owns its bytes, so it may outlive the frame. Error: the body is malformed.
 result<incoming> decode(const frame& frame);
 
 }  // namespace tidegate::client::codec

@@ -1,4 +1,4 @@
-// How a connection ends: by the peer, by nonsense, by silence, by its owner.
+// Tests the ends of a connection: by the peer, by nonsense, by silence, by its owner.
 #include <gmock/gmock.h>
 
 #include "client/conversation.hpp"
@@ -206,7 +206,7 @@ TEST_F(connection_end_test, may_be_destroyed_while_it_opens) {
       });
 }
 
-// The executor's context goes while coroutines still wait in it: nothing may be left behind or touched.
+// The executor's context is destroyed while coroutines still wait in it: nothing may leak or be used afterwards.
 class connection_lifetime : public testing::Test {
  protected:
   awaitable<> open_and_ask(connection& client) {

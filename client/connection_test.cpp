@@ -1,4 +1,4 @@
-// What a connection does for its callers.
+// Tests the calls of a connection: requests, publishing, consuming.
 #include <gmock/gmock.h>
 
 #include "client/conversation.hpp"

@@ -1,4 +1,4 @@
-// For tests: a connection and a scripted peer on one thread, so that a test has both sides of a conversation.
+// For tests: a connection and a scripted peer on one thread, so that a test can play both sides of a conversation.
 #pragma once
 
 #include <boost/asio/co_spawn.hpp>
@@ -17,7 +17,7 @@ class conversation {
  protected:
   using side = std::function<awaitable<>()>;
 
-  // Runs both sides to their end. Throws what they throw, and when the conversation does not progress.
+  // Runs both sides to their end. Throws what a side throws, and std::runtime_error if a side has not ended after 20 s.
   void converse(side client_side, side peer_side) {
     int running = 2;
     for (side* const each : {&client_side, &peer_side}) {
@@ -30,7 +30,7 @@ class conversation {
     if (running != 0) throw std::runtime_error("the conversation stopped moving");
   }
 
-  // Runs beside the conversation. An exception of it ends the conversation.
+  // Runs a coroutine beside the conversation. An exception from the coroutine ends the conversation.
   void beside(side coroutine) {
     boost::asio::co_spawn(context_, std::move(coroutine), [](std::exception_ptr thrown) {
       if (thrown) std::rethrow_exception(thrown);
@@ -44,7 +44,7 @@ class conversation {
     co_await timer.async_wait(boost::asio::use_awaitable);
   }
 
-  // Returns the text of the system_error that the coroutine throws; empty if it throws none.
+  // Awaits the coroutine and returns the text of its system_error; empty if it threw none.
   template <class T>
   static awaitable<std::string> ending_of(awaitable<T> coroutine) {
     try {

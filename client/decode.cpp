@@ -21,7 +21,8 @@ tg_frame to_wire(const frame& frame) {
 
 error malformed(std::string_view what) { return {errc::invalid, fmt::format("malformed {}", what)}; }
 
-// nanopb stores whatever number came, and C++ may not load one that is no member of the enum.
+// Copies the number instead of loading the enum: nanopb stores any number that came, and C++ may not load a value that
+// is not a member of the enum.
 std::uint32_t number(const tg_Code& code) {
   std::uint32_t value;
   static_assert(sizeof code == sizeof value);
@@ -29,7 +30,7 @@ std::uint32_t number(const tg_Code& code) {
   return value;
 }
 
-// The wire's codes are errc's, one higher. One that a newer broker knows and we do not is nothing we support.
+// A code on the wire is the value of errc plus one. A code that only a newer broker knows becomes errc::unsupported.
 errc to_errc(const tg_Code& code) {
   const std::uint32_t value = number(code);
   if (value == tg_Code_OK) return errc::invalid;
@@ -100,7 +101,7 @@ struct header_collector {
   }
 };
 
-// The frame's body is copied once and decoded in its new place, so that the delivery outlives the receive buffer.
+// Copies the frame's body once and decodes the copy, so that the delivery outlives the receive buffer.
 result<incoming> decode_deliver(const tg_frame& received) {
   auto storage = std::make_shared<const std::string>(view({received.body, received.body_size}));
   tg_frame frame = received;

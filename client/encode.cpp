@@ -9,13 +9,14 @@ namespace {
 
 constexpr std::uint32_t protocol_version = 1;
 
-// Room for what surrounds the text and bytes of a frame: no message here has more than ten members, each with a key of
-// one byte and a number of at most ten.
+// Upper bound of a frame's bytes besides its texts: no message here has more than ten members, each with a key of one
+// byte and a number of at most ten.
 constexpr std::size_t members_bytes_max = TG_FRAME_HEADER_MAX + 10 * 11;
 
 tg_bytes borrow(std::string_view text) { return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; }
 
-// `text_bytes` is the sum of the message's texts, so that it is encoded where it stays, without a measuring pass.
+// Appends a frame. `text_bytes` is the total size of the message's texts: with it, the message is encoded in place,
+// without a pass that measures it first.
 template <class Message>
 void append(std::string& out, tg_member member, const pb_msgdesc_t* fields, const Message& message,
             std::size_t text_bytes) {
@@ -126,8 +127,8 @@ void encode_list(std::string& out, std::uint32_t correlation, std::string_view k
   append(out, TG_LIST, tg_List_fields, message, kind.size() + after.size());
 }
 
-// The one message that a client sends by the hundred thousand a second. Field numbers as in link.proto; the order is
-// nanopb's.
+// Encoded by hand, because a client may send a hundred thousand of these messages a second. The field numbers are those
+// of link.proto; the order is nanopb's.
 void encode_publish(std::string& out, std::uint64_t id, const message_view& message, const publish_options& options) {
   using protobuf::size_of;
   std::size_t size = size_of(id) + size_of(message.exchange) + size_of(message.routing_key) + size_of(message.key) +

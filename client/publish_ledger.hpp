@@ -1,5 +1,5 @@
-// The publishes of a connection that the broker has not settled. Ids rise from 1 without gaps, so open publishes are a
-// span of numbers with a mark each, and a cumulative confirm is a walk from its front.
+// Keeps track of a connection's publishes that the broker has not settled. Ids count up from 1 without gaps, so the
+// ledger is a span of ids with one mark each. A cumulative confirm settles all ids from the front of the span.
 #pragma once
 
 #include <cstdint>
@@ -14,20 +14,23 @@ class publish_ledger {
  public:
   using listener = std::function<void(const confirmation&)>;
 
-  // Returns how many publishes there are from the oldest unsettled one to the newest, including settled ones between
-  // them. The publish window bounds this number, so that one publish that is never confirmed cannot make the ledger
-  // grow.
+  // Returns the number of publishes from the oldest unsettled one to the newest, including settled ones in between. A
+  // window must bound this number, so that one publish that is never confirmed cannot make the ledger grow.
   std::size_t span() const { return marks_.size(); }
+  // Returns whether every publish is settled.
   bool settled() const { return marks_.empty(); }
 
+  // Adds a publish and returns its id.
   std::uint64_t open();
-  // Removes the newest publish, which was not sent after all.
+  // Removes the newest publish, which was not sent.
   void withdraw();
 
-  // Records that the broker returned a publish; its confirm follows. Returns false if no such publish was sent.
+  // Notes that the broker returned the publish as unroutable; its confirm follows. Returns false if no such publish was
+  // ever sent.
   bool unroutable(std::uint64_t id);
-  // Calls `told` for each publish that the confirm settles, oldest first; once if a confirm is repeated. Returns false
-  // if no such publish was sent. `told` may call open(), but no other function that changes the ledger.
+  // Calls `told` for each publish that the confirm settles, oldest first. A publish that is confirmed again is not
+  // reported again. Returns false if no such publish was ever sent. `told` may call open(), and nothing else that
+  // changes the ledger.
   bool settle(const codec::confirm& confirm, const listener& told);
 
  private:

@@ -5,7 +5,7 @@
 namespace tidegate::client {
 namespace {
 
-// Fills the room as far as `size` bytes go; how much went in.
+// Fills the buffer's room with at most `size` bytes and returns how many.
 std::size_t arrive(receive_buffer& buffer, std::size_t size) {
   const std::span<char> room = buffer.room();
   const std::size_t taken = std::min(size, room.size());

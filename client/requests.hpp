@@ -1,7 +1,7 @@
-// Requests with one answer each, as coroutines over a session.
+// The requests that have exactly one answer, as coroutines over a session.
 //
-// A coroutine starts when it is awaited. The session is taken by value at the call, so it lives even if the connection
-// object is destroyed before. Texts have to live until the coroutine ends.
+// A coroutine starts only when it is awaited. The session is passed by value, so it stays alive even if the connection
+// object is destroyed by then. Texts have to be valid until the coroutine ends.
 #pragma once
 
 #include "client/codec.hpp"

@@ -58,7 +58,7 @@ void scripted_peer::expect_member(const tg_frame& frame, tg_member member) {
 }
 
 asio::awaitable<std::uint32_t> scripted_peer::take_request(tg_member member) {
-  // A message of a single number reads the first field of any request and skips the others.
+  // tg_Ping has a single number, so decoding a request as tg_Ping reads the request's first field and skips the others.
   const auto request = co_await take<tg_Ping>(member, tg_Ping_fields);
   co_return request.ticks;
 }

@@ -1,4 +1,4 @@
-// For tests: a stand-in for a broker. It listens on loopback, expects frames one by one and answers as the test says.
+// For tests: plays the broker. It listens on loopback, expects frames one by one and answers as the test says.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -23,9 +23,9 @@ class scripted_peer {
   endpoint where() const;
 
   awaitable<> accept();
-  // Accepts a connection, takes Connect and answers Connected.
+  // Accepts a connection, reads Connect and answers Connected.
   awaitable<> welcome(std::uint32_t heartbeat_seconds = 30, std::uint32_t largest_frame = 0);
-  // Returns the next frame, which has to be this member. Views in it are valid until the next one is taken.
+  // Reads the next frame, which has to be of this kind. Views in the message are valid until the next frame is read.
   template <class Message>
   awaitable<Message> take(tg_member member, const pb_msgdesc_t* fields) {
     const tg_frame frame = co_await take_frame();
@@ -34,14 +34,14 @@ class scripted_peer {
     if (!tg_frame_decode(&frame, fields, &message)) throw std::runtime_error("malformed frame from the client");
     co_return message;
   }
-  // Returns the correlation of the next frame: every request has it as its first field.
+  // Reads the next frame, which has to be this request. Returns its correlation, the first field of every request.
   awaitable<std::uint32_t> take_request(tg_member member);
   awaitable<> give(tg_member member, const pb_msgdesc_t* fields, const void* message);
   awaitable<> give_bytes(std::string bytes);
   awaitable<> give_done(std::uint32_t correlation);
   awaitable<> give_confirm(std::uint64_t id, bool multiple);
   awaitable<> give_deliveries(std::uint64_t first_tag, std::size_t count);
-  // Returns when the client has closed the connection.
+  // Waits until the client closes the connection.
   awaitable<> hear_end();
   void close() { socket_.close(); }
 
@@ -52,7 +52,7 @@ class scripted_peer {
   boost::asio::ip::tcp::acceptor acceptor_;
   boost::asio::ip::tcp::socket socket_;
   std::string buffer_;
-  std::size_t taken_ = 0;  // bytes of buffer_ that belong to the last frame
+  std::size_t taken_ = 0;  // size of the last frame, which is at the front of buffer_
 };
 
 inline tg_bytes wire_text(std::string_view text) {

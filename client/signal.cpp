@@ -7,7 +7,7 @@ namespace tidegate::client {
 
 namespace asio = boost::asio;
 
-// Leaves the list however the wait ends, also when the coroutine is destroyed with its context.
+// Removes the timer from the list however the wait ends, even if the coroutine is destroyed together with its context.
 struct signal::registration {
   registration(signal& at, asio::steady_timer& timer) : at_(at), timer_(timer) { at_.waiting_.push_back(&timer_); }
   registration(const registration&) = delete;

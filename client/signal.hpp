@@ -1,4 +1,4 @@
-// Wakes coroutines that wait for a change; they check the condition again. One thread.
+// Wakes waiting coroutines because something has changed. The waiting coroutine checks what. All on one thread.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -19,6 +19,7 @@ class signal {
 
   // Returns after the next notify() or at the deadline, whichever comes first. The signal has to outlive the wait.
   boost::asio::awaitable<void> wait_until(time_point deadline);
+  // Wakes every coroutine that waits now.
   void notify();
 
  private:

@@ -1,4 +1,4 @@
-// Parameters and results of the client's calls: plain values, without Asio.
+// The arguments and results of the client's calls: plain values, without Asio.
 #pragma once
 
 #include <chrono>
@@ -21,7 +21,8 @@ struct endpoint {
   std::uint16_t port = default_port;
 };
 
-// Reads "host", "host:port" or "[v6]:port".
+// Parses "host", "host:port" or "[v6]:port"; without a port it is default_port. Errors: INVALID, with the field
+// `broker`.
 result<endpoint> parse_endpoint(std::string_view text);
 
 struct connect_options {
@@ -31,23 +32,24 @@ struct connect_options {
   std::uint32_t producer_epoch = 0;
   std::chrono::seconds heartbeat{0};  // 0 = the broker's
   std::chrono::milliseconds request_timeout{30'000};
-  std::size_t publish_window = 1'000;        // publishes without confirm
-  std::size_t deliveries_held_max = 70'000;  // received and not taken by receive(); above it the connection is closed
+  std::size_t publish_window = 1'000;        // most publishes without a confirm
+  std::size_t deliveries_held_max = 70'000;  // deliveries not yet received by the caller; one more ends the connection
 };
 
 struct session_info {
   std::string server;
-  std::string gateway;      // stable id of the gateway
-  std::string incarnation;  // UUID of its store
-  std::uint64_t producer_sequence = 0;
+  std::string gateway;                  // stable id of the gateway
+  std::string incarnation;              // UUID of its store
+  std::uint64_t producer_sequence = 0;  // last confirmed sequence of the producer; 0 = none
 };
 
 struct publish_options {
-  bool mandatory = false;
+  bool mandatory = false;      // report the message as unroutable if no binding matches
   std::uint64_t sequence = 0;  // producer sequence; 0 = none
 };
 
-// How a publish ended. `unroutable`: it was mandatory, and no binding matched.
+// The end of a publish. `failure`: why the broker refused it; none = it did not. `unroutable`: the publish was
+// mandatory, and no binding matched.
 struct confirmation {
   std::uint64_t id = 0;
   std::optional<error> failure;
@@ -56,10 +58,10 @@ struct confirmation {
 
 struct queue_definition {
   std::string name;
-  std::string durability = {};     // "commit", "interval:<ms>" or "memory"; empty = unchanged, "commit" for a new queue
-  std::uint64_t messages_max = 0;  // of ready messages; 0 = no bound, or unchanged
-  std::uint64_t bytes_max = 0;     // bodies of ready messages; 0 = no bound, or unchanged
-  std::string overflow = {};  // at a bound: "drop-oldest" or "reject"; empty = unchanged, drop-oldest for a new queue
+  std::string durability = {};     // "commit", "interval:<ms>" or "memory"; empty = unchanged, "commit" if new
+  std::uint64_t messages_max = 0;  // bound of ready messages; 0 = unchanged, unlimited if new
+  std::uint64_t bytes_max = 0;     // bound of ready messages, in bytes of their bodies; 0 = unchanged, unlimited if new
+  std::string overflow = {};       // at a bound: "drop-oldest" or "reject"; empty = unchanged, "drop-oldest" if new
 };
 
 struct topic_definition {
@@ -67,19 +69,19 @@ struct topic_definition {
   std::uint32_t partitions = 1;
   std::uint64_t retention_bytes = 0;           // of each partition; 0 = the broker's default
   std::chrono::milliseconds retention_age{0};  // 0 = no bound by age
-  std::string durability = {};                 // as for a queue
+  std::string durability = {};                 // as in queue_definition
   std::uint64_t retention_records = 0;         // of each partition; 0 = no bound
-  std::string overflow = {};                   // as for a queue
+  std::string overflow = {};                   // as in queue_definition
   std::vector<std::string> protect = {};       // groups whose unread records are dropped last
 };
 
 struct declared_topic {
   std::uint32_t partitions = 0;
-  std::string id;      // UUID; a topic that is deleted and declared again has another one
-  std::string notice;  // advice for people about a declaration that is valid but hardly as intended; empty = none
+  std::string id;      // UUID, a new one each time a topic of the name is made
+  std::string notice;  // for a person: the topic is declared, but probably not as was meant; empty = no remark
 };
 
-// Owned: the header views point into `storage`.
+// A message delivered to a consumer. The views in `message` point into `storage`.
 struct delivery {
   std::uint32_t consumer = 0;
   std::uint64_t tag = 0;
@@ -92,8 +94,8 @@ struct delivery {
 
 // One page of a list.
 struct listing_page {
-  std::string json;  // see Listed in link.proto
-  std::string next;  // asks for the next page; empty = this is the last page
+  std::string json;  // as in link.proto's Listed
+  std::string next;  // the `after` that requests the next page; empty = this is the last page
 };
 
 enum class outcome { ack, requeue, discard };
@@ -102,17 +104,17 @@ struct fetch_request {
   std::string topic;
   std::uint32_t partition = 0;
   offset_t offset = 0;
-  std::uint32_t max_bytes = 0;  // 0 = the broker's
-  std::uint32_t min_bytes = 1;
-  std::chrono::milliseconds max_wait{0};
-  std::string topic_id = {};  // refused if another topic has taken the name (PRECONDITION, topic_id); empty = any
+  std::uint32_t max_bytes = 0;            // 0 = the broker's limit
+  std::uint32_t min_bytes = 1;            // the broker waits until there are this many bytes
+  std::chrono::milliseconds max_wait{0};  // but at most this long
+  std::string topic_id = {};  // refused if another topic has the name now (PRECONDITION, field topic_id); empty = any
 };
 
 struct fetched {
   bool out_of_range = false;
   offset_t log_start = 0;
   offset_t high_watermark = 0;
-  std::string batches;  // record batches v2, back to back; the first may begin before the asked offset
+  std::string batches;  // record batches v2, back to back; the first may start before the requested offset
 };
 
 struct listed_offset {
@@ -127,11 +129,11 @@ struct committed_offset {
 };
 
 struct lease_options {
-  bool take_over = false;  // from another holder, whose connection is closed (FENCED)
-  std::string owner =
-      {};  // identifies the program: an older connection of the same owner does not hold the lease against it
+  bool take_over = false;  // takes the lease from another holder, whose connection is closed (FENCED)
+  std::string owner = {};  // random, made when the program starts; takes the lease from an older connection of its own
 };
 
+// Values of list_offset's timestamp that name an end of the partition instead of a time.
 constexpr std::int64_t timestamp_end = -1;
 constexpr std::int64_t timestamp_start = -2;
 

@@ -1,4 +1,4 @@
-// Coroutines that each wait for one result, identified by a number.
+// A table of coroutines that each wait for one result, found by a number.
 #pragma once
 
 #include <optional>
@@ -12,7 +12,8 @@ namespace tidegate::client {
 template <class Result>
 class waiting_table {
  public:
-  // Lives in the waiting coroutine and leaves the table when the coroutine ends. The table has to outlive it.
+  // The entry of one waiting coroutine. It is a local object of that coroutine and leaves the table when the coroutine
+  // ends, in whatever way. The table has to outlive the entry.
   class place {
    public:
     place(waiting_table& table, std::uint64_t number, boost::asio::any_io_executor executor)
@@ -24,7 +25,7 @@ class waiting_table {
     ~place() { table_.places_.erase(number_); }
 
     std::optional<Result>& result() { return result_; }
-    // Returns when a result is there, when notify() was called, or at the deadline.
+    // Returns when tell() or notify() was called, or at the deadline.
     boost::asio::awaitable<void> wait_until(signal::time_point deadline) { return told_.wait_until(deadline); }
 
    private:
@@ -36,7 +37,8 @@ class waiting_table {
     std::uint64_t number_;
   };
 
-  // Passes the result to the coroutine that waits for it. Returns false if none does.
+  // Stores the result for the coroutine that waits for this number, and wakes the coroutine. Returns false if none
+  // waits.
   bool tell(std::uint64_t number, Result result) {
     const auto found = places_.find(number);
     if (found == places_.end()) return false;
@@ -45,7 +47,7 @@ class waiting_table {
     return true;
   }
 
-  // Wakes all coroutines without a result.
+  // Wakes all coroutines without giving them a result.
   void notify() {
     for (const auto& [number, place] : places_) place->told_.notify();
   }
