@@ -1,4 +1,4 @@
-// The command line's values, checked as far as possible without a broker.
+// The parsed command line, checked as far as possible without a broker.
 #pragma once
 
 #include <chrono>
@@ -19,12 +19,12 @@ struct publish_arguments {
   std::string partition_key;
   std::vector<std::pair<std::string, std::string>> headers;
   bool mandatory = true;
-  // The source of bodies: exactly one of these four.
+  // The source of the bodies: exactly one of these four.
   std::optional<std::string> body;
   std::string file;
   bool lines = false;
   std::optional<std::size_t> generated_bytes;
-  std::uint64_t count = 1;  // messages; for lines: all of them
+  std::uint64_t count = 1;  // number of messages; not used with `lines`, which publishes every line
   bool progress = false;
   std::optional<std::uint64_t> first_sequence;
 };
@@ -41,7 +41,7 @@ struct consume_arguments {
 
 struct tail_arguments {
   std::string topic;
-  std::optional<std::uint32_t> partition;  // none = all partitions
+  std::optional<std::uint32_t> partition;  // none = all
   moment from;
   bool follow = false;
   std::optional<std::uint64_t> count;
@@ -57,7 +57,7 @@ struct offsets_arguments {
 
 struct declare_arguments {
   std::string kind;
-  client::topic_definition topic;  // the name is used for an exchange, too
+  client::topic_definition topic;  // its name is also the name of an exchange
   client::queue_definition queue;
   std::string exchange_type = "direct";
   bool passive = false;
@@ -82,7 +82,7 @@ struct list_arguments {
 
 enum class store_action { check, show, save, salvage, restore };
 
-// For commands on a store's directory, without a broker.
+// The arguments of commands that work on a store's directory, without a broker.
 struct store_arguments {
   store_action action = store_action::check;
   std::string directory;
@@ -100,16 +100,16 @@ struct bench_arguments {
   std::size_t queues = 0;
   std::size_t topics = 0;
   std::uint32_t partitions = 1;
-  std::size_t window = 1;  // for each connection: messages, batches or requests under way
+  std::size_t window = 1;  // on each connection: messages, batches or requests in flight
   std::uint32_t prefetch = 1'000;
   std::size_t batch = 1'000;  // records
   std::size_t size = 100;     // bytes of a body
   double rate = 0;            // messages a second on all connections; 0 = closed loop
   double topic_rate = 0;      // mixed: records a second
   std::optional<std::uint64_t> messages;
-  std::chrono::milliseconds time{10'000};   // of the measurement
-  std::chrono::milliseconds warmup{1'000};  // before the measurement
-  client::topic_definition topic;  // its durability applies to queues, too; a name = an existing topic, for fetch
+  std::chrono::milliseconds time{10'000};   // measured
+  std::chrono::milliseconds warmup{1'000};  // before it
+  client::topic_definition topic;           // durability: of queues as well; name: an existing topic to fetch, or empty
   std::size_t threads = 1;
   bool verify = false;
   bool keep = false;

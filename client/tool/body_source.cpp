@@ -36,7 +36,7 @@ class repeated_body final : public body_source {
   std::uint64_t left_;
 };
 
-// Numbered from 1, so that a reader can see what is missing, and filled up.
+// Bodies that start with a number, from 1 up, so that a reader can see which are missing. The rest is filled with dots.
 class generated_bodies final : public body_source {
  public:
   generated_bodies(std::size_t size, std::uint64_t count) : text_(size, '.'), count_(count) {}
@@ -58,7 +58,7 @@ error too_long() {
   return {errc::too_large, fmt::format("a body is over the limit of {} bytes", limits::body_bytes), "body"};
 }
 
-// Waits for standard input without keeping the connection's heartbeat waiting, where that can be had.
+// Lines of a standard input that can be awaited, so that the connection's heartbeat does not have to wait for a line.
 class piped_lines final : public body_source {
  public:
   explicit piped_lines(asio::posix::stream_descriptor input) : input_(std::move(input)) {}
@@ -95,7 +95,7 @@ class file_lines final : public body_source {
   std::string line_;
 };
 
-// epoll takes pipes, sockets and terminals, and refuses regular files, whose reads do not wait anyway.
+// epoll accepts pipes, sockets and terminals. It refuses regular files, but reading these does not wait anyway.
 std::unique_ptr<body_source> standard_input_lines(asio::any_io_executor executor) {
   asio::posix::stream_descriptor input(std::move(executor));
   boost::system::error_code refused;

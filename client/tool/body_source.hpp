@@ -1,4 +1,4 @@
-// The source of bodies of published messages.
+// The source of the bodies of published messages: a text, a file, lines of standard input, or generated bodies.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -18,7 +18,7 @@ class body_source {
   virtual boost::asio::awaitable<std::optional<std::string_view>> next() = 0;
 };
 
-// Throws std::runtime_error if a file cannot be read or is too large.
+// Makes the source that the arguments name. Throws std::runtime_error if a file cannot be read or is too large.
 std::unique_ptr<body_source> make_body_source(boost::asio::any_io_executor executor,
                                               const publish_arguments& arguments);
 

@@ -1,4 +1,4 @@
-// The commands. Each is a coroutine that returns the exit code, and throws what the broker or the connection reports.
+// The commands. Each is a coroutine that returns the exit code, and throws the exceptions of client::connection.
 #pragma once
 
 #include "client/connection.hpp"
@@ -12,10 +12,10 @@ struct environment {
   boost::asio::any_io_executor executor;
   client::connection& broker;
   client::session_info info;
-  std::string producer;  // the producer that the connection was opened with; empty = none
+  std::string producer;  // the producer id that the connection was opened with; empty = none
   tool::interruption& interruption;
   bool json = false;
-  // How this connection was opened, for commands that open more.
+  // The address and options that this connection was opened with, for commands that open more connections.
   const client::endpoint& where;
   const client::connect_options& connect;
 };

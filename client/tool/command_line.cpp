@@ -28,13 +28,13 @@ constexpr const char* epilogue =
     "\n"
     "tidegate COMMAND --help tells more about a command.";
 
-// CLI11's own layout, with defaults and the environment said in words.
+// CLI11's own layout, with the default and the environment variable of an option named in its description.
 class help_layout final : public CLI::Formatter {
  public:
   help_layout() { column_width(30); }
 
   std::string make_option_opts(const CLI::Option* option) const override {
-    const std::string type = option->get_type_name();  // validators stand behind a colon
+    const std::string type = option->get_type_name();  // CLI11 appends validators after a colon
     return type.empty() || option->get_positional() ? "" : " " + type.substr(0, type.find(':'));
   }
 
@@ -67,7 +67,7 @@ void add_global_options(CLI::App& app, arguments& into, std::string& broker) {
   app.set_version_flag("--version", std::string("tidegate ") + TIDEGATE_VERSION, "Print the version and exit");
 }
 
-// CLI11 has many kinds of parse errors and one of success, which is help or version.
+// CLI11 reports help and version as a parse error too, with the exit code of success.
 int explain(const CLI::App& app, const CLI::ParseError& reason) {
   if (reason.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(reason);
   const auto unknown = app.remaining();
@@ -82,7 +82,7 @@ std::variant<arguments, int> parse_command_line(int count, const char* const* wo
   CLI::App app(description, "tidegate");
   arguments parsed;
   std::string broker;
-  app.fallthrough();  // global options may stand behind the command
+  app.fallthrough();  // global options may follow the command
   app.require_subcommand(1);
   app.footer(epilogue);
   app.formatter(std::make_shared<help_layout>());

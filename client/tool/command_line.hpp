@@ -1,4 +1,4 @@
-// The command line of `tidegate`: words, help, rules.
+// The command line of `tidegate`: its commands and options, their help texts and checks.
 #pragma once
 
 #include <variant>
@@ -7,7 +7,7 @@
 
 namespace tidegate::tool {
 
-// Returns the command's arguments, or the exit code if help, the version or a usage error was printed.
+// Parses the command line. Returns the arguments, or the exit code if help, the version or a usage error was printed.
 std::variant<arguments, int> parse_command_line(int count, const char* const* words);
 
 }  // namespace tidegate::tool

@@ -28,7 +28,7 @@ class command_line : public testing::Test {
     return std::get<Command>(all_.command);
   }
 
-  // What is printed when it is refused with the exit code for usage.
+  // Parses words that must be refused with the exit code for usage. Returns what is printed then.
   std::string refused(std::vector<const char*> words) {
     testing::internal::CaptureStderr();
     const auto outcome = parse(std::move(words));

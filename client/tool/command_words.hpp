@@ -1,4 +1,5 @@
-// The commands' words and help, in four files. Each function adds one command to the tool; parsing it fills `into`.
+// The options and help texts of the commands, in four files. Each function adds one command to the tool; parsing that
+// command fills `into`.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -26,10 +27,10 @@ void add_store(CLI::App& app, arguments& into);
 // bench/bench_words.cpp
 void add_bench(CLI::App& app, arguments& into);
 
-// An option of several commands: the durability of a queue or topic.
+// Adds the option --durability, which several commands share. It says when a queue's or topic's messages are written.
 void add_durability(CLI::App& command, std::string& into);
 
-// Reads a value in a notation of ours, or throws the usage error that names its option.
+// Returns a value that was parsed by a function of ours, or throws the usage error that names its option.
 template <class Value>
 Value taken(const char* option, const result<Value>& value) {
   if (!value) throw CLI::ValidationError(option, value.error().text);

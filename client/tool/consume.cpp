@@ -25,7 +25,8 @@ class consumption {
   int outcome() const;
   void show(const client::delivery& delivery);
   std::uint32_t prefetch() const;
-  // With a count the tool acknowledges itself: the broker would send ahead of it, and what it sent would be gone.
+  // With a count the tool acknowledges by itself. With auto-ack the broker would send more messages than the count, and
+  // those would be lost.
   bool auto_ack() const { return arguments_.auto_ack && !arguments_.count; }
   bool keeps_open() const;
 
@@ -33,19 +34,20 @@ class consumption {
   const consume_arguments& arguments_;
   std::uint64_t shown_ = 0;
   std::uint64_t settled_ = 0;
-  std::uint64_t open_tag_ = 0;  // the newest shown and not settled; all before it are shown
+  std::uint64_t open_tag_ = 0;  // newest delivery that is shown and not settled; 0 = none. All before it are shown
 };
 
 std::uint32_t consumption::prefetch() const {
   const std::uint64_t wanted = arguments_.prefetch == 0 ? limits::prefetch_max : arguments_.prefetch;
   if (!arguments_.count) return static_cast<std::uint32_t>(wanted);
-  // To look at `count` messages without taking any, all of them have to be under way at once.
+  // To show `count` messages and put all of them back, all of them have to be unsettled at the same time.
   const bool looks = arguments_.outcome == client::outcome::requeue;
   const std::uint64_t room = looks ? limits::prefetch_max : wanted;
   return static_cast<std::uint32_t>(std::min(*arguments_.count, room));
 }
 
-// Settling one more would let the broker send beyond the count, or send again what has just been put back.
+// Returns whether a delivery stays unsettled for now. Settling it would let the broker send more messages than the
+// count, or send a message again that was just put back.
 bool consumption::keeps_open() const {
   if (arguments_.outcome == client::outcome::requeue) return true;
   return arguments_.count && settled_ + prefetch() >= *arguments_.count;
@@ -82,8 +84,8 @@ awaitable<void> consumption::take() {
   }
 }
 
-// The settlement goes out with the cancellation behind it, whose answer says that both were taken. What was received
-// and not shown goes back to the queue; of what acknowledged itself, all is shown.
+// Sends the last settlement and then the cancellation, whose answer shows that the broker has processed both. Messages
+// that were received and not shown return to the queue. With auto-ack they would not, so all of them are shown.
 awaitable<void> consumption::finish(std::uint32_t consumer) {
   if (open_tag_ != 0) co_await environment_.broker.settle(open_tag_, arguments_.outcome, true);
   co_await environment_.broker.cancel(consumer);
@@ -100,7 +102,7 @@ awaitable<int> consumption::run() {
   co_return outcome();
 }
 
-// A count is a promise to whoever reads the exit code.
+// With a count, the exit code says whether all of these messages were shown.
 int consumption::outcome() const {
   if (!arguments_.count || shown_ >= *arguments_.count) return exit_ok;
   const char* const why = environment_.interruption.happened() ? "interrupted" : "nothing more came in time";

@@ -47,7 +47,8 @@ awaitable<int> declare(environment& environment, const declare_arguments& argume
 
 namespace {
 
-// The broker does not say whether there was one to remove: for it, repeating an unbind succeeds.
+// Looks the binding up, because the broker does not report whether it existed: for the broker a repeated unbind
+// succeeds.
 awaitable<bool> is_bound(client::connection& broker, const binding_arguments& arguments) {
   bool found = false;
   const auto is_it = [&](const json::value& row) {
@@ -84,7 +85,8 @@ awaitable<int> change_binding(environment& environment, const binding_arguments&
 
 namespace {
 
-// Throws NOT_FOUND, which the broker does not say of a deletion: for it, repeating one succeeds.
+// Throws NOT_FOUND if the thing does not exist. A deletion does not report that: for the broker a repeated one
+// succeeds.
 awaitable<void> check_exists(client::connection& broker, const std::string& kind, const std::string& name) {
   if (kind == "exchange") {
     co_await broker.declare_exchange(name, "", true);

@@ -24,7 +24,7 @@ awaitable<void> each_page(client::connection& broker, std::string_view kind,
 
 namespace {
 
-// Prints pages as they come, so that no more than one is held.
+// Prints pages as they come, so that no more than one page is in memory.
 class list_output {
  public:
   list_output(bool as_json, std::string kind) : as_json_(as_json), kind_(std::move(kind)) {}
@@ -46,7 +46,7 @@ class list_output {
     if (is_array_ && !as_json_ && rows_ == 0) remark(fmt::format("no {}", kind_));
   }
 
-  // What was printed becomes whole JSON.
+  // Ends the JSON array that was printed so far, so that the output is valid JSON.
   void cut_short() {
     if (rows_ == 0) return;
     if (as_json_) print_line("]");

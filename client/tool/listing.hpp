@@ -1,4 +1,4 @@
-// Asks for the pages of a list, one after the other.
+// Requests the pages of a list, one after the other.
 #pragma once
 
 #include <boost/json.hpp>
@@ -9,8 +9,8 @@
 
 namespace tidegate::tool {
 
-// Calls `take` with each page, an array of objects (for status one object), until it returns false or there are no
-// more. Throws what the broker refuses, and INVALID for what is not JSON.
+// Calls `take` with each page, an array of objects (for status one object), until `take` returns false or there are no
+// more pages. Throws error_exception if the broker refuses the list, and with INVALID if a page is not JSON.
 client::awaitable<void> each_page(client::connection& broker, std::string_view kind,
                                   const std::function<bool(const boost::json::value&)>& take);
 

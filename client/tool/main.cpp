@@ -59,7 +59,7 @@ void explain(std::exception_ptr thrown) {
   } catch (const error_exception& refused) {
     remark(fmt::format("{}: {}", name(refused.cause.code), refused.cause.text));
   } catch (const std::system_error& failure) {
-    // Who reads has had enough, as in `tidegate tail readings | head`.
+    // The reader of the output has ended, as in `tidegate tail readings | head`. That is not an error.
     if (failure.code() != std::errc::broken_pipe) remark(failure.what());
   } catch (const std::exception& failure) {
     remark(failure.what());
@@ -95,8 +95,8 @@ int run_offline(const store_arguments& asked, bool json) {
 }  // namespace
 }  // namespace tidegate::tool
 
-// Without SIGPIPE a command whose reader has gone still ends in order: what it took from a queue goes back, and what a
-// benchmark made is removed.
+// SIGPIPE is ignored, so that a command ends in order when the reader of its output has ended: messages received from a
+// queue return to it, and the queues and topics of a benchmark are removed.
 int main(int count, char** words) {
   tidegate::occupy_standard_descriptors();
   tidegate::ignore_signals({SIGPIPE, SIGXFSZ});

@@ -6,7 +6,7 @@
 namespace tidegate::tool {
 namespace {
 
-// Options live as long as the parse and are turned into arguments once the command is known to be meant.
+// Options exist as long as the parser. They become arguments only when the parser has chosen their command.
 template <class Options>
 std::shared_ptr<Options> kept() {
   return std::make_shared<Options>();

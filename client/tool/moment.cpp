@@ -22,7 +22,7 @@ std::optional<Number> whole(std::string_view text) {
   return number;
 }
 
-// A number and a unit of the table, without overflow.
+// Parses a number followed by a unit of the table. Returns none on overflow.
 template <std::size_t Count>
 std::optional<std::uint64_t> scaled(std::string_view text,
                                     const std::array<std::pair<std::string_view, std::uint64_t>, Count>& units) {
@@ -35,7 +35,7 @@ std::optional<std::uint64_t> scaled(std::string_view text,
   return std::nullopt;
 }
 
-// Takes `digits` digits off the front; nothing if there are none such.
+// Removes `digits` digits from the front and returns their number; none if the text does not start with them.
 std::optional<int> take_number(std::string_view& text, std::size_t digits) {
   const auto number = text.size() < digits ? std::nullopt : whole<int>(text.substr(0, digits));
   if (number && *number >= 0) text.remove_prefix(digits);
@@ -83,7 +83,7 @@ std::optional<milliseconds> take_seconds(std::string_view& text) {
   return time;
 }
 
-// How far the zone is ahead of UTC: nothing written or Z, or +hh:mm.
+// Returns how far the zone is ahead of UTC: 0 for no zone or Z, else +hh:mm or -hh:mm.
 std::optional<milliseconds> take_zone(std::string_view& text) {
   if (text.empty() || take(text, 'Z')) return milliseconds(0);
   const bool behind = text.starts_with('-');

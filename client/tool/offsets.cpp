@@ -11,7 +11,7 @@ using client::awaitable;
 
 namespace {
 
-// Where --set moves the group in this partition.
+// Returns the offset to which --set moves the group in this partition.
 awaitable<offset_t> target_in(environment& environment, const offsets_arguments& arguments, const found_topic& topic,
                               std::uint32_t partition) {
   const offset_t to = co_await offset_at(environment.broker, topic, partition, *arguments.set);
@@ -47,7 +47,7 @@ awaitable<json::object> standing(environment& environment, const offsets_argumen
   const auto committed = co_await environment.broker.fetch_offset(arguments.group, topic.name, partition, topic.id);
   row["group"] = arguments.group;
   row["committed"] = committed ? json::value(committed->offset) : json::value();
-  // A group that stands before the start can no longer read what is gone.
+  // A group whose offset is before the start can no longer read the records between the two.
   const offset_t stands = std::max(committed ? committed->offset : 0, range.log_start);
   row["lag"] = range.high_watermark - std::min(stands, range.high_watermark);
   co_return row;

@@ -49,7 +49,7 @@ class publication {
   std::uint64_t refused_ = 0;
   std::uint64_t unroutable_ = 0;
   std::map<std::pair<errc, std::string>, std::uint64_t> reasons_;
-  std::optional<std::string> ending_;  // the connection's, before all was settled
+  std::optional<std::string> ending_;  // why the connection ended before every publish was settled
   bool all_sent_ = false;
   steady_clock::time_point began_;
   steady_clock::time_point ended_;
@@ -65,7 +65,7 @@ publication::publication(environment& environment, const publish_arguments& argu
 
 void publication::settled(const client::confirmation& confirmation) {
   if (confirmation.failure) {
-    // A broker that words each refusal anew must not make this grow.
+    // A broker that gives each refusal a different text must not make this map grow.
     constexpr std::size_t reasons_max = 100;
     ++refused_;
     if (reasons_.size() < reasons_max) ++reasons_[{confirmation.failure->code, confirmation.failure->text}];

@@ -24,7 +24,7 @@ void add_text(json::object& to, std::string_view name, std::string_view bytes) {
 std::string plain(const json::value& value) {
   if (value.is_null()) return "-";
   if (const auto* text = value.if_string()) return to_line(*text);
-  if (const auto* number = value.if_double()) return fmt::format("{}", *number);  // JSON would make it 2E-1
+  if (const auto* number = value.if_double()) return fmt::format("{}", *number);  // 0.2, which JSON writes as 2E-1
   if (const auto* items = value.if_array()) {
     std::string joined;
     for (const json::value& item : *items) joined += (joined.empty() ? "" : ",") + plain(item);
@@ -50,7 +50,7 @@ const json::array* objects_in(const json::value& value) {
   return spreads ? items : nullptr;
 }
 
-// One row, or as many as its first array of objects has items.
+// Returns one row for the item, or one for each element of its first array of objects.
 std::vector<json::object> rows_of(const json::value& item) {
   json::object row;
   if (!item.is_object()) return {{{"value", item}}};

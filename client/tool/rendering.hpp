@@ -1,4 +1,4 @@
-// Formats of the tool's output: one JSON value a line for programs, tables and lines for people.
+// Formats messages and listings: as JSON values for programs, as lines and tables for people.
 #pragma once
 
 #include <boost/json.hpp>
@@ -10,22 +10,23 @@
 
 namespace tidegate::tool {
 
-// Adds routing key, exchange, key, headers, timestamp and body. Bytes that are not UTF-8 go as base64 into a member
-// whose name ends in _base64. Of several headers with one name the last counts.
+// Adds routing key, exchange, key, headers, timestamp and body to the object. Bytes that are not UTF-8 are added as
+// base64, in a member whose name ends in _base64. If several headers have the same name, the last one is kept.
 void add_message(boost::json::object& to, const message_view& message, std::int64_t timestamp_ms);
 
-// "2024-05-01T12:00:00.000Z plant.1.temperature key=k unit=C | 21.5"
+// Returns a line like "2024-05-01T12:00:00.000Z plant.1.temperature key=k unit=C | 21.5".
 std::string message_line(const message_view& message, std::int64_t timestamp_ms);
 
-// Returns objects as rows under their members' names, numbers right-aligned. A member that is an object becomes columns
-// `member.part`; one that is an array of objects becomes a row for each. The broker may add members.
+// Formats objects as rows under their members' names, with numbers aligned to the right. A member that is an object
+// becomes columns `member.part`. A member that is an array of objects becomes one row for each of them. Members that
+// this tool does not know are shown as well, so a newer broker may add some.
 std::string table(const boost::json::array& objects);
 
-// The same for objects that come in pages: only widths are kept from one page to the next. Columns are as wide as this
-// page and those before need. The header is repeated when a page has a new column.
+// The same table for objects that come in pages. Only names and widths of columns are kept from one page to the next. A
+// column is as wide as this page and the pages before need. The header is repeated if a page has a new column.
 class growing_table {
  public:
-  // Returns the page's lines; none if there are no objects.
+  // Returns the page's lines; empty if there are no objects.
   std::string add(const boost::json::array& objects);
 
  private:
@@ -41,7 +42,7 @@ class growing_table {
   std::vector<column> columns_;
 };
 
-// Returns one object as aligned lines of name and value, with nested members as in table().
+// Formats one object as aligned lines of name and value. A member that is an object becomes lines `member.part`.
 std::string fields(const boost::json::object& object);
 
 }  // namespace tidegate::tool

@@ -1,4 +1,4 @@
-// A store into an archive, and back.
+// Exports or salvages a store into an archive, and imports an archive into a new store.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -46,10 +46,10 @@ void finish(std::ostream& out) {
   if (!out) throw storage_failure("cannot write the archive to its end: is the disk full, or its reader gone?");
 }
 
-// Writes the archive, and returns what is to be told of it.
+// A function that writes the archive and returns a report of what it has written.
 using archive_filler = std::function<json::object(std::ostream&, store::offline::isolated_end&)>;
 
-// Under another name until it is whole and on the disk.
+// Writes the archive under another name until it is complete and on the disk.
 json::object fill_file(const std::string& file, const archive_filler& fill, store::offline::isolated_end& end) {
   const std::string partial = partial_name(file);
   std::ofstream out(partial, std::ios::binary | std::ios::trunc);
@@ -130,7 +130,7 @@ std::string counted(const json::object& done) {
 
 namespace {
 
-// What it tells, or nothing where it failed and said why.
+// Returns the filler's report, or none if it failed; then the reason has been printed.
 std::optional<json::object> write_archive(std::string_view what, const store_arguments& arguments,
                                           const archive_filler& fill) {
   const bool is_file = arguments.file != standard_stream;
@@ -161,7 +161,7 @@ std::optional<json::object> write_archive(std::string_view what, const store_arg
   return told;
 }
 
-// Standard output is the archive's where it goes there.
+// If the archive goes to standard output, the report goes to standard error.
 void tell(const store_arguments& arguments, const json::object& told, bool as_json, std::string_view done) {
   if (arguments.file == standard_stream) return remark(fmt::format("{} {}", done, counted(told)));
   if (as_json) return print_json(told);

@@ -13,7 +13,7 @@ namespace {
 constexpr int exit_inconsistent = 1;
 constexpr int exit_damaged = exit_not_checked;
 
-// Findings go at once, so that a crash behind them does not take them along.
+// Sends each finding at once, so that it is not lost in a later crash.
 class sender final : public store::offline::inspection_listener {
  public:
   explicit sender(store::offline::isolated_end& end) : end_(end) {}

@@ -13,7 +13,7 @@ namespace {
 
 using steady = std::chrono::steady_clock;
 
-// What is through sooner than that shows no progress.
+// Work that takes less time shows no progress.
 constexpr std::chrono::seconds quiet_for{1};
 
 class progress_line {
@@ -45,7 +45,7 @@ class progress_line {
 store::offline::isolated_outcome watch(std::string_view what,
                                        const std::function<void(store::offline::isolated_end&)>& work,
                                        const std::function<void(std::string_view line)>& take) {
-  log::set_level(log::level::warning);  // the store's own account of a start is not wanted here
+  log::set_level(log::level::warning);  // leaves out the store's own log lines about its start
   progress_line progress(what);
   return store::offline::run_isolated(
       work, {take, [&](std::string_view place, double share) { progress.show(place, share); }});

@@ -1,4 +1,4 @@
-// The commands on a store's directory, without a broker. Each returns the exit code.
+// The commands that work on a store's directory, without a broker. Each returns the exit code.
 #pragma once
 
 #include <functional>
@@ -8,10 +8,11 @@
 
 namespace tidegate::tool {
 
-// For check: a store that could not be checked counts as damaged, because 1 would mean that a start works.
+// Exit code of check if the store could not be checked. It is the same as for damage, because 1 would mean that a start
+// survives the findings.
 constexpr int exit_not_checked = 2;
 
-// For salvage: the archive is written, and something is missing in it.
+// Exit code of salvage if the archive is written but records of the store are missing in it.
 constexpr int exit_incomplete = 3;
 
 int run_store_command(const store_arguments& arguments, bool json);
@@ -22,11 +23,12 @@ int export_store(const store_arguments& arguments, bool json);
 int salvage_store(const store_arguments& arguments, bool json);
 int import_store(const store_arguments& arguments, bool json);
 
-// Runs the work in a process of its own and shows its progress on a terminal. `take` gets the lines that it sends.
+// Runs `work` in a separate process and, on a terminal, shows its progress after the word `what`. Calls `take` with
+// each line that `work` sends.
 store::offline::isolated_outcome watch(std::string_view what,
                                        const std::function<void(store::offline::isolated_end&)>& work,
                                        const std::function<void(std::string_view line)>& take);
-// Returns the failure as one line for people; empty = none.
+// Returns the failure as one line for people; empty if the work succeeded.
 std::string failure_of(const store::offline::isolated_outcome& outcome);
 
 }  // namespace tidegate::tool

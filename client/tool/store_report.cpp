@@ -12,7 +12,7 @@ namespace json = boost::json;
 
 namespace {
 
-// A damaged row's name may be any bytes.
+// The name in a damaged row may be any bytes.
 std::string text_of(std::string_view bytes) { return is_utf8(bytes) ? std::string(bytes) : to_line(bytes); }
 
 void add_owner(json::object& to, const std::optional<store::offline::stream_owner>& owner) {
@@ -93,7 +93,7 @@ void add_overview(json::object& to, const store::offline::store_overview& overvi
   to["losses"] = to_array(overview.losses);
 }
 
-// Milliseconds since 1970 become a date for people.
+// Replaces milliseconds since 1970 by a date for people.
 void put_date(json::object& row, std::string_view member, std::string_view date) {
   const auto* const found = row.if_contains(member);
   if (found == nullptr) return;
@@ -102,7 +102,7 @@ void put_date(json::object& row, std::string_view member, std::string_view date)
   row.stable_erase(row.find(member));
 }
 
-// A section with a line of room above it; nothing where there are no rows.
+// Returns a section with an empty line above it; empty if there are no rows.
 std::string section(const json::object& report, std::string_view member) {
   const auto* const found = report.if_contains(member);
   if (found == nullptr || !found->is_array() || found->get_array().empty()) return "";

@@ -1,4 +1,4 @@
-// Results of the offline store commands, as JSON for programs. The text for people is made from it.
+// The results of the offline store commands, as JSON for programs. The text for people is made from that JSON.
 #pragma once
 
 #include <boost/json.hpp>
@@ -9,13 +9,13 @@
 namespace tidegate::tool {
 
 boost::json::object to_json(const store::offline::finding& finding);
-// Without the findings, which are printed one by one.
+// Leaves out the findings themselves, which are reported one by one.
 boost::json::object to_json(const store::offline::inspection& inspection);
-// The store's identity and everything that it holds, without figures of single tables.
+// Returns a store's identity, its pages and an overview of its content, without the sizes of single tables.
 boost::json::object to_json(const store::offline::store_identity& identity, const store::lmdb::page_use& pages,
                             const store::offline::store_overview& overview);
 
-// Both may lack members that could not be read.
+// Format a report for people. A report may lack the members that could not be read.
 std::string check_text(const boost::json::object& report);
 std::string overview_text(const boost::json::object& report);
 

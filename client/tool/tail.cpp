@@ -18,7 +18,7 @@ using std::chrono::steady_clock;
 
 namespace {
 
-// Long polls end by themselves now and then, far inside the request's own timeout.
+// Long polls end by themselves at this interval, which is far below the request's own timeout.
 constexpr std::chrono::seconds poll_time{10};
 constexpr std::chrono::seconds commit_interval{1};
 
@@ -95,7 +95,7 @@ awaitable<void> reading::follow(position& at) {
   if (enough()) tasks_.stop();
 }
 
-// What retention has taken in the meantime is said and passed over.
+// Reports records that retention has dropped in the meantime, and skips them.
 bool reading::out_of_range(position& at, const client::fetched& fetched) {
   if (!fetched.out_of_range) return false;
   const std::string where = fmt::format("{} partition {}", arguments_.topic, at.partition);
@@ -124,7 +124,7 @@ bool reading::passed_over(const position& at, const batch_view& batch, std::stri
   return true;
 }
 
-// Offsets are dense: the broker passes over only what is damaged, or what retention has dropped meanwhile.
+// Offsets have no gaps: the broker skips only damaged records and records that retention has dropped in the meantime.
 void reading::pass_gap(position& at, offset_t end) {
   if (end <= at.next) return;
   remark(fmt::format("{} partition {}: offsets {} to {} are not shown: damaged or dropped, see tidegate list losses",
@@ -174,7 +174,7 @@ awaitable<void> reading::read_to_ends() {
   for (position& at : positions_) co_await follow(at);
 }
 
-// An interrupt is how --follow is meant to end, unless a count was asked for.
+// An interrupt is the normal end of --follow, unless a count was given.
 bool reading::was_cut_short() const {
   if (!environment_.interruption.happened() || enough()) return false;
   if (arguments_.follow) return arguments_.count.has_value();

@@ -14,7 +14,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-// As nohup does.
+// SIGHUP is ignored under nohup.
 bool is_ignored(int signal) {
   struct sigaction now {};
   return ::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
@@ -66,7 +66,7 @@ void task_group::ended(std::exception_ptr thrown) {
   } catch (const boost::system::system_error& failure) {
     if (stopping_ && failure.code() == asio::error::operation_aborted) return;
   } catch (...) {
-    // Whatever else it is belongs to finish().
+    // Every other failure is thrown by finish().
   }
   if (!failure_) failure_ = thrown;
   if (!stopping_) stop();

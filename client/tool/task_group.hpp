@@ -1,4 +1,4 @@
-// The coroutines of a command, which an interrupt stops.
+// Runs a command's coroutines side by side, and stops them at an interrupt.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -12,12 +12,13 @@
 
 namespace tidegate::tool {
 
-// The first SIGINT, SIGTERM, or SIGHUP if that is not ignored. The second ends the process by the signal's default.
+// Catches the first SIGINT or SIGTERM, or SIGHUP if that is not ignored. A second signal has its default effect: it
+// ends the process.
 class interruption {
  public:
   explicit interruption(boost::asio::any_io_executor executor);
   bool happened() const { return happened_; }
-  // Sets what is called when it happens, instead of what was set before; empty = nothing.
+  // Sets the function to call at the interrupt. It replaces the function set before; empty = none.
   void on_happening(std::function<void()> handler) { handler_ = std::move(handler); }
 
  private:
@@ -26,8 +27,9 @@ class interruption {
   bool happened_ = false;
 };
 
-// Runs coroutines side by side. All are stopped when one fails, at stop(), or at an interrupt. One group at a time.
-// After start(), finish() has to be called before the group is destroyed.
+// Coroutines that run side by side. All are stopped when one fails, at stop(), or at an interrupt. Only one group may
+// exist at a time, because the interruption has one handler. Whoever starts tasks has to await finish() before the
+// group is destroyed.
 class task_group {
  public:
   task_group(boost::asio::any_io_executor executor, interruption& interruption);
@@ -35,10 +37,11 @@ class task_group {
   task_group& operator=(const task_group&) = delete;
   ~task_group();
 
-  // When the group is stopped, the coroutine's current or next wait throws operation_aborted.
+  // Starts a task; does nothing after an interrupt. When the group is stopped, the task's current or next wait throws
+  // operation_aborted.
   void start(boost::asio::awaitable<void> task);
   void stop();
-  // Returns when all have ended. Throws the first failure.
+  // Waits until all tasks have ended, then throws the first failure if there was one.
   boost::asio::awaitable<void> finish();
 
  private:

@@ -7,7 +7,7 @@
 namespace tidegate::tool {
 namespace {
 
-// The bytes of a character by its first byte; 0 = no character begins with it.
+// Returns the number of bytes of a character, by its first byte; 0 = no character starts with this byte.
 std::size_t character_bytes(unsigned char first) {
   if (first < 0x80) return 1;
   if (first >= 0xC2 && first <= 0xDF) return 2;
@@ -16,7 +16,7 @@ std::size_t character_bytes(unsigned char first) {
   return 0;
 }
 
-// The second byte's range is narrower behind four first bytes: RFC 3629, section 4.
+// The range of the second byte is narrower after four of the first bytes: RFC 3629, section 4.
 bool fits_second(unsigned char first, unsigned char second) {
   switch (first) {
     case 0xE0: return second >= 0xA0 && second <= 0xBF;
