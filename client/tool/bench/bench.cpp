@@ -1,4 +1,5 @@
-// tidegate bench: declares, starts everybody at once, watches, waits for what is under way, tidies up, tells.
+// tidegate bench: declares queues and topics, starts all roles at once, watches them, waits for messages in flight,
+// removes what it declared, and reports.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -21,7 +22,7 @@ namespace json = boost::json;
 constexpr std::uint64_t filled_records = 1'000'000;
 constexpr std::chrono::milliseconds watch_interval{20};
 constexpr std::chrono::milliseconds drain_interval{100};
-// While nothing is delivered for so long, what the queues still hold is given up.
+// If nothing is delivered for so long, the messages that the queues still hold are given up.
 constexpr std::chrono::seconds drain_patience{10};
 
 std::string words_of(std::exception_ptr thrown) {
@@ -82,7 +83,7 @@ class benchmark {
   names names_;
   std::vector<std::pair<std::string, std::string>> made_;  // kind and name
   outcome seen_;
-  std::vector<double> cpu_before_;  // by worker
+  std::vector<double> cpu_before_;  // CPU seconds at the start of measuring, by worker
 };
 
 // --------------------------------------------------------------------------------------------- what the run needs
@@ -136,7 +137,7 @@ awaitable<void> benchmark::declare_all() {
   }
 }
 
-// The last made goes first: bindings go with their exchange.
+// Removes what was declared, in reverse order. Bindings are removed with their exchange.
 awaitable<void> benchmark::remove_all() {
   for (; !asked_.keep && !made_.empty(); made_.pop_back()) {
     try {
@@ -159,13 +160,13 @@ awaitable<json::object> benchmark::status() {
 
 // ------------------------------------------------------------------------------------------------- the run itself
 
-// Once, though all connections may say the same.
+// Notes each trouble once, because all connections may report the same one.
 void benchmark::note(const std::string& trouble) {
   const bool is_known = std::find(seen_.troubles.begin(), seen_.troubles.end(), trouble) != seen_.troubles.end();
   if (!is_known) seen_.troubles.push_back(trouble);
 }
 
-// Whether there was none.
+// Notes a failure if there is one. Returns whether there is none.
 bool benchmark::note(std::exception_ptr failure) {
   if (failure) note(words_of(failure));
   return !failure;
@@ -214,7 +215,7 @@ void benchmark::begin_measuring(company& company) {
 }
 
 void benchmark::end_measuring(company& company) {
-  if (seen_.samples.empty()) return;  // ended before it was warm
+  if (seen_.samples.empty()) return;  // the run ended during its warm-up
   take_sample(company);
   const double seconds = seen_.samples.back().seconds - seen_.samples.front().seconds;
   for (std::size_t i = 0; i < cpu_before_.size(); ++i) {
@@ -240,7 +241,7 @@ void benchmark::tell_progress(const company& company) const {
   remark(line);
 }
 
-// Until all sources have ended. A connection's end stops the others, and an interrupt stops all.
+// Waits until all sources have ended. If a connection fails, the others are stopped; an interrupt stops all.
 awaitable<void> benchmark::watch(company& company, const gang& sources, const gang& sinks) {
   while (sources.running() > 0) {
     co_await pause(watch_interval);
@@ -256,7 +257,7 @@ awaitable<void> benchmark::watch(company& company, const gang& sources, const ga
   }
 }
 
-// Ready and unsettled messages in the run's queues.
+// Returns how many ready and unsettled messages the run's queues hold.
 awaitable<std::uint64_t> benchmark::held_in_queues() {
   std::uint64_t held = 0;
   const auto add = [&](const json::value& queues) {
@@ -271,7 +272,7 @@ awaitable<std::uint64_t> benchmark::held_in_queues() {
   co_return held;
 }
 
-// All that was sent is settled by now, so what the queues hold is all that can still come.
+// All publishes are settled by now, so the messages in the queues are all that can still come.
 awaitable<void> benchmark::drain(company& company, const gang& sinks) {
   auto moved = steady_clock::now();
   std::uint64_t before = 0;
@@ -356,7 +357,7 @@ void benchmark::add_broker_figures(const json::object& before, const json::objec
   if (const json::value* const used = after.if_contains("store_bytes_used")) seen_.broker["store_bytes_used"] = *used;
 }
 
-// Nothing of the filling is told but what went wrong in it.
+// Fills the topic. Of the filling, only failures and the reference before it are reported.
 awaitable<void> benchmark::fill(company& fillers) {
   fillers.staff_fillers();
   co_await work(fillers);

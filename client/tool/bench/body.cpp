@@ -11,7 +11,8 @@ constexpr std::size_t seal_bytes = 4;
 
 }  // namespace
 
-// The filler is the same for all and does not compress to nothing, for disks and networks that would try.
+// The filler is the same in all bodies. It is noise, so that a disk or network that compresses does not shrink it to
+// nothing.
 body_maker::body_maker(std::size_t size, bool seals) : body_(size, '\0'), seals_(seals) {
   std::uint64_t noise = 1;
   for (char& byte : body_) {

@@ -1,11 +1,11 @@
-// The body of a generated message. It says who sent it, and when, and has a checksum.
+// The body of a generated message. It states who sent the message and when, and shows whether the message is whole.
 //
 //    0  magic "TGB1"
-//    4  run        u32  of the tool
-//    8  publisher  u32  of the run, from 0
-//   12  target     u32  the queue, topic or partition that it is meant for
-//   16  sequence   u64  of the publisher's messages into the target, from 1
-//   24  sent       u64  when it was meant to leave: ns of this machine's steady clock
+//    4  run        u32  number of the tool's run
+//    8  publisher  u32  number of the publisher in the run, from 0
+//   12  target     u32  the queue, topic or partition that the message is meant for
+//   16  sequence   u64  number among the publisher's messages to the target, from 1
+//   24  sent       u64  when the message was due to be sent: ns of this machine's steady clock
 //   32  filler
 //       CRC-32C    u32  of everything before; zero in a run that does not verify
 #pragma once
@@ -30,8 +30,9 @@ struct stamp {
 
 class body_maker {
  public:
+  // Bodies of `size` bytes; below stamped_bytes_min they carry no stamp. `seals`: they end with their CRC.
   body_maker(std::size_t size, bool seals);
-  // The view is valid until the next call.
+  // Returns a body with this stamp; valid until the next call.
   std::string_view make(const stamp& stamp);
 
  private:
@@ -39,9 +40,9 @@ class body_maker {
   bool seals_;
 };
 
-// Returns none if this tool did not make the body.
+// Returns the body's stamp; none if this tool did not make the body.
 std::optional<stamp> read_stamp(std::string_view body);
-// Whether the CRC is right. The body has a stamp.
+// Returns whether the CRC is right. Only for a body that has a stamp.
 bool is_whole(std::string_view body);
 
 }  // namespace tidegate::tool::bench

@@ -130,7 +130,7 @@ void company::staff_topic() {
   add_followers(names_.topic, asked_.partitions, 0, senders(0));
 }
 
-// A message goes to all targets under one number, so the bodies' target is 0 everywhere.
+// A message goes to all targets with the same body, so the target in the bodies is always 0.
 void company::staff_fanout() {
   streams = asked_.topics > 0 ? std::vector<std::string>{"queue", "topic"} : std::vector<std::string>{"queue"};
   add_publishers({{names_.exchange(), ""}});

@@ -1,14 +1,14 @@
-// The participants of a run: threads, connections, roles, and the targets that are checked.
+// All that works in a run: threads, connections, roles, and the targets that are checked.
 #pragma once
 
 #include "client/tool/bench/role.hpp"
 
 namespace tidegate::tool::bench {
 
-// Names of what a run declares in the broker.
+// The names of what a run declares in the broker. They start with a prefix that is the run's own.
 struct names {
   std::string prefix;  // "bench.1a2b3c4d"
-  std::string topic;   // for topic, fetch and mixed
+  std::string topic;   // used by the kinds topic, fetch and mixed
 
   std::string queue(std::size_t number) const { return prefix + ".q" + std::to_string(number); }
   std::string replies(std::size_t client) const { return prefix + ".r" + std::to_string(client); }
@@ -28,25 +28,25 @@ class company {
   company& operator=(const company&) = delete;
   ~company() { dismiss(); }
 
-  // Makes the roles that the command line asks for.
+  // Makes the roles of the requested kind of run.
   void staff();
-  // For a fetch: makes the roles that fill the topic, and those that read it. `fillers`: the company that filled it, if
-  // any.
+  // Makes the roles that fill a topic for the kind fetch.
   void staff_fillers();
+  // Makes the roles that read the topic. `fillers` has filled it and has ended; null = an existing topic is read.
   void staff_fetchers(company* fillers);
 
-  // Ends the threads and what still runs on them. Connections and figures may be read after that.
+  // Stops and joins the threads, even if tasks still run on them. Connections and figures may be read afterwards.
   void dismiss();
-  // Counts confirmed messages that were not received as lost.
+  // Ends the checks: every message that was confirmed and not seen counts as lost.
   void conclude();
   findings found() const;
 
   bench::setting setting;
   std::deque<worker> workers;
   std::deque<link> links;
-  std::vector<placed_role> sources;  // end by themselves, at the run's end, or when told to stop
-  std::vector<placed_role> sinks;    // end when told that nothing more will come
-  std::vector<std::string> streams;  // names of what is counted
+  std::vector<placed_role> sources;  // end by themselves, at the run's end or when setting.stop is set
+  std::vector<placed_role> sinks;    // end when setting.finish is set, after the last message
+  std::vector<std::string> streams;  // names of the streams that are counted
 
  private:
   link& connect(std::string_view what, std::size_t number, std::size_t window = 1);
@@ -55,8 +55,8 @@ class company {
   watch* add_watch(checker::expectation expected, const std::vector<role*>& senders, std::size_t target);
   void add_publishers(const std::vector<route>& routes);
   std::vector<std::vector<consumed_queue>> share_queues(const std::vector<role*>& senders, bool fanned);
-  // Puts all consumers of a queue on one thread, since they share its checker. Uses threads from the last one on, away
-  // from publishers.
+  // Places all consumers of a queue on one thread, because they share its checker. Starts at the last thread, away from
+  // the publishers.
   void add_consumers(const std::vector<role*>& senders, bool fanned);
   void add_producers(std::size_t lanes, produced_topic topic);
   void add_followers(const std::string& topic, std::uint32_t partitions, std::size_t stream,

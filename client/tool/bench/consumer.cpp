@@ -56,7 +56,8 @@ class consumer final : public role {
   taking taking_;
 };
 
-// Under load the acknowledgement waits for others up to half of the prefetch, or until nothing more is at hand.
+// Under load, acknowledgements are collected until they are half of the prefetch, or until no more deliveries are at
+// hand.
 awaitable<void> consumer::work() {
   constexpr std::chrono::milliseconds at_hand{0};
   while (!setting_.finish.load(std::memory_order_relaxed)) {

@@ -1,4 +1,4 @@
-// The generator's threads, each with its connections and tasks.
+// The threads of the load generator, the connections that belong to each, and the tasks that run on them.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -16,6 +16,7 @@ namespace tidegate::tool::bench {
 
 constexpr std::size_t streams_max = 2;
 
+// One thread, its executor and its figures.
 class worker {
  public:
   worker();
@@ -26,7 +27,7 @@ class worker {
   boost::asio::io_context& context() { return context_; }
   bench::figures& figures(std::size_t stream) { return figures_[stream]; }
   double cpu_seconds() const;
-  // Stops the thread and what still runs on it.
+  // Stops and joins the thread, even if tasks still run on it.
   void join();
 
  private:
@@ -43,20 +44,21 @@ struct link {
 
   worker& at;
   client::connection connection;
-  std::string name;    // as shown in the broker's listing of connections
-  std::size_t window;  // publishes unconfirmed
+  std::string name;    // shown in the broker's listing of connections
+  std::size_t window;  // most unconfirmed publishes
 };
 
-// Tasks that are waited for together, from the home executor.
+// A group of tasks on any threads. The home executor starts them and waits for all of them.
 class gang {
  public:
   explicit gang(boost::asio::any_io_executor home) : home_(std::move(home)) {}
 
-  // The gang and the worker outlive the task, or the worker is joined first.
+  // Starts a task on the worker's thread. The gang and the worker outlive the task, or the worker is joined first.
   void start(worker& on, boost::asio::awaitable<void> task);
   std::size_t running() const { return running_; }
-  // Returns the exception of the task that failed first.
+  // Returns the exception of the task that failed first; null = none has failed.
   std::exception_ptr failure() const { return failure_; }
+  // Waits until all tasks have ended. Does not throw their exceptions.
   boost::asio::awaitable<void> finish();
 
  private:

@@ -1,4 +1,4 @@
-// Counts and times of the roles on one thread, for each stream of messages of the run.
+// Counts and latencies of the roles of one thread, for one of the run's streams of messages.
 #pragma once
 
 #include <array>
@@ -20,12 +20,12 @@ inline std::uint64_t at(const counts& of, tally which) { return of[static_cast<s
 enum class timing : std::uint8_t { publish_to_confirm, publish_to_deliver, round_trip, fetch };
 constexpr std::size_t timings = 4;
 
-// Written by its own thread. Others may read the counts at any time, and the rest once that thread has ended.
+// Written by one thread. Other threads may read the counts at any time, and the rest after that thread has ended.
 class figures {
  public:
   void add(tally which, std::uint64_t count = 1) {
     std::atomic<std::uint64_t>& to = counts_[static_cast<std::size_t>(which)];
-    to.store(to.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);  // no other thread writes it
+    to.store(to.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);  // no other thread writes `to`
   }
   std::uint64_t count(tally which) const {
     return counts_[static_cast<std::size_t>(which)].load(std::memory_order_relaxed);
@@ -34,7 +34,7 @@ class figures {
     add(tally::refused, count);
     if (!refusal_) refusal_ = cause;
   }
-  // Returns the first refusal.
+  // Returns the cause of the first refusal; none = no message was refused.
   const std::optional<error>& refusal() const { return refusal_; }
   histogram& latency(timing which) { return latencies_[static_cast<std::size_t>(which)]; }
 

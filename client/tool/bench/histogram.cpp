@@ -6,8 +6,8 @@
 
 namespace tidegate::tool::bench {
 
-// Values below `steps` have a bucket each; above, a bucket is 1/64 of its power of two wide, so that its middle is at
-// most 1/128 away from what is in it.
+// Each value below `steps` has its own bucket. Above, the width of a bucket is 1/64 of its power of two, so its middle
+// is at most 1/128 away from the values in the bucket.
 std::size_t histogram::bucket_of(std::uint64_t value) {
   if (value < steps) return value;
   const unsigned shift = static_cast<unsigned>(std::bit_width(value)) - 1 - step_bits;

@@ -1,5 +1,5 @@
-// Counts durations (or any numbers from 0 on) in buckets that widen with the value: 64 for each power of two.
-// Percentiles are within 1 % of the values; count, mean, minimum and maximum are exact. Never takes more than 30 KiB.
+// Counts durations (or any numbers from 0 on) in buckets that widen with the value: 64 buckets for each power of two. A
+// percentile is within 1 % of the exact one. Count, mean and most are exact. A histogram never takes more than 30 KiB.
 #pragma once
 
 #include <array>
@@ -16,7 +16,7 @@ class histogram {
   std::uint64_t count() const { return count_; }
   std::uint64_t most() const { return most_; }
   double mean() const { return count_ == 0 ? 0 : sum_ / static_cast<double>(count_); }
-  // Returns the value that `percent` (above 0, at most 100) of the values do not exceed; 0 if there are none.
+  // Returns the value that `percent` (above 0, at most 100) of the values do not exceed; 0 if there are no values.
   std::uint64_t percentile(double percent) const;
 
  private:

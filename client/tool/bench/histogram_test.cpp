@@ -9,7 +9,7 @@
 namespace tidegate::tool::bench {
 namespace {
 
-// What sorting says: the value that `percent` of all are no greater than.
+// Returns the exact percentile, by sorting: the value that `percent` of all values do not exceed.
 std::uint64_t sorted_percentile(std::vector<std::uint64_t> values, double percent) {
   std::sort(values.begin(), values.end());
   const auto rank = static_cast<std::size_t>(std::ceil(percent / 100 * static_cast<double>(values.size())));

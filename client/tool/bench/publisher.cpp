@@ -14,7 +14,7 @@ unconfirmed::unconfirmed(setting& setting, link& on, std::size_t stream, std::si
   on_.connection.on_confirmation([this](const client::confirmation& confirmation) { settled(confirmation); });
 }
 
-// Notified once, though a confirm settles many: cancelling a timer costs more than all the rest here.
+// Notifies room_ once even if a confirm settles many publishes: cancelling a timer costs more than all the rest here.
 void unconfirmed::settled(const client::confirmation& confirmation) {
   publish& publish = place_of(confirmation.id);
   if (publish.id != confirmation.id) return;

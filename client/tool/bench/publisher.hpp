@@ -1,4 +1,4 @@
-// Publishes messages, and times and counts their confirms: what publishers, askers and answerers have in common.
+// Sends publishes, and times and counts their confirms, for publishers, askers and answerers.
 #pragma once
 
 #include "client/signal.hpp"
@@ -8,18 +8,19 @@ namespace tidegate::tool::bench {
 
 class unconfirmed {
  public:
-  // Sets the connection's handler for confirmations.
+  // Sets the connection's confirmation handler.
   unconfirmed(setting& setting, link& on, std::size_t stream, std::size_t targets);
   unconfirmed(const unconfirmed&) = delete;
   unconfirmed& operator=(const unconfirmed&) = delete;
 
   bool has_room() const { return open_ < pending_.size(); }
+  // Waits until a publish is settled, but at most look_interval. The caller checks has_room() again.
   awaitable<void> room();
-  // Returns the next sequence for a target.
+  // Returns the sequence of the next message to the target.
   std::uint64_t next_sequence(std::size_t target) { return promises_[target].sent + 1; }
   awaitable<void> send(const message_view& message, std::size_t target, steady_clock::time_point sent);
   awaitable<void> drain() { return on_.connection.drain(); }
-  // Returns the promises. Publishes that are open because the connection ended may be missing.
+  // Returns the promises by target. Publishes that were still open when the connection ended are excused.
   std::span<const promise> conclude();
 
  private:
@@ -38,7 +39,7 @@ class unconfirmed {
   client::signal room_;
   bool waits_ = false;
   std::size_t open_ = 0;
-  std::vector<publish> pending_;  // by id; as many places as the window, so that no two open publishes share one
+  std::vector<publish> pending_;  // by id modulo the window, so that no two open publishes share a place
   std::vector<promise> promises_;
 };
 

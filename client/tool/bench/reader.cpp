@@ -7,13 +7,13 @@
 namespace tidegate::tool::bench {
 namespace {
 
-// Where a partition is read, and what is done with what it brings.
+// Reads one partition: keeps the position, and counts, times and checks the records.
 class partition_reading {
  public:
   partition_reading(setting& setting, link& on, read_partition what)
       : setting_(setting), on_(on), figures_(on.at.figures(what.stream)), what_(std::move(what)) {}
 
-  // One request. False: there was nothing beyond what was read.
+  // Makes one request. Returns false if there were no records after the position.
   awaitable<bool> fetch(std::chrono::milliseconds wait, bool times_records);
   void rewind() { next_ = 0; }
   bench::watch* watch() { return what_.watch; }
@@ -31,18 +31,19 @@ class partition_reading {
   offset_t next_ = 0;
 };
 
-// What a bound took is no breach, but nobody is to wait for it.
+// Records that a bound has dropped are not a breach, but the check must not expect them.
 void partition_reading::skip_to(offset_t log_start) {
   if (what_.watch != nullptr) what_.watch->dropped += log_start - next_;
   next_ = log_start;
 }
 
-// Of a topic that others filled, the records as they are stored.
+// Returns the bytes of the batch's bodies. In a topic that others filled, the sizes of bodies are not known: then the
+// bytes of the records as they are stored are returned.
 std::uint64_t partition_reading::body_bytes(const batch_view& batch) const {
   return setting_.asked.topic.name.empty() ? setting_.asked.size * batch.count : batch.records.size();
 }
 
-// Without records to time or to check, the batch's header says all.
+// If no records are timed or checked, the batch's header is enough.
 void partition_reading::take(const batch_view& batch, bool times_records) {
   if (!crc_matches(batch)) throw error_exception({errc::invalid, "a batch with a wrong CRC-32C was fetched", "batch"});
   if (batch.base_offset > next_) {
@@ -92,7 +93,7 @@ class follower final : public role {
   follower(setting& setting, link& on, read_partition what)
       : setting_(setting), reading_(setting, on, std::move(what)) {}
 
-  // Once nothing more is sent, a request that brings nothing has seen the end.
+  // After the last message was sent, a request that returns no records has reached the end.
   awaitable<void> work() override {
     for (bool ends = false, more = true; !ends || more;) {
       ends = setting_.finish.load();

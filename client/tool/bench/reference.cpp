@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t raw_bytes_max = 128 * limits::mib;
 constexpr std::chrono::milliseconds raw_time{500};
 
-// Removed under its name at once: nothing is left behind, however the tool ends.
+// A file whose name is removed as soon as it is open, so that no file is left behind however the tool ends.
 class raw_file {
  public:
   explicit raw_file(const std::string& directory) {

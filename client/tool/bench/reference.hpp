@@ -1,4 +1,4 @@
-// Measures the disk without a broker, to judge a broker's figures on a disk that has good and bad days.
+// Measures the disk without a broker, to judge the broker's figures on a disk whose speed changes from day to day.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +11,8 @@ struct raw_rate {
   double syncs_per_second = 0;
 };
 
-// Appends so many bytes at a time to a file in `directory`, each followed by fdatasync, for half a second and at most
-// 128 MiB. Removes the file. Throws std::system_error.
+// Appends `bytes_at_a_time` bytes to a file in `directory` and calls fdatasync, again and again for half a second, at
+// most 128 MiB. The file is removed. Throws std::system_error.
 raw_rate measure_raw(const std::string& directory, std::size_t bytes_at_a_time);
 
 }  // namespace tidegate::tool::bench

@@ -24,7 +24,7 @@ struct pace {
   std::optional<double> median, worst;  // of whole seconds
 };
 
-// The last sample may close less than a second, which says nothing about a second.
+// The last sample may end less than a second after the one before. Such an interval does not count in median and worst.
 pace pace_of(const std::vector<sample>& samples, std::size_t stream, tally which) {
   constexpr double whole_second = 0.9;
   pace found;
@@ -120,7 +120,8 @@ json::value verified(const outcome& seen) {
                       {"redelivered", found.redelivered}};
 }
 
-// Against the mean of before and after: a disk that others use may be another one by then.
+// Compares with the mean of the measurements before and after the run: the speed of a disk that others use may have
+// changed in between.
 json::value reference(const bench_arguments& asked, const outcome& seen) {
   if (seen.reference.empty() || asked.size == 0) return nullptr;
   json::array each;
@@ -145,7 +146,7 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
-// Rows of one table: a row is named by its stream, if there are two, and by what it counts.
+// Adds rows to a table. A row's name is that of its stream, if there are two streams, followed by what the row counts.
 void add_rows(json::array& to, const outcome& seen, std::size_t stream, const json::object& rows, const char* head) {
   for (const auto& row : rows) {
     if (const json::value* const total = row.value().as_object().if_contains("total");
@@ -171,7 +172,7 @@ std::string headline(const bench_arguments& asked, const outcome& seen) {
   return what + fmt::format(", measured {:.1f} s\n", measured_seconds(seen));
 }
 
-// What a loop's latency is, and is not.
+// Returns how a loop's latency is defined, in words.
 std::string loop_words(double rate, std::uint64_t unsent) {
   if (rate == 0) return "closed loop, service time under this window";
   return fmt::format("open loop of {} a second, from the time to leave; {} were due and not sent", rate, unsent);

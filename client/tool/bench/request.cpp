@@ -9,7 +9,7 @@ namespace tidegate::tool::bench {
 namespace {
 
 constexpr std::string_view reply_to = "reply-to";
-// Without a reply for so long, those that are missing are given up.
+// If no reply comes for so long, the missing replies are given up.
 constexpr std::chrono::seconds patience{5};
 
 class asker final : public role {
@@ -120,7 +120,7 @@ class answerer final : public role {
 awaitable<void> answerer::answer(const client::delivery& request) {
   const auto& headers = request.message.headers;
   const auto found = std::find_if(headers.begin(), headers.end(), [](const header& h) { return h.name == reply_to; });
-  if (found == headers.end()) co_return;  // foreign: nobody waits for an answer
+  if (found == headers.end()) co_return;  // not a request of this tool: nobody waits for an answer
   while (!unconfirmed_.has_room()) co_await unconfirmed_.room();
   message_view reply;
   reply.routing_key = found->value;
@@ -128,7 +128,7 @@ awaitable<void> answerer::answer(const client::delivery& request) {
   co_await unconfirmed_.send(reply, 0, steady_clock::now());
 }
 
-// The reply is on its way before the request is acknowledged: a server that dies in between answers twice, not never.
+// The reply is sent before the request is acknowledged: a server that dies in between answers twice instead of never.
 awaitable<void> answerer::work() {
   while (!setting_.finish.load(std::memory_order_relaxed)) {
     const auto request = co_await requests_.next(look_interval, timing::publish_to_deliver);

@@ -1,5 +1,5 @@
-// When each publish of an open loop is due. The schedule is fixed before the run: a broker (or a generator) that falls
-// behind shows as latency of every publish that was due meanwhile, and not as fewer publishes.
+// The times at which the publishes of an open loop are due, fixed before the run. A broker (or a generator) that falls
+// behind then shows as latency of every publish that was due meanwhile, and not as fewer publishes.
 #pragma once
 
 #include <chrono>
@@ -12,16 +12,17 @@ class schedule {
  public:
   using time_point = std::chrono::steady_clock::time_point;
 
-  // The `member`-th, from 0, of `members` publishers, which take turns and make `per_second` together.
+  // `per_second`: publishes of all `members` publishers together, which take turns. This one is number `member`, from
+  // 0.
   schedule(time_point begin, double per_second, std::size_t member, std::size_t members)
       : begin_(begin), gap_ns_(1e9 / per_second), member_(member), members_(members) {}
 
-  // Returns when the `number`-th publish, from 0, is due.
+  // Returns when publish number `number` of this publisher is due, from 0.
   time_point at(std::uint64_t number) const {
     const double turn = static_cast<double>(number) * static_cast<double>(members_) + static_cast<double>(member_);
     return begin_ + std::chrono::nanoseconds(std::llround(turn * gap_ns_));
   }
-  // Counts the publishes that are due before `end`.
+  // Returns how many publishes of this publisher are due before `end`.
   std::uint64_t due_before(time_point end) const {
     const double turns = static_cast<double>((end - begin_) / std::chrono::nanoseconds(1)) / gap_ns_;
     const double own = (turns - static_cast<double>(member_)) / static_cast<double>(members_);
