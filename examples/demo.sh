@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Shows the main job on real input in about a minute: several sensors publish through the broker, a worker empties a
 # queue, the bridge forwards the log to a Kafka; then the link is cut, data is held, the link returns, and everything is
-# replayed. Ends with a table and exit code 0 only if nothing is lost, doubled or out of order.
+# replayed. Ends with a table, and with exit code 0 only if no message is lost, duplicated or out of order.
 #
-# Installs what is missing (toolchains/setup.sh), builds, and hands over to examples/demo.py, which has the options:
+# Installs missing packages (toolchains/setup.sh), builds, and runs examples/demo.py, which has the options:
 # see ./examples/demo.sh --help.
 set -euo pipefail
 cd "$(dirname "$0")/.."

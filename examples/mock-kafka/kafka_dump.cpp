@@ -22,7 +22,7 @@ constexpr std::chrono::duration<double> patience_before_end{15.0};
 struct settings {
   std::string brokers;
   std::string topic;
-  std::uint64_t count = 0;  // 0 = no bound
+  std::uint64_t count = 0;  // 0 = unlimited
   double idle_seconds = 2.0;
   bool as_json = false;
 };
@@ -45,14 +45,14 @@ class reader {
       rd_kafka_consume_stop(topic_.get(), partition);
     }
   }
-  // Null when no record came in that time.
+  // Returns the next record; null if no record came in that time.
   message_owner next(int wait_ms) {
     message_owner message(rd_kafka_consume_queue(queue_.get(), wait_ms), rd_kafka_message_destroy);
     if (!message || message->err == RD_KAFKA_RESP_ERR_NO_ERROR) return message;
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) ended_.insert(message->partition);
     return {nullptr, rd_kafka_message_destroy};
   }
-  // The end of each partition was seen.
+  // Returns whether the end of each partition was seen.
   bool at_end() const { return ended_.size() == static_cast<std::size_t>(partitions_); }
 
  private:
@@ -112,7 +112,7 @@ std::string base64(std::string_view bytes) {
   return out;
 }
 
-// `name` for text that JSON can show, `name_base64` for other bytes.
+// Adds bytes to the object: as `name` if they are text that JSON can show, else in base64 as `name_base64`.
 void put(json::object& into, std::string_view name, std::string_view bytes) {
   const std::string key = is_text(bytes) ? std::string(name) : std::string(name) + "_base64";
   const std::string value = is_text(bytes) ? std::string(bytes) : base64(bytes);

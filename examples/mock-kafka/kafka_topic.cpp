@@ -1,4 +1,5 @@
-// tidegate-kafka-topic: makes a topic in a Kafka, for the demo: the bridge does not make the centre's topics.
+// tidegate-kafka-topic: makes a topic in a Kafka. The demo needs this because the bridge does not make the centre's
+// topics.
 #include <librdkafka/rdkafka.h>
 
 #include <CLI/CLI.hpp>
@@ -35,7 +36,7 @@ void check(rd_kafka_event_t& event) {
   }
 }
 
-// With the cluster's own replication factor.
+// Makes the topic with the cluster's own replication factor.
 void create(const std::string& brokers, const std::string& topic, int partitions) {
   const auto kafka = connect(brokers);
   const std::unique_ptr<rd_kafka_queue_t, decltype(&rd_kafka_queue_destroy)> answers(rd_kafka_queue_new(kafka.get()),

@@ -3,10 +3,10 @@
 // Prints its bootstrap servers. `down` and `up` on standard input, or SIGUSR1 and SIGUSR2, cut the link to all of its
 // brokers and mend it; connections are closed, ports are kept. Ends on SIGTERM, SIGINT or `quit`.
 //
-// What the mock is not (librdkafka 2.0.2): a partition keeps 5 MiB of batches, the oldest go first; the sequence
-// numbers of an idempotent producer are checked only in transactions, so a batch that was stored and whose answer was
-// cut off is stored again when it is sent again, where Kafka would drop it; topics that are asked for are made, with 4
-// partitions.
+// Differences of the mock (librdkafka 2.0.2) to a real Kafka: A partition keeps 5 MiB of batches, and the oldest are
+// dropped first. The sequence numbers of an idempotent producer are checked only in transactions. If a batch was stored
+// and its answer was cut off, the batch is therefore stored again when it is sent again; Kafka would drop it. A topic
+// that a client requests is made, with 4 partitions.
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 #include <poll.h>
@@ -77,7 +77,7 @@ topic parse_topic(const std::string& text) {
   return {text.substr(0, colon), partitions};
 }
 
-// Before any thread is made, so that none of librdkafka's takes them.
+// Called before any thread is started, so that no thread of librdkafka receives these signals.
 int catch_signals() {
   sigset_t set;
   sigemptyset(&set);
@@ -86,7 +86,7 @@ int catch_signals() {
   return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-// False when it is time to go.
+// Returns false if the program must end.
 bool obey_signal(int descriptor, cluster& kafka) {
   signalfd_siginfo told{};
   if (read(descriptor, &told, sizeof told) != sizeof told) return true;
@@ -119,7 +119,7 @@ void serve(int signals, cluster& kafka) {
     if (waits[1].revents == 0) continue;
     char piece[256];
     const ssize_t size = read(STDIN_FILENO, piece, sizeof piece);
-    // Its end does not end the cluster: it may run in the background.
+    // The end of standard input does not end the cluster, which may run in the background.
     if (size <= 0) waits[1].fd = -1;
     if (size > 0) unread.append(piece, static_cast<std::size_t>(size));
     if (!obey_lines(unread, kafka)) return;
