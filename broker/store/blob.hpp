@@ -14,7 +14,7 @@
 
 namespace tidegate::store {
 
-// Place of a byte in the journal's ring. Counts up from lap to lap.
+// Position of a byte in the journal's ring. Positions count up from lap to lap.
 using ring_position = std::uint64_t;
 
 constexpr std::size_t blob_head_bytes = 66;
@@ -26,16 +26,16 @@ struct blob_head {
   commit_number commit = 0;
   ring_position position = 0;      // where the blob starts
   std::uint32_t previous_crc = 0;  // of the blob before
-  bool is_in_tables = false;       // the commit counts only if the tables have it, and its records with it
+  bool is_in_tables = false;       // the commit is void unless the tables have it; its records are there
   commit_time time;
 };
 
 // Writes a blob. Entries are appended in the order in which they take effect.
 //
-//   0 magic "TGJ3" | 4 length u32 of the whole blob | 8 CRC-32C u32 of what follows, going on from the ring's id |
-//   12 commit u64 | 20 position u64 | 28 CRC-32C u32 of the blob before | 32 flags u16: 1 wall time is trusted, 2 the
-//   commit is in the tables | 34 lifetime ms u64 | 42 wall ms u64 | 50 boot u64 | 58 boot elapsed ms u64 |
-//   66 entries: type u8, length varint, body
+//   0 magic "TGJ3" | 4 length u32 of the whole blob | 8 CRC-32C u32 of the bytes after it, continued from the CRC of
+//   the ring's id | 12 commit u64 | 20 position u64 | 28 CRC-32C u32 of the blob before | 32 flags u16: 1 wall time is
+//   trusted, 2 the commit is in the tables | 34 lifetime ms u64 | 42 wall ms u64 | 50 boot u64 |
+//   58 boot elapsed ms u64 | 66 entries: type u8, length varint, body
 class blob_writer {
  public:
   // `about`: estimated bytes of the entries. A low estimate costs copies.
@@ -58,13 +58,14 @@ class blob_writer {
   void lost(loss_number number, const loss_record& record, const drop_totals& totals);
 
   std::size_t size() const { return bytes_.size(); }
-  // The view is valid until the next entry.
+  // Returns the bytes from `position` on, which start with a batch. The view is valid until the next entry.
   std::string_view batch_at(std::uint32_t position) const { return std::string_view(bytes_).substr(position); }
-  // Marks the commit as one that counts only if the tables have it. Its records are removed from the blob, because the
-  // tables have them.
+  // Removes the records from the blob, because the tables have them. Marks the commit as void unless the tables have
+  // it.
   void leave_records_to_tables();
+  // The same for all entries.
   void leave_all_to_tables();
-  // Not sealed yet: the ring does that.
+  // Returns the blob, not sealed: ring::append() does that.
   std::string& bytes() { return bytes_; }
 
  private:
@@ -73,17 +74,17 @@ class blob_writer {
   std::string bytes_;
 };
 
-// Returns the length that a head gives, at least blob_head_bytes; 0 if it is no head.
+// Returns the length that a head states, which is not checked; 0 = not a head. `head` has at least blob_head_bytes.
 std::size_t blob_length(std::string_view head);
 std::uint32_t blob_crc(std::string_view head);
-// `blob` has at least blob_head_bytes.
+// Reads the head without any check. `blob` has at least blob_head_bytes.
 blob_head read_blob_head(std::string_view blob);
-// Checks length and CRC-32C. `seed`: CRC of the ring's id.
+// Returns whether length and CRC-32C are right. `seed`: CRC-32C of the ring's id.
 bool is_sealed(std::string_view blob, std::uint32_t seed);
-// Fills in what only the ring knows. Returns the blob's CRC-32C.
+// Fills in the length, the position, the CRC of the blob before and the blob's own CRC-32C. Returns the last one.
 std::uint32_t seal_blob(std::string& blob, ring_position position, std::uint32_t previous_crc, std::uint32_t seed);
 
-// What to call for each entry of a blob. A function that is left empty skips its entries.
+// Functions to call for the entries of a blob, one for each type. A function that is not set skips its entries.
 struct blob_visitor {
   std::function<void(stream_id, std::string_view batch, std::uint32_t position)> append = [](auto...) {};
   std::function<void(stream_id, offset_range)> acked = [](auto...) {};
@@ -97,10 +98,11 @@ struct blob_visitor {
   std::function<void(stream_id, const age_mark&)> age_marked = [](auto, const auto&) {};
   std::function<void(loss_number, const loss_record&, const drop_totals&)> lost = [](auto, const auto&, const auto&) {};
 };
-// Returns the streams that a sealed blob drops. Reads nothing else. Throws if that does not decode.
+// Returns the streams that a sealed blob drops, without decoding other entries. Throws store_damaged if an entry is cut
+// short.
 std::vector<stream_id> streams_dropped_in(std::string_view blob);
 
-// Calls the visitor for each entry of a sealed blob. Throws store_damaged if an entry does not decode.
+// Calls the visitor for each entry of a sealed blob, in order. Throws store_damaged if an entry does not decode.
 void visit_blob(std::string_view blob, const blob_visitor& visitor);
 
 }  // namespace tidegate::store

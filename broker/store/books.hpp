@@ -1,4 +1,5 @@
-// Everything that the writer knows, read from the files at the start and after an aborted transaction.
+// The books: the writer's in-memory state of all streams, facts and losses. They are read from the files at the start,
+// and again after an aborted transaction.
 #pragma once
 
 #include <filesystem>
@@ -19,7 +20,7 @@ struct tables {
   lmdb::table chunk, state, catalog, loss, meta;
 };
 
-// Returns the table that holds rows of this fact space.
+// Returns the table that holds the rows of a fact space.
 lmdb::table table_of(const tables& tables, fact_space space);
 
 // Creates missing tables. Throws storage_failure if the file is another program's.
@@ -35,7 +36,7 @@ struct books {
   std::map<stream_id, stream_ledger> streams;
   std::set<std::pair<commit_number, stream_id>> dirty_streams;  // ordered by dirty_since
   std::map<std::string, dirty_fact> dirty_facts;                // by name
-  commit_number facts_since = 0;                                // the oldest of them; 0 = none
+  commit_number facts_since = 0;                                // oldest commit with one of these; 0 = none
   std::map<stream_id, commit_number>
       dropped;                          // and the commit that dropped them; they may still have rows in the state table
   std::set<stream_id> due;              // streams with many bytes in the journal
@@ -51,7 +52,7 @@ struct books {
   std::uint64_t pledged_bytes = 0;       // room kept in the tables for what only the journal has
 };
 
-// What core needs at the start, besides the streams.
+// The facts that a start finds. Core builds its state from them and from the streams.
 struct contents {
   std::map<std::string, std::string> facts;  // by name
   // Calls `take` with each fact of the space: the name without its letter, and the value.
@@ -74,16 +75,16 @@ struct journal_row {
 };
 std::string encode(const journal_row& row);
 journal_row decode_journal_row(std::string_view value);
-// Throws store_damaged if there is none.
+// Throws store_damaged if there is no such row.
 journal_row journal_row_of(const lmdb::txn& txn, const tables& tables);
 
-// Returns the stream of a state table key that names one.
+// Returns the stream number in a key of the state table, or in a fact's name. The key must have one.
 stream_id stream_of_key(std::string_view key);
 
-// Throws storage_failure, with advice, if the store has another format than this version's. `directory`: for the text.
+// Throws storage_failure if the store has another format than this version's. The text names `directory` and a way out.
 void check_format(const lmdb::txn& txn, const tables& tables, const std::filesystem::path& directory);
 
-// Returns the id above every stream that the tables know of.
+// Returns the lowest id that no stream has had, as far as the tables know.
 std::uint32_t next_stream_of(const lmdb::txn& txn, const tables& tables);
 
 // Returns the bytes written to flash since the store was made, as last noted; 0 = never noted.
@@ -93,24 +94,26 @@ std::string encode_flash_bytes(std::uint64_t bytes);
 // Throws store_damaged if ring and tables belong to different stores, or if one is older than the other.
 void check_pair(const ring& journal, const journal_row& row, const std::filesystem::path& directory);
 
-// Reads the tables, then applies the journal. Throws storage_failure if anything does not decode.
+// Reads the tables, then applies the journal. `contents`, if not null, receives the facts. Throws storage_failure if
+// anything does not decode.
 books read_books(lmdb::env& env, const tables& tables, ring& journal, contents* contents = nullptr);
 
+// Notes that the stream's row lacks this commit, unless it already lacks an older one.
 void mark_dirty(books& books, stream_id id, stream_ledger& ledger, commit_number commit);
 void set_fact(books& books, std::string_view name, std::optional<std::string> value, commit_number commit);
 // Adds a stream. A stream that exists stays as it is.
 void add_stream(books& books, stream_id id, stream_kind kind, bool in_memory, commit_number commit);
 void drop_stream(books& books, stream_id id, commit_number commit);
-// For a memory stream: sets its next offset. Its row is that of an empty stream.
+// For a memory stream: sets its log start and next offset to `end`. Its row is that of an empty stream.
 void reserve_offsets(stream_ledger& ledger, offset_t end, const drop_totals& dropped);
-// Call after each change of the stream's batches in the journal.
+// Updates `pledged_bytes`. Call after each change of the stream's batches in the journal.
 void count_pledge(books& books, stream_ledger& ledger);
 
-// Marks each queue's messages as possibly delivered. Call after an unclean stop: deliveries are not written.
+// Marks all messages of every queue as possibly delivered. Call after an unclean stop: a first delivery is not written.
 void suspect_deliveries(books& books);
 
-// Returns the segment's batch in the journal. The caller checks its CRC. Error: another batch, or none, is in its
-// place.
+// Returns the segment's batch in the journal. The caller checks the batch's CRC. Error: another batch, or none, is in
+// its place.
 result<batch_view> segment_batch(const ring& journal, const segment& segment);
 
 }  // namespace tidegate::store

@@ -1,19 +1,19 @@
-// A chunk: record batches v2 of one stream, back to back, after a header of its own. A batch's CRC leaves out its first
-// 21 bytes, with its base offset; the chunk's header has a CRC of exactly those. So every byte is covered once, and a
-// reader of one batch does not read the records of others. The header names the stream, so that a chunk found in a
-// damaged file can be placed.
+// A chunk: record batches v2 of one stream, back to back, after a header of its own. A batch's CRC does not cover the
+// batch's first 21 bytes, which include the base offset. The chunk's header has a CRC of exactly those bytes. So every
+// byte is covered once, and a reader of one batch does not read the records of others. The header names the stream, so
+// that a chunk found in a damaged file can be assigned to it.
 //
 //    0  magic "TGC2"
 //    4  stream          u32
-//    8  last offset     u64  of what it covers; with the stream the key in the chunk table, but for the piece
+//    8  last offset     u64  the last one covered; the chunk table's key is stream, last offset and piece
 //   16  length          u32  of the whole chunk
-//   20  covered from    u64  offsets from here to the last one that are not in its batches are gone by right
-//   28  newest time     i64  of its own records, Unix ms
-//   36  running newest  i64  at least that of the stream's records that were there when it was made, up to its last one
-//   44  flags           u16  1: it replaces chunks, and lacks records that these had
+//   20  covered from    u64  the first offset covered; a covered offset that is in no batch was removed on purpose
+//   28  newest time     i64  of the chunk's records, Unix ms
+//   36  running newest  i64  at least the newest time of the stream's records up to the last offset, when it was made
+//   44  flags           u16  1: the chunk replaces others, and lacks records that they had
 //   46  heads' CRC-32C  u32  of each batch's first 21 bytes
 //   50  CRC-32C         u32  of bytes 0 to 49
-//   54  batches; none: all that it covers is gone
+//   54  batches; none = every covered offset was removed
 #pragma once
 
 #include <limits>
@@ -28,7 +28,7 @@ namespace tidegate::store {
 
 constexpr std::size_t chunk_header_bytes = 54;
 constexpr std::size_t chunk_last_offset_at = 8;
-// Timestamp of a chunk without records.
+// Newest time of a chunk without records.
 constexpr std::int64_t no_time = std::numeric_limits<std::int64_t>::min();
 
 struct chunk_header {
@@ -46,19 +46,21 @@ struct chunk_view {
 
 // Returns the header followed by the batches.
 std::string seal_chunk(const chunk_header& header, std::string_view batches);
-// The same in place: `row` starts with room for the header.
+// Writes the header into the first chunk_header_bytes of `row`; the batches follow them.
 void seal_in_place(const chunk_header& header, std::string& row);
 
-// Returns the length that the chunk gives in its first row; 0 = it gives none.
+// Returns the length that the chunk's first row states, which is not checked; 0 = the row is too short.
 std::size_t chunk_length(std::string_view first_row);
 
-// Reads the header of a chunk found under this key, from its first row alone. The error says what is wrong.
+// Reads and checks the header of the chunk stored under this key, from its first row alone. The error says what is
+// wrong.
 result<chunk_header> read_chunk_header(chunk_place place, std::string_view first_row);
 
-// Reads a chunk found under this key. The caller checks each batch's own CRC. The error says what else is wrong.
+// Reads the chunk stored under this key. Does not check each batch's own CRC, which the caller does. The error says
+// what else is wrong. Views into `value`.
 result<chunk_view> read_chunk(chunk_place place, std::string_view value);
 
-// Checks only whether the chunk found under this key names that key as its place.
+// Returns whether the chunk stored under this key names this stream and last offset. Checks nothing else.
 bool is_in_place(chunk_place place, std::string_view value);
 
 }  // namespace tidegate::store

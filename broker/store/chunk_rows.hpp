@@ -1,5 +1,5 @@
-// Chunks in the chunk table. A chunk that is longer than a row may be is split into several rows, its pieces, numbered
-// from 0 in their keys. The pieces in order are the chunk.
+// Chunks in the chunk table. A chunk that is longer than a row may be is split into several rows, its pieces. Their
+// keys number them from 0, and their values in order are the chunk.
 #pragma once
 
 #include <optional>
@@ -11,14 +11,15 @@
 
 namespace tidegate::store {
 
-// Writes rows of `row_bytes` and a shorter last one.
+// Writes the chunk in rows of `row_bytes`; the last one may be shorter.
 void put_chunk(lmdb::txn& txn, lmdb::table chunks, chunk_place place, std::string_view chunk, std::size_t row_bytes);
 
 // Returns the whole chunk whose first piece is in `head`: a view of that row, or of `gathered`, which then holds the
-// pieces. If a piece is missing or out of order, the chunk ends before it, which read_chunk reports.
+// pieces. If a piece is missing or has a wrong number, the result ends before it, and read_chunk() reports that. Empty
+// if `head` is not a first piece.
 std::string_view whole_chunk(const lmdb::txn& txn, lmdb::table chunks, const lmdb::entry& head, std::string& gathered);
 
-// Walks from chunk to chunk. Places are as the keys give them; a chunk without its first piece still has its place.
+// Moves from chunk to chunk. A chunk's place is read from its key, so a chunk without its first piece has a place too.
 class chunk_cursor {
  public:
   chunk_cursor(const lmdb::txn& txn, lmdb::table chunks) : txn_(txn), chunks_(chunks), rows_(txn, chunks) {}
@@ -28,16 +29,16 @@ class chunk_cursor {
   void next();
   // Removes the chunk and moves to the next one.
   struct erased {
-    std::size_t bytes = 0;       // of its batches
-    std::size_t page_bytes = 0;  // freed
+    std::size_t bytes = 0;       // of the chunk's batches
+    std::size_t page_bytes = 0;  // of the pages that are free now
   };
   erased erase();
 
-  // Returns none after the last chunk.
+  // Returns the chunk's place; none after the last chunk.
   std::optional<chunk_place> place() const;
-  // Returns none if the cursor is at another stream's chunk or after the last one.
+  // Returns the chunk's last offset; none if the chunk is another stream's, or after the last chunk.
   std::optional<offset_t> last_offset_in(stream_id stream) const;
-  // The view is valid until the transaction changes something or the cursor moves.
+  // Returns the whole chunk. The view is valid until the transaction changes something or the cursor moves.
   std::string_view chunk();
   // Returns the chunk's first row. Only the page with its header has to be read.
   std::string_view first_row() const { return row_.value().value; }

@@ -17,13 +17,13 @@ constexpr double keep_below = 0.70;
 
 class commit {
  public:
-  // Takes the next commit number. `about`: estimated bytes of its group.
+  // Gives the commit the next number. `about`: estimated bytes of the commit group.
   commit(lmdb::env& env, books& books, std::size_t about)
       : env_(env), books_(books), number_(++books.last_commit), blob_(number_, books.time, about) {}
 
   commit_number number() const { return number_; }
   blob_writer& blob() { return blob_; }
-  // Returns a transaction that reads the tables as they are.
+  // Returns a transaction that reads the tables as they are. Opened at the first call.
   const lmdb::txn& reading() {
     if (!reading_) reading_.emplace(env_, lmdb::access::read);
     return *reading_;
@@ -36,13 +36,14 @@ class commit {
   void dropped(stream_id id);
   // Records a batch that was put into the blob.
   void added(stream_id id, const segment& segment) { added_.emplace_back(id, segment); }
-  // Adds a loss to its stream's totals and to the loss ledger.
+  // Adds a loss to the loss ledger with the commit's time and, unless the reason is `damaged` or `device`, to its
+  // stream's totals.
   void lose(loss_record record);
   // Writes entries for the losses since the last call.
   void tell_losses();
   // Writes an entry if the log start moved from `before`.
   void tell_trim(stream_id id, stream_ledger& ledger, offset_t before);
-  // Turns the batches' places, counted from the blob's start, into places in the ring.
+  // Turns the batches' positions, counted from the blob's start, into positions in the ring. `position`: the blob's.
   void placed(ring_position position);
 
   // Returns the changed streams, sorted, each once.

@@ -1,4 +1,4 @@
-// The worked example of docs/store-format.md, for tests.
+// For tests: the bytes of the worked example in docs/store-format.md.
 #pragma once
 
 #include <fmt/format.h>

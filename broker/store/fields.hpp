@@ -1,4 +1,5 @@
-// Fields that rows of the small tables and entries of the journal's blobs share, in bytes.
+// Encodes and decodes the fields that rows of the small tables and entries of the journal's blobs share. A take
+// function never throws: check_whole() reports missing bytes at the end.
 #pragma once
 
 #include <string>
@@ -31,7 +32,8 @@ drop_totals take_totals(byte_reader& reader);
 void append_loss(std::string& out, const loss_record& record);
 loss_record take_loss(byte_reader& reader);
 
-// Call at the end of decoding. Throws storage_failure if bytes are left over or were missing; `what` names them.
+// Call at the end of decoding. Throws store_damaged if bytes are left over or were missing. `what` names the value in
+// the error's text.
 void check_whole(const byte_reader& reader, std::string_view what);
 
 }  // namespace tidegate::store

@@ -1,5 +1,5 @@
-// Keys of the store's tables and values of the small ones, as docs/store-format.md describes them. Pure functions over
-// bytes; blob.hpp and chunk.hpp have the large values.
+// Encodes and decodes the keys of the store's tables and the values of the small ones, as docs/store-format.md
+// describes them. Pure functions over bytes; blob.hpp and chunk.hpp have the large values.
 #pragma once
 
 #include <chrono>
@@ -15,7 +15,8 @@
 
 namespace tidegate::store {
 
-// Raised when an older version would read the store wrongly. Checked when a store is opened.
+// Version of the format. Raised when an older version of the program would read the store wrongly. Checked when a store
+// is opened.
 constexpr std::uint32_t format_version = 5;
 // Archives of stores from this format on can be imported.
 constexpr std::uint32_t archived_format_min = 2;
@@ -27,7 +28,7 @@ constexpr std::size_t row_bytes_on_a_page = 4'080;  // with LMDB's page header e
 constexpr std::size_t row_bytes = std::size_t{4} * row_bytes_on_a_page;
 
 constexpr std::size_t chunk_bytes_max = row_bytes;  // a longer batch has a chunk of its own, in several rows
-// How much a log grows at most when it moves from the journal into chunks: headers, longer varints.
+// Most bytes by which a log grows when it moves from the journal into chunks: headers, longer varints.
 constexpr std::uint64_t roll_up_growth_bytes_max = 64 * 1024;
 constexpr std::uint64_t offsets_per_block = 1'024;
 
@@ -41,11 +42,11 @@ struct commit_time {
   milliseconds lifetime{0};  // age of the store: time known to have passed since it was made; never goes back
   milliseconds wall{0};      // Unix time; an estimate if it is not trusted
   bool wall_trusted = false;
-  std::uint64_t boot = 0;  // of the machine, see clock::boot()
-  milliseconds boot_elapsed{0};
+  std::uint64_t boot = 0;        // identifies the boot of the machine, see clock::boot()
+  milliseconds boot_elapsed{0};  // time since that boot
 };
 
-// Keys. Numbers are big-endian, so LMDB's byte order is theirs.
+// Keys. Numbers are big-endian, so that LMDB, which orders keys by bytes, orders them by number.
 struct chunk_place {
   stream_id stream;
   offset_t last_offset;
@@ -75,7 +76,7 @@ struct age_mark {
   offset_t offset = 0;
 };
 
-// Totals of what a stream's bounds dropped since it was created.
+// Totals of the records dropped from a stream since it was created. Damaged records are not counted.
 struct drop_totals {
   std::uint64_t records = 0;
   std::uint64_t unread = 0;  // of them, those that a protected group had not read; all if no group is protected
@@ -89,9 +90,9 @@ struct checkpoint {
   std::int64_t newest_timestamp_ms = 0;
   std::uint64_t chunk_bytes = 0;  // of the batches in chunks
   commit_number commit = 0;
-  // Messages below this offset may have been delivered before an unclean stop.
+  // Queues: messages below this offset may have been delivered before an unclean stop.
   offset_t maybe_delivered_before = 0;
-  std::uint64_t held_bytes = 0;  // queues: bodies of the messages
+  std::uint64_t held_bytes = 0;  // queues: bytes of the messages' bodies
   drop_totals dropped;
   offset_t covered_end = 0;         // one past what the newest chunk covers
   std::vector<newest_time> times;   // of chunks
@@ -103,7 +104,7 @@ struct checkpoint {
 std::string encode(const checkpoint& checkpoint);
 checkpoint decode_checkpoint(std::string_view value);
 
-// The highest count of earlier deliveries that is kept, so that a block of counts fits a page.
+// Highest count of a message's earlier deliveries that is stored, so that a block of counts fits a page.
 constexpr std::uint32_t deliveries_max = (1 << 14) - 1;
 
 // The state of 1,024 consecutive offsets of a queue: which are acknowledged, and how often each was delivered.
@@ -115,7 +116,8 @@ struct ack_block {
 
   bool is_full() const { return bits.find_first_not_of('\xFF') == std::string::npos; }
 };
-// Returns the offsets that the row of this block covers. Throws storage_failure if they are more than there can be.
+// Returns the offsets that the row of this block covers, with those of the blocks after it in `full_after`. Throws
+// storage_failure if they exceed the largest possible offset.
 offset_range offsets_of(std::uint64_t number, const ack_block& block);
 std::string encode(const ack_block& block);
 ack_block decode_block(std::string_view value);
@@ -129,11 +131,12 @@ constexpr char catalog_binding = 'b';
 // Keys of the meta table.
 constexpr std::string_view meta_format = "format";            // u32, not sealed
 constexpr std::string_view meta_incarnation = "incarnation";  // UUID as text
-constexpr std::string_view meta_journal = "journal";          // which ring it is, and what of it is needed
+constexpr std::string_view meta_journal = "journal";          // journal_row: the ring's id and what of it is needed
 constexpr std::string_view meta_clean = "clean";              // u8: 1 after close(), 0 while open
-constexpr std::string_view meta_flash_bytes = "flash_bytes";  // u64, written since the store was made, by and by
+constexpr std::string_view meta_flash_bytes = "flash_bytes";  // u64, written to flash since the store was made
 constexpr std::string_view meta_next_stream = "next_stream";  // u32, stream ids are never used again
 
+// A consumer group's committed offset.
 struct cursor_state {
   offset_t offset = 0;
   std::string metadata;
@@ -141,6 +144,7 @@ struct cursor_state {
 std::string encode(const cursor_state& cursor);
 cursor_state decode_cursor(std::string_view value);
 
+// The last sequence of a producer.
 struct producer_state {
   std::uint32_t epoch = 0;
   std::uint64_t sequence = 0;
@@ -154,24 +158,24 @@ enum class loss_reason : std::uint8_t {
   retention_records = 2,
   retention_age = 3,
   store_room = 4,    // the whole store exceeded its mark
-  damaged = 5,       // failed its CRC
-  device = 6,        // a device discarded it before it arrived
+  damaged = 5,       // failed its CRC, or was missing
+  device = 6,        // a device discarded the messages before they arrived
   messages_max = 7,  // bound of a queue
   bytes_max = 8,
-  deleted = 9,   // the topic was deleted before a group had read to its end
+  deleted = 9,   // the topic was deleted before a group had read all of it
   expired = 10,  // the message's time to live was over
   delivery_limit = 11,
-  dead_letter_refused = 12,  // the target of its dead-letter move refused it
+  dead_letter_refused = 12,  // the target to which the message was dead-lettered refused it
 };
 std::string_view name(loss_reason reason);
 
-// A record of the loss ledger: what was dropped, and why. Adjoining drops for one reason share a record for up to an
-// hour.
+// A record of the loss ledger: the range of messages that was dropped, and why. Adjoining drops for one reason share a
+// record for up to an hour.
 struct loss_record {
   loss_reason reason = loss_reason::retention_bytes;
   stream_id stream{};
-  // A device's loss: the device, and the range is its sequences. A deleted topic: `topic/partition`. A store that was
-  // set aside: the file.
+  // A device's loss: the device, and the range is of its sequences. A deleted topic: `topic/partition`. A store that
+  // was set aside: the file. Otherwise empty.
   std::string source;
   offset_t first = 0;
   offset_t end = 0;

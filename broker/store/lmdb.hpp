@@ -1,8 +1,8 @@
-// LMDB through move-only owners. Leaving a scope aborts a transaction; commit() is explicit. Only lmdb.cpp includes
-// lmdb.h.
+// Classes that own LMDB's environment, transactions and cursors. They can be neither copied nor moved. A transaction
+// that leaves its scope without commit() is aborted. Only lmdb.cpp includes lmdb.h.
 //
 // Every failure throws storage_failure with the call's name, LMDB's text, the cause and advice. A full map throws
-// map_full instead: the write transaction is void then, and the caller may start another.
+// map_full instead: the write transaction is then void, and the caller may start another.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ struct map_full : std::runtime_error {
   map_full() : std::runtime_error("the store's map is full") {}
 };
 
-// `name` is a literal.
+// An open table. `name` is a literal.
 struct table {
   unsigned number = 0;
   const char* name = "";
@@ -40,7 +40,7 @@ constexpr table table_of_tables{1, "tables"};
 
 class txn;
 
-// Pages as LMDB counts them after the last commit.
+// Counts of LMDB's pages, as of the last commit.
 struct page_use {
   std::uint64_t page_bytes = 0;
   std::uint64_t map_pages = 0;
@@ -65,19 +65,19 @@ class env {
   env& operator=(const env&) = delete;
   ~env();
 
-  // `name` is a literal.
+  // Opens the table, or creates it. `name` is a literal.
   table open_table(txn& within, const char* name);
   // Returns none if there is no such table. A table that is found stays open when the transaction commits.
   std::optional<table> find_table(txn& within, const char* name);
-  // Counts LMDB's own pages, those of the tables that were opened or found, and those that another process's reading
-  // pins.
+  // Counts LMDB's own pages, those of the tables that were opened or found, and freed ones that another process's read
+  // transaction pins.
   page_use pages() const;
   // The same, except that used_pages counts every page that was ever used.
   page_use ever_used() const;
-  // Counts the pages of the free list. Takes longer the more was freed.
+  // Counts the pages on the free list. Reads all of it, which takes the longer the more was freed.
   std::uint64_t free_pages() const;
   std::optional<foreign_reader> oldest_foreign_reader() const;
-  // Whether the open file is the one at this path: it was not removed or replaced.
+  // Returns whether the open file is the one at this path: it was not removed or replaced.
   bool is_at(const std::filesystem::path& file) const;
   // Frees the slots of readers whose process ended.
   void clear_stale_readers();
@@ -91,7 +91,8 @@ class env {
   std::set<unsigned> opened_;
 };
 
-// Returns the bytes of the pages that hold a value. A short value shares its page and counts as itself.
+// Returns the bytes of the pages that hold a value. A short value shares its page with other rows and counts with its
+// own length.
 std::size_t page_bytes_of(std::string_view value);
 
 // Asks the kernel to read a long value at once. The map has no read-ahead, because most reads are somewhere else each
@@ -107,7 +108,8 @@ class txn {
   txn& operator=(const txn&) = delete;
   ~txn();
 
-  // The view is valid until the next change in this transaction, or its end.
+  // Returns the value stored under the key; none if there is no such row. The view is valid until the next change in
+  // this transaction, or its end.
   std::optional<std::string_view> get(table table, std::string_view key) const;
   void put(table table, std::string_view key, std::string_view value);
   // Returns false if there was no such row.
@@ -116,7 +118,7 @@ class txn {
   // Returns LMDB's count of commits: the last one that a read transaction sees, or a write transaction's own.
   std::uint64_t number() const;
 
-  // Synced to the disk when it returns. The transaction is over, even if it throws.
+  // Commits. The data is synced to the disk when this returns. The transaction is over, even if this throws.
   void commit();
   MDB_txn* handle() const { return txn_; }
 
@@ -136,13 +138,14 @@ class cursor {
   cursor& operator=(const cursor&) = delete;
   ~cursor();
 
+  // The functions below return none if there is no such entry. Views are valid as those of txn::get().
   std::optional<entry> first();
   std::optional<entry> last();
-  // Returns the first entry whose key is not less.
+  // Returns the first entry whose key is not less than `key`.
   std::optional<entry> seek(std::string_view key);
   std::optional<entry> next();
   std::optional<entry> previous();
-  // Removes the entry at the cursor. next() then returns the one after it.
+  // Removes the entry at the cursor. next() then returns the entry after it.
   void erase();
 
  private:

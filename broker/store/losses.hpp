@@ -14,18 +14,19 @@ namespace tidegate::store {
 
 class losses {
  public:
-  // Records a row that the start found in the table, or in the journal (of that commit) and possibly not in the table.
+  // Registers a row that a start found in the table, or in the journal's blob of `commit` and possibly not in the
+  // table.
   void found(loss_number number) { next_ = std::max(next_, number + 1); }
   void found(loss_number number, const loss_record& record, commit_number commit);
 
   // Returns the highest number that a row has had; 0 = none. Numbers rise by one.
   loss_number newest() const { return next_ - 1; }
 
-  // Adds a drop: as a new row, or to the stream's newest row if that has the same reason, adjoins, and is not older
-  // than an hour. `lifetime`: age of the store at the drop.
+  // Adds a drop: as a new row, or to the stream's newest row if that one has the same reason and source, adjoins the
+  // drop, and is less than an hour old. `lifetime`: age of the store at the drop.
   void note(const loss_record& record, milliseconds lifetime, commit_number commit);
 
-  // Call when the stream is dropped: its rows do not grow any more.
+  // Ends the stream's newest row, which no later drop extends. Call when the stream is dropped.
   void close(stream_id stream) { open_.erase(stream); }
 
   // Returns the rows that changed since the last call.
@@ -33,9 +34,9 @@ class losses {
 
   // Returns the oldest commit with a row that is not in the table yet; 0 = none.
   commit_number dirty_since() const { return dirty_since_; }
-  // Writes into the table the rows that only blobs up to that commit hold. Erases the oldest rows above `rows_max`.
+  // Writes into the table the rows that only blobs up to `through` hold. Erases the oldest rows above `rows_max`.
   void put(lmdb::txn& txn, lmdb::table table, commit_number through, std::uint64_t rows_max);
-  // Returns the rows that are newer than the table, by number.
+  // Returns the rows that are not in the table, or newer than there, by number.
   std::map<loss_number, loss_record> fresh() const;
 
  private:
@@ -54,7 +55,7 @@ class losses {
   loss_number next_ = 1;
   std::map<loss_number, row> dirty_;
   std::map<stream_id, open_row> open_;          // rows that may still grow
-  std::map<loss_number, loss_record> changed_;  // some may be in the table already
+  std::map<loss_number, loss_record> changed_;  // since take_changed(); some may be in the table already
   commit_number dirty_since_ = 0;
 };
 

@@ -1,4 +1,4 @@
-// The groups for streams in memory, which no writer sees, beside the group that is open for the writer:
+// The commit groups for streams in memory. They are never handed to the writer, and exist beside the open group:
 //
 //   memory group ---> applied at any time
 //   riding group ---> rides on the open group's commit, as its records must not be visible before something that waits
@@ -27,14 +27,14 @@ class memory_groups {
   commit_group& riding_group() { return *riding_; }
   const memory_streams& streams() const { return streams_; }
   const memory_use& use() const { return streams_.use(); }
-  // Records of a memory stream, up to this end, may go into the memory group: nothing before them waits for a commit,
-  // and their offsets are reserved. Otherwise they have to ride.
+  // Returns whether records of a memory stream, up to `end`, may go into the memory group: nothing before them waits
+  // for a commit, and their offsets are reserved. Otherwise they have to ride.
   bool is_free(stream_id stream, offset_t end) const;
-  // Reserves memory for records of the riding or the memory group. False: there is not enough.
+  // Reserves memory for records of the riding or the memory group: see memory_streams::promise().
   bool promise(commit_group& group, std::uint64_t bytes, std::uint64_t batches) {
     return streams_.promise(group, bytes, batches);
   }
-  // Bytes of appends to a memory stream that are in a group and not yet applied, as they will be counted there.
+  // Returns the memory that appends to a stream will take which are in a group and not yet applied.
   std::uint64_t bytes_on_their_way(stream_id stream) const;
 
   // Adds to the open group the offsets that the riding group's records need reserved.
@@ -42,9 +42,10 @@ class memory_groups {
   // Apply the memory group, or the riding one while no group is with the writer. Return the streams' new states.
   std::vector<stream_update> apply_memory(commit_group& open);
   std::vector<stream_update> apply_riding();
-  // The open group goes to the writer and the riding group with it. Keeps what the open group does to memory streams.
+  // Call when the open group goes to the writer. Keeps the riding group, and what the open group does to memory
+  // streams, until the result is there.
   void depart_with(commit_group& open);
-  // The writer's result is there: applies what departed, and adds the streams' new states to the result.
+  // Call when the writer's result is there. Applies what departed, and adds the streams' new states to the result.
   void arrive_with(commit_result& result);
 
  private:

@@ -25,39 +25,42 @@ class memory_stream {
   // Makes an empty stream. `begin`: its first offset, which was never used before.
   memory_stream(stream_kind kind, stream_limits limits, offset_t begin, drop_totals dropped);
 
-  // The view's bytes are those of the batches and of their bookkeeping. There is no record below the log start; in a
-  // queue, the record at the log start may be acknowledged.
+  // Returns the stream's state. Its bytes include the bookkeeping of batches. There is no record below the log start;
+  // in a queue, the record at the log start may be acknowledged.
   const stream_view& view() const { return view_; }
   const stream_limits& limits() const { return limits_; }
   void set_limits(stream_limits limits) { limits_ = std::move(limits); }
 
-  // Adds a share's records, then applies its acknowledgements and its new log start. The batches start at the end.
+  // Applies a share: adds its records, then its acknowledgements, then its new log start. The share's first batch
+  // starts at the stream's end. Moves the batches out of the share.
   void take(stream_share& share, milliseconds lifetime);
-  // Notes a group's position. Retention spares unread records of protected groups.
+  // Notes a group's committed offset, by which retention spares unread records of protected groups. A log that rejects
+  // drops what they have read, from three quarters of a bound on.
   void set_cursor(const std::string& group, offset_t offset);
-  // Drops records over the age bound, and over bounds that were lowered.
+  // Logs: drops records over the age bound, and over bounds that were lowered.
   void expire(milliseconds lifetime);
 
   // See reader::scan(). CRCs are not checked again: the records never left memory.
   void scan(offset_t from, const std::function<bool(const batch_view&)>& take) const;
 
-  // Whether the oldest batch may be dropped to make room for others. `also_unread`: even if a protected group has not
-  // read it.
+  // Returns whether the oldest batch may be dropped to make room for other streams. `also_unread`: even if a protected
+  // group has not read it.
   bool gives_way(bool also_unread) const;
-  // Returns how many bytes may be dropped for others, in all.
+  // Returns how many bytes may be dropped for other streams, in all.
   std::uint64_t gives_way_bytes() const;
+  // Drops the oldest batch.
   void give_way();
-  // Queues: counts messages that were dropped for a bound and are acknowledged with that.
+  // Adds to the drop totals. A queue's messages are dropped by acknowledging them, so they are counted by this call.
   void count_drops(std::uint64_t records, std::uint64_t unread);
 
-  // Return the memory that a batch of so many bytes takes, and that a share's records take.
+  // Return the bytes of memory that a batch of `bytes` takes, and that a share's records take.
   static std::uint64_t cost_of_batch(std::uint64_t bytes);
   static std::uint64_t cost_of(const stream_share& share);
 
  private:
   struct held_batch {
     offset_t base = 0;
-    std::uint32_t records = 0;  // offsets that the batch spans, if it is kept as it came
+    std::uint32_t records = 0;  // offsets that the batch spans as it came, or records after it was packed
     std::uint32_t live = 0;     // of them, not acknowledged
     std::string bytes;
     std::vector<std::uint64_t> acked = {};  // a bit for each offset from the base on; empty = none is acknowledged

@@ -1,6 +1,6 @@
-// All streams of durability "memory". One bound holds for all memory that they take. The file has a row for each stream
-// that reserves a block of offsets, so that no offset is used twice whatever happens to the process. Used on the broker
-// thread only.
+// All streams of durability "memory", and one bound for all memory that they take. The file has one row for each of
+// these streams. The row reserves a block of offsets, so that no offset is used twice whatever happens to the process.
+// Used on the broker thread only.
 #pragma once
 
 #include <map>
@@ -10,8 +10,8 @@
 
 namespace tidegate::store {
 
-// How many offsets are reserved in the file at a time. The next block is reserved when half of them are left. After an
-// unclean stop a stream continues after its reserved block.
+// Number of offsets that are reserved in the file at a time. The next block is reserved when half of them are left.
+// After an unclean stop a stream continues after its reserved block.
 constexpr offset_t offsets_per_reservation = offset_t{1} << 20;
 
 struct memory_use {
@@ -27,26 +27,28 @@ class memory_streams {
   // Adds an empty stream. `begin`: its first offset, never used before. The file reserves offsets below `reserved_end`.
   void add(stream_id id, stream_kind kind, stream_limits limits, offset_t begin, offset_t reserved_end,
            drop_totals dropped);
-  // Apply what a commit did to streams. Streams that are not in memory are skipped.
+  // Apply a commit's change. A stream that is not in memory is skipped.
   void apply(const stream_change& change);
   void apply(const cursor_change& change);
-  // Applies a group's shares and expiry. Returns the streams' new states. Releases what was promised to the group.
+  // Applies a commit group's shares, drops and expiry. Returns the new states of the streams that changed. Releases the
+  // memory that was promised to the group.
   std::vector<stream_update> apply(commit_group& group);
 
   // Returns null if the stream is not in memory.
   const memory_stream* find(stream_id id) const;
 
-  // Whether the file reserves all offsets below `end`.
+  // Returns whether the file reserves all offsets below `end`.
   bool is_reserved(stream_id id, offset_t end) const;
-  // Returns the reservations that the file needs before the group's records, and many after them, may be applied. Each
-  // is returned once.
+  // Returns the reservations to commit before the commit group's records, and many after them, may be applied. Each
+  // reservation is returned once.
   std::vector<stream_change> reservations_for(const commit_group& group);
-  // Returns the rows for a clean stop: the next offset of each stream.
+  // Returns the rows to write at a clean stop, so that each stream continues at its end and not after its reservation.
   std::vector<stream_change> final_rows() const;
 
-  // Reserves memory for a group: so many bytes more, in so many batches at most. Makes room by dropping the oldest
-  // records of logs, the largest log first: those that protect nobody or whose oldest records are read, then the
-  // others, but never logs that reject. Returns false, and drops nothing, if that would not be enough.
+  // Reserves memory for a commit group's records: `bytes` more, in at most `batches` batches. Makes room by dropping
+  // the oldest batches of logs, the largest log first: those that protect nobody or whose oldest batch is read, then
+  // the others. A log that rejects never drops unread records. Returns false, and drops nothing, if that would not be
+  // enough.
   bool promise(commit_group& group, std::uint64_t bytes, std::uint64_t batches);
   const memory_use& use() const { return use_; }
 

@@ -1,7 +1,7 @@
 // The newest times of a stream's chunks, for a search by time: the newest time of all chunks, and of those that remain
-// when the oldest ones are gone. Times may rise, fall or jump (a clock that was set wrong), so a chunk is kept only if
-// none after it is as new. At most four are kept: if there are more, two neighbours are merged into the newer time at
-// the later offset, so a reported time is never too old.
+// when the oldest ones are gone. Times may rise, fall or jump (a clock that was set wrong). A chunk's time is kept only
+// if every later chunk is older, and at most four are kept. If there are more, two neighbours are merged into the newer
+// time at the later offset, so the newest time returned is never too old.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ class newest_times {
   newest_times() = default;
   explicit newest_times(std::vector<newest_time> times) : times_(std::move(times)) {}
 
-  // Adds the chunk after the last one. Returns the newest time of all.
+  // Adds the chunk after the last one. Returns the newest time of all chunks.
   std::int64_t add(const newest_time& chunk) {
     while (!times_.empty() && times_.back().timestamp_ms <= chunk.timestamp_ms) times_.pop_back();
     times_.push_back(chunk);
@@ -32,7 +32,7 @@ class newest_times {
     }
     return times_.front().timestamp_ms;
   }
-  // Forgets chunks that end below the offset.
+  // Removes chunks that end below the offset.
   void erase_below(offset_t offset) {
     std::size_t gone = 0;
     while (gone < times_.size() && times_[gone].last_offset < offset) ++gone;

@@ -1,5 +1,5 @@
-// A name in `protect` stands for the group of that name and for all groups `name/...`, as a bridge commits for each of
-// its routes (`<bridge>/<route>`).
+// Finds the groups that a name in a log's `protect` means: the group of that name, and all groups `name/...`. A bridge
+// commits offsets for each of its routes, as group `<bridge>/<route>`.
 #pragma once
 
 #include <string>
@@ -7,11 +7,11 @@
 
 namespace tidegate::store {
 
-// Returns the entry with the lowest offset among the groups that a protected name stands for; the map's end where none
-// of them has committed an offset.
+// Returns the entry with the lowest offset among the groups that a protected name means; the map's end if none of them
+// has committed an offset.
 //
-// `committed` is an ordered map whose keys are `prefix` (which may be empty) and a group's name. `offset_of` returns
-// the offset of a value.
+// `committed` is an ordered map. Its keys are `prefix`, which may be empty, followed by a group's name. `offset_of`
+// returns the offset of a value.
 template <class Committed, class OffsetOf>
 typename Committed::const_iterator slowest_group(const Committed& committed, std::string_view prefix,
                                                  std::string_view name, const OffsetOf& offset_of) {

@@ -13,23 +13,24 @@
 
 namespace tidegate::store {
 
-// Returns the value with its seal.
+// Returns the value followed by its seal.
 std::string sealed(std::string_view key, std::string value);
-// Returns the value without its seal; none if the CRC-32C is wrong.
+// Returns the value without its seal, a view into the row; none if the CRC-32C is wrong.
 std::optional<std::string_view> unsealed(const lmdb::entry& row);
-// The same, except that it throws storage_failure, which names the row.
+// The same, except that a wrong CRC-32C throws store_damaged, which names the row.
 std::string_view unsealed_or_fail(lmdb::table table, const lmdb::entry& row);
 
 // Writes the value with a seal.
 void put_row(lmdb::txn& txn, lmdb::table table, std::string_view key, std::string value);
-// Returns the value without its seal; none if there is no such row. Throws storage_failure if it is damaged.
+// Returns the value without its seal; none if there is no such row. Throws store_damaged if the CRC-32C is wrong. The
+// view is valid as that of lmdb::txn::get().
 std::optional<std::string_view> get_row(const lmdb::txn& txn, lmdb::table table, std::string_view key);
 
-// Calls `take` with every row of any table, in order and with its seal. Throws storage_failure if rows are out of
-// order, or not as many as LMDB counts: a damaged page hides some, or repeats some.
+// Calls `take` with every row of any table, in order and with its seal. Throws store_damaged if rows are out of order,
+// or not as many as LMDB counts, because a damaged page can hide rows or repeat them.
 void each_row(const lmdb::txn& txn, lmdb::table table, const std::function<void(const lmdb::entry&)>& take);
 
-// Returns a row's name for people, in any table: "chunk of stream 3 up to offset 17".
+// Returns a row's name for people, for a row of any table: "chunk of stream 3 up to offset 17".
 std::string row_name(std::string_view table, std::string_view key);
 
 }  // namespace tidegate::store

@@ -1,4 +1,4 @@
-// For tests: a small store in a directory of its own, stepped by hand. Counts each stream's offsets as core would.
+// For tests: a small store in a directory of its own, stepped by hand. Assigns each stream's offsets as core would.
 #pragma once
 
 #include <fmt/format.h>
@@ -22,7 +22,7 @@
 
 namespace tidegate::store {
 
-// Ends the test if the condition is false.
+// Throws, which ends the test, if the condition is false.
 inline void require(bool condition, const std::string& text) {
   if (!condition) throw std::logic_error(text);
 }
@@ -132,7 +132,7 @@ class scratch_store {
   offset_t next(stream_id id) { return next_[id]; }
   void set_next(stream_id id, offset_t next) { next_[id] = next; }
 
-  // Takes effect at the next start.
+  // These two take effect at the next start.
   void set_loss_rows_max(std::uint64_t rows) { options_.loss_rows_max = rows; }
   void set_journal_bytes_max(std::uint64_t bytes) { options_.journal_bytes_max = bytes; }
   // Sets the age of the store for the next commits.
@@ -228,7 +228,7 @@ inline std::map<std::string, producer_state> producers_in(const contents& found)
   return rows;
 }
 
-// The file of a store that is not open: to look at it and to damage it.
+// The file of a store that is not open, to read its rows and to damage them.
 class raw_file {
  public:
   explicit raw_file(const std::filesystem::path& directory) : env_(directory, 8 << 20), tables_(open_tables(env_)) {}
@@ -251,7 +251,7 @@ class raw_file {
     txn.put(tables_.*table, key, value);
     txn.commit();
   }
-  // Writes the value with a right seal.
+  // Writes the value with the right seal.
   void put_row(lmdb::table tables::*table, std::string_view key, std::string value) {
     put(table, key, sealed(key, std::move(value)));
   }

@@ -1,5 +1,5 @@
-// A step of the tables: one LMDB transaction that brings them up to date with the journal, or frees what they no longer
-// need. Steps follow commits, which are durable without them. A step that was interrupted is done again.
+// A step of the tables: one LMDB transaction that brings the tables up to date with the journal, or frees what they no
+// longer need. Steps follow commits, which are durable without them. The work of an interrupted step is done again.
 #pragma once
 
 #include <functional>
@@ -14,8 +14,8 @@ namespace tidegate::store {
 
 // Bounds of one step, so that a confirm does not wait long for it.
 struct step_bounds {
-  std::uint64_t moved_bytes = 1 << 20;  // from the journal into chunks, not counting the last stream
-  std::uint64_t freed_bytes = 4 << 20;  // not counting the last chunk; as much is read to find nearly empty chunks
+  std::uint64_t moved_bytes = 1 << 20;  // from the journal into chunks; the last stream may exceed it
+  std::uint64_t freed_bytes = 4 << 20;  // the last chunk may exceed it; as much is read to find nearly empty chunks
   std::size_t row_bytes = store::row_bytes;
 };
 
@@ -24,29 +24,31 @@ class table_step {
   table_step(lmdb::env& env, const tables& tables, books& books, ring& journal, step_bounds bounds)
       : tables_(tables), books_(books), journal_(journal), bounds_(bounds), txn_(env, lmdb::access::write) {}
 
-  // Rolls up the streams with many bytes in the journal.
+  // Rolls up the streams with many bytes in the journal (books::due), within the bound.
   void roll_up_due();
-  // Moves everything that the journal has of the stream into chunks. After that, the stream needs no blob up to the
-  // last one. `own`: the last commit's blob, if its batches are not in the ring.
+  // Moves everything that the journal has of the stream into chunks, and writes the stream's row. The stream then needs
+  // no blob up to the last commit's. `own`: the last commit's blob, if it is not in the ring.
   void roll_up(stream_id id, blob_writer* own = nullptr);
-  // Rolls up the streams that need a commit up to this one, oldest first, within the bound.
+  // Rolls up the streams that need the blob of `through` or of an older commit, oldest first, within the bound.
   void roll_up_through(commit_number through);
-  // Writes everything into the tables, so that no blob is needed. `own`: as above.
+  // Writes everything into the tables, without a bound. No blob is needed after that. `own`: see roll_up().
   void put_all(std::uint64_t loss_rows_max, blob_writer* own = nullptr);
+  // Write the facts and the loss rows that only blobs up to `through` hold.
   void put_facts(commit_number through);
   void put_losses(commit_number through, std::uint64_t rows_max);
   void erase_dropped();
-  // Replaces chunks of a log by these batches. Does nothing if the chunks are gone or are others.
+  // Replaces chunks of a log by these batches. Does nothing if the chunks are gone or were replaced.
   void repack(const chunk_repack& wanted);
-  // Deletes chunks that are acknowledged, below a log start, or of deleted streams.
+  // Deletes chunks that are acknowledged, below a log start, or of deleted streams, within the bound.
   void free_chunks();
 
-  // Synced to the disk when it returns; the journal starts where the tables say from then on. `generation`: of this
-  // start. `before_it`, if set, is called after everything was put: only the commit itself may fail after it.
+  // Commits the transaction. It is synced to the disk when this returns, and the journal's head is then where the
+  // tables say. `generation`: of this start. `before_it`, if set, is called when everything is written: only LMDB's
+  // commit can fail after it.
   void commit(std::uint64_t generation, const std::function<void()>& before_it = {});
 
   const std::set<stream_id>& touched() const { return touched_; }
-  // Returns LMDB's number of the commit.
+  // Returns LMDB's number of this transaction, once it is committed.
   std::uint64_t number() const { return number_; }
   std::uint64_t written() const { return written_; }
   bool has_room_to_move() const { return moved_ < bounds_.moved_bytes; }
@@ -73,7 +75,7 @@ class table_step {
   lmdb::txn txn_;
   std::set<stream_id> touched_, resized_;
   std::uint64_t moved_ = 0, freed_ = 0, written_ = 0, number_ = 0;
-  std::uint64_t read_ = 0;  // of chunks that might have been nearly empty
+  std::uint64_t read_ = 0;  // bytes of chunks that might have been nearly empty
 };
 
 }  // namespace tidegate::store

@@ -1,10 +1,10 @@
-// Turns a commit group into one blob of the journal, written and synced. Then, when it is due, brings the tables up to
-// date in a step of its own. Plain functions on one thread; writer_thread.hpp is that thread.
+// Turns a commit group into one blob of the journal, written and synced. Then, if a step of the tables is due, brings
+// the tables up to date. Plain functions on one thread; writer_thread.hpp is that thread.
 //
 //   group -> commit (memory) -> ring: one write, one sync -> step of the tables, if one is due -> result
 //
 // A step follows the commit, so the tables never hold what the ring might not. Space that a step frees in the ring is
-// used from the next commit on: until then the broker thread may still read there.
+// used from the next commit on: until then the broker thread does not know of the step, and may read there.
 #pragma once
 
 #include <boost/container/small_vector.hpp>
@@ -19,7 +19,8 @@
 
 namespace tidegate::store {
 
-// For how many commits long rows are written page by page, after no run of free pages was found.
+// Number of commits in which rows are single pages, after LMDB found no run of free pages. Then longer rows are tried
+// again.
 constexpr std::uint32_t commits_page_by_page = 256;
 
 // Share of the map above which the writer stores no more records: the rest is for deletes, which need fresh pages
@@ -27,7 +28,7 @@ constexpr std::uint32_t commits_page_by_page = 256;
 constexpr double store_none_above = 0.90;
 
 struct writer_options {
-  std::uint64_t journal_bytes_max = 32ull << 20;  // size of the ring, which is replayed at the start
+  std::uint64_t journal_bytes_max = 32ull << 20;  // size of the ring; a larger one takes longer to replay at a start
   std::uint64_t loss_rows_max = limits::loss_rows;
   // For tests: asked at each commit with records; true makes the records void as a full map would.
   std::function<bool()> refuses_records = {};
@@ -46,13 +47,13 @@ struct stream_update : stream_state {
 struct commit_result {
   commit_number commit = 0;
   std::uint64_t snapshot = 0;  // LMDB's number of the last commit to its file
-  bool appends_stored = true;  // false = there was no room for records; everything else in the group is stored
-  bool work_left = false;      // something to free remains: another commit is welcome, even an empty one
+  bool appends_stored = true;  // false = no room for records: they, and what is tied to them, are void
+  bool work_left = false;      // chunks remain to be freed: another commit does so, even an empty one
   std::vector<stream_update> streams;
   std::map<loss_number, loss_record> losses;  // rows that are new or changed
   commit_number losses_since = 0;             // oldest commit with a row that is not in the table; 0 = none
   std::uint64_t journal_bytes = 0;
-  std::uint64_t bytes_written = 0;  // to the ring, and payload handed to LMDB; 0 = there was nothing to commit
+  std::uint64_t bytes_written = 0;  // to the ring, plus the payload passed to LMDB; 0 = there was nothing to commit
   lmdb::page_use pages;             // including room that is kept for what only the journal has
 };
 
@@ -60,9 +61,11 @@ class writer {
  public:
   writer(lmdb::env& env, const tables& tables, ring& journal, books books, writer_options options);
 
-  // Throws storage_failure if the store cannot continue. Nothing may be confirmed after that.
+  // Commits the group, then makes the steps that are due. Throws storage_failure if the store cannot continue: nothing
+  // may be confirmed after that.
   commit_result apply(commit_group& group);
-  // Writes everything into the tables, so that the next start has nothing to apply. `rows`: those of memory streams.
+  // Writes everything into the tables, so that the next start has nothing to replay. `rows`:
+  // memory_streams::final_rows().
   void checkpoint_all(const std::vector<stream_change>& rows);
   books& state() { return books_; }
 
@@ -80,7 +83,7 @@ class writer {
   void take_marks(stream_share& share, stream_ledger& ledger, commit& now);
   void note_due(stream_id id, stream_ledger& ledger);
   bool has_room_for(const commit_group& group) const;
-  // Makes steps until everything that must be done is done.
+  // Makes the step that is due, if any; more of them while the ring is over half full and they make progress.
   void keep_up(commit& now, bool is_idle);
   bool is_step_due(bool is_idle) const;
   void step(commit& now, bool only_frees);

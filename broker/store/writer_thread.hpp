@@ -1,5 +1,5 @@
-// The thread that commits. One group in, one result out, and the group with it; nothing else is shared with the broker
-// thread.
+// The thread on which the writer commits. A commit group goes in; its result comes out, and the group with it. Nothing
+// else is shared with the broker thread.
 #pragma once
 
 #include <functional>
@@ -13,7 +13,7 @@ namespace tidegate::store {
 
 class writer_thread {
  public:
-  // The writer outlives it.
+  // `writer` outlives this object.
   explicit writer_thread(writer& writer);
   writer_thread(const writer_thread&) = delete;
   writer_thread& operator=(const writer_thread&) = delete;
@@ -24,9 +24,9 @@ class writer_thread {
   void start();
   // Called on this thread when a result is there, or when the writer failed. Set before the first submit().
   void on_result(std::function<void()> notice) { notice_ = std::move(notice); }
-  // Hands a group over. At most one at a time.
+  // Hands a commit group over. Call collect() before the next one.
   void submit(std::unique_ptr<commit_group> work);
-  // Returns the result of the group that was submitted, once. Throws what made the writer fail.
+  // Returns the result of the submitted group, once; none if there is no result yet. Throws the writer's exception.
   std::optional<commit_result> collect();
   // Applies the submitted group on the calling thread.
   void step();
