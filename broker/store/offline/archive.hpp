@@ -1,5 +1,5 @@
-// The archive: a store's whole content as one stream of bytes, the same on every machine whatever its word or page
-// size. This is the container; exporting.hpp fills it and importing.hpp reads it.
+// The archive: a store's whole content as one sequence of bytes, which is the same on every machine whatever its word
+// or page size. This file has the container; exporting.hpp fills it and importing.hpp reads it.
 //
 //   magic "TGA1" | version u32 | sections | the last of which is `end`
 //
@@ -76,6 +76,7 @@ class archive_reader {
   std::uint64_t bytes_ = 0;
 };
 
+// Throws storage_failure: the archive is damaged at byte `at`.
 [[noreturn]] void fail_archive(std::uint64_t at, std::string_view what);
 
 }  // namespace tidegate::store::offline

@@ -1,5 +1,5 @@
-// The names of streams, from the catalog's definitions: for the offline tools, which show names beside numbers. Core
-// writes the rows (broker/core/catalog).
+// The names of streams, read from the catalog's definitions, for the offline tools, which show names beside numbers.
+// Core writes the definitions (broker/core/catalog).
 #pragma once
 
 #include <map>
@@ -26,7 +26,7 @@ class catalog {
  public:
   // Adds a row. Throws storage_failure if a start would refuse the row.
   void add(std::string_view key, std::string_view definition);
-  // Returns sentences about bindings whose exchange or target does not exist. A start refuses these, too.
+  // Returns a sentence for each missing exchange or target of a binding. A start refuses such bindings too.
   std::vector<std::string> dangling() const;
   bool is_dangling(const binding_definition& binding) const { return !has_exchange(binding) || !has_target(binding); }
 

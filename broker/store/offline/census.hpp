@@ -1,4 +1,4 @@
-// Counts the records of each stream in chunks and journal, and compares the counts with the books.
+// Counts each stream's records in chunks and journal and checks them against the books, for `tidegate store check`.
 #pragma once
 
 #include <functional>
@@ -9,14 +9,14 @@
 
 namespace tidegate::store::offline {
 
-// Called once for each fault of a batch: its CRC, its records, its offsets. `what` starts with a verb.
+// Called once for each fault of a chunk or a batch. `what` starts with a verb.
 using complaint = std::function<void(const std::string& what)>;
 
 struct stream_count {
   std::uint64_t chunk_bytes = 0;
   std::uint64_t chunks = 0;
   std::uint64_t live = 0;  // records at or above the log start that are not acknowledged
-  std::uint64_t gone = 0;  // logs: offsets at or above the log start that a repack removed
+  std::uint64_t gone = 0;  // logs: offsets at or above the log start that repacked chunks lack
   offset_t behind = 0;     // one past the last offset seen
   offset_t covered_end = 0;
 };
@@ -26,9 +26,9 @@ class stream_census {
   // `books` may be null: then only faults that need no comparison are found.
   explicit stream_census(const books* books) : books_(books) {}
 
-  // Call for each row in key order.
+  // Checks a row of the chunk table. Call for each row, in key order.
   void take_chunk_row(const lmdb::txn& txn, lmdb::table chunks, const lmdb::entry& row, const complaint& complain);
-  // Call after all chunks: adds what the journal still holds of the streams.
+  // Counts and checks what the journal still holds of the streams. Call after all chunks.
   void take_segments(const ring& journal, const std::function<complaint(stream_id)>& complain);
   const std::map<stream_id, stream_count>& counts() const { return counts_; }
 

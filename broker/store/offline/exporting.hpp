@@ -16,17 +16,17 @@ struct archive_counts {
   friend bool operator==(const archive_counts&, const archive_counts&) = default;
 };
 
-// Called with the stream that comes next, and the bytes of the archive so far.
+// Called with the stream that is being transferred, and the bytes of the archive so far.
 using transfer_step = std::function<void(std::string_view place, std::uint64_t bytes)>;
 
 // Holds one batch at a time, besides what a start holds. Throws storage_failure at the first damage, and if the archive
 // cannot be written. The archive has no `end` then.
 archive_counts export_archive(offline_store& store, std::ostream& out, const transfer_step& step = {});
 
-// Bodies of sections. Decoding throws storage_failure with `at`, the place of the section.
+// Bodies of sections. Decoding throws storage_failure, whose text has the section's place in the archive.
 struct archive_header {
   std::uint32_t format = format_version;
-  std::uint64_t map_bytes = 0;  // the store's size
+  std::uint64_t map_bytes = 0;  // the store's size; an import makes a store of the same size by default
   commit_number last_commit = 0;
   commit_time time;  // of that commit
 };
@@ -44,10 +44,11 @@ struct archived_stream {
   stream_id stream{};
   checkpoint state;  // without the fields about chunks
 };
+// Returns the stream's row without the fields about chunks.
 checkpoint archived_state(const stream_ledger& ledger);
 // Calls `take` with key and value of each row of acknowledgements and delivery counts.
 void each_block_row(const stream_ledger& ledger, const std::function<void(std::string, std::string)>& take);
-// Whether every message of the batch is acknowledged or below the log start.
+// Returns whether every message of the batch is acknowledged or below the log start.
 bool is_dead(const batch_view& batch, const stream_ledger& ledger);
 std::string encode(const archived_stream& stream);
 // `format`: from the archive's header.

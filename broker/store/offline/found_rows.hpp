@@ -1,4 +1,4 @@
-// For tests: the rows that a walk finds in the bytes of a data.mdb, and such files made by hand.
+// For tests: collects the rows that a walk finds in the bytes of a data.mdb, and makes such files by hand.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,7 @@
 
 namespace tidegate::store::offline {
 
-// No byte longer than the file, so that a sanitizer reports reads after its end.
+// A file's bytes, without a byte more, so that a sanitizer reports reads past the end.
 using file_bytes = std::vector<char>;
 inline std::string_view view_of(const file_bytes& file) { return {file.data(), file.size()}; }
 
@@ -35,7 +35,7 @@ struct found_rows {
   table_map in_tree;
   std::set<std::pair<std::string, std::string>> cut_off, free;
 
-  // Whether the row was found anywhere.
+  // Returns whether the row was found anywhere.
   bool has(const std::string& key, const std::string& value) const {
     if (cut_off.contains({key, value}) || free.contains({key, value})) return true;
     return std::any_of(in_tree.begin(), in_tree.end(), [&](const auto& table) {

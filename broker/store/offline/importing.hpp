@@ -1,4 +1,4 @@
-// Makes a new store from an archive. It keeps the offsets and marks of the old one: acknowledged messages stay
+// Makes a new store from an archive. The new store has the offsets and marks of the old one: acknowledged messages stay
 // acknowledged, records below a log start stay gone, and messages that may have been delivered are delivered as
 // redelivered.
 #pragma once
@@ -31,8 +31,8 @@ class new_store_place {
 
 struct import_options {
   std::optional<std::uint64_t> bytes_max = {};  // size of the new store; none = as large as the old one
-  // The old store will not be used again. Otherwise both stores may run and give the same offsets to different records,
-  // so the new one gets another incarnation, which the centre treats as another log.
+  // True = the old store will not be used again. Otherwise both stores may run and give the same offsets to different
+  // records, so the new one gets another incarnation, which the centre treats as another log.
   bool keeps_incarnation = false;
 };
 
@@ -41,8 +41,9 @@ struct import_outcome {
   inspection found;  // of the new store, which is not damaged
 };
 
-// Fills the place; the caller keeps it. Holds one batch and one chunk at a time, and commits every few megabytes. Until
-// the last commit, a broker refuses to start on it. Throws storage_failure.
+// Makes the store in `place`; the caller calls keep(). Holds one batch and one chunk at a time, and commits every few
+// megabytes. Until the last commit, a broker refuses to start on the store. Throws storage_failure, also if the check
+// of the new store finds damage.
 import_outcome import_archive(std::istream& in, const new_store_place& place, const import_options& options = {},
                               const transfer_step& step = {});
 

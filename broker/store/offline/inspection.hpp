@@ -46,19 +46,20 @@ struct inspection {
   }
 };
 
-// A store whose every row is damaged must not fill the memory.
+// Most findings that are kept: a store whose every row is damaged must not fill the memory.
 constexpr std::size_t findings_max = 1'000;
 
-// Reports the progress of an inspection.
+// Receives the progress of an inspection, and its findings.
 class inspection_listener {
  public:
   virtual ~inspection_listener() = default;
-  // The next row to check comes after the one named. `done` of `total` bytes, roughly.
+  // Called before the row of this name, or another part of the store, is checked. If the process crashes, the fault is
+  // there or in the row after it. `done` of `total` bytes, roughly.
   virtual void at(std::string_view place, std::uint64_t done, std::uint64_t total) = 0;
   virtual void found(const finding& finding) = 0;
 };
 
-// `listener` may be null.
+// Checks the store. `listener` may be null.
 inspection inspect(offline_store& store, inspection_listener* listener = nullptr);
 
 }  // namespace tidegate::store::offline

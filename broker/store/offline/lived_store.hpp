@@ -1,5 +1,5 @@
-// For tests: a store with definitions, as core writes them, after a random life: appends, acknowledgements, requeues,
-// trims, roll-ups.
+// For tests: a store with definitions, as core writes them, on which random operations run: appends, acknowledgements,
+// requeues, trims, roll-ups.
 #pragma once
 
 #include "broker/base/log.hpp"

@@ -9,10 +9,11 @@
 
 namespace tidegate::store::offline {
 
-// Keeps brokers away from a directory during its lifetime. Does nothing if no broker has ever run there.
+// Locks a store's directory, so that no broker starts there while this object exists. Does nothing if no broker has
+// ever run there.
 class directory_lock {
  public:
-  // Throws storage_failure if another process holds the lock. Readers share it.
+  // Throws storage_failure if another process holds the lock. Processes that only read share it.
   directory_lock(const std::filesystem::path& directory, lmdb::access access);
   directory_lock(const directory_lock&) = delete;
   directory_lock& operator=(const directory_lock&) = delete;
@@ -39,7 +40,8 @@ class offline_store {
   ring& journal() { return journal_; }
   // Reads the books as a start does. Throws storage_failure.
   books read_books(contents* contents = nullptr);
-  // Throws store_damaged if the row is damaged, or if the journal belongs to another store.
+  // Returns the journal's row. Throws store_damaged if the row is missing or damaged, or if the journal belongs to
+  // another store.
   journal_row checked_journal_row();
   const tables& rows() const { return tables_; }
   lmdb::page_use pages() const { return env_.pages(); }

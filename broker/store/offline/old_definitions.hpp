@@ -1,4 +1,4 @@
-// Reads definitions in the JSON of formats 2 to 4, for archives of those.
+// Reads definitions in the JSON of formats 2 to 4, for the import of archives of those formats.
 #pragma once
 
 #include <string>
@@ -6,7 +6,8 @@
 
 namespace tidegate::store::offline {
 
-// Returns today's catalog row for an old one, by its key. Throws storage_failure if none of those formats wrote it.
+// Returns the catalog row of this format for an old one. The key says of which kind it is. Throws storage_failure if
+// none of those formats wrote it.
 std::string definition_from_json(std::string_view key, std::string_view json);
 
 }  // namespace tidegate::store::offline

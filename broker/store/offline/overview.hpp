@@ -1,4 +1,5 @@
-// What a start would find in a store, with the names from its definitions: for `tidegate store show` and check.
+// An overview of a store as a start would find it, with the names from its definitions: for `tidegate store show` and
+// `tidegate store check`.
 #pragma once
 
 #include <optional>

@@ -1,5 +1,5 @@
-// Reads LMDB 0.9's data file from its bytes, for files that are damaged. Pure functions over borrowed bytes: whatever
-// the bytes say, nothing is read outside of them and nothing is allocated by it.
+// Reads the structure of LMDB 0.9's data file from its bytes, for files that are damaged. Pure functions over borrowed
+// bytes: whatever the bytes say, nothing is read outside of them and no memory is allocated.
 //
 // A page has 4 to 32 KiB. Numbers are little-endian and may be misaligned.
 //
@@ -7,11 +7,11 @@
 //   of their keys, up to lower | free | from upper on: the nodes
 //
 // A node: 0 low, 2 high, 4 flags, 6 key size, u16 each; 8 key; then, on a leaf, the value. `high, low` are the value's
-// size; on a branch `flags, high, low` are the number of the page below. A value too long for a leaf lies on pages side
-// by side, behind the header of the first (which has the number of pages at 12, u32), and the node has that page's
-// number as u64 in the value's place.
+// size; on a branch `flags, high, low` are the number of the page below. A value too long for a leaf is stored on
+// consecutive pages, after the header of the first page (which has the number of pages at 12, u32). The node has the
+// first page's number as u64 in the value's place.
 //
-// These are the files of 64-bit, little-endian machines. On others the words, and so all places, differ.
+// This is the layout on 64-bit, little-endian machines. On others the words, and so all places, differ.
 #pragma once
 
 #include <concepts>
@@ -29,7 +29,7 @@ constexpr std::size_t page_bytes_least = 4'096;
 constexpr std::size_t page_bytes_most = 32'768;
 constexpr std::size_t page_header_bytes = 16;
 
-// Flags of a page. On the disk it has exactly one of them.
+// Flags of a page. A page on the disk has exactly one of them.
 constexpr std::uint16_t branch_page = 1;
 constexpr std::uint16_t leaf_page = 2;
 constexpr std::uint16_t overflow_page = 4;
@@ -39,7 +39,7 @@ constexpr std::uint16_t meta_page_flag = 8;
 constexpr std::uint16_t value_is_elsewhere = 1;
 constexpr std::uint16_t value_is_tree = 2;
 
-// Whether bytes `at` to `at + sizeof(T)` lie within `bytes`.
+// Returns the little-endian integer at `at`. Its bytes must lie within `bytes`.
 template <std::unsigned_integral T>
 T load_le(std::string_view bytes, std::size_t at) {
   T value = 0;
@@ -52,14 +52,14 @@ T load_le(std::string_view bytes, std::size_t at) {
 struct page_node {
   std::string_view key;
   std::string_view behind_key;    // to the end of the page
-  std::uint32_t value_bytes = 0;  // leaf node: the size that it gives, which may be more than there is
-  std::uint16_t flags = 0;        // of a leaf's node
-  page_number child = 0;          // of a branch's node
+  std::uint32_t value_bytes = 0;  // leaf node: the value's size as stated, which may be more than there is
+  std::uint16_t flags = 0;        // leaf node
+  page_number child = 0;          // branch node
 };
 
 class page_view {
  public:
-  // A whole page.
+  // `bytes`: the whole page, which outlives the view.
   explicit page_view(std::string_view bytes) : bytes_(bytes) {}
 
   page_number number() const { return load_le<std::uint64_t>(bytes_, 0); }
@@ -82,7 +82,7 @@ struct tree_record {
   std::uint64_t rows = 0;
   page_number root = no_page;
 };
-// `bytes` are tree_record::bytes long.
+// Reads a record from bytes that are tree_record::bytes long.
 tree_record read_tree_record(std::string_view bytes);
 
 // A meta page: the start of what one transaction left. Transactions use the two pages in turn.
@@ -96,10 +96,11 @@ struct meta_page {
 
 struct data_file_layout {
   std::size_t page_bytes = 0;      // 0 = no page was recognised
-  std::optional<meta_page> newer;  // none = both are damaged, and page_bytes is the length that fits most pages
+  std::optional<meta_page> newer;  // none = both are damaged, and page_bytes is the length that most pages fit
   std::optional<meta_page> older;  // none = the other one is damaged
 };
-// Throws storage_failure if the file comes from a machine of another word size or byte order.
+// Finds the meta pages and the length of pages. Throws storage_failure if the file comes from a machine of another word
+// size or byte order.
 data_file_layout recognise_data_file(std::string_view file);
 
 }  // namespace tidegate::store::offline

@@ -1,6 +1,6 @@
 // Finds the whole blobs in a damaged journal.ring, for `tidegate store salvage`. A start follows the chain of blobs
-// from the head and ends where the chain breaks. Here every block is looked at, so the blobs behind a damaged one are
-// found, and those of earlier laps that were not overwritten yet.
+// from the head and stops where the chain breaks. This walk reads every block, so it also finds the blobs after a
+// damaged one, and those of earlier laps that were not overwritten yet.
 #pragma once
 
 #include <cstdint>
@@ -13,29 +13,29 @@
 namespace tidegate::store::offline {
 
 struct found_header {
-  std::uint32_t format = 0;  // may be another one than this version's
+  std::uint32_t format = 0;  // may differ from this version's
   ring_id id{};
   std::uint64_t generation = 0;
-  std::uint64_t file_bytes = 0;  // as it was made: the file may have been cut short since
+  std::uint64_t file_bytes = 0;  // when the ring was made: the file may have been cut short since
   std::uint64_t block_bytes = 0;
 };
 
 struct found_blob {
   blob_head head;
-  std::string_view bytes;  // lasts as long as the file's
-  std::uint64_t at = 0;    // in the file
+  std::string_view bytes;  // valid as long as the file's bytes
+  std::uint64_t at = 0;    // place in the file
 };
 
 struct ring_walk_result {
-  std::vector<found_header> headers;  // the whole ones, two at most, newest first
-  std::vector<found_blob> blobs;      // by commit
-  // Blocks that begin with a blob's magic, and no whole blob of this ring: damaged, torn or partly overwritten.
+  std::vector<found_header> headers;  // whole ones, two at most, newest first
+  std::vector<found_blob> blobs;      // ordered by commit
+  // Blocks that start with a blob's magic but hold no whole blob of this ring: damaged, torn or partly overwritten.
   std::uint64_t damaged_blobs = 0;
 };
 
-// Returns what is found in the ring's bytes. Reads nothing outside of `file`, which may be cut short. `known_id` is the
-// ring's id as the tables name it, and used where both headers are damaged. Without any id a blob cannot be told from
-// other bytes, and none is returned.
+// Returns the headers and blobs that are found in the ring's bytes. Reads nothing outside of `file`, which may be cut
+// short. `known_id`: the ring's id from the tables, used if both headers are damaged. Without any id a blob cannot be
+// distinguished from other bytes, and none is returned.
 ring_walk_result walk_ring(std::string_view file, const std::optional<ring_id>& known_id = std::nullopt);
 
 }  // namespace tidegate::store::offline

@@ -1,5 +1,5 @@
-// Checks rows of the small tables, first each by itself and then all of them against each other. A row that does not
-// decode throws storage_failure; other faults are reported to the finder.
+// Checks rows of the small tables, first each by itself and then all of them against each other. A take function throws
+// storage_failure if its row does not decode; other faults are reported to the finder.
 #pragma once
 
 #include <functional>
@@ -24,7 +24,7 @@ class row_inspection {
   void take_meta(std::string_view key, std::string_view value);
   void take_definition(std::string_view key, std::string_view value);
   void take_state(std::string_view key, std::string_view value);
-  // Decodes each entry. Throws store_damaged.
+  // Decodes each entry of a blob. Throws store_damaged if one does not decode.
   static void take_blob(std::string_view blob);
   void take_loss(std::string_view key, std::string_view value);
   // Call after all rows. Compares them with the store as a start would find it, with the journal applied.

@@ -1,4 +1,4 @@
-// The rows that a walk over a damaged data.mdb finds in the tables, as far as each is whole.
+// Collects the whole rows that a walk over a damaged data.mdb finds.
 #pragma once
 
 #include <map>
@@ -14,9 +14,9 @@
 
 namespace tidegate::store::offline {
 
-// A row may be found several times, in old copies. The one in the tree counts or, if there is none, one that the damage
-// cut off. Of chunks every version is kept: thinning replaces a chunk under the same key by one that lacks acknowledged
-// messages and may have absorbed its neighbours.
+// A row may be found several times, in old copies. The copy in a tree is used or, if there is none, one that the damage
+// cut off. Every version of a chunk is kept: thinning replaces a chunk by one under the same key, which lacks
+// acknowledged messages and may include its neighbours.
 class salvaged_rows {
  public:
   void take(const found_row& row);

@@ -1,4 +1,4 @@
-// A stream that is put together from what is whole of a damaged store.
+// Puts a stream together from the whole chunks, batches and rows of a damaged store.
 #pragma once
 
 #include <map>
@@ -22,23 +22,23 @@ class salvaged_stream {
   stream_ledger ledger;
   // Commit of the checkpoint. Later blobs are newer.
   commit_number known_through = 0;
-  // The start is known from a checkpoint or from the blob that created the stream. Otherwise the log start is its first
-  // record.
+  // The log start is known, from a checkpoint or from the blob that created the stream. Otherwise it is the first
+  // record that is found.
   bool has_start = false;
 
   // Call when something whole names an offset below this one: the offset was used.
   void raise_end(offset_t end) { ledger.next = std::max(ledger.next, end); }
   void take_block(std::uint64_t block, const ack_block& found);
-  // Adds records that are not there yet; damaged batches are skipped. Offer what is in use before old copies. `bytes`:
-  // of the chunk, or of the batch; they outlive this object.
+  // Adds the records that are not there yet; damaged batches are skipped. Call with what is in use before old copies.
+  // `bytes`: of the chunk, or of the batch; they outlive this object.
   void offer(const chunk_view& chunk, const scattered_bytes& bytes, origin origin);
   void offer(const batch_view& batch, const scattered_bytes& bytes, origin origin);
 
-  // Call after all offers. Finds the stream's start and end, and returns what is missing. A queue's missing messages
-  // count as acknowledged from then on.
+  // Finds the stream's start and end, and returns the missing offsets. A queue's missing messages count as acknowledged
+  // from then on. Call after all offers.
   std::vector<offset_range> close();
 
-  // Call after close(). Calls `take` with each batch, in order.
+  // Calls `take` with each batch, in order. Call after close().
   void each_batch(const std::function<void(std::string_view)>& take) const;
   // Estimates the bytes of the batches, as they are stored.
   std::uint64_t batch_bytes() const;
@@ -56,7 +56,7 @@ class salvaged_stream {
   void count_held_bytes();
 
   std::map<offset_t, kept_batch> batches_;
-  offset_set covered_;             // offsets that were found, or are gone by right
+  offset_set covered_;             // offsets that were found, or that whole chunks cover although they lack them
   std::optional<offset_t> first_;  // of the records in use
 };
 

@@ -26,7 +26,7 @@ class scattered_bytes {
     for (const std::string_view piece : pieces_) whole.append(piece);
     return whole;
   }
-  // Returns `size` bytes from `at` on. Both lie within.
+  // Returns `size` bytes from `at` on, which must lie within.
   scattered_bytes part(std::size_t at, std::size_t size) const {
     scattered_bytes out;
     for (const std::string_view piece : pieces_) {
