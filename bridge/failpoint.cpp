@@ -29,7 +29,7 @@ armed_place from_environment() {
 void pass(std::string_view place) {
   static armed_place armed = from_environment();
   if (armed.name != place || --armed.passes_left > 0) return;
-  // As in a kill, nothing is flushed and no destructor runs.
+  // Nothing is flushed and no destructor runs, as when the process is killed.
   _exit(exit_code);
 }
 

@@ -1,4 +1,4 @@
-// tidegate: parses the command line, opens one connection unless the command works offline, runs it.
+// tidegate: parses the command line, opens one connection unless the command works offline, and runs the command.
 #include <fmt/format.h>
 
 #include <boost/asio/co_spawn.hpp>

@@ -2,7 +2,7 @@
 //
 //   | key 1-5 bytes | length 1-5 bytes | body: one protobuf message |
 //
-// The member number is the message's field number in `Link` (link.proto), such as tg_Link_hello_tag.
+// The member number is the message's field number in `Link` (link.proto), such as TG_HELLO.
 #pragma once
 
 #include <pb.h>

@@ -14,7 +14,7 @@
 
 namespace tidegate::tool::bench {
 
-// What one publisher has sent to one target. The checker needs it after the run.
+// The messages that one publisher has sent to one target, for the checks after the run.
 struct promise {
   std::uint64_t sent = 0;  // sequences 1 to this
   sequence_set excused;    // refused or never settled: these may be missing

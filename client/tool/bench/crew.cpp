@@ -13,7 +13,7 @@ namespace tidegate::tool::bench {
 
 namespace asio = boost::asio;
 
-// How often the home thread checks whether the tasks have ended.
+// Interval at which the home thread checks whether the tasks have ended.
 constexpr std::chrono::milliseconds wait_interval{5};
 
 worker::worker() : busy_(context_.get_executor()), thread_([this] { context_.run(); }) {}

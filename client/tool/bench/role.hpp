@@ -101,7 +101,8 @@ struct watch {
   std::size_t target = 0;
 };
 
-// Where a message is published to. The target in the bodies is the route's index among the routes of its publisher.
+// The exchange and routing key of a message. The target in the bodies is the route's index among the routes of its
+// publisher.
 struct route {
   std::string exchange;
   std::string routing_key;
