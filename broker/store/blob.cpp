@@ -48,7 +48,7 @@ std::string body_of(stream_id stream) {
 }  // namespace
 
 blob_writer::blob_writer(commit_number commit, const commit_time& time, std::size_t about) {
-  constexpr std::size_t padding = 4'096;  // of the ring
+  constexpr std::size_t padding = 4'096;  // up to which the ring fills the last block
   bytes_.reserve(blob_head_bytes + about + padding);
   append_be(bytes_, blob_magic);
   append_be(bytes_, std::uint32_t{0});
@@ -189,7 +189,7 @@ std::uint32_t seal_blob(std::string& blob, ring_position position, std::uint32_t
 
 namespace {
 
-// Visits the rest of an entry after its stream. Returns false if it is of another type.
+// Visits an entry whose stream was read already. Returns false if its type is not one of these.
 bool visit_stream_entry(entry_type type, stream_id stream, byte_reader& reader, std::string_view blob,
                         const blob_visitor& visitor) {
   const auto whole = [&] { check_whole(reader, "a journal entry"); };

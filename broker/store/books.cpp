@@ -191,7 +191,7 @@ class journal_reader {
   std::set<stream_id> dropped_later_;
 };
 
-// A log gives up chunks at once; their rows are deleted later.
+// Gives up chunks below the log start again: a log gives up chunks at once, and their rows are deleted later.
 void give_up_left_overs(const lmdb::txn& txn, const tables& tables, stream_id id, stream_ledger& ledger) {
   if (ledger.kind != stream_kind::log) return;
   chunk_cursor chunks(txn, tables.chunk);
@@ -225,7 +225,7 @@ void find_chunks(const lmdb::txn& txn, const tables& tables, books& books) {
       }
     } else if (is_in_place(place, row->value)) {
       books.orphans.insert(place.stream);
-    } else {  // another stream's, under a damaged key: its readers tell that it is missing
+    } else {  // another stream's chunk under a damaged key: the readers of that stream report it missing
       log::error("the store is damaged: {} belongs elsewhere", row_name("chunk", row->key));
     }
     row = cursor.seek(chunk_key(place.stream, ~offset_t{0}, ~std::uint16_t{0}));
@@ -236,7 +236,8 @@ void find_chunks(const lmdb::txn& txn, const tables& tables, books& books) {
   }
 }
 
-// A damaged number must not be counted on from. Readers of the ledger report the damage.
+// Skips damaged rows, because the next number must not follow from a damaged one. Readers of the ledger report the
+// damage.
 void find_newest_loss(const lmdb::txn& txn, const tables& tables, books& books) {
   lmdb::cursor cursor(txn, tables.loss);
   std::uint64_t left = txn.entries(tables.loss);
@@ -245,7 +246,7 @@ void find_newest_loss(const lmdb::txn& txn, const tables& tables, books& books) 
   }
 }
 
-// Whether the file has something in it that is not ours.
+// Returns whether the file has tables, but not the meta table of a store.
 bool is_foreign(const lmdb::txn& txn) {
   lmdb::cursor names(txn, lmdb::table_of_tables);
   auto name = names.first();
@@ -353,7 +354,7 @@ std::string encode_flash_bytes(std::uint64_t bytes) {
 
 namespace {
 
-// At least one chunk, which may be alone on its page.
+// Overhead of what is moved: it makes at least one chunk, which may be alone on its page.
 constexpr std::uint64_t pledge_overhead_bytes = 4'096;
 
 }  // namespace

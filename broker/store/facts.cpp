@@ -14,7 +14,8 @@ bool has_own_table(std::string_view name) {
   return space_of(name) == fact_space::definition || space_of(name) == fact_space::store;
 }
 
-// Returns the row's key for the name, if the name is short enough.
+// Returns the name as its table has it: without the letter, if the table is for one space only. It is the row's key if
+// it is short enough.
 std::string_view in_table(std::string_view name) { return has_own_table(name) ? name.substr(1) : name; }
 
 }  // namespace

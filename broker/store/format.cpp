@@ -82,7 +82,7 @@ std::string_view name(loss_reason reason) {
   return "unknown";
 }
 
-// A kind of stream in memory has the number of the kind on flash, plus this.
+// A stream in memory has the number of its kind on flash, plus this.
 constexpr int kinds_on_flash = 2;
 
 std::string encode(const checkpoint& checkpoint) {

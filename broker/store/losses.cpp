@@ -7,7 +7,7 @@
 namespace tidegate::store {
 namespace {
 
-// A row covers at most this time, so that the ledger tells when something was lost.
+// A row covers at most this time, so that the ledger shows when something was lost.
 constexpr milliseconds row_time_max = std::chrono::hours(1);
 
 }  // namespace

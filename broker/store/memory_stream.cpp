@@ -9,12 +9,13 @@
 namespace tidegate::store {
 namespace {
 
-// Small batches are packed into one when so many bytes of them have arrived, so that their headers do not take more
-// room than their records. Not earlier: otherwise a reader at the end would get old records with each new one.
+// Small batches are packed into batches of this size when `loose_bytes_max` of them have arrived, so that their headers
+// do not take more room than their records. Not earlier: otherwise a reader at the end would get old records with each
+// new one.
 constexpr std::size_t packed_batch_bytes = 16 * 1024;
 constexpr std::uint64_t loose_bytes_max = 64 * 1024;
 
-// About what malloc adds to a piece of memory, and a map's node to its value.
+// Bytes that malloc adds to a piece of memory, and a map's node to its value, approximately.
 constexpr std::uint64_t malloc_bytes = 16, node_bytes = 32 + malloc_bytes;
 constexpr std::uint64_t offsets_per_word = 64;
 
@@ -220,7 +221,7 @@ void memory_stream::give_way() { drop_below(head_end()); }
 
 offset_t memory_stream::head_end() const { return batches_.empty() ? view_.end : batches_.begin()->first + 1; }
 
-// Returns the log start if no group is protected.
+// Returns the offset up to which every protected group has read; the log start if no group is protected.
 offset_t memory_stream::read_by_protected() const {
   offset_t read = limits_.protect.empty() ? view_.log_start : view_.end;
   for (const std::string& group : limits_.protect) {
@@ -239,7 +240,7 @@ void memory_stream::drop_heads_above(std::uint64_t bytes_max, std::uint64_t inco
   }
 }
 
-// Exact to the record. Call after the new records were added.
+// Drops the oldest records above the bound in records, exact to the record. Called after new records are added.
 void memory_stream::keep_records() {
   const std::uint64_t records_max = limits_.kept(limits_.records_max);
   if (view_.kind != stream_kind::log || records_max == 0 || view_.end - view_.log_start <= records_max) return;

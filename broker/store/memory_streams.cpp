@@ -5,7 +5,7 @@
 namespace tidegate::store {
 namespace {
 
-// Dropped at a time, besides what is asked for: finding the largest log takes time.
+// Bytes dropped in addition to those asked for, because finding the largest log takes time.
 constexpr std::uint64_t give_way_bytes = 64 * 1024;
 
 stream_change row_of(stream_id id, const stream_view& view, offset_t reserved_end) {
@@ -59,7 +59,7 @@ std::vector<stream_update> memory_streams::apply(commit_group& group) {
     change(found->second.stream, [&](memory_stream& stream) { stream.take(share, lifetime_); });
     updates.emplace_back(share.stream, found->second.stream.view());
   }
-  // Drops of queues are counted here. The loss ledger is on flash and does not record what never was.
+  // Counts the drops of queues. The loss ledger is on flash, and has no records of messages that never were there.
   for (const auto& [lost, is_tied] : group.contents().losses) {
     const auto found = streams_.find(lost.stream);
     if (found == streams_.end()) continue;

@@ -147,10 +147,10 @@ void make_store(const std::filesystem::path& directory, std::uint64_t bytes_max,
     fill_with_zeros(unfinished / store_file, bytes_max, "make room or lower store.bytes_max", tell);
     make_ring(unfinished / journal_file, journal_bytes, journal, {});
   } catch (const storage_failure&) {
-    std::filesystem::remove_all(unfinished, failure);  // releases the room
+    std::filesystem::remove_all(unfinished, failure);  // frees the room on the disk
     throw;
   }
-  // The store exists when its own file does.
+  // The store exists when its own file does, so that file is renamed last.
   rename_file(unfinished / journal_file, directory / journal_file);
   rename_file(unfinished / store_file, directory / store_file);
   std::filesystem::remove_all(unfinished, failure);
@@ -170,7 +170,7 @@ std::string set_aside(const std::filesystem::path& directory) {
   }
   std::string time = fmt::format("{:%Y%m%dT%H%M%SZ}", fmt::gmtime(std::time(nullptr)));
   while (std::filesystem::exists(directory / (prefix + time))) time += "-";
-  // Without its journal the store's file is as damaged as before, if the process ends between the two renames.
+  // The journal goes first: if the process ends between the two renames, the store's file is as damaged as before.
   if (std::filesystem::exists(directory / journal_file)) {
     rename_file(directory / journal_file, directory / (journal_file + damaged + time));
   }

@@ -7,12 +7,13 @@
 namespace tidegate::store {
 namespace {
 
-// Of one block. More of them than that take more room as nodes of a tree than as bits: 48 bytes each, and 184.
+// Most ranges of a block that are kept as ranges. More of them take more room as nodes of a tree than as bits: 48 bytes
+// each, and 184 for the block.
 constexpr int ranges_per_block_max = 4;
 
-constexpr std::uint64_t node_bytes = 48;  // of a map, as malloc gives it, with its key
+constexpr std::uint64_t node_bytes = 48;  // memory that a map's node takes, with its key and malloc's overhead
 
-// Calls `visit` with each word that holds some of the bits, and a mask of those.
+// Calls `visit` with each word that holds bits from `first` to before `end`, and with a mask of these bits.
 template <class Words, class Visit>
 void each_word(Words& words, std::uint64_t first, std::uint64_t end, const Visit& visit) {
   constexpr std::uint64_t word_bits = 64;
@@ -99,7 +100,7 @@ void offset_set::insert_sparse(offset_range range) {
   size_ += range.size();
 }
 
-// One that is full is a range again.
+// Sets bits of a dense block. A block that is full becomes a range again.
 void offset_set::insert_dense(std::uint64_t block, offset_range range) {
   const offset_t base = block * block_offsets;
   dense_block& bits = dense_.at(block);
@@ -128,7 +129,7 @@ void offset_set::make_dense_if_crowded(std::uint64_t block) {
   size_ += held;
 }
 
-// Of the ranges.
+// Removes offsets from the sparse ranges.
 void offset_set::take_out(offset_range range) {
   auto at = ranges_.upper_bound(range.begin);
   if (at != ranges_.begin() && std::prev(at)->second > range.begin) --at;
@@ -160,7 +161,7 @@ bool offset_set::contains(offset_t offset) const {
   return piece_at(offset).has_value();
 }
 
-// Of one range, or within one dense block.
+// Returns the part of the set around `offset` within one sparse range, or within one dense block.
 std::optional<offset_range> offset_set::piece_at(offset_t offset) const {
   const auto dense = dense_.find(block_of(offset));
   if (dense != dense_.end()) {

@@ -15,7 +15,8 @@
 namespace tidegate::store {
 namespace {
 
-// Bytes of chunks that the kernel is asked for at once: on a cold card that is one wait, instead of one for each chunk.
+// Bytes of chunks that the kernel is asked to read at once: on a cold card this is one wait, instead of one for each
+// chunk.
 constexpr std::size_t read_ahead_bytes = 64 * 1024;
 
 error damaged(stream_id stream, offset_t offset) {
@@ -24,7 +25,7 @@ error damaged(stream_id stream, offset_t offset) {
                       static_cast<std::uint32_t>(stream), offset)};
 }
 
-// Bytes that a search through a long log reads in one read transaction: a chunk, or chunks' headers.
+// Bytes of records, and number of chunk headers, that a search through a long log reads in one read transaction.
 constexpr std::size_t search_step_bytes = 16 * 1024;
 constexpr int search_step_chunks = 1'024;
 
@@ -48,8 +49,8 @@ result<void> each_record(const batch_view& batch, const std::function<bool(const
   return error{errc::invalid, fmt::format("the batch at offset {} does not decode", batch.base_offset)};
 }
 
-// Returns the first offset of the batch, from `from` on, that is not older. If the batch cannot be read, its first one:
-// the batch's newest time is not older.
+// Returns the batch's first offset, from `from` on, whose time is not older. If the records cannot be read, returns the
+// first offset: the batch's newest time is known not to be older.
 std::optional<offset_t> first_not_older(const batch_view& batch, offset_t from, std::int64_t timestamp_ms) {
   if (batch.newest_timestamp_ms < timestamp_ms) return std::nullopt;
   const offset_t first = std::max(batch.base_offset, from);
@@ -108,7 +109,7 @@ void reader::apply(const std::map<loss_number, loss_record>& losses, commit_numb
   while (fresh_losses_.size() > limits::loss_rows) fresh_losses_.erase(fresh_losses_.begin());
 }
 
-// Those losses are in the table. Does nothing unless `since` moved: commits are frequent and checkpoints are not.
+// Losses before `since` are in the table. Does nothing unless `since` moved: commits are frequent, checkpoints are not.
 void reader::forget_losses_before(commit_number since) {
   if (since == losses_since_) return;
   losses_since_ = since;
@@ -189,8 +190,8 @@ result<bool> reader::scan_segment(scanning& scan, const segment& segment) const 
   return scan.take(*batch);
 }
 
-// Whether a commit whose result is not known yet dropped the records: a step has freed the log's head, or has put the
-// newer log start into the stream's row.
+// Returns whether a commit whose result is not known yet dropped the records up to `end`: a step has freed the log's
+// head, or has put a newer log start into the stream's row.
 bool reader::was_dropped(const scanning& scan, offset_t end) const {
   if (scan.txn.number() == snapshot_) return false;
   const std::string key = stream_key(scan.stream);
@@ -287,8 +288,9 @@ std::optional<offset_range> reader::chunk_at(stream_id stream, offset_t offset) 
   return offset_range{header->covered_from, *last + 1};
 }
 
-// A chunk's running time is at least that of everything before it that still exists. If it is older than what is
-// wanted, nothing up to there fits. Otherwise the newest record may be gone meanwhile, and the search continues there.
+// A chunk's running newest time is at least the time of every earlier record that still exists. If it is older than the
+// wanted time, no record up to that chunk fits. If it is not, the record that set it may be gone meanwhile, so the
+// search continues from the chunk that is found.
 offset_t reader::first_chunk_with(stream_id stream, std::int64_t timestamp_ms, offset_t end) const {
   const lmdb::txn txn(env_, lmdb::access::read);
   chunk_cursor chunks(txn, tables_.chunk);
@@ -309,8 +311,8 @@ offset_t reader::first_chunk_with(stream_id stream, std::int64_t timestamp_ms, o
   return low;
 }
 
-// Returns the first offset from there on of a chunk, or of a batch in the journal, whose newest time is not older; or a
-// place on the way, so that no read transaction is long.
+// Returns the first offset, from `from` on, in a chunk or a batch of the journal whose newest time is not older. May
+// return an offset on the way there, so that no read transaction is long.
 offset_t reader::next_with(stream_id stream, std::int64_t timestamp_ms, offset_t from) const {
   const stream_view& view = *find(stream);
   const offset_t rolled_end = view.recent.empty() ? view.end : view.recent.front().first;
@@ -334,7 +336,7 @@ offset_t reader::next_with(stream_id stream, std::int64_t timestamp_ms, offset_t
   return from;
 }
 
-// Times have no order: producers set their own, and clocks are corrected.
+// Timestamps have no order: producers set their own, and clocks are corrected.
 result<offset_t> reader::find_time(stream_id stream, std::int64_t timestamp_ms) const {
   const stream_view* const view = find(stream);
   if (view == nullptr) return error{errc::not_found, "no such stream"};

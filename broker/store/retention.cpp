@@ -150,14 +150,14 @@ offset_t retention::head_end(const stream_ledger& ledger) {
   return ledger.recent.segments.empty() ? ledger.next : ledger.recent.segments.front().last + 1;
 }
 
-// Returns the log start if no group is protected.
+// Returns the offset up to which every protected group has read; the log start if no group is protected.
 offset_t retention::read_by_protected(stream_id id, const stream_ledger& ledger) {
   offset_t read = ledger.limits.protect.empty() ? ledger.log_start : ledger.next;
   for (const std::string& name : ledger.limits.protect) read = std::min(read, read_by(id, name));
   return std::max(read, ledger.log_start);
 }
 
-// Uses rows of the table where the journal has nothing newer.
+// A row of the table counts only if the journal has nothing newer.
 offset_t retention::read_by(stream_id id, const std::string& name) {
   std::optional<offset_t> lowest;
   const auto newer = slowest_group(books_.dirty_facts, cursor_key(id, ""), name, offset_of);
@@ -177,7 +177,7 @@ offset_t retention::read_by(stream_id id, const std::string& name) {
   return lowest.value_or(0);
 }
 
-// Drops the oldest chunk or batch, again and again, while there is one and the condition holds. The condition gets the
+// Drops the oldest chunks or batches, one by one, while there is one and the condition holds. The condition gets the
 // bytes dropped so far.
 void retention::drop_head_while(stream_id id, stream_ledger& ledger, loss_reason reason,
                                 const std::function<bool(std::uint64_t dropped)>& goes_on) {

@@ -10,7 +10,7 @@ namespace {
 
 // Bytes of a record in a chunk, besides its body.
 constexpr std::uint64_t record_overhead_bytes = 48;
-// Most chunks that become one, which bounds the memory.
+// Most chunks that are merged at a time, which bounds the memory that they take.
 constexpr std::size_t run_chunks_max = 128;
 // A chunk of at most this size is merged with its neighbours, whatever it holds.
 constexpr std::uint64_t small_bytes = chunk_bytes_max / 4;
@@ -54,7 +54,7 @@ bool thinning::looks_thin(offset_range covered, std::uint64_t chunk_bytes) const
   return live * (ledger_.held_bytes / held + record_overhead_bytes) * 2 <= chunk_bytes;
 }
 
-// `anyway`: thin if it is whole, whatever its size.
+// Returns whether at most half of the records are live. `anyway`: true for any chunk that can be read.
 bool thinning::is_thin(const chunk_view& chunk, bool anyway) const {
   std::uint64_t records = 0, live = 0;
   for (const batch_view& batch : chunk.batches) {
@@ -67,7 +67,7 @@ bool thinning::is_thin(const chunk_view& chunk, bool anyway) const {
   return anyway || live * 2 <= records;
 }
 
-// `chunk`: its live messages; empty = none.
+// Adds a chunk to the run. `chunk`: the chunk's bytes; empty = it has no live messages.
 void thinning::take(const chunk_header& header, std::string_view chunk, std::uint64_t bytes) {
   run_.is_worth_it = run_.first || bytes > small_bytes || (chunk.empty() && bytes > 0);
   if (!run_.first) run_.first = header;
@@ -107,7 +107,8 @@ offset_t thinning::thin(offset_range within, offset_t limit, std::uint64_t bytes
   return std::min(position, within.end);
 }
 
-// Returns the offset, or the start of a small chunk that ends before the offset's chunk.
+// Returns the last offset of the chunk before the offset's chunk, if that one is small, so that thinning includes it.
+// Otherwise returns `offset`.
 offset_t thinning::begin_of_small_neighbour(offset_t offset) const {
   chunk_cursor chunks(txn_, tables_.chunk);
   chunks.seek(id_, offset);

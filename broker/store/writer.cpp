@@ -12,8 +12,8 @@
 namespace tidegate::store {
 namespace {
 
-// Bytes of one stream in the journal after which they move into chunks; and how many batches: many small commits take a
-// block of the ring each, and memory.
+// Bytes of one stream in the journal at which they move into chunks. Also the number of batches, because many small
+// commits take a block of the ring each, and memory.
 constexpr std::uint64_t due_bytes = 1 << 20;
 constexpr std::size_t due_batches = 1'024;
 
@@ -173,7 +173,7 @@ void writer::change_stream(const stream_change& change, commit& now) {
       if (!is_there) return;
       now.blob().dropped(change.stream);
       now.dropped(change.stream);
-      // A chunk's header that covers nothing has no bytes.
+      // A chunk without batches counts no bytes, but has a row to free.
       if (found->second.chunks.first_last || found->second.chunks.bytes > 0) books_.orphans.insert(change.stream);
       drop_stream(books_, change.stream, now.number());
       return;
@@ -230,7 +230,7 @@ void writer::journal_share(stream_share& share, stream_ledger& ledger, commit& n
   }
 }
 
-// Call after the share's records: a queue may be purged in the commit that fills it.
+// Called after the share's records are added: a queue may be purged in the commit that fills it.
 void writer::take_marks(stream_share& share, stream_ledger& ledger, commit& now) {
   for (const auto* const ranges : {&share.acked, &share.tied}) {
     now.blob().acked(share.stream, *ranges);
@@ -252,7 +252,7 @@ void writer::take_marks(stream_share& share, stream_ledger& ledger, commit& now)
 
 void writer::write(commit& now) {
   const std::size_t size = now.blob().size();
-  // The last block is for a head alone, if everything else has to go into the tables.
+  // The last block is kept for a blob without entries, if everything else has to go into the tables.
   if (!journal_.has_room(size, 1)) return write_through_tables(now);
   journal_.append(now.blob().bytes());
   now.placed(journal_.position_of_last());
@@ -321,8 +321,8 @@ bool writer::is_step_due(bool is_idle) const {
 }
 
 // From three eighths of the ring on, what needs the older half of the journal moves into the tables, a megabyte at each
-// commit, so that what changes all the time is not written there at every commit. From half of it on the commit waits:
-// then the longest blob has its place, whatever is left of the lap.
+// commit, so that what changes all the time is not written there at every commit. From half of the ring on the commit
+// waits for this: then there is room for the longest blob, whatever is left of the lap.
 void writer::keep_up(commit& now, bool is_idle) {
   bytes_since_step_ += bytes_written_;
   for (bool only_frees = false; is_step_due(is_idle) || only_frees;) {

@@ -7,7 +7,7 @@
 namespace tidegate::store::offline {
 namespace {
 
-// Exchanges that exist without a definition.
+// Returns whether the exchange exists without a definition.
 bool is_built_in(std::string_view exchange) { return exchange.empty() || exchange.starts_with("amq."); }
 
 void check_key(std::string_view key, std::string_view name) {

@@ -147,7 +147,7 @@ archive_header decode_header(const archive_section& section) {
   header.map_bytes = reader.be<std::uint64_t>();
   header.last_commit = reader.be<std::uint64_t>();
   if (header.format < format_with_ring) {
-    // The last commit's blob without its entries, which ends with the time.
+    // Older archives have the last commit's blob here, without its entries. The time is at its end.
     constexpr std::size_t blob_bytes = 56;
     reader.take(blob_bytes - time_bytes);
   }

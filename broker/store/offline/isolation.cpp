@@ -108,7 +108,7 @@ class pipe_end final : public isolated_end {
   ::_exit(code);
 }
 
-// Reads until the other end is closed, by the child's end.
+// Reads lines until the pipe's other end is closed, which happens when the child ends.
 void listen(int pipe, const shared_board& board, const isolated_listener& listener) {
   std::string gathered;
   char buffer[16 * 1024];
@@ -132,7 +132,7 @@ volatile std::sig_atomic_t child_to_end = 0;
 
 extern "C" void end_child(int) { ::kill(static_cast<pid_t>(child_to_end), SIGTERM); }
 
-// Signals that should end this process end the child instead; the parent has to live on, to tidy up.
+// Passes signals that should end this process to the child. The parent has to continue, to tidy up.
 class signals_to_child {
  public:
   explicit signals_to_child(pid_t child) {
@@ -153,7 +153,7 @@ class signals_to_child {
   std::array<void (*)(int), signals.size()> before_{};
 };
 
-// Signals caused by the work itself. Others come from outside: no memory left, a pipe without reader.
+// Returns whether the work itself caused the signal. Others come from outside: no memory left, a pipe without reader.
 bool is_crash(int signal) {
   return signal == SIGSEGV || signal == SIGBUS || signal == SIGABRT || signal == SIGFPE || signal == SIGILL;
 }

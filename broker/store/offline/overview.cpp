@@ -26,7 +26,7 @@ stream_overview overview_of(stream_id id, const stream_ledger& ledger, const cat
           .newest_timestamp_ms = ledger.newest_timestamp_ms};
 }
 
-// A group below the log start cannot read any more what is gone.
+// A group whose offset is below the log start can no longer read the dropped records, so they do not count as lag.
 cursor_overview overview_of(std::string_view name, const cursor_state& state, const books& books,
                             const catalog& catalog) {
   const auto stream = static_cast<stream_id>(load_be<std::uint32_t>(name.data()));

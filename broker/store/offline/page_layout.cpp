@@ -64,7 +64,7 @@ std::uint64_t load(std::string_view bytes, std::size_t at, std::size_t size, boo
   return value;
 }
 
-// Whether there is a page with this number, as such a machine writes it.
+// Returns whether the bytes start a page with this number, as such a machine writes it.
 bool is_page_of(const machine& by, std::string_view at_page, page_number number) {
   const std::uint64_t flags = load(at_page, by.word_bytes + 2, 2, by.is_big_endian);
   if (flags == meta_page_flag) return load(at_page, by.word_bytes + 8, 4, by.is_big_endian) == lmdb_magic;
@@ -78,8 +78,8 @@ struct guess {
   std::uint64_t pages = 0;
 };
 
-// Tries every machine and length of pages, and returns those that most pages fit. A page has its own number, so none
-// fits a wrong length but by chance.
+// Tries every machine and length of pages, and returns those that most pages fit. A page has its own number, so a page
+// fits a wrong length only by chance.
 guess guess_layout(std::string_view file) {
   std::array<guess, machines.size() * 4> guesses;
   std::size_t count = 0;

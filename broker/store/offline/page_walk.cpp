@@ -12,7 +12,7 @@ namespace {
 constexpr std::array<std::string_view, 5> table_names{"chunk", "state", "catalog", "loss", "meta"};
 constexpr int depth_max = 32;  // LMDB's own bound
 
-// What is known of a page, a bit each. A tree's bit is set when the walk has been on the page, so no walk goes round in
+// State of a page, one bit each. A tree's bit is set when the walk has been on the page, so no walk goes round in
 // circles. Each table has its own bit: a damaged page number that leads into another table's tree must not keep that
 // table from being walked.
 using page_marks = std::uint8_t;
@@ -38,8 +38,8 @@ struct tree {
   std::function<bool(const page_view&)> take_leaf;
 };
 
-// Whether most of the page's keys, from node `first` on, are in the range. A key or two may be damaged. If most are
-// elsewhere, the page is another one's: a damaged number led to it, or its last write never reached the disk.
+// Returns whether most of the page's keys, from node `first` on, are in the range. A key or two may be damaged. If most
+// are elsewhere, the page belongs elsewhere: a damaged number led to it, or its last write never reached the disk.
 bool is_page_for(const page_view& page, std::size_t first, const key_range& range) {
   std::size_t readable = 0, fitting = 0;
   for (std::size_t i = first; i < page.nodes(); ++i) {
@@ -178,7 +178,7 @@ class page_walker {
     page_number first = 0;
     std::uint64_t pages = 0;
     std::string_view value;
-    bool has_header = false;  // the header has the same number
+    bool has_header = false;  // the first page's header confirms the run
   };
   std::optional<page_run> run_of(const page_node& node) const {
     if (node.key.empty() || node.behind_key.size() < sizeof(page_number)) return {};
@@ -189,7 +189,7 @@ class page_walker {
     if (run.first < first_tree_page || run.first >= result_.pages || run.pages > result_.pages - run.first) return {};
     run.value = file_.substr(run.first * layout_.page_bytes + page_header_bytes, node.value_bytes);
     const page_view header = page_at(run.first);
-    // LMDB leaves a value the pages that it has when it becomes shorter.
+    // A value that becomes shorter keeps its pages, so there may be more of them than it needs.
     run.has_header =
         header.flags() == overflow_page && header.number() == run.first && header.overflow_pages() >= run.pages;
     return run;

@@ -36,7 +36,7 @@ std::optional<found_header> header_at(std::string_view file, std::uint64_t at) {
   return is_in_place && is_possible ? std::optional(header) : std::nullopt;
 }
 
-// The second header is one block after the first. If the first is damaged, blocks of each length are tried.
+// The second header is one block after the first. If the first is damaged, every length of a block is tried.
 std::vector<found_header> headers_of(std::string_view file) {
   std::vector<found_header> headers;
   const auto look = [&](std::uint64_t at) {

@@ -31,7 +31,7 @@ std::string_view bare(std::string_view key, std::string_view value) {
 
 void row_inspection::take_meta(std::string_view key, std::string_view value) {
   meta_.emplace(key);
-  if (key == meta_format) return;  // known to be good, or the store had not been opened
+  if (key == meta_format) return;  // checked when the store was opened
   const std::string_view found = bare(key, value);
   if (key == meta_clean) {
     check_size(found, 1, "it");
@@ -174,7 +174,7 @@ void row_inspection::compare_streams(const books& books) {
     }
   }
   for (const auto& [stream, count] : facts_) {
-    // Its row may still be to come, or the rows of a stream that the journal drops to go.
+    // The stream's row may not be written yet; or the journal drops the stream, and its rows are not erased yet.
     if (streams_.contains(stream) || books.streams.contains(stream) || books.dropped.contains(stream)) continue;
     find_(severity::inconsistent, fmt::format("stream {}", number(stream)),
           fmt::format("is not there, and {} facts stand for it", count));

@@ -118,7 +118,7 @@ class salvager {
                        : fmt::format("commits {} to {} of the journal", first, last));
   }
 
-  // Takes the streams, and facts.
+  // Applies the streams that the blob creates and drops, and its facts.
   void take_definitions_of(const blob_found& found) {
     if (found.from != origin::in_use) return;
     blob_visitor visitor;
@@ -154,7 +154,7 @@ class salvager {
     }
   }
 
-  // What a blob names of a stream was used, even if the blob that appended it is lost.
+  // Offsets that a blob names were used, even if the blob that appended them is lost.
   void take_states_of(const blob_found& found) {
     if (found.from != origin::in_use) return;
     const commit_number commit = found.blob.head.commit;
@@ -230,7 +230,7 @@ class salvager {
     return &streams_.emplace(id, salvaged_stream(checkpoint{})).first->second;
   }
 
-  // Takes definitions that decode, each with its streams.
+  // Keeps the definitions that decode, and adds their streams.
   void define() {
     for (auto fact = facts_.begin(); fact != facts_.end();) {
       const bool is_definition = space_of(fact->first) == fact_space::definition;

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t chunk_key_bytes = sizeof(stream_id) + sizeof(offset_t) + sizeof(std::uint16_t);
 
-// For one row, and for one chunk.
+// Most versions that are kept of one row of a chunk.
 constexpr std::size_t versions_max = 8;
 
 bool is_definition(std::string_view key) {
@@ -42,7 +42,7 @@ void salvaged_rows::take(const found_row& row) {
   try {
     take_small(row);
   } catch (const storage_failure&) {
-    return;  // sealed, and of another table or form
+    return;  // the seal is right, but the row is of another table or shape
   }
 }
 

@@ -119,7 +119,7 @@ std::vector<offset_range> salvaged_stream::close() {
   return lost;
 }
 
-// Returns offsets that are neither there, nor acknowledged, nor gone by right.
+// Returns the offsets that are neither found, nor acknowledged, nor covered by a whole chunk.
 std::vector<offset_range> salvaged_stream::missing() const {
   std::vector<offset_range> missing;
   for (offset_t at = ledger.log_start; at < ledger.next;) {
