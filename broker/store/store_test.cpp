@@ -1,4 +1,4 @@
-// Opens stores with right, wrong and damaged files, and runs the writer on a thread of its own.
+// Opens stores whose files are right, wrong or damaged, and runs the writer on a thread of its own.
 #include "broker/store/store.hpp"
 
 #include <fcntl.h>

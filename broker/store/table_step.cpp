@@ -10,7 +10,7 @@
 namespace tidegate::store {
 namespace {
 
-// What a checkpoint costs besides its bytes: the pages of its rows, so that many small streams count as well.
+// Bytes that a checkpoint costs besides its own: the pages of its rows, so that many small streams count as well.
 constexpr std::uint64_t checkpoint_overhead_bytes = 4'096;
 
 }  // namespace

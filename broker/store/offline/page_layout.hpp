@@ -76,7 +76,7 @@ class page_view {
   std::string_view bytes_;
 };
 
-// What LMDB records about one of its trees: in a meta page, or as the value under a named table's name.
+// LMDB's record of one of its trees, in a meta page or as the value stored under a table's name.
 struct tree_record {
   static constexpr std::size_t bytes = 48;
   std::uint64_t rows = 0;

@@ -27,7 +27,7 @@ class salvaged_rows {
   const std::map<loss_number, loss_record>& losses() const { return losses_; }
   std::optional<journal_row> journal() const;
 
-  // What was found of a chunk, or of one of its versions.
+  // The rows found of a chunk, or of one of its versions.
   struct found_chunk {
     chunk_place place;
     scattered_bytes bytes;  // ends early if a piece is missing

@@ -11,7 +11,7 @@
 
 namespace tidegate::store::offline {
 
-// Where records were found: in what the store uses, or in an old copy that nothing refers to any more.
+// The place where records were found: in what the store uses, or in an old copy that nothing refers to any more.
 enum class origin { in_use, old_copy };
 
 class salvaged_stream {
