@@ -95,7 +95,7 @@ struct stream_change {
   drop_totals dropped = {};   // with reserve
 };
 
-// What a group holds, for the writer and for memory streams.
+// The content of a group, for the writer and for memory streams.
 struct group_contents {
   std::vector<stream_share> shares;
   std::vector<cursor_change> cursors;

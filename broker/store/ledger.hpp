@@ -83,7 +83,7 @@ struct journal_part {
   void erase_below(offset_t log_start);
 };
 
-// What the tables lack of a stream, and which commit they have.
+// How far the tables are behind for a stream.
 struct table_debt {
   commit_number dirty_since = 0;    // oldest commit that the stream's row lacks; 0 = none
   commit_number checkpointed = 0;   // last commit that the row has

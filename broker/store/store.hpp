@@ -33,7 +33,7 @@ class store {
   ~store();
 
   const start_report& start() const { return files_.report(); }
-  // What the start found, until forget_found().
+  // Contents and books that the start found, until forget_found().
   const contents& found() const { return files_.found(); }
   const books& found_books() const { return files_.found_books(); }
   void forget_found() { files_.forget_found(); }

@@ -27,7 +27,7 @@ struct store_options {
   std::uint64_t memory_bytes_max = limits::memory_bytes_max;
 };
 
-// What a start finds out about the time before it.
+// A start's findings about the time before it.
 struct start_report {
   std::string incarnation;
   bool is_new = false;  // this start made the files
@@ -47,7 +47,7 @@ class store_files {
   store_files& operator=(const store_files&) = delete;
 
   const start_report& report() const { return report_; }
-  // What the tables and the journal held at the start, until forget_found().
+  // The content of tables and journal at the start, until forget_found().
   const contents& found() const { return found_; }
   books& found_books() { return found_books_; }
   const books& found_books() const { return found_books_; }
