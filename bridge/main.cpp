@@ -17,7 +17,7 @@ namespace {
 using namespace tidegate;
 
 constexpr const char* description =
-    "Tidegate bridge: carries topics of the broker to the centre, holds what cannot be sent, and goes on where it\n"
+    "Tidegate bridge: carries topics of the broker to the centre, holds what cannot be sent, and continues where it\n"
     "stopped. Holds no data of its own: it can be killed at any instant.";
 
 constexpr const char* footer =
@@ -102,12 +102,12 @@ int main(int argc, char** argv) {
   app.add_flag("--check-config", check, "Read the configuration, say whether it is good, and exit");
   app.add_flag("--print-settings", prints, "Print the reference of all keys of the configuration, and exit");
   app.add_flag("--take-over", takes_over,
-               "Where another bridge of this name is at work: end its work and do it, instead of waiting for its end");
-  app.add_flag("-v,--verbose", verbose, "Log what librdkafka says, too");
+               "End the connection of another bridge of this name and forward in its place, instead of waiting");
+  app.add_flag("-v,--verbose", verbose, "Also log librdkafka's messages");
   app.set_version_flag("--version", "tidegate-bridge " TIDEGATE_VERSION);
-  CLI::App* const status = app.add_subcommand("status", "Show what the running bridge says of itself");
+  CLI::App* const status = app.add_subcommand("status", "Show the status file of the running bridge");
   status->fallthrough();
-  status->add_flag("--json", as_json, "As it is written");
+  status->add_flag("--json", as_json, "Print the status file as JSON");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& failure) {

@@ -24,7 +24,7 @@ constexpr const char* description =
 
 constexpr const char* footer =
     "Signals:\n"
-    "  SIGTERM, SIGINT  stop cleanly; kill -9 loses nothing that was confirmed, either\n"
+    "  SIGTERM, SIGINT  stop cleanly; after kill -9, too, everything that was confirmed is there\n"
     "  SIGHUP           logged and ignored: the configuration is read at the start only\n"
     "\n"
     "Files:\n"
@@ -38,7 +38,8 @@ constexpr const char* footer =
     "  0  stopped when asked, or the configuration is good\n"
     "  1  cannot start: the address is taken, or a definition contradicts the store\n"
     "  2  usage, or a mistake in the configuration\n"
-    "  74 the store cannot be opened or written: nothing that was confirmed is lost; see the last line\n"
+    "  74 the store cannot be opened or written: confirmed messages are kept; the line `tidegate-broker: ...`\n"
+    "     names the cause\n"
     "\n"
     "Examples:\n"
     "  tidegate-broker --config gateway.toml --check-config\n"

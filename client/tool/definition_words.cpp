@@ -8,16 +8,16 @@ namespace {
 constexpr const char* exit_codes =
     "\n"
     "EXIT CODES\n"
-    "  0  done and durable     1  failed     2  usage";
+    "  0  done     1  failed     2  usage";
 
 constexpr const char* status_words =
-    "Commits: commit_linger_ms is configured, commit_linger_in_force_ms what the flash budget makes of it;\n"
-    "commits_per_second and commit_wait_* (what those who wait for an answer waited for the pace) are of the\n"
-    "last ten seconds. Flash: bytes are what the kernel counts for the broker's process; a day is 24 hours\n"
+    "Commits: commit_linger_ms is configured, commit_linger_in_force_ms is the linger after the flash budget;\n"
+    "commits_per_second and commit_wait_* (how long callers were delayed by the pace) are of the last ten\n"
+    "seconds. Flash: bytes are what the kernel counts for the broker's process; a day is 24 hours\n"
     "of its running, and the projection is of this one and the one before. \"unknown\": cannot be measured\n"
     "here, or not yet. flash_budget is off, kept, stretching, exceeded or unknown. Memory: what queues and\n"
-    "topics of durability memory take, and the records that their bounds dropped since the start; those are\n"
-    "in no loss ledger.\n"
+    "topics of durability memory take, and the records that their bounds dropped since the start; drops in\n"
+    "memory are not in the loss ledger.\n"
     "\n"
     "EXIT CODES\n"
     "  0  done     1  failed     2  usage";
@@ -36,7 +36,7 @@ void add_overflow(CLI::App& command, std::string& overflow) {
 }
 
 void add_declare_exchange(CLI::App& declare, arguments& into) {
-  CLI::App& command = *declare.add_subcommand("exchange", "Where messages are published: rules lead on from it");
+  CLI::App& command = *declare.add_subcommand("exchange", "Where messages are published: bindings route them from it");
   const auto arguments = std::make_shared<declare_arguments>();
   command.add_option("NAME", arguments->topic.name, "Its name")->required();
   command.add_option("--type", arguments->exchange_type, "How bindings match")
@@ -61,9 +61,9 @@ void add_declare_queue(CLI::App& declare, arguments& into) {
   const auto options = std::make_shared<bound_options>();
   client::queue_definition& queue = options->arguments.queue;
   command.add_option("NAME", queue.name, "Its name")->required();
-  command.add_option("--messages-max", queue.messages_max, "Of what is ready: not out with a consumer (no bound)")
-      ->type_name("N");
-  command.add_option("--bytes-max", options->bytes, "Of what is ready: bodies (no bound)")->type_name("N[K|M|G]");
+  command.add_option("--messages-max", queue.messages_max, "Bound of ready messages (no bound)")->type_name("N");
+  command.add_option("--bytes-max", options->bytes, "Bound of the bodies of ready messages (no bound)")
+      ->type_name("N[K|M|G]");
   add_overflow(command, queue.overflow);
   add_durability(command, queue.durability);
   add_passive(command, options->arguments);
@@ -93,7 +93,9 @@ void add_declare_topic(CLI::App& declare, arguments& into) {
                   "A hard bound of each partition (none)")
       ->type_name("N");
   add_overflow(command, options->arguments.topic.overflow);
-  command.add_option("--protect", options->arguments.topic.protect, "A group whose unread records go last; repeatable")
+  command
+      .add_option("--protect", options->arguments.topic.protect,
+                  "A group whose unread records are discarded last; repeatable")
       ->type_name("GROUP");
   add_durability(command, options->arguments.topic.durability);
   add_passive(command, options->arguments);
@@ -133,18 +135,19 @@ void add_declare(CLI::App& app, arguments& into) {
   CLI::App& command = *app.add_subcommand("declare", "Make an exchange, a queue or a topic");
   command.require_subcommand(1);
   command.footer(
-      std::string("Repeating it with the same attributes does nothing.\n"
-                  "A confirm comes after the commit; an interval only puts the commit off. With durability memory\n"
-                  "messages are held in the broker's memory alone: confirmed at once, never written, and gone when it\n"
-                  "stops or is killed. The definition, bindings and groups' offsets stay. Not to be changed later.\n"
-                  "\n"
-                  "EXAMPLES\n"
-                  "  tidegate declare exchange readings --type topic\n"
-                  "  tidegate declare queue work\n"
-                  "  tidegate declare queue history --durability interval:1000\n"
-                  "  tidegate declare topic live --durability memory --retention-bytes 2M\n"
-                  "  tidegate declare queue alarms --messages-max 10000 --overflow reject\n"
-                  "  tidegate declare topic readings --partitions 3 --retention-bytes 64M --retention-age 7d\n") +
+      std::string(
+          "Repeating it with the same attributes does nothing.\n"
+          "A confirm comes after the commit; an interval only delays the commit. With durability memory\n"
+          "messages are held in the broker's memory alone: confirmed at once, never written, and gone when it\n"
+          "stops or is killed. The definition, bindings and groups' offsets stay. Durability cannot be changed later.\n"
+          "\n"
+          "EXAMPLES\n"
+          "  tidegate declare exchange readings --type topic\n"
+          "  tidegate declare queue work\n"
+          "  tidegate declare queue history --durability interval:1000\n"
+          "  tidegate declare topic live --durability memory --retention-bytes 2M\n"
+          "  tidegate declare queue alarms --messages-max 10000 --overflow reject\n"
+          "  tidegate declare topic readings --partitions 3 --retention-bytes 64M --retention-age 7d\n") +
       exit_codes);
   add_declare_exchange(command, into);
   add_declare_queue(command, into);

@@ -32,7 +32,7 @@ constexpr const char* publish_epilogue =
     "topic takes is unroutable: it is stored nowhere and counts as failed. With --no-mandatory the broker\n"
     "confirms such a message and discards it.\n"
     "With --producer the broker drops what it has already seen of that producer, so that a publish may\n"
-    "be repeated after a failure; sequences go on behind the last that is on flash, or from\n"
+    "be repeated after a failure; sequences continue after the last one on flash, or start at\n"
     "--first-sequence.\n"
     "\n"
     "EXAMPLES\n"
@@ -98,7 +98,8 @@ void add_publish(CLI::App& app, arguments& into) {
   command.add_option("--exchange", options->arguments.exchange, "Exchange; none is the default exchange")
       ->type_name("NAME");
   command.add_option("--key", options->arguments.routing_key, "Routing key")->type_name("KEY");
-  command.add_option("--partition-key", options->arguments.partition_key, "Messages with the same go to one partition")
+  command
+      .add_option("--partition-key", options->arguments.partition_key, "Messages with equal keys go to one partition")
       ->type_name("KEY");
   command.add_option("--header", options->headers, "A header; may be repeated")
       ->type_name("NAME=VALUE")
@@ -111,7 +112,7 @@ void add_publish(CLI::App& app, arguments& into) {
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
   command.add_flag("--progress", options->arguments.progress,
-                   "A line a second on standard error, as on a terminal anyway");
+                   "Print a line each second on standard error; the default on a terminal");
   add_publish_identity(command, *options, into);
   command.callback([&command, options, &into] { finish_publish(command, *options, into); });
 }
@@ -124,13 +125,13 @@ constexpr const char* consume_description = "Take messages from a queue and prin
 
 constexpr const char* consume_epilogue =
     "Each message is acknowledged after it was printed, so it is printed at least once.\n"
-    "Goes on until --count, --idle-seconds or an interrupt. JSON has the members queue, tag, redelivered,\n"
+    "Continues until --count, --idle-seconds or an interrupt. JSON has the members queue, tag, redelivered,\n"
     "delivery_count, routing_key, exchange, key, headers, timestamp_ms, body; bytes that are not UTF-8 come as\n"
     "body_base64.\n"
-    "With --reject requeue nothing is taken: messages go back to their places when the command ends, marked\n"
-    "as redelivered; it sees --prefetch of them, or --count.\n"
+    "With --reject requeue no message is removed: messages return to their places when the command ends, marked\n"
+    "as redelivered. At most --prefetch messages are shown, or --count.\n"
     "With --count the last messages are acknowledged together at the end, so that the broker sends none\n"
-    "beyond the count; --auto-ack then means the same as without. Fewer than the count, because nothing came\n"
+    "beyond the count; --auto-ack has no effect then. Fewer than the count, because nothing came\n"
     "for --idle-seconds or an interrupt ended it, is a failure and reported.\n"
     "\n"
     "EXAMPLES\n"
@@ -194,12 +195,12 @@ constexpr const char* tail_description = "Print a topic's records, one a line; r
 constexpr const char* tail_epilogue =
     "--from takes start, end, an offset, a time back from now (-30s, -10m, -2h, -7d), or an ISO 8601 time\n"
     "(2024-05-01T12:00:00Z; without a zone it is UTC): the first record at or after it.\n"
-    "Without --follow it ends at what was the end when it began, partition after partition; with it the\n"
+    "Without --follow it ends at what was the end at its start, partition after partition; with it the\n"
     "partitions run side by side until --count or an interrupt.\n"
-    "With --group reading goes on where the group stands (at --from if it stands nowhere), and the group's\n"
-    "offset is committed after printing.\n"
+    "With --group reading starts at the group's committed offset (at --from if it has none), and the offset is\n"
+    "committed after printing.\n"
     "Records of compressed batches (gzip, snappy, lz4, zstd) are shown as others; damaged ones are named and\n"
-    "passed over.\n"
+    "skipped.\n"
     "\n"
     "EXAMPLES\n"
     "  tidegate tail readings\n"

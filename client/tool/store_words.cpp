@@ -24,8 +24,8 @@ constexpr const char* store_epilogue =
 constexpr const char* check_epilogue =
     "Reads every row and every record, replays the journal as a start does, and compares the counters with\n"
     "what was counted. It takes as long as reading the file does; a terminal shows how far it is.\n"
-    "  note           left over from a cut-short cleaning; the next start tidies up\n"
-    "  inconsistent   a start survives it, but something does not add up\n"
+    "  note           left over from an interrupted clean-up; the next start tidies up\n"
+    "  inconsistent   a start works, but counters and contents differ\n"
     "  damaged        a start refuses it, or something cannot be read or is missing\n"
     "\n"
     "EXAMPLES\n"
@@ -120,7 +120,7 @@ void add_import(CLI::App& store, arguments& into) {
   command.add_option("--bytes-max", *bytes, "The new store's size (the old one's): store.bytes_max")
       ->type_name("N[K|M|G]");
   command.add_flag("--keep-incarnation", arguments->keeps_incarnation,
-                   "The old store will never be used again: this one is it");
+                   "Keep the incarnation: the old store will never be used again");
   command.callback([arguments, bytes, &into] {
     if (!bytes->empty()) {
       const std::uint64_t wanted = taken("--bytes-max", parse_bytes(*bytes));

@@ -143,7 +143,7 @@ static figures figures_of(const sensor *s) {
 static void tell_refusal(sensor *s) {
   const uint32_t refusal = tg_device_stats(&s->device).refusal;
   if (refusal != s->refusal_told && refusal != 0) {
-    fprintf(stderr, "tidegate-sensor: the gateway refused this device with code %u; trying on\n", refusal);
+    fprintf(stderr, "tidegate-sensor: the gateway refused this device with code %u; trying again\n", refusal);
   }
   s->refusal_told = refusal;
 }

@@ -126,7 +126,8 @@ class kind_words {
         .add_option("--reference", given().reference,
                     "Append + fdatasync as many bytes as are under way, in this directory, before and after")
         ->type_name("DIRECTORY");
-    command_.add_flag("--progress", given().progress, "A line a second on standard error, as on a terminal anyway");
+    command_.add_flag("--progress", given().progress,
+                      "Print a line each second on standard error; the default on a terminal");
     return *this;
   }
 
@@ -261,7 +262,7 @@ void add_mixed(CLI::App& bench, arguments& into) {
 
 void add_bench(CLI::App& app, arguments& into) {
   CLI::App& bench =
-      *app.add_subcommand("bench", "Load the broker and measure: rates, latency, and whether all is right");
+      *app.add_subcommand("bench", "Load the broker and measure: rates, latency, and checks of every message");
   bench.require_subcommand(1);
   bench.footer(bench_epilogue);
   add_queue(bench, into);
