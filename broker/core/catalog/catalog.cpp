@@ -33,7 +33,7 @@ void catalog::load(const store::books& books, const store::contents& found) {
       default: throw store_damaged("the store is damaged: a definition of unknown kind");
     }
   });
-  // Bindings are loaded after their targets.
+  // Bindings come after their targets, since a binding needs a pointer to its target.
   for (const auto& [number, binding] : bindings) {
     const routing::target target = target_of(binding);
     if (target == routing::target{}) throw store_damaged("the store is damaged: a binding's target is not there");
@@ -48,7 +48,7 @@ routing::target catalog::target_of(const binding_definition& binding) const {
 
 const routing::route* catalog::find_route(std::string_view exchange, std::string_view routing_key) {
   if (!exchange.empty()) return exchanges_.routes().find(exchange, routing_key);
-  // Mostly the queue is the same as for the last message.
+  // Successive messages mostly go to the same queue.
   if (!default_route_.queues.empty() && default_route_.queues.front()->name() == routing_key) return &default_route_;
   default_route_.queues.clear();
   if (queues::queue* const queue = queues_.find(routing_key)) default_route_.queues.push_back(queue);

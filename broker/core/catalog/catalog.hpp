@@ -1,5 +1,6 @@
-// Everything that has a name: declares, binds and deletes it, and finds it again at the start. A definition is in
-// effect at once, and on flash with the commit that its receipt waits for.
+// The catalog: every named definition (exchanges, queues, topics) and the bindings. Declares, binds and deletes them,
+// and loads them from the store at start. A change is in effect at once, and on flash with the commit that its receipt
+// waits for.
 #pragma once
 
 #include <string_view>
@@ -13,33 +14,39 @@ namespace tidegate::core::catalog {
 
 class catalog {
  public:
-  // Loads what the store found. Throws store_damaged. `retention_bytes`: of a partition whose topic names none.
+  // Loads the definitions that the store found. Throws store_damaged if they do not decode or do not fit together, and
+  // storage_failure if one of them holds something that this version does not know. `retention_bytes`: default
+  // retention of a partition whose topic sets none.
   catalog(store::store& store, commits::pipeline& commits, groups::offsets& offsets, std::uint64_t retention_bytes);
 
-  // Declaring what exists with the same attributes settles, too. Other attributes are a PRECONDITION error that names
-  // the first.
+  // Creates the object and settles the receipt with the commit. Declaring an existing object settles too; different
+  // attributes are a precondition error that names the first one.
   result<void> declare_exchange(std::string_view name, exchange_type type, const receipt& answer);
   result<void> declare_queue(const queue_request& queue, const receipt& answer);
   result<void> declare_topic(const topic_request& topic, const receipt& answer);
-  // Apply the configuration: durability and retention change, and partitions are added, without an error. But nothing
-  // moves into memory or out of it.
+  // Creates the queue or topic, or changes an existing one to what the configuration says: durability, bounds and
+  // retention change, and partitions are added, without an error. Errors: partitions would have to be removed; records
+  // would have to move into memory or out of it; as in declaring.
   result<void> adopt_queue(const queue_request& queue);
   result<void> adopt_topic(const topic_request& topic);
-  // Repeating a binding and removing a missing one settle, too. Errors: no such exchange or target; the key; a bound.
+  // Adds or removes a binding. Repeating a binding and removing a missing one settle too. unbind() has no errors.
+  // Errors of bind(): no such exchange or target; the default exchange; the routing key; too many bindings; the store
+  // is full.
   result<void> bind(const binding_definition& binding, const receipt& answer);
   result<void> unbind(const binding_definition& binding, const receipt& answer);
-  // Delete with all bindings. Deleting what does not exist settles, too. Errors: a built-in exchange, a queue with
-  // consumers.
+  // Deletes the object and its bindings; deleting a missing object settles too. Errors: the exchange is built in; the
+  // queue has consumers.
   result<void> remove_exchange(std::string_view name, const receipt& answer);
   result<void> remove_queue(std::string_view name, const receipt& answer);
-  // Returns the streams of the topic's partitions, whose watchers have to be notified.
+  // Deletes the topic with its bindings and committed offsets. Returns the streams of its partitions, so that the
+  // caller can wake the sessions that watch them.
   result<std::vector<stream_id>> remove_topic(std::string_view name, const receipt& answer);
 
   queue_registry& queues() { return queues_; }
   const queue_registry& queues() const { return queues_; }
   topic_registry& topics() { return topics_; }
   const topic_registry& topics() const { return topics_; }
-  // Returns the route of a message, valid until the next call; null if there is no such exchange.
+  // Returns the route of a message; it is valid until the next call. Null if there is no such exchange.
   const routing::route* find_route(std::string_view exchange, std::string_view routing_key);
   const routing::exchanges& routes() const { return exchanges_.routes(); }
   const core::catalog::protection& protection() const { return protection_; }
@@ -55,7 +62,7 @@ class catalog {
   queue_registry queues_;
   topic_registry topics_;
   core::catalog::protection protection_;
-  routing::route default_route_;  // the last route that was asked of the default exchange
+  routing::route default_route_;  // last route found for the default exchange
 };
 
 }  // namespace tidegate::core::catalog

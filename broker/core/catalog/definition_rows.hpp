@@ -1,4 +1,4 @@
-// The definitions' rows in the store's catalog: writes and erases them with the gathering commit.
+// The definitions' rows in the store's catalog table. Changes go into the commit group that is gathering.
 #pragma once
 
 #include <fmt/format.h>
@@ -16,26 +16,29 @@ class definition_rows {
  public:
   explicit definition_rows(commits::pipeline& commits) : commits_(commits) {}
 
-  // `kind`: one of store::catalog_...
+  // Writes or erases a definition's row. `kind`: one of store::catalog_...
   void put(char kind, std::string_view name, std::string value);
   void erase(char kind, std::string_view name);
-  // Creates, limits or drops a stream in the same commit.
+  // Creates, limits or drops a stream in the same commit as the rows.
   void change_stream(store::stream_change change) { commits_.gathering().change_stream(std::move(change)); }
-  // Asks for a commit without delay, which definitions get.
+  // Asks for a commit without delay: a definition does not wait for the linger.
   void hurry() { commits_.note(milliseconds(0)); }
-  // Asks for a commit without delay, and settles the receipt with it. Returns success, for the caller to return.
+  // Settles the receipt with the gathering commit and asks for that commit without delay. Always returns success, for
+  // the caller to return.
   result<void> settle(const receipt& answer);
 
  private:
   commits::pipeline& commits_;
 };
 
+// Returns the error for one definition more than limits::definitions_count. `what`: their plural, as in "queues".
 error limit_reached(std::string_view what);
 
-// Returns the books of a definition's stream. Throws store_damaged if there are none, or if they are of the other kind.
+// Returns the ledger of a definition's stream. Throws store_damaged if there is none, or if the ledger and the
+// definition disagree on whether the stream lives in memory.
 const store::stream_ledger& books_of(const store::books& books, stream_id stream, const durability& durability);
 
-// Returns the error for a second declaration with another attribute.
+// Returns the precondition error for an existing object that is declared again with another value of `field`.
 template <class Value>
 error differs(std::string_view what, std::string_view name, std::string_view field, const Value& is,
               const Value& wanted) {

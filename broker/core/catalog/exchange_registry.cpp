@@ -11,7 +11,8 @@
 namespace tidegate::core::catalog {
 namespace {
 
-// A binding's row is named by a number: both names and the key together may exceed the length of an LMDB key.
+// A binding's two names and its routing key together may be longer than an LMDB key, so its row is stored under a
+// number.
 std::string row_name(std::uint64_t number) {
   std::string name;
   append_be(name, number);

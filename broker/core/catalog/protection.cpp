@@ -41,7 +41,7 @@ void protection::warn(const topics::topic& topic) const {
   }
 }
 
-// One line for each name, of the first few topics: with many topics, status has the rest.
+// Only the first topics are logged name by name: a gateway with many such topics lists them in its status.
 void protection::warn(const topic_registry& topics) const {
   constexpr std::size_t topics_told = 10;
   std::size_t told = 0, others = 0;
@@ -66,7 +66,7 @@ offset_t protection::unread_from(const topics::partition& partition) const {
   return std::max(unread, log_start);
 }
 
-// Records in memory are counted nowhere when they end, however they end.
+// Records in memory end with the process anyway, so their loss is never recorded.
 void protection::lose_unread(const topics::partition& partition, store::commit_group& group) const {
   const topic_definition& topic = partition.owner->definition();
   const offset_range unread{unread_from(partition), partition.next};
@@ -80,7 +80,7 @@ void protection::lose_unread(const topics::partition& partition, store::commit_g
   lost.unread = lost.records;
   const auto* const stream = store_.read().find(partition.stream);
   const std::uint64_t held = stream == nullptr ? 0 : stream->end - stream->log_start;
-  if (held > 0) lost.bytes = stream->bytes / held * lost.records;  // an estimate
+  if (held > 0) lost.bytes = stream->bytes / held * lost.records;  // estimated from the mean record size
   group.lose(std::move(lost));
 }
 

@@ -1,4 +1,5 @@
-// The groups that a topic keeps its records for: those that read it, and those that `protect` names.
+// Protection: answers which consumer groups a topic keeps its records for, from the committed offsets and the names in
+// the topic's `protect`.
 #pragma once
 
 #include <string>
@@ -14,15 +15,17 @@ class protection {
  public:
   protection(const store::store& store, const groups::offsets& offsets) : store_(store), offsets_(offsets) {}
 
-  // Returns, in words, the protected group that the partition keeps its records for; empty = none.
+  // Returns a phrase for error texts that names the protected group for which the partition keeps its records. Empty if
+  // the topic protects no group, or if every protected group has read all of the partition.
   std::string kept_for(const topics::partition& partition) const;
-  // Returns the names that the topic protects and no group has. Until a group commits an offset, such a name protects
-  // every record.
+  // Returns the names in `protect` for which no group has committed an offset in the topic. Until one does, all records
+  // of the topic count as unread.
   std::vector<std::string> unmatched(const topics::topic& topic) const;
-  // Warns of each such name: of one topic, or of the first few topics.
+  // Logs a warning for each unmatched name: of one topic, or of the first ten topics that have any.
   void warn(const topics::topic& topic) const;
   void warn(const topic_registry& topics) const;
-  // Adds a loss record of what groups had not read yet of a partition that is about to be deleted.
+  // Call before a partition is deleted. Adds a loss record of the records that groups had not read yet to `group`.
+  // Partitions in memory are not counted.
   void lose_unread(const topics::partition& partition, store::commit_group& group) const;
 
  private:

@@ -1,4 +1,4 @@
-// The queues, by name and by stream.
+// The registry of queues: declares, adopts and removes them, and finds them by name or by stream.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -13,28 +13,32 @@
 
 namespace tidegate::core::catalog {
 
+// A queue as a client or the configuration asks for it. A field that is not set stands for the default, except that
+// declaring an existing queue then accepts the queue's own value.
 struct queue_request {
   std::string name;
-  std::optional<tidegate::durability> durability = {};  // none = "commit" for a new queue, or unchanged
-  std::uint64_t messages_max = 0;                       // of ready messages; 0 = no bound for a new queue, or unchanged
-  std::uint64_t bytes_max = 0;
-  std::optional<tidegate::overflow> overflow = {};  // none = drop-oldest for a new queue, or unchanged
+  std::optional<tidegate::durability> durability = {};  // default: commit
+  std::uint64_t messages_max = 0;                       // ready messages; 0 = not set (unlimited)
+  std::uint64_t bytes_max = 0;                          // bodies of ready messages; 0 = not set (unlimited)
+  std::optional<tidegate::overflow> overflow = {};      // default: drop_oldest
 };
 
 class queue_registry {
  public:
   queue_registry(store::store& store, definition_rows& rows) : store_(store), rows_(rows) {}
 
-  // Adds what the store held at the start. Throws store_damaged if the stream's books do not fit.
+  // Adds a queue that the store held at start. Throws store_damaged if `books` has no matching ledger of its stream.
   void add_found(queue_definition definition, const store::books& books);
-  // Makes the queue, or finds it with the same attributes. Errors: other attributes (names the first); the name or a
-  // bound; too many queues; the store is full.
+  // Creates the queue; an existing one with the same attributes succeeds. Errors: the queue has other attributes (the
+  // first one is named); the name is invalid; the broker keeps nothing in memory; too many queues; the store is full.
   result<void> declare(const queue_request& request);
-  // Makes the queue, or changes it to what the configuration says. Error: held messages would have to move.
+  // Creates the queue, or changes an existing one to what the configuration says. Errors: messages would have to move
+  // into memory or out of it; as declare() for a new queue.
   result<void> adopt(const queue_request& request);
-  // Deletes the queue, which exists, with its messages.
+  // Deletes the queue and its messages. The queue must exist.
   void remove(std::string_view name);
 
+  // Returns null if there is no such queue.
   queues::queue* find(std::string_view name) const;
   queues::queue* find(stream_id stream) const;
   const std::map<std::string, std::unique_ptr<queues::queue>, std::less<>>& all() const { return by_name_; }
@@ -46,7 +50,7 @@ class queue_registry {
   store::store& store_;
   definition_rows& rows_;
   std::map<std::string, std::unique_ptr<queues::queue>, std::less<>> by_name_;
-  boost::unordered_flat_map<std::string_view, queues::queue*> index_;  // index of by_name_, for every publish
+  boost::unordered_flat_map<std::string_view, queues::queue*> index_;  // by name, faster: used for every publish
   boost::unordered_flat_map<stream_id, queues::queue*> by_stream_;
 };
 

@@ -48,7 +48,7 @@ void topic_registry::add_found(topic_definition definition, const store::books& 
   for (topics::partition& partition : made->partitions()) {
     const auto& ledger = books_of(books, partition.stream, made->definition().durability);
     partition.next = ledger.next;
-    // Producers' own times may be later than any timestamp that was given here.
+    // The ledger's time includes producers' own timestamps, which may be later than any that the broker stamped.
     partition.newest_timestamp_ms = std::min(ledger.newest_timestamp_ms, books.time.wall.count());
     by_stream_[partition.stream] = &partition;
     rows_.change_stream(
@@ -62,7 +62,7 @@ result<void> topic_registry::declare(const topic_request& request) {
   return create(request);
 }
 
-// For a new topic, or for what the configuration adds to one.
+// Checks a new topic, or what the configuration changes of an existing one.
 result<void> topic_registry::check(const topic_request& request) const {
   if (const auto checked = check_topic_name(request.name); !checked) return checked;
   const topics::topic* const known = find(request.name);
@@ -120,7 +120,7 @@ result<void> topic_registry::create(const topic_request& request) {
   return {};
 }
 
-// Adds partitions up to this number, with the definition's limits, and writes the definition.
+// Adds partitions up to this number, with the limits of the topic's definition, and writes the definition.
 void topic_registry::grow(topics::topic& topic, std::size_t partitions) {
   topic_definition definition = topic.definition();
   while (definition.partitions.size() < partitions) {

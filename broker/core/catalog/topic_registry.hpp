@@ -1,4 +1,4 @@
-// The topics by name, and their partitions by stream.
+// The registry of topics: declares, adopts and removes them, and finds topics by name and partitions by stream.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -14,18 +14,22 @@
 
 namespace tidegate::core::catalog {
 
+// A topic as a client or the configuration asks for it. A field that is not set stands for the default, except that
+// declaring an existing topic then accepts the topic's own value. Adopting keeps the number of partitions and
+// retention_bytes of an existing topic if they are not set.
 struct topic_request {
   std::string name;
-  std::uint32_t partitions = 0;  // 0 = 1 for a new topic, or unchanged
-  std::uint64_t retention_bytes = 0;
-  milliseconds retention_age{0};
-  std::uint64_t retention_records = 0;
-  std::optional<tidegate::overflow> overflow = {};  // none = drop-oldest for a new topic, or unchanged
-  std::vector<std::string> protect = {};
-  std::optional<tidegate::durability> durability = {};  // none = "commit" for a new topic, or unchanged
+  std::uint32_t partitions = 0;                         // 0 = not set (one)
+  std::uint64_t retention_bytes = 0;                    // of each partition; 0 = not set (the broker's default)
+  milliseconds retention_age{0};                        // 0 = not set (unlimited)
+  std::uint64_t retention_records = 0;                  // of each partition; 0 = not set (unlimited)
+  std::optional<tidegate::overflow> overflow = {};      // default: drop_oldest
+  std::vector<std::string> protect = {};                // groups whose unread records are dropped last
+  std::optional<tidegate::durability> durability = {};  // default: commit
 };
 
-// A topic by name. With an id, only the topic of that UUID, and not one that was declared under the name since.
+// Names a topic. If `id` is set, only the topic with that UUID is meant, and not one that was declared later under the
+// same name.
 struct topic_name {
   std::string_view name;
   std::string_view id;
@@ -36,24 +40,27 @@ struct topic_name {
 
 class topic_registry {
  public:
-  // `retention_bytes`: of a partition whose topic names none.
+  // `retention_bytes`: default retention of a partition whose topic sets none.
   topic_registry(store::store& store, definition_rows& rows, std::uint64_t retention_bytes)
       : store_(store), rows_(rows), retention_bytes_(retention_bytes) {}
 
-  // Adds what the store held at the start. Throws store_damaged if the streams' books do not fit.
+  // Adds a topic that the store held at start. Throws store_damaged if `books` lacks a matching ledger of a partition.
   void add_found(topic_definition definition, const store::books& books);
-  // Makes the topic, or finds it with the same attributes. Errors: other attributes (names the first); the name or a
-  // bound; too many topics or partitions; the store is full.
+  // Creates the topic; an existing one with the same attributes succeeds. Errors: the topic has other attributes (the
+  // first one is named); the name or a bound is invalid; too many topics or partitions; the store is full.
   result<void> declare(const topic_request& request);
-  // Makes the topic, or changes it to what the configuration says; partitions are added. Returns whether anything
-  // changed. Errors: partitions would be removed; held records would have to move.
+  // Creates the topic, or changes an existing one to what the configuration says; partitions are only ever added.
+  // Returns whether anything changed. Errors: partitions would have to be removed; records would have to move into
+  // memory or out of it; as declare().
   result<bool> adopt(const topic_request& request);
-  // Deletes the topic, which exists, with its records. Returns it, so that watchers of its partitions can be notified.
+  // Deletes the topic and its records, and returns the topic. The topic must exist.
   std::unique_ptr<topics::topic> remove(std::string_view name);
 
+  // Returns null if there is no such topic, or no partition with that stream.
   topics::topic* find(std::string_view name) const;
   topics::partition* find(stream_id stream) const;
-  // Errors: NOT_FOUND; PRECONDITION: the name is another topic's by now.
+  // Errors: not_found if there is no such topic or partition; precondition if the name now belongs to a topic with
+  // another UUID.
   result<topics::partition*> find(const topic_name& topic, std::uint32_t partition) const;
   const std::map<std::string, std::unique_ptr<topics::topic>, std::less<>>& all() const { return by_name_; }
   const boost::unordered_flat_map<stream_id, topics::partition*>& partitions() const { return by_stream_; }
