@@ -8,7 +8,7 @@
 namespace tidegate::core::routing {
 namespace {
 
-// Collects targets, each once.
+// Collects the targets of one route without duplicates.
 class collector {
  public:
   void take(const target& target) {

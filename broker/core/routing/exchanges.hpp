@@ -1,4 +1,4 @@
-// Exchanges and bindings: find the queues and topics for a message's exchange and routing key.
+// Exchanges and bindings: map a message's exchange and routing key to the queues and topics that the message goes to.
 #pragma once
 
 #include <map>
@@ -19,21 +19,23 @@ class exchanges {
   // Makes the built-in amq.direct, amq.fanout and amq.topic.
   exchanges();
 
+  // Returns null if there is no such exchange.
   const exchange_definition* find_definition(std::string_view name) const;
   void add(exchange_definition exchange);
-  // Removes the exchange with its bindings.
+  // Removes the exchange and its bindings.
   void remove(std::string_view name);
+  // Returns true for the default exchange and for every name that starts with `amq.`.
   static bool is_built_in(std::string_view name);
   const std::map<std::string, exchange_definition, std::less<>>& definitions() const { return definitions_; }
 
-  // Repeating a binding and removing a missing one succeed and return false. The exchange exists. `target`: the
-  // binding's target.
+  // Adds or removes a binding. Repeating a binding and removing a missing one both succeed, and return false. The
+  // exchange must exist. `target`: the queue or topic that the binding names.
   bool bind(const binding_definition& binding, const target& target);
   bool unbind(const binding_definition& binding);
   const std::set<binding_definition>& bindings() const { return bindings_; }
 
-  // Returns the route of a message, valid until the next change here; null if there is no such exchange. Not for the
-  // default exchange.
+  // Returns the route of a message. Null if there is no such exchange; the default exchange is not looked up here. The
+  // route is valid until the next call that is not const: find() may empty the cache, too.
   const route* find(std::string_view exchange, std::string_view routing_key);
 
  private:
@@ -44,14 +46,14 @@ class exchanges {
   template <class Value>
   using by_text = std::unordered_map<std::string, Value, text_hash, std::equal_to<>>;
 
-  // One exchange's bindings, ordered for its type, and cached routes.
+  // One exchange: its bindings, indexed as its type needs, and a cache of routes by routing key.
   struct table {
     exchange_type type = exchange_type::direct;
     std::map<binding_definition, target> bound;
     by_text<std::vector<target>> by_key;  // direct
     pattern_tree by_pattern;              // topic
     by_text<route> routes;
-    std::size_t cached_targets = 0;  // routes and targets in the cache
+    std::size_t cached_targets = 0;  // number of cached routes and of targets in them, together
   };
   static route match(const table& table, std::string_view routing_key);
   void forget_routes(table& table);

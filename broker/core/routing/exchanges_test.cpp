@@ -31,7 +31,7 @@ class routes : public testing::Test {
     exchanges_.bind(binding(exchange, queue == a_ ? "a" : "b", key), queue);
   }
   exchanges exchanges_;
-  // Nobody looks into them.
+  // Stand-ins for queues: routing never dereferences its targets.
   char places_[2];
   target a_{reinterpret_cast<queues::queue*>(&places_[0])}, b_{reinterpret_cast<queues::queue*>(&places_[1])};
 };
@@ -159,7 +159,7 @@ class random_definitions : public routes {
     }
   }
 
-  // Names that sort before, between and behind those of the built-in exchanges.
+  // Names that sort before, between and after those of the built-in exchanges.
   static constexpr std::array names = {"a", "alarms", "amq.direct", "amq.fanout", "amq.topic", "amr", "zones"};
   static constexpr std::array keys = {"k", "k.l", "#", "*.l", ""};
   std::mt19937_64 random_{7};

@@ -9,7 +9,7 @@ namespace {
 constexpr std::string_view one_word = "*";
 constexpr std::string_view any_words = "#";
 
-// The first word of a key, cut off its front. `end`: there was none.
+// The first word of a key or pattern, and the rest after its dot.
 struct word {
   std::string_view text;
   std::string_view rest;
@@ -33,7 +33,8 @@ std::vector<std::string_view> split(std::string_view words) {
 
 }  // namespace
 
-// Greedy with one step back: when a word does not fit, the latest `#` takes one word more.
+// Greedy with one step back: when a word does not match, the latest `#` is extended by one word. An earlier `#` need
+// not be tried again.
 bool matches(std::string_view pattern, std::string_view key) {
   const auto rules = split(pattern), words = split(key);
   std::size_t rule = 0, at = 0, hash = rules.size(), hash_at = 0;
@@ -67,7 +68,7 @@ void pattern_tree::insert(std::string_view pattern, const target& target) {
 
 void pattern_tree::erase(std::string_view pattern, const target& target) { erase(root_, split(pattern), 0, target); }
 
-// Removes the target, and nodes that lead to no target any more.
+// Nodes that become empty are removed as well.
 void pattern_tree::erase(node& at, const std::vector<std::string_view>& words, std::size_t next, const target& target) {
   if (next == words.size()) {
     const auto found = std::find(at.targets.begin(), at.targets.end(), target);
@@ -80,8 +81,8 @@ void pattern_tree::erase(node& at, const std::vector<std::string_view>& words, s
   if (child->second->empty()) at.words.erase(child);
 }
 
-// A match of one key. Several `#` lead to the same node with the same rest of the key again and again, so each node is
-// entered once with each rest.
+// Matches one key against the tree. Patterns with several `#` reach the same node with the same rest of the key many
+// times, so each pair of node and rest is entered once.
 class pattern_tree::walk {
  public:
   walk(std::string_view key, const std::function<void(const target&)>& visit) : words_(split(key)), visit_(visit) {}
@@ -97,7 +98,7 @@ class pattern_tree::walk {
     if (next == words_.size()) return;
     if (const auto one = at.words.find(one_word); one != at.words.end()) enter(*one->second, next + 1);
     const std::string_view word = words_[next];
-    if (word == one_word || word == any_words) return;  // were entered as wildcards
+    if (word == one_word || word == any_words) return;  // these children are wildcards and were entered above
     if (const auto same = at.words.find(word); same != at.words.end()) enter(*same->second, next + 1);
   }
 

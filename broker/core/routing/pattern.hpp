@@ -13,21 +13,22 @@
 
 namespace tidegate::core::routing {
 
-// Takes time linear in the words in practice, and at most words x pattern words.
+// Returns whether the key matches the pattern. Time is linear in the words in practice, and at most words x pattern
+// words.
 bool matches(std::string_view pattern, std::string_view key);
 
-// Many patterns, each with targets. A match takes time by the key's words and the wildcards on the way, not by the
-// number of patterns.
+// A set of patterns with their targets, stored as a tree of words. The time to match a key depends on the key's words
+// and the wildcards on their path, not on the number of patterns.
 class pattern_tree {
  public:
   void insert(std::string_view pattern, const target& target);
   void erase(std::string_view pattern, const target& target);
-  // Calls `visit` for each target of each matching pattern. A target with several matching patterns is visited several
-  // times.
+  // Calls `visit` for each target of each pattern that matches. A target with several matching patterns is visited
+  // several times.
   void match(std::string_view key, const std::function<void(const target&)>& visit) const;
 
  private:
-  // A word's node; a pattern's targets are at the node of its last word.
+  // A node is reached by the words of a pattern. The node after a pattern's last word holds the pattern's targets.
   struct node {
     std::map<std::string, std::unique_ptr<node>, std::less<>> words;  // `*` and `#` among them
     std::vector<target> targets;

@@ -64,7 +64,7 @@ constexpr wildcard wildcards[] = {
     {"#a", "ba", false},
 };
 
-// A tree of this pattern alone.
+// Matches with a tree that holds this pattern alone.
 bool tree_matches(std::string_view pattern, std::string_view key) {
   pattern_tree tree;
   tree.insert(pattern, {});
@@ -80,7 +80,7 @@ TEST(patterns, follow_the_table) {
   }
 }
 
-// The plain definition, exponential.
+// The plain definition of matching, which takes exponential time.
 bool matches_plainly(std::vector<std::string> rules, std::vector<std::string> words) {
   if (rules.empty()) return words.empty();
   const std::vector<std::string> rest(rules.begin() + 1, rules.end());
@@ -132,7 +132,7 @@ queues::queue* place(std::size_t number) {
   return reinterpret_cast<queues::queue*>(&places.at(number));
 }
 
-// Patterns put in and taken out by the dice, beside a list of them.
+// Inserts and erases patterns at random, and compares the tree with a list of patterns.
 TEST(pattern_tree, agrees_with_a_list_of_patterns) {
   const auto patterns = all_of({"#", "*", "a", "b"}, 3), keys = all_of({"a", "b", "*"}, 4);
   std::mt19937 random(3);
@@ -157,7 +157,7 @@ TEST(pattern_tree, agrees_with_a_list_of_patterns) {
   }
 }
 
-// What takes for ever where each `#` tries each rest of the key anew.
+// Would take for ever if each `#` tried each rest of the key again.
 TEST(pattern_tree, of_many_wildcards_ends_soon) {
   pattern_tree tree;
   std::string pattern = "#", key = "a";

@@ -1,4 +1,4 @@
-// The targets of a route.
+// Targets of routing: the queues and topics that a message goes to.
 #pragma once
 
 #include <vector>
@@ -12,14 +12,14 @@ class topic;
 
 namespace tidegate::core::routing {
 
-// A queue or a topic. Routing does not look into either.
+// A queue or a topic: one of the two pointers is set. Routing never dereferences them.
 struct target {
   queues::queue* queue = nullptr;
   topics::topic* topic = nullptr;
   friend bool operator==(const target&, const target&) = default;
 };
 
-// The targets of a message: each once, however many bindings match.
+// The targets of one message. Each target appears once, even if several bindings match.
 struct route {
   std::vector<queues::queue*> queues;
   std::vector<topics::topic*> topics;
