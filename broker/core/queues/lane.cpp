@@ -7,7 +7,7 @@
 namespace tidegate::core::queues {
 namespace {
 
-// How many places for messages on their way keep their memory while there is none.
+// Capacity of an empty coming_ above which its memory is released.
 constexpr std::size_t places_kept = 4'096;
 
 }  // namespace
@@ -60,7 +60,7 @@ void lane::void_appends() {
 }
 
 bool lane::advance(offset_t end) {
-  if (!leaving_.empty()) leaving_ = decltype(leaving_)();  // releases the memory
+  if (!leaving_.empty()) leaving_ = decltype(leaving_)();  // clear() would keep the memory
   if (end == end_) return false;
   for (offset_t offset = std::max(end_, cursor_); offset < end; ++offset) {
     const std::uint32_t bytes = coming_.front();
@@ -130,8 +130,8 @@ result<void> lane::take_fresh(taking& taking) {
   return {};
 }
 
-// Passes offsets that the store did not return: they were settled before the start, or are lost with a part of the
-// file.
+// Moves the cursor over offsets that the store did not return. These were settled before the start, or are lost with a
+// part of the file.
 void lane::pass_to(offset_t end, store::commit_group& group) {
   while (cursor_ < end) {
     const auto settled = found_->acked.range_from(cursor_);
@@ -157,10 +157,11 @@ void lane::put_back(const held_message& message, store::commit_group& group) {
   group.count_delivery(stream_, message.offset, back.deliveries);
 }
 
-// Messages that fail their CRC or are missing never come back: they are settled, so that the queue continues, and
-// recorded in the loss ledger. Their length is not known any more.
+// Messages that fail their CRC or are missing can never be delivered. They are settled, so that the queue continues
+// after them, and recorded in the loss ledger. Their sizes are unknown, so each counts as the mean of the messages
+// held.
 void lane::lose(offset_range damaged, store::commit_group& group) {
-  if (damaged.begin > cursor_) pass_to(damaged.begin, group);  // offsets missing before the damage are lost as well
+  if (damaged.begin > cursor_) pass_to(damaged.begin, group);  // messages missing before the damage are lost as well
   store::loss_record lost{store::loss_reason::damaged, stream_, {}, damaged.begin, damaged.end};
   for (offset_t offset = damaged.begin; offset < damaged.end; ++offset) {
     const bool was_fresh = offset >= cursor_ && !found_->acked.contains(offset);
@@ -176,7 +177,7 @@ void lane::lose(offset_range damaged, store::commit_group& group) {
   group.lose(std::move(lost));
 }
 
-// Drops a message that is held, if the group's records get stored.
+// The acknowledgement is tied to the group's records: if these are not stored, the message stays in the queue.
 void lane::drop(offset_t offset, const handled& message, store::commit_group& group, departures& gone) {
   if (gone.records++ == 0) gone.first = offset;
   gone.end = offset + 1;

@@ -7,7 +7,7 @@
 namespace tidegate::core::queues {
 namespace {
 
-// Drops of a lowered bound in one group: later groups drop the rest.
+// Most messages that keep_bounds() drops in one group. After a bound was lowered, later groups drop the rest.
 constexpr std::uint64_t dropped_per_group = 65'536;
 
 }  // namespace
@@ -41,8 +41,8 @@ bool queue::wants(const consumer& consumer) const {
   return ready() > 0 && consumer.unsettled < consumer.prefetch && unsettled_ < limits::unsettled_per_queue;
 }
 
-// In a round, every consumer may take an equal part of what was ready at the round's start, so that none starves. A
-// consumer that has had its part and asks for more starts the next round.
+// In a round every consumer may pull an equal part of the messages that were ready when the round started, so that none
+// starves. A consumer that has had its part and asks for more starts the next round.
 void queue::begin_round() {
   ++round_;
   const std::size_t consumers = std::max<std::size_t>(1, consumers_.size());
