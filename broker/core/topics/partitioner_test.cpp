@@ -5,7 +5,7 @@
 namespace tidegate::core::topics {
 namespace {
 
-// Of Kafka's Java client (Utils.murmur2 & 0x7fffffff), and the partition of 6.
+// Values computed with Kafka's Java client (Utils.murmur2 & 0x7fffffff), and the partition out of 6.
 TEST(murmur2, gives_what_kafkas_clients_give) {
   EXPECT_EQ(murmur2("a"), 584102524u);
   EXPECT_EQ(murmur2("key-1"), 193331640u);

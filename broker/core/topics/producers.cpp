@@ -35,7 +35,7 @@ void producers::advance(const producer_ref& producer, std::uint64_t sequence, st
   if (is_written) group.set_producer(producer.id, found->second.current);
   if (!is_written) found->second.durable = found->second.current;
   if (!is_new || entries_.size() <= limits::producers_count) return;
-  found->second.heard = milliseconds::max();  // keeps it from being forgotten now
+  found->second.heard = milliseconds::max();  // so that the new producer is not the one that is forgotten
   const auto oldest = std::min_element(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
     return std::pair(a.second.heard, a.second.current.timestamp_ms) <
            std::pair(b.second.heard, b.second.current.timestamp_ms);

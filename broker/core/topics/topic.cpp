@@ -9,7 +9,6 @@ namespace tidegate::core::topics {
 
 topic::topic(topic_definition definition) { replace(std::move(definition)); }
 
-// Partitions are only added, never removed.
 void topic::replace(topic_definition definition) {
   definition_ = std::move(definition);
   while (partitions_.size() < definition_.partitions.size()) {
@@ -27,7 +26,8 @@ partition& topic::choose(std::string_view key, std::uint64_t group) {
 
 partition* topic::find(std::uint32_t number) { return number < partitions_.size() ? &partitions_[number] : nullptr; }
 
-// Counts numbers at their longest, and stream numbers as seven digits.
+// Numbers count at their longest, and streams at seven digits (three bytes each), so the result depends on the names
+// and the number of partitions alone.
 result<void> check_definition_size(std::string_view name, const std::vector<std::string>& protect,
                                    std::size_t partitions) {
   constexpr std::uint64_t longest = ~std::uint64_t{0};
