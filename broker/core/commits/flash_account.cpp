@@ -4,7 +4,7 @@ namespace tidegate::core::commits {
 namespace {
 
 constexpr milliseconds between_readings{1'000};
-// A shorter time is no basis for a day's projection.
+// A shorter time is no base for projecting a day.
 constexpr milliseconds projected_from = std::chrono::minutes(1);
 // Weight of the newest reading in the moving average: about the last eight count.
 constexpr double newest_share = 1.0 / 8;
@@ -33,7 +33,7 @@ void flash_account::measure() {
   begin_days(now);
 }
 
-// Readings are seconds apart, so it does not matter which day the bytes around midnight belong to.
+// Readings are seconds apart, so it does not matter to which day the bytes around its start are counted.
 void flash_account::begin_days(milliseconds now) {
   while (now - day_begin_ >= flash_day) {
     yesterday_ = today();

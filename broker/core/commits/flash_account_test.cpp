@@ -45,7 +45,7 @@ TEST_F(flash_accounts, know_nothing_without_a_reading) {
   EXPECT_FALSE(account_.since_made());
   EXPECT_FALSE(account_.per_day());
   EXPECT_EQ(account_.today_estimate(), 0u);
-  meter_.bytes = 100 * mib;  // what was written unseen belongs to no day
+  meter_.bytes = 100 * mib;  // bytes written before the first reading count for no day
   pass(seconds(1));
   EXPECT_EQ(account_.today(), 0u);
 }
@@ -75,7 +75,7 @@ TEST_F(flash_accounts, project_a_day_from_this_one_and_the_one_before) {
   EXPECT_EQ(account_.per_day(), 24 * 60 * mib);
   write(47 * mib);
   pass(hours(24) - minutes(1));
-  EXPECT_EQ(account_.today(), 0u);  // the next day has begun
+  EXPECT_EQ(account_.today(), 0u);  // the next day has started
   EXPECT_EQ(account_.per_day(), 48 * mib);
   write(24 * mib);
   pass(hours(12));

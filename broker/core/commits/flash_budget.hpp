@@ -1,10 +1,11 @@
-// How many bytes may be written to flash in a day, and how many by which time of it.
+// The flash budget: how many bytes may be written to flash in a day, and how many of them by a given time of the day.
 //
-// An hour's worth may be written at once, at any time. The rest is allowed evenly over the day:
+// An hour's share may be written at once when the day starts; the rest becomes available evenly over the day:
 //
 //   allowed(elapsed) = burst + (budget - burst) x elapsed / 24 h,     burst = budget / 24
 //
-// At the end of the day that is the budget. What a quiet night leaves over may be used in the day's busy hours.
+// At the end of the day, that is the whole budget. Bytes that a quiet night does not use remain for the day's busy
+// hours.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +21,10 @@ class flash_budget {
 
   bool is_set() const { return bytes_ > 0; }
   std::uint64_t bytes_per_day() const { return bytes_; }
-  // Returns the bytes that are allowed in this part of a day.
+  // Returns the bytes that may have been written when `elapsed` of the day has passed.
   std::uint64_t allowed(milliseconds elapsed) const;
-  // Returns when in a day so many bytes are allowed; the day's length if never, since a new day starts then.
+  // Returns the time of the day from which on so many bytes are allowed. Returns a whole day if the budget never allows
+  // them, since the count starts again on the next day.
   milliseconds affords(std::uint64_t bytes) const;
 
  private:

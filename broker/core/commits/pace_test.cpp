@@ -17,7 +17,7 @@ class hand_meter final : public flash_meter {
   std::optional<std::uint64_t> bytes = 0;
 };
 
-// A pace with a writer that takes no time and a meter to which each commit adds the same.
+// A pace with a writer that needs no time, and a meter to which each commit adds the same number of bytes.
 class paced {
  public:
   explicit paced(pace_options options) : pace_(std::move(options), clock_, 0) { pace_.flash().measure_by(meter_); }
@@ -30,7 +30,7 @@ class paced {
     ++commits_;
     pace_.committed(true);
   }
-  // A publish every so often, by its linger; commits when the pace lets it.
+  // Publishes at regular intervals with the pace's linger, and commits when the pace allows it.
   void load(milliseconds time, milliseconds between) {
     milliseconds next = clock_.monotonic();
     for (const milliseconds end = next + time; clock_.monotonic() < end;) {
@@ -120,7 +120,7 @@ TEST(pace, lets_a_lone_publish_go_at_once) {
     pace.commit();
     pace.pass(50);
   }
-  pace.pass(10'000);  // what was not used is not saved up
+  pace.pass(10'000);  // unused commits are not saved up
   pace->note(milliseconds(0));
   pace.commit();
   pace->note(milliseconds(0));
@@ -164,11 +164,11 @@ TEST(pace, waiting_for_the_writer_is_not_the_paces) {
 }
 
 TEST(pace, keeps_a_busy_day_within_the_budget) {
-  // 864 MB a day are one commit of 20 kB in two seconds; 100 publishes come in each.
+  // 864 MB a day are one commit of 20 kB every two seconds; each commit holds 100 publishes.
   paced pace(budgeted(864'000'000, milliseconds(5'000)));
   pace.load(hours(24) - minutes(1), milliseconds(20));
   EXPECT_LE(pace.written(), 864'000'000u);
-  EXPECT_GE(pace.written(), 850'000'000u);  // and makes use of it
+  EXPECT_GE(pace.written(), 850'000'000u);  // and the budget is used
   EXPECT_EQ(pace->budget_state(), "stretching");
   EXPECT_GT(pace->linger_in_force(), milliseconds(1'900));
   EXPECT_LE(pace->lately().wait_max, milliseconds(5'000));

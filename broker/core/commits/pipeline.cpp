@@ -7,8 +7,8 @@
 namespace tidegate::core::commits {
 namespace {
 
-// The count of written bytes is noted in the store each time it grew by so much, with a commit that is made anyway. A
-// kill loses at most so much of the count.
+// The count of bytes written to flash is stored each time it has grown by so much. It is stored with a commit that is
+// made anyway, and a killed process leaves no more than this step uncounted.
 constexpr std::uint64_t flash_bytes_kept_step = 16 * limits::mib;
 
 }  // namespace
@@ -36,7 +36,7 @@ store::commit_group& pipeline::group_of(const durability& durability, course cou
   return course == course::at_once ? store_.memory_group() : store_.riding_group();
 }
 
-// A full group does not wait: there is no room for more.
+// A full group is due at once: it has no room for more work to wait for.
 void pipeline::note(milliseconds wait_max) {
   if (pace_.note(has_room() ? wait_max : milliseconds(0))) ask_for_call();
 }
@@ -57,12 +57,12 @@ void pipeline::answer_later(const receipt& answer, course course, milliseconds w
     return wake(milliseconds(0));
   }
   answer_later(answer, true);
-  // A publish that rides makes no commit. If there is no other work, it is due by itself.
+  // Riding records need no commit of their own: they wait for the one that is coming, or ask for a step if none is.
   if (course == course::written || !pace_.has_work()) note(wait_max);
 }
 
 void pipeline::ask_for_call() {
-  if (!store_.is_busy()) wake(pace_.wait());  // otherwise collect() checks it
+  if (!store_.is_busy()) wake(pace_.wait());  // if busy, is_due() is called after collect() anyway
 }
 
 void pipeline::wake(milliseconds wait) {
@@ -80,7 +80,7 @@ progress pipeline::apply_memory() {
   const bool was_held_back = !accepts(), had_work = !store_.open_group().empty();
   done.streams = store_.apply_memory();
   settle(done, std::exchange(receipts_.at_once, {}), true);
-  // The group needs offsets to be reserved.
+  // Applying the group may have put reservations of offsets into the open group.
   if (!had_work && !store_.open_group().empty()) note(acknowledgement_delay_max);
   done.has_room_again = was_held_back && accepts();
   return done;
@@ -88,7 +88,7 @@ progress pipeline::apply_memory() {
 
 bool pipeline::is_due() {
   call_at_ = milliseconds::max();
-  if (store_.is_busy() || !pace_.has_work()) return false;  // busy: collect() checks it
+  if (store_.is_busy() || !pace_.has_work()) return false;  // if busy, is_due() is called after collect() anyway
   const bool writes = store_.has_work_for_writer() || work_left_;
   if (!writes || pace_.wait().count() <= 0) return true;
   ask_for_call();
@@ -101,7 +101,8 @@ progress pipeline::hand_over() {
   if (store_.has_work_for_writer() || work_left_) {
     submit();
   } else {
-    // Nothing to write, and nothing with the writer: what the receipts wait for is on flash already, or in memory now.
+    // Nothing is to be written and nothing is with the writer, so every change that a receipt waits for is on flash
+    // already, or in memory now.
     pace_.dismissed();
     store_.riding_group().contents().time = timeline_.now();
     done.streams = store_.apply_riding();
@@ -145,7 +146,8 @@ void pipeline::settle(progress& into, std::vector<waiting> receipts, bool are_st
   for (const waiting& item : receipts) into.receipts.push_back({item.answer, item.appends && !are_stored});
 }
 
-// A full map. Everything else in the group was stored. What is in the gathering group still waits for its commit.
+// The map is full and the records of both groups are void. Everything else in the written group is stored, and
+// everything else in the gathering group still waits for its commit.
 void pipeline::refuse(progress& into) {
   into.is_void = true;
   store_.open_group().drop_appends();

@@ -1,11 +1,13 @@
-// Every change's way to flash. Gathers changes in the store's groups, hands a group to the writer when the pace allows
-// it, and returns the results. While one group is with the writer, the next one gathers.
+// The pipeline: every change reaches flash through it. It gathers changes in the store's commit groups, hands a group
+// to the writer when the pace allows it, and reports the result. While one group is with the writer, the next one
+// gathers.
 //
 //   change, receipt ----> gathering ----> with the writer ----> progress: new ends, settled receipts
-//                           '--- riding: of memory alone, applied with that commit
-//   change, receipt ----> at once: of memory alone, applied when this turn of the loop is over
+//                           '--- riding: records in memory only, applied with that commit
+//   change, receipt ----> at once: records in memory only, applied when this turn of the loop is over
 //
-// It knows neither queues nor topics and calls nobody: the steps return what happened, for the broker to pass on.
+// The pipeline knows neither queues nor topics and calls neither: each step returns its results, and the broker passes
+// them on.
 #pragma once
 
 #include <functional>
@@ -22,13 +24,14 @@
 
 namespace tidegate::core::commits {
 
+// By producer id; none = the producer is forgotten.
 using producer_changes = std::unordered_map<std::string, std::optional<store::producer_state>>;
 
-// When a publish takes effect.
+// How the records of a publish reach their targets.
 enum class course {
-  written,  // with the gathering group's commit, for targets in memory as well
-  riding,   // in memory only, and not before something that waits for a commit
-  at_once,  // in memory only, when this turn of the loop is over
+  written,  // some targets are on flash: with the gathering group's commit, to targets in memory as well
+  riding,   // all targets are in memory; applied with the commit that an earlier message or reserved offsets wait for
+  at_once,  // all targets are in memory: applied when this turn of the loop is over
 };
 
 struct settlement {
@@ -36,12 +39,12 @@ struct settlement {
   bool is_refused = false;  // the store had no room for records
 };
 
-// Results of a step, to be passed on in this order.
+// The results of one step. The caller passes them on in the order of the members.
 struct progress {
-  // The group's records are void, and so are records with later offsets: every stream continues at its durable end.
+  // The group's records are void, and so are all appends after them: every stream continues at its durable end.
   bool is_void = false;
   std::vector<store::stream_update> streams;  // new ends of streams
-  producer_changes producers;                 // producers whose sequences are on flash now
+  producer_changes producers;                 // sequences that are on flash now
   std::vector<settlement> receipts;
   bool has_room_again = false;  // requests are accepted again
 };
@@ -52,49 +55,55 @@ struct figures {
 
 class pipeline {
  public:
-  // `group_bytes_max`: a group of so many bytes does not linger, and publishers wait until it goes.
+  // `group_bytes_max`: a group of that size is due at once, and publishers wait until it goes to the writer.
   pipeline(store::store& store, const clock& clock, pace_options options, std::size_t group_bytes_max);
 
-  // Requests are accepted: the groups have room. Otherwise progress::has_room_again reports when they are.
+  // Returns whether requests are accepted: the groups have room. If not, a later step reports progress::has_room_again.
   bool accepts() const;
   // Returns the group for changes that a commit writes.
   store::commit_group& gathering() { return store_.open_group(); }
-  // Returns the group for records of a target.
+  // Returns the group for the records of a target.
   store::commit_group& group_of(const durability& durability, course course);
-  // Records that the gathering group has work which may wait so long at most.
+  // Notes that the gathering group has work, which may wait for `wait_max` at most.
   void note(milliseconds wait_max);
-  // The same for acknowledgements and other marks of a stream.
+  // Notes acknowledgements and other marks, of a stream in memory or on flash.
   void note_settled(bool is_in_memory);
-  // Settles the receipt with the gathering group's commit. `appends`: refuses it if the group's records are void.
+  // Settles the receipt with the gathering group's commit; the caller also calls note(). `appends`: the receipt is
+  // refused if the group's records are.
   void answer_later(const receipt& answer, bool appends);
-  // The same for a publish, by its course.
+  // Settles the receipt of a publish when its course is done, and notes the work. `wait_max` as in note(); not used for
+  // at_once.
   void answer_later(const receipt& answer, course course, milliseconds wait_max);
 
-  // The steps. Call intake::keep_bounds() on the groups before.
+  // The steps. Before a step, the caller adds the drops that keep queues within their bounds to the groups.
+
   bool has_memory_group() const { return !store_.memory_group().empty(); }
+  // Applies the memory group.
   progress apply_memory();
-  // Call when on_work()'s time is over. Returns whether the gathering group may go now; otherwise asks for another
-  // call.
+  // Returns whether the gathering group may go to the writer now; if it may go later, asks for another call. Call after
+  // the time that on_work() asked for.
   bool is_due();
-  // Hands the gathering group over. If there is nothing to write, applies the riding group and settles everything. The
-  // writer is free.
+  // Hands the gathering group to the writer. If there is nothing to write, applies the riding group and settles all
+  // receipts instead. The writer must be free.
   progress hand_over();
-  // Returns the writer's result, if there is one. Throws what made the writer fail.
+  // Returns the writer's result, if there is one. Throws the exception that made the writer fail.
   std::optional<progress> collect();
-  // Notes what was written to flash. Call about every ten seconds.
+  // Notes the bytes written to flash. Call every ten seconds or so.
   void tick();
 
-  // `wake(wait)` asks the owner for is_due() in so much time; 0 = when this turn of the loop is over. A new wait
-  // replaces a later one.
+  // Sets the function `wake(wait)`, which asks the owner to call is_due() after `wait`; 0 = when this turn of the loop
+  // is over. A call of `wake` replaces the call before, which was for a later time.
   void on_work(std::function<void(milliseconds)> wake) { wake_ = std::move(wake); }
+  // Returns whether a group is with the writer.
   bool is_busy() const { return store_.is_busy(); }
+  // Returns whether no group is with the writer and all groups are empty.
   bool is_idle() const;
 
   commits::pace& pace() { return pace_; }
   const commits::pace& pace() const { return pace_; }
   commits::timeline& timeline() { return timeline_; }
   const commits::figures& figures() const { return figures_; }
-  // Rise with each group that is handed over, and with each group that is applied to memory.
+  // Numbers that rise with each group handed to the writer, and with each memory group applied.
   std::uint64_t group_number() const { return group_number_; }
   std::uint64_t memory_turn() const { return memory_turn_; }
 
@@ -122,14 +131,14 @@ class pipeline {
   commits::timeline timeline_;
   commits::pace pace_;
   std::function<void(milliseconds)> wake_ = [](milliseconds) {};
-  milliseconds call_at_ = milliseconds::max();  // the last time given to wake_; max = none since the last call
+  milliseconds call_at_ = milliseconds::max();  // time last asked for with wake_; max = none since the last call
 
   receipts receipts_;
   producer_changes flying_producers_;
-  bool work_left_ = false;
+  bool work_left_ = false;  // the writer has more room to free and wants another commit, even an empty one
   std::uint64_t group_number_ = 0;
   std::uint64_t memory_turn_ = 0;
-  std::uint64_t flash_bytes_kept_;  // in the store, or on their way there
+  std::uint64_t flash_bytes_kept_;  // count of bytes written, as stored or on its way to the store
   commits::figures figures_;
 };
 

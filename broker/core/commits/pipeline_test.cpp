@@ -1,4 +1,5 @@
-// A commit's course, without queues or topics: what gathers, what is handed over, and what a step says of it.
+// Tests of a commit's way through the pipeline, without queues or topics: gathering, handing over, and the results of
+// the steps.
 #include "broker/core/commits/pipeline.hpp"
 
 #include <gmock/gmock.h>
@@ -77,7 +78,8 @@ TEST_F(pipelines, a_full_group_takes_no_more_until_it_goes) {
   EXPECT_TRUE(pipeline_.accepts());
 }
 
-// Appends and their receipts are void, in the group that gathers meanwhile as well; the rest is stored.
+// If the store has no room, appends are void and their receipts refused, also in the group that gathers meanwhile. All
+// other changes are stored.
 TEST_F(pipelines, where_the_store_has_no_room_appends_are_refused) {
   const stream_id queue = store_.make_queue(), log = store_.make_log();
   commit();

@@ -1,4 +1,4 @@
-// The commits of the last ten seconds: how many, and how long callers were delayed by the pace.
+// Statistics of the commits of the last ten seconds: their rate, and how long callers were delayed by the pace.
 #pragma once
 
 #include <array>
@@ -10,7 +10,7 @@ namespace tidegate::core::commits {
 
 class recent_commits {
  public:
-  // `waited`: delay of the first caller in the group that gets an answer; none if there is no caller.
+  // Adds a commit. `waited`: delay of the first caller in the group that gets an answer; none if no caller does.
   void add(milliseconds now, std::optional<milliseconds> waited);
 
   struct figures {
@@ -21,7 +21,7 @@ class recent_commits {
   figures at(milliseconds now) const;
 
  private:
-  // Ten whole seconds and the current one.
+  // Ten full seconds and the present one.
   static constexpr std::int64_t seconds_kept = 11;
   struct second {
     std::int64_t number = -1;  // of the monotonic clock

@@ -1,4 +1,4 @@
-// Errors for requests when the store, or the memory for memory streams, is full.
+// Refusals: the errors for a full store and for full memory.
 #pragma once
 
 #include "broker/base/error.hpp"
@@ -6,10 +6,12 @@
 
 namespace tidegate::core::commits {
 
+// Returns a store_full error with the present figures: of the store, or of the memory for streams in memory.
 error store_full_error(const store::store& store);
 error memory_full_error(const store::store& store);
 
-// Call before adding something new: it must not use the room that acknowledgements need. Error: STORE_FULL.
+// Checks that the store accepts something new, which may not use the room that acknowledgements need. Error:
+// store_full.
 result<void> check_room(const store::store& store);
 
 }  // namespace tidegate::core::commits

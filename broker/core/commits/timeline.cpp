@@ -8,7 +8,8 @@ namespace {
 // Asking whether the clock is trusted is a system call, and there may be a hundred thousand publishes a second.
 constexpr milliseconds look_interval{1'000};
 
-// A trusted clock has to be constant for so long before it may say how long the machine was off.
+// A trusted clock counts for the time that the machine was off, after it was steady for steady_time_min: it moved
+// against the monotonic clock by no more than steady_step_max.
 constexpr milliseconds steady_time_min = std::chrono::minutes(10);
 constexpr milliseconds steady_step_max = std::chrono::minutes(1);
 
@@ -23,7 +24,7 @@ timeline::timeline(const store::commit_time& last, const clock& clock)
     knows_absence_ = true;
   }
   lifetime_ += passed;
-  // A new store has no earlier time, and the wall clock is the best guess.
+  // A new store has no earlier time to continue from, and the wall clock is the best guess there is.
   const bool is_new = last.wall.count() == 0;
   estimate_ = (is_new ? clock.wall() : last.wall + passed) - started_;
 }
@@ -35,7 +36,7 @@ void timeline::look() {
   is_trusted_ = clock_.is_wall_trusted();
   if (knows_absence_ || !last_.wall_trusted || !stands(now)) return;
   knows_absence_ = true;
-  // Start and end of the machine's absence are known, and so is the time since the start.
+  // Both times are trusted, so their difference is the time between them, and includes the time since the start.
   const milliseconds known = last_.lifetime + (clock_.wall() - last_.wall);
   lifetime_ = std::max(lifetime_, known - since_start());
 }

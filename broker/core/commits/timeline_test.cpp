@@ -14,7 +14,7 @@ struct gateway_test : testing::Test {
   manual_clock clock;
   store::commit_time last;
 
-  // Runs for a while after a start, and says what the last commit noted.
+  // Runs a process for a while. Returns the time noted with its last commit.
   store::commit_time run(milliseconds how_long) {
     timeline timeline(last, clock);
     timeline.now();
@@ -25,7 +25,7 @@ struct gateway_test : testing::Test {
 
 using timeline_test = gateway_test;
 
-// Somebody asks every few seconds, as commits do.
+// Lets time pass while the timeline is asked every five seconds, as commits do.
 void pass(timeline& timeline, manual_clock& clock, milliseconds how_long) {
   for (; how_long.count() > 0; how_long -= seconds(5)) {
     timeline.now();
@@ -33,7 +33,7 @@ void pass(timeline& timeline, manual_clock& clock, milliseconds how_long) {
   }
 }
 
-// After which a trusted clock is believed.
+// Time after which a trusted clock counts.
 constexpr milliseconds a_while = std::chrono::minutes(11);
 
 TEST_F(timeline_test, a_new_store_starts_at_nothing_and_at_the_wall_clock) {
@@ -77,7 +77,7 @@ TEST_F(timeline_test, a_boot_with_trust_on_both_sides_counts_the_time_away) {
   EXPECT_EQ(timeline.now().lifetime, seconds(100) + a_while + hours(30));
 }
 
-// Twenty years ahead for two seconds, as seen where a GPS receiver started.
+// The clock is twenty years ahead for a moment, as was seen when a GPS receiver started.
 TEST_F(timeline_test, a_trusted_clock_that_errs_for_a_moment_after_a_boot_is_not_believed) {
   run(seconds(100));
   clock.reboot(hours(30) + 2 * ten_years);
