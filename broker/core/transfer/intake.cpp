@@ -12,8 +12,7 @@ namespace {
 
 using commits::course;
 
-// Smaller steps back, as time servers make them, do not go into timestamps: those stay the same until the clock has
-// caught up.
+// Smaller steps back, as time servers make them, are waited out: timestamps stand still until the clock has caught up.
 constexpr milliseconds clock_step_back_min = std::chrono::seconds(10);
 
 std::unordered_map<std::string, store::producer_state> producers_in(const store::contents& found) {
@@ -67,15 +66,16 @@ result<publish_outcome> intake::publish(message_view& message, const publish_req
 
 void intake::settle_duplicate(const publish_request& request) {
   ++counters_.duplicates;
-  // The first publish of the sequence waits for a commit, and both have the same outcome; or it is on flash.
+  // If the original is still on its way, the duplicate is refused together with it. Otherwise the original is durable.
   const bool is_on_its_way = producers_.durable_sequence(*request.producer) < request.sequence;
   commits_.answer_later(request.answer, is_on_its_way);
-  // If it is on flash, there is nothing to write: the answer goes with whatever is next.
+  // A durable original needs no commit: its answer goes with the group that gathers, or at once if that is empty.
   commits_.note(is_on_its_way || !commits_.gathering().empty() ? linger_ : milliseconds(0));
 }
 
-// A stream keeps the order of its records, and a producer's sequence says that earlier ones are stored. So after a
-// publish that waits for a commit, every later one of the stream or producer waits for it, too.
+// A stream keeps the order of its appends, and a producer's sequence implies that all earlier ones have arrived. So if
+// an earlier message of the stream or of the producer waits for a commit, this message has to wait for that commit as
+// well.
 result<void> intake::make_plan(const message_view& message, const routing::route& route,
                                const std::optional<topics::producer_ref>& producer) {
   plan_.clear();
@@ -244,7 +244,8 @@ void intake::lose(std::string_view device, std::uint64_t first, std::uint64_t en
   commits_.note(commits::acknowledgement_delay_max);
 }
 
-// Of a queue in memory, all messages are in the memory group, or the riding group has those after one that waits.
+// Drops may reach up to a queue's newest append, so they go into the group that holds it. For a queue in memory that is
+// the memory group, unless later appends are in the riding group or in the one with the writer.
 void intake::keep_bounds(store::commit_group& group) {
   for (std::size_t i = 0; i < group.contents().shares.size(); ++i) {
     const stream_id stream = group.contents().shares[i].stream;
@@ -254,7 +255,8 @@ void intake::keep_bounds(store::commit_group& group) {
   }
 }
 
-// Records drops for a queue's bounds as a loss. Void if the group's records are, like the acknowledgements.
+// Records the loss of messages that a queue dropped for its bounds. Like their acknowledgements, the record is void if
+// the group's records are.
 void intake::bury(const queues::departures& gone, store::commit_group& group) {
   if (gone.records == 0) return;
   store::loss_record lost{gone.reason, gone.stream, {}, gone.first, gone.end, gone.records};
@@ -264,7 +266,7 @@ void intake::bury(const queues::departures& gone, store::commit_group& group) {
 }
 
 void intake::tick() {
-  // Records with the writer may still become void, and their offsets be given again.
+  // A queue with appends at the writer is left out: these may still become void and their offsets be given again.
   for (const auto& [name, queue] : catalog_.queues().all()) {
     const bool is_whole = queue->is_in_memory() ? store_.in_memory().is_free(queue->stream(), 0) : !store_.is_busy();
     store::commit_group& group = commits_.group_of(queue->definition().durability, course::at_once);
