@@ -125,7 +125,8 @@ void consuming::settle(const delivery& delivery, outcome outcome) {
     case outcome::requeue: queue.requeue(delivery.message, group_of(queue)); break;
   }
   note_settled(queue);
-  // An acknowledgement gives credit to its own consumer only, unless the whole queue waited for credit.
+  // An acknowledgement gives credit to its own consumer alone, unless the queue was at its limit of unsettled
+  // deliveries.
   if (outcome == outcome::requeue || was_at_limit) {
     wake(queue);
   } else if (delivery.consumer != nullptr) {
@@ -137,7 +138,7 @@ void consuming::requeue(const delivery& delivery) {
   delivery.from->requeue(delivery.message, group_of(*delivery.from));
 }
 
-// Notifies a consumer that may get more. Called for each message that arrives or returns, and for each credit.
+// Keeps every consumer that may pull notified: called for each message that becomes ready, and for each credit.
 void consuming::tell(queues::consumer& consumer) {
   if (consumer.told || !consumer.source->wants(consumer)) return;
   consumer.told = true;

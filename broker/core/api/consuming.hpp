@@ -1,5 +1,5 @@
-// Consumers of queues, and their unsettled deliveries. A delivery belongs to its session: the session's numbers name
-// it, and it outlives its consumer.
+// Consuming: the consumers of queues and their unsettled deliveries. Deliveries belong to the session: they carry its
+// numbers, and may outlive the consumer that received them.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -17,7 +17,7 @@ using queues::delivery_taker;
 using queues::pull_result;
 
 enum class outcome { ack, requeue, discard };
-// What happens to unsettled deliveries when their consumer ends.
+// How cancel() treats the consumer's unsettled deliveries: they remain unsettled at the session, or are requeued.
 enum class leftovers { stay_out, requeue };
 
 class consuming {
@@ -29,23 +29,24 @@ class consuming {
   consuming(store::store& store, catalog::catalog& catalog, commits::pipeline& commits, notices& notices)
       : store_(store), catalog_(catalog), commits_(commits), notices_(notices) {}
 
-  // Starts a consumer. `prefetch`: unsettled deliveries at most; 0 = the broker's bound. Errors: no such queue; too
-  // many consumers.
+  // Adds a consumer to the queue. `prefetch`: number of deliveries that may be unsettled; 0 = limits::prefetch_max,
+  // which no consumer exceeds. Errors: no such queue; too many consumers of the session.
   result<consumer_id> consume(session_id session, std::string_view queue, std::uint32_t prefetch, bool auto_ack);
+  // Ends the consumer; does nothing if it has ended.
   void cancel(consumer_id consumer, leftovers leftovers);
-  // Passes at most a fair share of the ready messages to `take`. A consumer that has ended gets none. Error: the store
-  // cannot be read.
+  // Hands at most a fair share of the ready messages to `take`. A consumer that has ended gets nothing. Error: the
+  // store cannot be read.
   result<pull_result> pull(consumer_id consumer, const delivery_taker& take);
-  // Returns false if the session has no unsettled delivery of this number.
+  // Settles one delivery. Returns false if no delivery of this number is unsettled at the session.
   bool settle(session_id session, std::uint64_t number, outcome outcome);
-  // Settles all deliveries up to this number. Returns false if there was no such delivery yet.
+  // Settles all deliveries up to this number. Returns false if the session has had no delivery of this number yet.
   bool settle_through(session_id session, std::uint64_t number, outcome outcome);
 
-  // Ends the session's consumers and requeues its unsettled deliveries.
+  // Ends the consumers of a session that has ended, and requeues its unsettled deliveries at their places.
   void end(session_id session);
-  // Notifies consumers that the queue has ready messages.
+  // Notifies the queue's consumers that have credit. Call when messages became ready.
   void wake(queues::queue& queue);
-  // Call before the queue is deleted: forgets its unsettled deliveries.
+  // Forgets all deliveries of a queue that is about to be deleted.
   void forget(const queues::queue& queue);
   const counters& counts() const { return counters_; }
 
@@ -57,6 +58,7 @@ class consuming {
   store::commit_group& group_of(const queues::queue& queue);
   void settle(const delivery& delivery, outcome outcome);
   void requeue(const delivery& delivery);
+  // Notifies the consumer if it may pull and does not know yet.
   void tell(queues::consumer& consumer);
   void note_settled(const queues::queue& queue) { commits_.note_settled(queue.is_in_memory()); }
 

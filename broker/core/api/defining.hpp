@@ -1,5 +1,5 @@
-// Declares and deletes exchanges, queues, topics and bindings. Each call is settled with the commit that holds the
-// change.
+// Defining: declares and deletes exchanges, queues, topics and bindings. Each request is settled with the commit that
+// holds its change.
 #pragma once
 
 #include "broker/core/api/consuming.hpp"
@@ -16,8 +16,8 @@ class defining {
   defining(catalog::catalog& catalog, api::consuming& consuming, api::reading& reading)
       : catalog_(catalog), consuming_(consuming), reading_(reading) {}
 
-  // Declaring what exists with the same attributes settles, too. Other attributes are a PRECONDITION error that names
-  // the first.
+  // Creates the object and settles the receipt with the commit. Declaring an existing object settles too; different
+  // attributes are a precondition error that names the first one.
   result<void> declare_exchange(std::string_view name, exchange_type type, const receipt& answer) {
     return catalog_.declare_exchange(name, type, answer);
   }
@@ -27,15 +27,19 @@ class defining {
   result<void> declare_topic(const topic_request& topic, const receipt& answer) {
     return catalog_.declare_topic(topic, answer);
   }
-  // Apply the configuration: durability and retention change, and partitions are added, without an error. But nothing
-  // moves into memory or out of it.
+  // Creates the queue or topic, or changes an existing one to what the configuration says: durability, bounds and
+  // retention change, and partitions are added, without an error. Errors: partitions would have to be removed; records
+  // would have to move into memory or out of it; as in declaring.
   result<void> adopt_queue(const queue_request& queue) { return catalog_.adopt_queue(queue); }
   result<void> adopt_topic(const topic_request& topic) { return catalog_.adopt_topic(topic); }
+  // Adds or removes a binding; see catalog::bind() for errors. Repeating a binding and removing a missing one settle
+  // too.
   result<void> bind(const binding_definition& binding, const receipt& answer) { return catalog_.bind(binding, answer); }
   result<void> unbind(const binding_definition& binding, const receipt& answer) {
     return catalog_.unbind(binding, answer);
   }
-  // Deleting what does not exist settles, too. Errors: a built-in exchange; a queue with consumers.
+  // Deletes the object and its bindings; deleting a missing object settles too. Errors: the exchange is built in; the
+  // queue has consumers.
   result<void> remove_exchange(std::string_view name, const receipt& answer) {
     return catalog_.remove_exchange(name, answer);
   }

@@ -7,8 +7,8 @@
 namespace tidegate::core::api {
 namespace {
 
-constexpr std::size_t holes_kept = 64;
-constexpr std::size_t places_kept = 4'096;  // of an empty line
+constexpr std::size_t holes_kept = 64;      // up to so many holes, the line is never compacted
+constexpr std::size_t places_kept = 4'096;  // capacity of an empty line above which its memory is released
 
 }  // namespace
 

@@ -1,6 +1,6 @@
-// A session's unsettled deliveries, by number. Numbers rise and are settled in about that order, so they are kept in a
-// line. A delivery that is settled out of order leaves a hole, until the hole comes to the front or holes are the
-// majority.
+// The unsettled deliveries of one session, by number. Numbers rise and are settled in about that order, so deliveries
+// are kept in a line. A delivery that is settled out of order leaves a hole. Holes are removed when they reach the
+// front, or when more than half of the line are holes.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +12,11 @@
 
 namespace tidegate::core::api {
 
-// Outlives its consumer, and then counts no more towards its credit.
+// A delivery may outlive its consumer; it then counts against no consumer's prefetch.
 struct delivery {
   std::uint64_t number = 0;
-  queues::queue* from = nullptr;  // null = settled
-  queues::consumer* consumer = nullptr;
+  queues::queue* from = nullptr;         // null = settled: a hole
+  queues::consumer* consumer = nullptr;  // null = the consumer has ended
   queues::held_message message;
 };
 
@@ -24,20 +24,22 @@ class deliveries {
  public:
   using taker = std::function<void(const delivery&)>;
 
-  // Returns the number of a delivery that is settled already.
+  // Returns the next number, for a delivery that is settled already (auto_ack).
   std::uint64_t count() { return ++last_; }
-  // Returns the number of a delivery that has to be settled.
+  // Adds a delivery that has to be settled. Returns its number.
   std::uint64_t add(queues::consumer& consumer, const queues::held_message& message);
+  // Returns the newest number; 0 = none yet.
   std::uint64_t last() const { return last_; }
 
-  // Removes one; returns none if it is not there.
+  // Removes and returns the delivery; none if no delivery of this number is unsettled.
   std::optional<delivery> take(std::uint64_t number);
-  // Remove several, in the order of their numbers: all up to this one, or all that fulfil the condition.
+  // Removes several deliveries, in rising order of their numbers: all up to `number`, or all for which `chosen` returns
+  // true. Calls `taken` for each.
   void take_through(std::uint64_t number, const taker& taken);
   void take_if(const std::function<bool(const delivery&)>& chosen, const taker& taken);
-  // The consumer has ended: keeps its deliveries without it.
+  // Detaches the consumer, which has ended, from its deliveries. These stay unsettled.
   void forget(const queues::consumer& consumer);
-  // Returns how many places take memory: up to twice the unsettled deliveries, and some.
+  // Returns the length of the line with its holes: at most about twice the number of unsettled deliveries, plus 64.
   std::size_t places() const { return line_.size(); }
 
  private:

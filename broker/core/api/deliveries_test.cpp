@@ -81,7 +81,7 @@ TEST_F(deliveries_test, one_that_stays_keeps_no_memory_for_the_others) {
   EXPECT_TRUE(out_.take(1));
 }
 
-// Against a map.
+// Compares random calls with a map.
 TEST_F(deliveries_test, a_random_life) {
   std::mt19937 random(1);
   std::map<std::uint64_t, queues::consumer*> told;

@@ -10,7 +10,8 @@ result<void> grouping::commit_offset(std::string_view group, const topic_name& t
   if (!partition) return partition.error();
   const stream_id stream = (*partition)->stream;
   if (const auto checked = offsets_.check(stream, group, metadata); !checked) return checked;
-  // Offsets can still be committed when publishes are refused, so that readers can empty the store.
+  // Committed offsets are still accepted when publishes are refused, so that consumers can work off the records that
+  // fill the store.
   const bool is_full = store_.pages().used_share() > store::store_none_above;
   if (is_full && offsets_.grows(stream, group, metadata)) return commits::store_full_error(store_);
   offsets_.commit(stream, group, {offset, std::string(metadata)}, commits_.gathering());

@@ -1,4 +1,4 @@
-// Consumer groups: the offset that each has committed in each partition.
+// Grouping: commits and returns the offsets of consumer groups, one for each group and partition.
 #pragma once
 
 #include <optional>
@@ -12,15 +12,19 @@ using catalog::topic_name;
 
 class grouping {
  public:
-  // `linger`: how long a commit may wait for other work.
+  // `linger`: how long a committed offset may wait for other work before its commit starts.
   grouping(store::store& store, catalog::catalog& catalog, commits::pipeline& commits, groups::offsets& offsets,
            milliseconds linger)
       : store_(store), catalog_(catalog), commits_(commits), offsets_(offsets), linger_(linger) {}
 
-  // Errors of both: no such topic or partition; the name is another topic's by now. Of commit_offset: the group's name
-  // or the metadata; too many groups; the store is full, above the mark for publishes.
+  // Errors of both calls: no such topic or partition; the name now belongs to another topic.
+
+  // Sets the group's offset and settles the receipt with the commit. Errors: the group's name or the metadata is
+  // invalid; too many committed offsets; the offset needs more room and the store is full beyond
+  // store::store_none_above, which is above the mark for publishes.
   result<void> commit_offset(std::string_view group, const topic_name& topic, std::uint32_t partition, offset_t offset,
                              std::string_view metadata, const receipt& answer);
+  // Returns the group's offset, whether its commit is done or not; none if the group has committed none.
   result<std::optional<store::cursor_state>> committed(std::string_view group, const topic_name& topic,
                                                        std::uint32_t partition) const;
 

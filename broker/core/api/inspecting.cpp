@@ -6,7 +6,7 @@
 namespace tidegate::core::api {
 namespace {
 
-// A row for a loss that belongs to no queue or topic of today.
+// Makes the row of a loss that names its source itself, because the source is no existing queue or topic.
 loss_row named_by_source(store::loss_number number, const store::loss_record& record) {
   const std::string& source = record.source;
   switch (record.reason) {
@@ -116,7 +116,7 @@ std::vector<topic_row> inspecting::list_topics(std::string_view after, std::size
   return rows;
 }
 
-// Names the queue or topic that the loss belongs to. Neither: it was deleted.
+// Adds the name of the stream's queue or topic. If no queue or topic has this stream, it has been deleted.
 loss_row inspecting::owned(store::loss_number number, const store::loss_record& record) const {
   if (!record.source.empty()) return named_by_source(number, record);
   if (const queues::queue* const queue = catalog_.queues().find(record.stream)) {

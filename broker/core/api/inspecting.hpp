@@ -1,4 +1,5 @@
-// What exists, as values: for listings, for status, and to look before asking for a change.
+// Inspecting: returns the state of the broker as plain values, for listings, for status, and for checks before a change
+// is requested.
 #pragma once
 
 #include <limits>
@@ -14,11 +15,13 @@
 
 namespace tidegate::core::api {
 
-// Listings. Each has an order of its own and is given in pages: the rows after a place in that order, at most so many.
-// So what exists from the first page to the last is listed once, whatever is added or removed meanwhile.
+// Rows of listings. Each listing has an order of its own and is read in pages: a page holds the rows after a given
+// place in that order, at most `rows_max`. So an object that exists from the first page to the last is listed exactly
+// once, whatever is created and deleted meanwhile.
 constexpr std::size_t all_rows = std::numeric_limits<std::size_t>::max();
+// `ready_bytes`: size of the ready messages' bodies. `bytes`: size of the queue's records in the store.
 struct queue_row {
-  const queue_definition* definition;
+  const queue_definition* definition;  // valid until the next request
   std::uint64_t ready, ready_bytes, unsettled, consumers, bytes, discarded;
   store::drop_totals drops;
 };
@@ -28,9 +31,10 @@ struct partition_row {
   store::drop_totals drops;
 };
 struct topic_row {
-  const topic_definition* definition;
+  const topic_definition* definition;  // valid until the next request
   std::vector<partition_row> partitions;
 };
+// A place in the listing of groups.
 struct group_place {
   std::string topic;
   std::uint32_t partition = 0;
@@ -40,12 +44,12 @@ struct group_row {
   std::string group, topic;
   std::uint32_t partition;
   offset_t offset;
-  std::uint64_t lag;
+  std::uint64_t lag;  // records from the offset, or from log_start if that is higher, to the high watermark
 };
 struct loss_row {
   store::loss_number number;
-  std::string kind;  // queue, topic, device, or store (a file that was set aside)
-  std::string name;  // empty = it was deleted
+  std::string kind;  // "queue", "topic", "device", or "store" for a file that was set aside
+  std::string name;  // kind and name are empty if the queue or topic has been deleted since
   std::uint32_t partition = 0;
   store::loss_record record;
 };
@@ -54,31 +58,32 @@ class inspecting {
   inspecting(const store::store& store, const clock& clock, const catalog::catalog& catalog, commits::pipeline& commits,
              const groups::offsets& offsets, const transfer::intake& intake, const api::consuming& consuming);
 
-  // In the order of names.
+  // Lists queues and topics, by name.
   std::vector<queue_row> list_queues(std::string_view after = {}, std::size_t rows_max = all_rows) const;
   std::vector<topic_row> list_topics(std::string_view after = {}, std::size_t rows_max = all_rows) const;
-  // In the order of topic, partition and group.
+  // Lists committed offsets, by topic, partition and group name.
   std::vector<group_row> list_groups(const group_place& after = {}, std::size_t rows_max = all_rows) const;
-  // Returns rows of the loss ledger, in the order of numbers. Error: a row is damaged.
+  // Lists the loss ledger, by number. Error: a row is damaged.
   result<std::vector<loss_row>> list_losses(store::loss_number after = 0, std::size_t rows_max = all_rows) const;
   const routing::exchanges& routes() const { return catalog_.routes(); }
 
   // Returns null if there is none.
   const queues::queue* find_queue(std::string_view name) const { return catalog_.queues().find(name); }
   const topics::topic* find_topic(std::string_view name) const { return catalog_.topics().find(name); }
-  // Returns the names that the topic protects and no group has. Until a group commits an offset, such a name protects
-  // every record.
+  // Returns the names in the topic's `protect` for which no group has committed an offset. Until one does, all records
+  // of the topic count as unread.
   std::vector<std::string> unmatched_protect(const topics::topic& topic) const {
     return catalog_.protection().unmatched(topic);
   }
 
-  // Also reads the flash meter.
+  // Also reads the flash meter, at most once a second.
   api::status status() const;
-  // The store refuses publishes.
+  // Returns whether publishes and new definitions are refused because the store is full.
   bool is_full() const { return store_.is_full(); }
   std::string_view incarnation() const { return store_.start().incarnation; }
-  // The wall clock that timestamps are made with, and this process's clock.
+  // Returns Unix time as used for timestamps: an estimate if the wall clock is not trusted.
   milliseconds wall() const { return commits_.timeline().wall(); }
+  // Returns monotonic time.
   milliseconds now() const { return clock_.monotonic(); }
 
  private:

@@ -1,4 +1,5 @@
-// Names that one session at a time holds, until it ends: for programs of which only one may do a piece of work.
+// Leases: names that one session at a time holds until it ends. They serve programs of which only one may do a piece of
+// work.
 #pragma once
 
 #include <map>
@@ -14,18 +15,19 @@ namespace tidegate::core::api {
 
 struct lease_request {
   std::string_view name;
-  std::string_view owner;   // may take the name over from an older session of the same owner; empty = no owner
-  std::string_view holder;  // in words, for the error of a later request
-  bool take_over = false;
+  std::string_view owner;   // a session takes the lease over from one with the same owner; empty = no owner
+  std::string_view holder;  // describes the session in the error text of others whose request is refused
+  bool take_over = false;   // takes the lease over whoever holds it
 };
 
 class leases {
  public:
-  // Gives the name to the session. Returns the session that lost it, if another one held it. Errors: another session
-  // holds it, and neither is the same owner's nor may be taken over from; the session holds too many; a bad name or
-  // owner.
+  // Gives the lease to the session. Returns the session that lost the lease, if another one held it. Errors: another
+  // session with another owner, or with none, holds the lease and take_over is not set; the session has too many
+  // leases;
+  // the name is invalid; the owner is too long.
   result<std::optional<session_id>> take(session_id session, const lease_request& request);
-  // Call when the session has ended.
+  // Releases all leases of a session that has ended.
   void release(session_id session);
 
  private:
@@ -34,7 +36,7 @@ class leases {
     std::string owner, holder;
   };
   std::map<std::string, holding, std::less<>> holdings_;
-  std::unordered_map<session_id, std::size_t> counts_;
+  std::unordered_map<session_id, std::size_t> counts_;  // leases of each session
 };
 
 }  // namespace tidegate::core::api

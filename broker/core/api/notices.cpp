@@ -65,7 +65,7 @@ void notices::settle(const receipt& answer, const error* refusal) {
 }
 
 void notices::tell() {
-  is_asked_ = true;  // sessions may cause more events
+  is_asked_ = true;  // events gathered from here on are sent by this loop and need no wake-up
   while (!gathered_.empty()) {
     std::swap(gathered_, telling_);
     tell(telling_);

@@ -1,5 +1,5 @@
-// The sessions, and the events that wait for them. Events that a request causes wait until the request is over.
-// Sessions get them between requests and may make new requests then.
+// Notices: the attached sessions and the events that wait for them. Events that a request causes are gathered until the
+// request is over. They are sent between requests, so that a session may make new requests when it receives one.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -14,24 +14,25 @@ namespace tidegate::core::api {
 
 class notices {
  public:
+  // Adds a session. `events` must stay valid until detach().
   session_id attach(session_events& events);
   void detach(session_id session);
   bool knows(session_id session) const { return sessions_.contains(session); }
 
-  // Queue events for the next tell(). A session that has gone by then gets none.
+  // Gathers an event, which the next tell() sends. Nothing is sent to a session that is detached by then.
   void deliverable(session_id session, consumer_id consumer);
   void changed(session_id session, stream_id stream);
   void lease_lost(session_id session, std::string_view name);
-  // For the sessions that found core full.
+  // Gathers the event for all paused sessions, which are then no longer paused.
   void resumed();
-  // The session waits for resumed().
+  // Marks the session as paused: it found core full and waits for resumed().
   void pause(session_id session);
 
-  // Call between requests: passes a receipt on at once.
+  // Call between requests only. Sends settled() to the receipt's session at once.
   void settle(const receipt& answer, const error* refusal);
-  // Call between requests: passes on all queued events, and those that they cause.
+  // Call between requests only. Sends all gathered events, and those that the sessions cause in turn.
   void tell();
-  // `wake()` asks the owner to call tell() when this turn of the loop is over.
+  // Sets the function that asks for a call of tell() when this turn of the loop is over.
   void on_notice(std::function<void()> wake) { wake_ = std::move(wake); }
 
  private:
@@ -39,7 +40,7 @@ class notices {
     session_events* events = nullptr;
     bool is_paused = false;
   };
-  // Queued events, by kind.
+  // Gathered events by kind.
   struct batch {
     std::vector<std::pair<session_id, consumer_id>> deliverable;
     std::vector<std::pair<session_id, stream_id>> changed;
@@ -53,12 +54,12 @@ class notices {
   session_events* events_of(session_id session);
 
   boost::unordered_flat_map<session_id, entry> sessions_;
-  // The session that was looked up last: receipts of one session mostly come together.
+  // The session that was looked up last: receipts of one session mostly come side by side.
   session_id last_{};
   session_events* last_events_ = nullptr;
   std::vector<session_id> paused_;
-  batch gathered_, telling_;  // swapped, so that their memory is reused
-  bool is_asked_ = false;     // wake() was called
+  batch gathered_, telling_;  // swapped by tell(), so that both keep their memory
+  bool is_asked_ = false;     // wake_() was called
   std::function<void()> wake_ = [] {};
   std::uint64_t next_session_ = 1;
 };

@@ -6,7 +6,7 @@
 
 namespace tidegate::core::api {
 
-// Reads the newest rows only, so that a start reads no more of them than it keeps.
+// Reads only the newest rows, so that a start reads no more rows than known_damage_ may hold.
 reading::reading(store::store& store, catalog::catalog& catalog, commits::pipeline& commits, notices& notices)
     : store_(store), catalog_(catalog), commits_(commits), notices_(notices) {
   const store::loss_number newest = store_.found_books().losses.newest();
@@ -50,12 +50,13 @@ result<fetched> reading::fetch(const topic_name& topic, std::uint32_t number, of
   return out;
 }
 
-// Readers skip records that fail their CRC or are missing. The damage stays, and is recorded as a loss once.
+// Readers skip records that fail their CRC or are missing. The damage stays and is met by every reader, so each place
+// is recorded as a loss only once.
 void reading::lose(std::string_view topic, stream_id stream, offset_range damaged) {
   for (auto known = known_damage_.find({stream, damaged.end}); known != known_damage_.end();
        known = known_damage_.find({stream, damaged.end})) {
     if (damaged.begin >= known->second) return;
-    damaged.end = known->second;  // the first reader started further behind
+    damaged.end = known->second;  // an earlier reader met only the later part; the part before that is new
   }
   if (known_damage_.size() >= limits::known_damage) return;
   known_damage_.emplace(std::pair(stream, damaged.end), damaged.begin);
@@ -78,7 +79,7 @@ result<stream_id> reading::watch(session_id session, const topic_name& topic, st
 result<offset_t> reading::find_time(const topic_name& topic, std::uint32_t number, std::int64_t timestamp_ms) const {
   const auto partition = catalog_.topics().find(topic, number);
   if (!partition) return partition.error();
-  if (store_.read().find((*partition)->stream) == nullptr) return offset_t{0};  // declared, and not yet on flash
+  if (store_.read().find((*partition)->stream) == nullptr) return offset_t{0};  // declared, but not committed yet
   return store_.read().find_time((*partition)->stream, timestamp_ms);
 }
 

@@ -1,6 +1,7 @@
-// Everything that a front-end asks of core: in messages, queues, topics and results, on the broker thread. A change is
-// asked for with a receipt and settled through session_events when the commit that holds it is on flash. Errors are
-// returned at once, and such a request is not settled.
+// The services that front-ends use: all requests to core, made on the broker thread, in terms of messages, queues,
+// topics and results. A request that changes something carries a receipt. The receipt is settled through session_events
+// when the commit that holds the change is on flash, or when a change that concerns memory alone is applied. Errors are
+// returned at once, and their receipts are never settled.
 #pragma once
 
 #include "broker/core/api/consuming.hpp"

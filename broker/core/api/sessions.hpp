@@ -1,4 +1,4 @@
-// Sessions from attach to detach, and the names that each holds for itself alone.
+// Sessions: attaches and detaches the sessions of front-ends, and manages the leases that they hold.
 #pragma once
 
 #include "broker/core/api/consuming.hpp"
@@ -12,11 +12,12 @@ class sessions {
   sessions(notices& notices, consuming& consuming, reading& reading)
       : notices_(notices), consuming_(consuming), reading_(reading) {}
 
-  // `events` stays until detach().
+  // Adds a session. `events` must stay valid until detach().
   session_id attach(session_events& events) { return notices_.attach(events); }
-  // Ends the session's consumers and requeues its unsettled deliveries.
+  // Ends the session: releases its leases and watches, ends its consumers, and requeues its unsettled deliveries at
+  // their places. Does nothing if the session is not attached.
   void detach(session_id session);
-  // See leases::take(). The session that loses the name gets lease_lost().
+  // Takes a lease as leases::take() does. A session that loses the lease receives lease_lost().
   result<void> lease(session_id session, const lease_request& request);
 
  private:
