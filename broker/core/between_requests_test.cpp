@@ -1,5 +1,5 @@
-// What sessions are told comes between requests, whatever these cause; and deliveries are their sessions', whatever
-// becomes of consumers.
+// Tests that sessions receive events between requests only, whatever the requests cause; and that deliveries belong to
+// their sessions and outlive their consumers.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -16,7 +16,7 @@ namespace {
 using testing::ElementsAre;
 using testing::Pair;
 
-// Says whether a request is under way; a request inside of another one ends the process.
+// Knows whether a request is running. A request made inside another one ends the process.
 class request_guard {
  public:
   template <class Work>
@@ -34,7 +34,7 @@ class request_guard {
   bool is_inside_ = false;
 };
 
-// Three sessions and the dice. When told something, a session makes requests of its own.
+// Three sessions that make random requests, also when they receive an event.
 class busy_sessions {
  public:
   explicit busy_sessions(std::uint32_t seed) : random_(seed) {
@@ -179,7 +179,7 @@ class busy_sessions {
     busy_sessions* all_ = nullptr;
     session_id id_{};
     std::vector<consumer_id> consumers_;
-    std::uint64_t last_ = 0;  // delivery
+    std::uint64_t last_ = 0;  // number of the newest delivery
   };
 
   std::uint32_t any(std::size_t below) { return static_cast<std::uint32_t>(random_() % below); }
@@ -258,8 +258,8 @@ TEST_F(outliving, they_are_nobodys_once_their_queue_is_deleted) {
   broker_.detach(broker_.session());
 }
 
-// Cancelled, acknowledged, requeued, closed, by the dice: each message comes to somebody until it is acknowledged, and
-// in its original order whenever all of them are back.
+// Consumers are cancelled, deliveries are settled and sessions are closed at random. Each message is delivered until it
+// is acknowledged, and in the original order when all messages have been requeued.
 TEST_F(outliving, each_comes_once_and_in_order) {
   std::mt19937 random(2);
   const auto any = [&](std::size_t below) { return static_cast<std::size_t>(random() % below); };

@@ -8,7 +8,7 @@
 namespace tidegate::core {
 namespace {
 
-// Throws if the store holds a fact of an unknown space: ignoring it would lose it.
+// A fact that this version does not know would be lost, so the start fails instead.
 const store::contents& known_facts(const store::contents& found) {
   for (const auto& [name, value] : found.facts) {
     switch (store::space_of(name)) {
@@ -50,7 +50,7 @@ void broker::flush() {
 void broker::flush_now() {
   apply_memory();
   if (commits_.is_busy()) {
-    commits_.pace().hurry();  // collect() hands the group over
+    commits_.pace().hurry();  // the flush() at the end of collect() hands the group over
   } else {
     hand_over();
   }
@@ -71,8 +71,8 @@ void broker::hand_over() {
 }
 
 void broker::collect() {
-  // Applied first: if the group with the writer becomes void, its offsets are given again, and those of the memory
-  // group are lower.
+  // If the writer's group is void, streams continue at their durable ends. The memory group's offsets come before the
+  // void ones, so the memory group is applied first.
   apply_memory();
   const auto brought = commits_.collect();
   if (brought) pass_on(*brought);
@@ -100,7 +100,7 @@ void broker::advance(const std::vector<store::stream_update>& updates) {
   }
 }
 
-// Call after a full map. The group's records and sequences are void, and so are records with later offsets.
+// The map was full: the group's records and sequences are void, and so are all appends after them.
 void broker::void_appends() {
   log::warning("{}", commits::store_full_error(store_).text);
   intake_.void_appends();

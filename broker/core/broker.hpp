@@ -1,4 +1,4 @@
-// Core as a whole: makes each room once and takes the steps between requests. Messages do not pass through it;
+// Core as a whole: makes each room once and runs the steps between requests. No message passes through this class;
 // front-ends use services().
 #pragma once
 
@@ -15,41 +15,42 @@
 namespace tidegate::core {
 
 struct broker_options {
-  std::uint64_t retention_bytes_default = 64ull << 20;  // of a partition whose topic names none
-  // A group this big goes without lingering. If the writer is not free, publishers wait until the group goes.
+  std::uint64_t retention_bytes_default = 64ull << 20;  // of a partition whose topic sets none
+  // A commit group of this size does not linger, and publishers wait until it goes to the writer.
   std::size_t group_bytes_max = limits::group_bytes_max;
   commits::pace_options commit = {};
 };
 
 class broker {
  public:
-  // Loads what the store found. Throws storage_failure if the store holds what this version does not know.
+  // Loads the facts and definitions that the store found. Throws storage_failure if the store is damaged or holds
+  // something that this version does not know. `store` and `clock` must outlive the broker.
   broker(store::store& store, const clock& clock, broker_options options);
 
   const api::services& services() const { return services_; }
   const commits::pipeline& commits() const { return commits_; }
   commits::flash_account& flash() { return commits_.pace().flash(); }
 
-  // Called by main. `wake(wait)` asks for flush() in so much time; 0 = when this turn of the loop is over. A new wait
-  // replaces a later one.
+  // Sets the function `wake(wait)`, which asks main's loop to call flush() after `wait`; 0 = when this turn of the loop
+  // is over. A call of `wake` replaces the call before, which was for a later time.
   void on_work(std::function<void(milliseconds)> wake) { commits_.on_work(std::move(wake)); }
-  // The same for tell(), when this turn of the loop is over.
+  // Sets the function that asks for a call of tell() when this turn of the loop is over.
   void on_notice(std::function<void()> wake) { notices_.on_notice(std::move(wake)); }
 
-  // The steps. Sessions get their events within them, or in tell().
-  void flush();      // hands the groups over if the pace allows it; otherwise asks to be called again
-  void flush_now();  // hands the groups over whatever the pace
-  void collect();    // takes the writer's result, if it is there
-  void tell();       // passes events to sessions that requests caused
-  // Retention by age, lowered bounds, forgotten producers. Call about every ten seconds.
+  // The steps, called between requests. Each of them sends events to sessions.
+  void flush();      // applies memory; hands the group to the writer if the pace allows it, or asks for a later call
+  void flush_now();  // as flush(), whatever the pace; if the writer is busy, collect() hands the group over
+  void collect();    // passes on the writer's result; call when the store reports one
+  void tell();       // sends the events that requests caused
+  // Expires records by age, applies lowered bounds, and forgets silent producers. Call every ten seconds or so.
   void tick();
-  // Nothing waits for a commit.
+  // Returns whether no change is gathered or with the writer.
   bool is_idle() const { return commits_.is_idle(); }
 
  private:
   void apply_memory();
   void hand_over();
-  // Passes receipts and stream changes of a step to their rooms.
+  // Passes on the results of a step to queues, topics, producers and sessions.
   void pass_on(const commits::progress& progress);
   void advance(const std::vector<store::stream_update>& updates);
   void void_appends();

@@ -15,7 +15,7 @@ class declaring : public testing::Test {
     return broker_.defining().declare_topic(topic, broker_.next_receipt());
   }
   const topic_definition& log() { return broker_.inspecting().find_topic("log")->definition(); }
-  // Settled when it is on flash, also when nothing was to be written.
+  // The request is settled when its change is on flash, and also if nothing had to be written.
   void expect_settled() {
     broker_.commit();
     ASSERT_FALSE(broker_.noted().stored.empty());
@@ -195,7 +195,7 @@ TEST_F(declaring, the_configuration_grows_a_topic_and_changes_its_retention) {
   EXPECT_THAT(log().partitions, SizeIs(4));
   EXPECT_EQ(log().retention_bytes, limits::retention_bytes_min);
   EXPECT_EQ(log().retention_age, std::chrono::hours(1));
-  // The new limits are kept, in the old partitions too.
+  // The new limits hold, in the old partitions as well.
   for (int i = 0; i < 40; ++i) {
     for (const char* const key : {"a", "b", "c", "d", "e", "f"}) {
       broker_.publish("amq.topic", "k", std::string(50'000, 'b'), key);

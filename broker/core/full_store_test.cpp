@@ -1,4 +1,5 @@
-// A store at its bound: what is refused, what goes on, and that it comes back by itself.
+// Tests of a store at its bound: which requests are refused, which are still accepted, and that the store recovers by
+// itself.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -21,7 +22,7 @@ class full_store : public testing::Test {
     broker_.commit();
     broker_.noted().stored.clear();
   }
-  // Small commits, until publishes are refused.
+  // Publishes in small commits until publishes are refused.
   void fill() {
     const std::string body(8'000, 'b');
     for (int i = 0; i < 10'000; ++i) {
@@ -59,7 +60,7 @@ TEST_F(full_store, takes_nothing_new_but_knows_what_it_has) {
   EXPECT_EQ(broker_.defining().declare_topic({"new"}, receipt).error().code, errc::store_full);
   const auto binding = stepping_broker::binding("amq.topic", target_kind::queue, "work", "new");
   EXPECT_EQ(broker_.defining().bind(binding, receipt).error().code, errc::store_full);
-  // Those who work off what fills the store may say how far they are, also for the first time.
+  // Groups that read the records that fill the store may commit offsets, also their first ones.
   EXPECT_TRUE(broker_.grouping().commit_offset("new", "log", 0, 1, "", broker_.next_receipt()));
   EXPECT_TRUE(broker_.grouping().commit_offset("group", "log", 0, 1, "meta", broker_.next_receipt()));
   EXPECT_TRUE(broker_.defining().declare_queue({"work"}, broker_.next_receipt()));
@@ -142,7 +143,7 @@ TEST_F(full_store, starts_full_and_drains) {
   EXPECT_FALSE(broker_.storage().is_full());
 }
 
-// One group larger than what is left of the map: the writer cannot take its records.
+// A group is larger than the room left in the map, so the writer cannot store its records.
 class void_appends : public full_store {
  protected:
   void_appends() {
@@ -154,7 +155,7 @@ class void_appends : public full_store {
     broker_.noted().stored.clear();
     end_ = broker_.reading().range("log", 0).value().high_watermark;
   }
-  // More than the map has left, to the queue and the topic.
+  // Publishes more than the map has room for, to the queue and the topic.
   std::vector<std::uint64_t> publish_too_much() {
     std::vector<std::uint64_t> tokens;
     const std::string body(400'000, 'c');
@@ -166,7 +167,8 @@ class void_appends : public full_store {
     }
     return tokens;
   }
-  // Records, as the loss ledger tells them. The log gives way meanwhile, and stands there too.
+  // Returns the records of one name in the loss ledger. The log drops records meanwhile and has rows in the ledger,
+  // too.
   std::uint64_t losses_of(std::string_view name) {
     std::uint64_t records = 0;
     for (const api::loss_row& row : broker_.inspecting().list_losses().value())
@@ -179,7 +181,7 @@ class void_appends : public full_store {
 TEST_F(void_appends, refuses_every_receipt_exactly_once_and_keeps_offsets_dense) {
   const auto tokens = publish_too_much();
   broker_.flush();
-  // Behind them, with offsets behind theirs.
+  // Appended after them, with offsets after theirs.
   broker_.publish("amq.topic", "k", "behind");
   const auto behind = broker_.last_token();
   broker_.finish();
@@ -216,7 +218,7 @@ TEST_F(void_appends, what_appends_nothing_is_settled_by_its_own_commit) {
   broker_.publish("", "later", "void, too");
   const auto lost = broker_.last_token();
   broker_.finish();
-  // The group is through without its records; the one behind it is on its way.
+  // The first group is committed without its records; the group after it is with the writer.
   EXPECT_THAT(broker_.noted().stored, ElementsAre(beside));
   broker_.commit();
   EXPECT_THAT(broker_.noted().stored, ElementsAre(beside, later));
@@ -234,7 +236,7 @@ TEST_F(void_appends, sequences_are_void_with_their_messages) {
   publish_too_much();
   broker_.flush();
   broker_.publish_as(producer, 3, "work", "void").value();
-  // A duplicate of what is on flash is no append: it is confirmed.
+  // A duplicate of a message that is on flash appends nothing, so it is confirmed.
   EXPECT_EQ(broker_.publish_as(producer, 1, "work", "kept").value(), api::publish_outcome::duplicate);
   const auto known = broker_.last_token();
   broker_.commit();
@@ -246,8 +248,8 @@ TEST_F(void_appends, sequences_are_void_with_their_messages) {
   EXPECT_THAT(bodies(broker_.pull_all(broker_.consume("work"))), ElementsAre("kept", "2", "3"));
 }
 
-// A queue that drops its oldest for newcomers keeps them where there is no room for these: in the same commit or in
-// none.
+// A drop-oldest queue keeps its oldest messages if the store has no room for the new ones: the drops and the appends
+// are in the same commit, or neither is.
 TEST_F(void_appends, what_was_dropped_for_them_is_there_again) {
   api::queue_request bounded{"bounded"};
   bounded.messages_max = 4;

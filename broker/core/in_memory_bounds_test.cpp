@@ -1,4 +1,5 @@
-// What lives in memory at its bounds: its own, those of all of it together, and a map that takes no more.
+// Tests of streams in memory at their bounds: a stream's own bounds, the bound of all such streams together, and a full
+// map.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -25,7 +26,7 @@ TEST_F(in_memory_bounds, full_memory_refuses_and_names_the_bound) {
   EXPECT_EQ(refused.error().code, errc::store_full);
   EXPECT_THAT(refused.error().text, HasSubstr("store.memory_bytes_max"));
   EXPECT_EQ(broker_.counts().refused_full, 2u);
-  // All or none: the queue on flash does not get it either.
+  // All targets or none: the queue on flash does not receive the message either.
   EXPECT_EQ(broker_.try_publish("both", "", body).error().code, errc::store_full);
   EXPECT_EQ(broker_.publish("", "work", body), api::publish_outcome::stored);
   broker_.commit();
@@ -49,7 +50,7 @@ TEST_F(in_memory_bounds, queues_keep_their_own_bounds) {
   broker_.publish("both", "", "10");
   broker_.put("last", "11");
   EXPECT_TRUE(turn());
-  EXPECT_EQ(broker_.ready("last"), 1u);  // with what rides there are three
+  EXPECT_EQ(broker_.ready("last"), 1u);  // with the two riding messages there are three
   broker_.commit();
   const auto taken = broker_.pull_all(broker_.consume("last", 0, true));
   EXPECT_THAT(bodies(taken), ElementsAre("9", "10", "11"));
@@ -167,7 +168,7 @@ TEST_F(without_memory, nothing_is_declared_that_lives_there) {
   EXPECT_EQ(broker_.defining().adopt_queue({"live", durability::memory()}).error().code, errc::not_allowed);
 }
 
-// The map takes no more, while some of what rides is with the writer and some is behind it.
+// The map is full while some riding records belong to the group with the writer and others to the group after it.
 class void_with_memory : public in_memory_bounds {
  protected:
   void_with_memory() : in_memory_bounds({8 << 20, 256 * 1024, {}}) {
@@ -198,10 +199,10 @@ TEST_F(void_with_memory, takes_back_what_rides_and_nothing_else) {
   broker_.put("later", "void, also");
   turn();
   broker_.commit();
-  // 12, then both, memory, live, the batch and later.
+  // The 12 of publish_too_much(), then one each of both, memory, live, the batch and later.
   EXPECT_THAT(broker_.noted().refused, SizeIs(17));
   for (const auto& [token, codes] : broker_.noted().refused) EXPECT_THAT(codes, ElementsAre(errc::store_full));
-  EXPECT_EQ(stored(), 2u);  // kept, and the declaration
+  EXPECT_EQ(stored(), 2u);  // "kept", and the declaration of "later"
   EXPECT_EQ(range().high_watermark, 0u);
   EXPECT_EQ(broker_.ready("later"), 0u);
   broker_.put("live", "after");
@@ -217,9 +218,6 @@ TEST_F(void_with_memory, takes_back_what_rides_and_nothing_else) {
   broker_.pull_all(broker_.consume("later", 0, true));
   turn();
 }
-
-// By the dice: whatever waits for whatever, each queue gets each of its messages once, in the order they were
-// published.
 
 }  // namespace
 }  // namespace tidegate::core

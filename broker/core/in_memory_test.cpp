@@ -1,4 +1,5 @@
-// Durability "memory": never written, there at once or with the commit it belongs to, gone with the process.
+// Tests of durability "memory": messages are never written, are there at once or with the commit that they wait for,
+// and end with the process.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -43,7 +44,7 @@ TEST_F(in_memory, a_publish_is_there_when_the_turn_is_over_though_the_writer_is_
   asked_.clear();
   EXPECT_EQ(broker_.publish("memory", "", "fast"), api::publish_outcome::in_memory);
   EXPECT_THAT(asked_, ElementsAre(0));
-  EXPECT_EQ(stored(), 0u);  // not within the request
+  EXPECT_EQ(stored(), 0u);  // never settled within the request
   EXPECT_TRUE(turn());
   EXPECT_EQ(stored(), 1u);
   EXPECT_EQ(broker_.ready("live"), 1u);
@@ -88,9 +89,9 @@ TEST_F(in_memory, a_publish_that_is_also_written_is_nowhere_before_its_commit) {
 
 TEST_F(in_memory, the_order_of_a_queue_holds_whatever_waits_for_a_commit) {
   broker_.publish("both", "", "1");
-  broker_.put("live", "2");  // behind the open group
+  broker_.put("live", "2");  // after the open group
   turn();
-  broker_.put("live", "3");  // behind the one with the writer
+  broker_.put("live", "3");  // after the group with the writer
   broker_.publish("memory", "", "4");
   turn();
   EXPECT_EQ(broker_.ready("live"), 0u);
@@ -98,7 +99,7 @@ TEST_F(in_memory, the_order_of_a_queue_holds_whatever_waits_for_a_commit) {
   EXPECT_EQ(stored(), 0u);
   const auto commits = broker_->commits().figures().commits;
   broker_.finish();
-  // No commit was made for those behind.
+  // No commit was made for the messages after the first.
   EXPECT_FALSE(broker_.storage().is_busy());
   EXPECT_EQ(broker_->commits().figures().commits, commits + 1);
   EXPECT_EQ(stored(), 4u);
@@ -191,7 +192,7 @@ TEST_F(in_memory, after_a_restart_definitions_are_there_and_messages_are_not) {
     EXPECT_TRUE(old.out_of_range);
     EXPECT_EQ(old.log_start, range().log_start);
     EXPECT_EQ(broker_.inspecting().list_groups()[0].lag, 0u);
-    // Offsets have to be reserved before the first is given.
+    // Offsets have to be reserved by a commit before the first one is used.
     const std::size_t before = stored();
     broker_.publish("memory", "", "new");
     EXPECT_TRUE(turn());
@@ -253,6 +254,8 @@ TEST_F(in_memory, one_is_usable_in_the_group_that_makes_it_and_gone_when_deleted
   EXPECT_EQ(stored(), 5u);
 }
 
+// Random requests and steps: whatever waits for which commit, each queue receives each of its messages once, in the
+// order of publishing.
 TEST_F(in_memory, order_holds_by_the_dice) {
   std::mt19937 random(3);
   declare_queue("other", durability::memory());

@@ -1,4 +1,5 @@
-// For tests: a broker with a queue and a topic in memory beside a queue on flash, bound to what publishes to both.
+// Test support: a broker with a queue and a topic in memory and a queue on flash. Exchange `both` routes to the two
+// queues, exchange `memory` to the queue and the topic in memory.
 #pragma once
 
 #include <string_view>
@@ -34,7 +35,7 @@ class broker_with_memory {
   void declare_topic(const api::topic_request& topic) {
     broker_.defining().declare_topic(topic, broker_.next_receipt()).value();
   }
-  // Ends a turn of the loop. Returns whether a group went to the writer.
+  // Ends a turn of the loop. Returns whether a group is with the writer.
   bool turn() {
     broker_->flush();
     return broker_.storage().is_busy();

@@ -44,12 +44,12 @@ TEST_F(leases, it_is_taken_over_when_asked_and_the_holder_is_told) {
   EXPECT_TRUE(lease(second_, {}, true));
   EXPECT_THAT(first_told_.leases_lost, ElementsAre("bridge/readings"));
   EXPECT_FALSE(lease(first_));
-  broker_.detach(first_);  // which is not the holder any more
+  broker_.detach(first_);  // no longer the holder
   EXPECT_FALSE(lease(broker_.session()));
   EXPECT_THAT(second_told_.leases_lost, IsEmpty());
 }
 
-// A connection that is half open must not keep its own program from coming back.
+// A program must be able to reconnect while its old connection is half open and still holds the lease.
 TEST_F(leases, an_owner_takes_over_from_its_older_session) {
   EXPECT_TRUE(lease(first_, "drawn-a"));
   EXPECT_FALSE(lease(second_, "drawn-b"));

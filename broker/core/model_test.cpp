@@ -1,5 +1,5 @@
-// Core against a model, while the writer finds no room for one commit in seven: what is void is undone everywhere, in
-// queues, logs, bounds, sequences, and what had left for it is back.
+// Compares core with a model while the writer has no room for one commit in seven. Void appends must be undone in
+// queues, logs, bounds and sequences, and messages that were dropped for them must be ready again.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -16,13 +16,13 @@ namespace {
 
 constexpr std::uint32_t void_one_in = 7;
 
-// What a queue should hold, by message: they are numbered in the order in which they were published.
+// The messages that a queue should hold. Messages are numbered in the order of publishing.
 struct model_queue {
   std::string name;
-  bool drops = false;              // its oldest, at its bound
+  bool drops = false;              // drops its oldest at its bound
   std::set<int> ready = {};        // on flash
-  std::map<int, int> out = {};     // and how often each was delivered before
-  std::map<int, int> counts = {};  // of what came back
+  std::map<int, int> out = {};     // unsettled, with their earlier deliveries
+  std::map<int, int> counts = {};  // deliveries of requeued messages
   std::set<int> dropped = {};
   std::uint64_t acknowledged = 0;
 };
@@ -55,7 +55,7 @@ class model {
     if (dice < 99) return finish();
     broker_->tick();
   }
-  // Nothing is on its way, and all that is out is back.
+  // Requeues all deliveries and commits until no group is with the writer.
   void come_to_rest() {
     may_refuse_ = false;
     for (auto& [consumer, queue] : consumers_) cancel(consumer, *queue);
@@ -109,7 +109,7 @@ class model {
     const auto published = to_all ? broker_.try_publish("all", "", std::to_string(number))
                                   : broker_.try_publish("", one.name, std::to_string(number));
     if (!published) {
-      ASSERT_EQ(published.error().code, errc::store_full);  // by the queue that refuses
+      ASSERT_EQ(published.error().code, errc::store_full);  // from the queue that rejects
       return;
     }
     publish_state& state = pending_[broker_.last_token()];
@@ -117,7 +117,7 @@ class model {
     if (to_all) state.queues = {&queues_[0], &queues_[1], &queues_[2]};
   }
 
-  // One at a time, again where it was refused; sometimes what was stored again.
+  // Publishes one sequence at a time, and again if it was refused. Sometimes repeats a sequence that was stored.
   void publish_as_producer() {
     if (is_producing_ || !broker_.publishing().accepts(broker_.session())) return;
     if (sequence_ > 0 && any(4) == 0) {
@@ -141,10 +141,10 @@ class model {
     for (const auto& delivery : broker_.pull(consumer, 1 + any(10))) take(consumer, *queue, delivery);
   }
 
-  // The oldest that is ready; where the queue drops, what is older was dropped.
+  // Expects the oldest ready message. If the queue drops, older messages count as dropped.
   void take(consumer_id consumer, model_queue& queue, const stepping_broker::delivered& delivery) {
     const int number = std::stoi(delivery.body);
-    if (queue.dropped.erase(number) > 0) queue.ready.insert(number);  // what it had left for is void
+    if (queue.dropped.erase(number) > 0) queue.ready.insert(number);  // its drop was void
     ASSERT_TRUE(queue.ready.contains(number)) << queue.name << " " << number;
     while (queue.drops && *queue.ready.begin() < number) queue.dropped.insert(queue.ready.extract(queue.ready.begin()));
     ASSERT_EQ(*queue.ready.begin(), number) << queue.name;
@@ -201,7 +201,7 @@ class model {
     hear();
   }
 
-  // What was settled since.
+  // Applies the receipts that were settled since the last call.
   void hear() {
     for (const std::uint64_t token : std::exchange(broker_.noted().stored, {})) {
       const auto found = pending_.extract(token);
@@ -258,7 +258,7 @@ class model {
   std::map<std::uint64_t, publish_state> pending_;  // by token
   std::vector<std::string> log_;
   const api::producer_ref producer_{"producer", 1, true};
-  std::uint64_t sequence_ = 0;  // stored
+  std::uint64_t sequence_ = 0;  // last one that was stored
   bool is_producing_ = false;
   int next_ = 0;
 };

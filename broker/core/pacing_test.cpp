@@ -1,4 +1,4 @@
-// The broker and its pace: what asks the wiring when, and what goes to the writer when.
+// Tests of the broker with its pace: when work asks for a call, and when a group goes to the writer.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -41,7 +41,7 @@ class pacing : public testing::Test {
     asked_.clear();
   }
   void pass(std::int64_t ms) { broker_.clock.advance(milliseconds(ms)); }
-  // The wiring's timer has come. True: a group went.
+  // Runs the timer's call. Returns whether a group is with the writer.
   bool flush() {
     broker_->flush();
     return broker_.storage().is_busy();

@@ -1,4 +1,4 @@
-// What becomes of a publish, from its exchange to its commit.
+// Tests of publishing, from the exchange to the commit.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -94,7 +94,7 @@ TEST_F(publishing, a_full_group_holds_publishers_back_until_the_writer_takes_it)
 TEST_F(publishing, many_small_requests_hold_publishers_back_too) {
   broker_.declare_queue("work");
   broker_.put("work", "m");
-  broker_.flush();  // with the writer now
+  broker_.flush();  // the group is with the writer now
   std::size_t asked = 0;
   for (; broker_.publishing().accepts(broker_.session()); ++asked) broker_.declare_queue("work");
   EXPECT_EQ(asked, limits::receipts_gathering);

@@ -1,4 +1,5 @@
-// Queues at their bounds: what goes, what is refused, and that what is counted survives either end of a process.
+// Tests of queues at their bounds: which messages are dropped or refused, and that the counts survive a clean stop and
+// a kill.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -209,8 +210,9 @@ TEST_F(queue_bounds, declaring_again_names_what_differs) {
   EXPECT_EQ(again(0, 400), "queue 'work' has bytes_max 500, not 400");
 }
 
-// Publishes, deliveries, acknowledgements and returns at random, with kills and stops in between, against a plain
-// model. Messages that were out when the process ended are ready again, and the next tick sees that they are too many.
+// Publishes, deliveries, acknowledgements and requeues at random, with kills and stops between them, compared with a
+// plain model. Messages that were unsettled when the process ended are ready again, and the next tick drops those above
+// the bounds.
 class queue_life {
  public:
   queue_life(std::uint32_t seed, std::uint64_t messages_max, std::uint64_t bytes_max)
@@ -261,7 +263,7 @@ class queue_life {
     }
     is_touched_ = true;
   }
-  // The broker delivers what is durable.
+  // Commits first, since the broker delivers only durable messages.
   void take() {
     commit();
     for (const auto& one : broker_.pull(consumer_, 1 + random_() % 15)) {

@@ -269,7 +269,7 @@ TEST_F(queues, order_holds_while_acknowledgements_come_out_of_order) {
   for (int i = 0; i < 2'000; ++i) ASSERT_EQ(seen[static_cast<std::size_t>(i)], std::to_string(i));
 }
 
-// What a queue holds costs disk, not memory.
+// Messages that wait in a queue cost disk, not memory.
 TEST_F(queues, a_hundred_thousand_messages_take_no_memory) {
   const std::string body(50, 'b');
   for (int i = 0; i < 1'000; ++i) broker_.put("work", body);
@@ -296,7 +296,7 @@ TEST_F(queues, a_hundred_thousand_messages_take_no_memory) {
   EXPECT_EQ(broker_.ready("work"), 0u);
 }
 
-// Nobody would ever see messages whose chunk is gone; the queue counts them and must get over them.
+// Messages whose chunk is missing can never be delivered, but the queue counts them as ready, so it has to settle them.
 TEST_F(queues, settle_what_is_missing_in_the_store_and_tell_of_it) {
   fill(20'000);
   const auto first = broker_.consume("work", 10);
@@ -328,7 +328,7 @@ TEST_F(queues, settle_what_is_missing_in_the_store_and_tell_of_it) {
   EXPECT_EQ(broker_.ready("work"), 0u);
 }
 
-// What is missing is seen by nobody, and what is damaged behind it took the cursor along.
+// The cursor moves past a damaged chunk. The missing chunk before it must be counted as lost, too.
 TEST_F(queues, settle_what_is_missing_before_what_is_damaged) {
   fill(20'000);
   broker_.reopen_changed([&](const std::filesystem::path& folder) {
@@ -359,7 +359,7 @@ TEST_F(queues, keep_no_more_unsettled_than_their_limit) {
   for (const auto consumer : consumers) broker_.pull_all(consumer);
   for (const auto consumer : consumers) broker_.pull_all(consumer);
   EXPECT_EQ(broker_.inspecting().find_queue("work")->unsettled(), limits::unsettled_per_queue);
-  // One settled makes room for one, for whoever has credit.
+  // One settled delivery makes room for one more, for any consumer that has credit.
   const int told = broker_.noted().told[consumers[1]];
   broker_.ack(consumers[0], 0);
   EXPECT_EQ(broker_.noted().told[consumers[1]], told + 1);

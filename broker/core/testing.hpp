@@ -1,4 +1,5 @@
-// For tests of core and of front-ends: a broker over a small store, stepped by hand.
+// Test support, also for the front-ends' tests: a broker over a small store, which the test steps by hand and drives
+// with short calls.
 #pragma once
 
 #include <unistd.h>
@@ -16,7 +17,7 @@
 
 namespace tidegate::core {
 
-// A folder in memory if possible. Removed at the end.
+// A temporary folder, on a RAM disk if there is one. Removed by the destructor.
 class scratch_folder {
  public:
   scratch_folder() {
@@ -35,7 +36,7 @@ class scratch_folder {
   std::filesystem::path path_;
 };
 
-// Records the events of a session.
+// A session that notes the events it receives.
 class noting_session final : public session_events {
  public:
   void settled(std::uint64_t token, const error* refusal) override {
@@ -48,7 +49,7 @@ class noting_session final : public session_events {
   void resumed() override { ++resumptions; }
 
   std::vector<std::uint64_t> stored;                   // tokens
-  std::map<std::uint64_t, std::vector<errc>> refused;  // by token: each cause
+  std::map<std::uint64_t, std::vector<errc>> refused;  // by token: the error of each refusal
   std::map<consumer_id, int> told;
   std::vector<stream_id> changes;
   std::vector<std::string> leases_lost;
@@ -86,13 +87,13 @@ class stepping_broker {
   noting_session& noted() { return *noted_; }
   session_id session() const { return session_; }
 
-  // Hands the groups to the writer. finish() does the writer's work and passes the result on.
+  // Hands the gathering group to the writer. finish() does the writer's work and passes on its result.
   void flush() { broker_->flush_now(); }
   void finish() {
     store_->step();
     broker_->collect();
   }
-  // Repeats until nothing waits for a commit.
+  // Commits until no group is with the writer.
   void commit() {
     flush();
     while (store_->is_busy()) finish();
@@ -103,7 +104,7 @@ class stepping_broker {
     store_->close();
     open();
   }
-  // Changes the files between two lives of the broker.
+  // Stops cleanly, lets `change` alter the files in the store's folder, and starts again.
   void reopen_changed(const std::function<void(const std::filesystem::path&)>& change) {
     commit();
     store_->close();
@@ -112,7 +113,7 @@ class stepping_broker {
     change(folder_.path());
     open();
   }
-  // Ends as kill -9 does: what was not committed is gone.
+  // Starts again as after kill -9: changes that were not committed are lost.
   void reopen_killed() { open(); }
 
   receipt next_receipt() { return {session_, ++last_token_}; }
@@ -131,7 +132,7 @@ class stepping_broker {
                                std::string_view key = {}) {
     return try_publish(exchange, routing_key, body, key).value();
   }
-  // Publishes to a queue, by the default exchange.
+  // Publishes to a queue through the default exchange.
   void put(std::string_view queue, std::string_view body) { publish("", queue, body); }
   result<api::publish_outcome> publish_as(const api::producer_ref& producer, std::uint64_t sequence,
                                           std::string_view queue, std::string_view body) {
@@ -186,7 +187,7 @@ class stepping_broker {
     bool redelivered;
     std::uint32_t deliveries;
   };
-  // Pulls one turn, at most `limit` messages.
+  // Pulls once, `limit` messages at most.
   std::vector<delivered> pull(consumer_id consumer, std::size_t limit = SIZE_MAX) {
     std::vector<delivered> taken;
     more_ = consuming()
@@ -201,7 +202,7 @@ class stepping_broker {
                 .more;
     return taken;
   }
-  // Pulls until nothing more comes.
+  // Pulls until there are no more messages.
   std::vector<delivered> pull_all(consumer_id consumer) {
     std::vector<delivered> taken;
     do {
@@ -209,7 +210,7 @@ class stepping_broker {
     } while (more_);
     return taken;
   }
-  // Settles a delivery of pull(), by consumer and offset. Returns false if it is not out.
+  // Settles a delivery of pull(), by consumer and offset. Returns false if it is not unsettled.
   bool settle(consumer_id consumer, offset_t offset, api::outcome outcome) {
     const auto number = numbers_.find({consumer, offset});
     if (number == numbers_.end()) return false;
@@ -228,7 +229,7 @@ class stepping_broker {
     std::string key, body;
     std::string headers;  // their names, each followed by a comma
   };
-  // Reads everything that a partition holds from an offset on, fetch by fetch.
+  // Reads all records of a partition from an offset on, fetch by fetch.
   std::vector<record> read(std::string_view topic, std::uint32_t partition, offset_t from,
                            std::size_t bytes_max = limits::fetch_bytes_max) {
     std::vector<record> found;

@@ -1,5 +1,5 @@
-// A topic is known by its UUID: an offset of one means nothing in another that was declared under the name since. And
-// whom a protected name means.
+// Tests that a topic is identified by its UUID, since its offsets mean nothing in a topic that was declared later under
+// the same name. Also tests which groups a protected name stands for.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -104,7 +104,7 @@ TEST_F(topic_identity, of_a_protected_name_that_never_came_all_is_lost) {
   EXPECT_EQ(losses[0].record.records, 5u);
 }
 
-// As an operator writes it, and as the bridge commits: `<bridge>/<route>`.
+// An operator protects `<bridge>`; the bridge commits offsets as `<bridge>/<route>`.
 TEST_F(topic_identity, a_protected_name_means_all_groups_under_it) {
   declare({"bridge"}, overflow::reject);
   const std::string body(10'000, 'b');

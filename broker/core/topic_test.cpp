@@ -278,7 +278,7 @@ TEST_F(topics, retention_by_age_works_by_tick) {
   broker_->tick();
   broker_.commit();
   EXPECT_EQ(range().log_start, 0u);
-  // What the wall clock believes does not matter.
+  // Jumps of the wall clock do not matter.
   for (const int years : {+10, -10}) {
     broker_.clock.set_wall(broker_.clock.wall() + std::chrono::hours(years * 8'766));
     broker_->tick();
@@ -320,7 +320,7 @@ TEST_F(topics, an_untrusted_clock_is_marked_and_goes_on_from_the_last_time_known
   EXPECT_EQ(records[1].headers, "tg-routing-key,tg-exchange,tg-estimated,");
 }
 
-// Twenty years ahead for two seconds, and then corrected.
+// The clock is twenty years ahead for two seconds, and is then corrected.
 TEST_F(topics, stamps_are_right_again_once_the_clock_is_and_what_was_stamped_in_error_is_marked) {
   constexpr milliseconds twenty_years = std::chrono::hours(24 * 7'305);
   declare();
@@ -348,7 +348,7 @@ TEST_F(topics, stamps_are_right_again_once_the_clock_is_and_what_was_stamped_in_
   EXPECT_EQ(records[3].headers, "tg-routing-key,tg-exchange,");
   EXPECT_EQ(records[4].timestamp_ms, now);
   EXPECT_EQ(records[4].headers, "tg-routing-key,tg-exchange,");
-  // The first record at or after the time, whatever their order.
+  // Finds the first record at or after the time, whatever the order of the timestamps.
   const auto found = [&](std::int64_t at) { return broker_.reading().find_time("log", 0, at).value(); };
   EXPECT_EQ(found(now), 1u);
   EXPECT_EQ(found(in_error), 1u);
@@ -371,7 +371,7 @@ TEST_F(topics, a_clock_that_was_wrong_until_a_restart_is_corrected_behind_it) {
   EXPECT_EQ(records[1].headers, "tg-routing-key,tg-exchange,tg-clock-corrected,");
 }
 
-// A small step back, as a time server makes it: stamps do not go back, they stand still.
+// After a small step back, as a time server makes it, timestamps stand still instead of going back.
 TEST_F(topics, a_small_step_back_of_the_clock_is_waited_out) {
   declare();
   append("a");
@@ -384,7 +384,7 @@ TEST_F(topics, a_small_step_back_of_the_clock_is_waited_out) {
   EXPECT_EQ(records[1].headers, "tg-routing-key,tg-exchange,");
 }
 
-// Producers stamp their own records, in whatever order: that is none of the broker's stamps' business.
+// Producers stamp the records of their batches in any order. The broker's own timestamps must not depend on them.
 TEST_F(topics, a_producers_own_time_does_not_move_the_brokers) {
   declare();
   produce(batch_of(1, broker_.clock.wall().count() + 1'000'000'000)).value();
@@ -434,7 +434,7 @@ TEST_F(topics, one_that_rejects_counts_what_is_on_its_way) {
   EXPECT_EQ(broker_.read("strict", 0, 0).size(), 10u);
 }
 
-// Whoever comes first, and from wherever: each lost record is told, and told once.
+// Whichever reader comes first, and from whichever offset: each lost record is recorded exactly once.
 TEST_F(topics, what_is_missing_is_told_once_in_all) {
   declare();
   for (int i = 0; i < 40; ++i) produce(batch_of(1'000)), broker_.commit();
