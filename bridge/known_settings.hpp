@@ -1,4 +1,5 @@
-// Declares every table and key of the bridge's configuration file.
+// Declares every table and key of the bridge's configuration file. broker/base/settings/schema.hpp says what a new key
+// needs.
 #pragma once
 
 #include "broker/base/settings/schema.hpp"
