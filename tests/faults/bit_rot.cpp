@@ -1,6 +1,7 @@
-// bit_rot: one bit of a store's files turns while nobody looks. The next broker may refuse, stop or be right; it may
-// not hand out anything that was never put in, nor lack anything without a word. Every third bit is one of a row's key:
-// they are a small part of the file, and the one in which a row becomes another's. Another third is in the journal.
+// bit_rot: flips one bit of a store's files while no broker runs. The next broker may refuse to open, stop or be right.
+// It may not deliver anything that was never published, nor miss anything without reporting the loss. A third of the
+// bits is in the keys of rows: keys are a small part of the file, and a flipped bit there turns one row into another.
+// Another third is in the journal.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -32,24 +33,25 @@ struct settings {
 };
 
 enum class outcome {
-  harmless,  // all is there and right
-  refused,   // it does not open, and says why
-  reported,  // something is refused while it is read
-  stopped,   // the process ended by a signal
-  missing,   // something is not there any more, and nothing says so
-  wrong,     // something is handed out that is not what was put in
+  harmless,  // everything is there and right
+  refused,   // the store does not open, and says why
+  reported,  // the damage is reported, at the start or while the store is read
+  stopped,   // the process was ended by a signal
+  missing,   // something is gone, and nothing reports it
+  wrong,     // something is delivered that was not published
 };
 constexpr std::array names{"harmless", "refused", "reported", "stopped", "missing", "wrong"};
 
-// A store at rest, with what it promised.
+// A store that no broker has open, and the history of its workload.
 struct rested {
   std::string bytes;
   std::string journal;
-  std::vector<std::size_t> keys;  // where in the tables' file there is a byte of one
+  std::vector<std::size_t> keys;  // positions in the tables' file of all bytes of keys
   history told;
 };
 
-// LMDB shows rows where they lie, in its map; each page of it begins with the page's number.
+// LMDB returns rows as views into its map, and each page starts with its page number. Together they give a key's
+// position in the file.
 std::vector<std::size_t> find_keys(const std::filesystem::path& directory) {
   store::offline::offline_store store(directory);
   const store::tables& tables = store.rows();
@@ -86,7 +88,7 @@ rested rest(const std::string& workload, std::uint64_t seed, bool closed) {
 
 enum class spot { page, key, journal };
 
-// In a page that was ever written: the others are zeros that nobody reads.
+// Returns the position of a byte in a page that was ever written: the others are zeros that nobody reads.
 std::size_t choose_byte(const std::string& bytes, draw& draw) {
   while (true) {
     const std::size_t page = draw.below(bytes.size() / page_bytes) * page_bytes;
@@ -111,7 +113,7 @@ outcome outcome_of(const verdict& verdict) {
   return verdict.violations.empty() ? outcome::harmless : outcome::missing;
 }
 
-// The outcome's letter, and what is to be said of it.
+// Returns the outcome as a digit, followed by its description.
 std::string judge_flipped(const image_file& file, const history& told) {
   small_store store;
   store.directory = file.directory();

@@ -1,12 +1,13 @@
-// A message's body that tells who it is, and whether it is whole.
+// Message bodies that carry their message's identity and checksums: a reader can tell which message a body belongs to
+// and whether the message is intact.
 //
 //    0  magic "TGF1"
-//    4  number     u64   of the attempt, from 1
+//    4  number     u64   number of the attempt, from 1
 //   12  publisher  u32
-//   16  sequence   u64   of the publisher, rising
-//   24  metadata   u32   CRC-32C of what the message has besides its body
-//   28  filler           made from the number
-//       CRC-32C    u32   of everything before
+//   16  sequence   u64   rising for each publisher
+//   24  metadata   u32   CRC-32C of the message's exchange, routing key and key
+//   28  filler           derived from the number
+//       CRC-32C    u32   of all bytes before
 #pragma once
 
 #include <cstdint>
@@ -25,11 +26,12 @@ struct label {
   friend bool operator==(const label&, const label&) = default;
 };
 
-// The body of a message whose exchange, routing key and key are set; at least 32 bytes.
+// Returns a body of `size` bytes, at least 32, for a message whose exchange, routing key and key are set.
 std::string make_body(const label& label, const message_view& message, std::size_t size);
 
+// wrong_metadata: the body is intact, but the exchange, routing key or key are not those it was made for.
 enum class body_state { right, wrong_body, wrong_metadata };
-// The label is worth something only where the body is right or has the wrong metadata.
+// Checks the body of `message`, and sets `label` unless the result is wrong_body.
 body_state read_body(const message_view& message, label& label);
 
 }  // namespace tidegate::faults

@@ -20,8 +20,8 @@ def say(pytestconfig):
 
 @pytest.fixture
 def run_faults(desk, say):
-    """run_faults(program, *options) runs one of the programs to its end and gives its figures. A run that is void, or
-    cannot end, fails here."""
+    """run_faults(program, *options) runs one of the programs to its end and returns its figures. Fails the test if the
+    program prints no report, or its run is void."""
     def run(program, *options, seconds=36_000):
         done = desk.run([processes.program(program), *options, "--json"], seconds)
         assert done.stdout.startswith("{"), f"{program} ended with {done.returncode}:\n{done.stdout}{done.stderr}"

@@ -13,7 +13,7 @@
 
 namespace tidegate::faults {
 
-// A damaged page can name any length. The store's map of some MiB and its readers need little.
+// A damaged page can name any length. The store's map of some MiB and its readers need much less than this.
 constexpr rlim_t memory_bytes_max = 1 << 30;
 
 void contain_this_process() {

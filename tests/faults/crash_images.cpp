@@ -23,13 +23,13 @@
 namespace tidegate::faults {
 namespace {
 
-constexpr unsigned image_seconds_max = 2;  // of a processor's time, of which it takes milliseconds
+constexpr unsigned image_seconds_max = 2;  // of processor time; an image needs milliseconds
 constexpr std::uint64_t goes_on_every = 10;
 constexpr std::array kind_names{"all", "synced", "subset", "torn"};
 
-// What a child tells, also when it dies. In memory that is shared with the parent.
+// The results of a child, in memory shared with the parent, so that they survive a crash of the child.
 struct child_notes {
-  std::atomic<std::uint64_t> current;  // image
+  std::atomic<std::uint64_t> current;  // the image in work, from 0
   std::atomic<std::uint64_t> images, opened, refused_when_new, lost, damaged;
   std::uint64_t failures_count;
   std::array<std::array<char, 400>, 8> failures;
@@ -41,18 +41,20 @@ struct child_notes {
   }
 };
 
-// Where each image is cut, rising with the image's number, so that one pass over the recording makes them all.
+// The place of each image's cut in the recording. Places rise with the image's number, so that one pass over the
+// recording makes all images.
 class cuts {
  public:
   cuts(const recording& recording, const image_options& options) : options_(options) {
     for (std::size_t i = 0; i < recording.events().size(); ++i) {
       const event::what kind = recording.events()[i].kind;
-      // Until the file has its name a cut leaves no store at all, and a start makes one.
+      // A cut before the file has its final name leaves no store at all, and a start makes a new one.
       if (kind == event::what::name) places_.clear();
       if (kind != event::what::mark) places_.push_back(i);
     }
   }
-  // Everything before this event has happened. It is one that reaches the file, or the end.
+  // Returns the index of the event before which the power is cut. Marks are never chosen, because only the other events
+  // change a file.
   std::size_t place(std::uint64_t image) const {
     const std::uint64_t spread = options_.images < places_.size() ? chance(image).below(1'000) : 0;
     return places_[(image * 1'000 + spread) * places_.size() / (options_.images * 1'000)];
@@ -103,7 +105,7 @@ class child {
     const std::size_t place = cuts_.place(image);
     advance_to(place);
     draw draw = cuts_.chance(image);
-    // The kernel writes the one file back before the other, or after it.
+    // Drawn for each file, because the kernel may write back either file first.
     const auto draw_kind = [&] {
       return draw.one_of(std::vector{cut_kind::all, cut_kind::all, cut_kind::synced, cut_kind::subset, cut_kind::subset,
                                      cut_kind::subset, cut_kind::torn, cut_kind::torn});
@@ -144,8 +146,8 @@ class child {
   std::size_t at_ = 0;
 };
 
-// A share of the images, done by one child after another: each that dies is followed by one that goes on behind the
-// image that it died of.
+// A share of the images, judged by one child after another: after a child that dies, the next one continues after the
+// image that killed it.
 class share {
  public:
   share(const recording& recording, const image_options& options, const cuts& cuts, std::uint64_t first,
@@ -162,7 +164,7 @@ class share {
   ~share() { ::munmap(notes_, sizeof(child_notes)); }
 
   std::uint64_t done() const { return notes_->images + crashed_; }
-  // True: at its end.
+  // Returns whether the share is done. Starts the next child if one has died.
   bool poll() {
     int status = 0;
     if (is_over_ || ::waitpid(process_, &status, WNOHANG) != process_) return is_over_;
@@ -193,7 +195,8 @@ class share {
     if (process_ < 0) throw std::runtime_error("cannot fork");
     if (process_ > 0) return;
     contain_this_process();
-    // A store that finds itself impossible says so and aborts: the notes say the same, with the image's number.
+    // In a control, a store that finds its data inconsistent prints a message and aborts. The notes say the same with
+    // the image's number.
     const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
     if (options_.ignores != ignored_syncs::none) ::dup2(nowhere, STDERR_FILENO);
     int code = 1;

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::size_t pending_max_without_syncs = 300;
 
-// Some of the sectors that the write touches: as a run from its front, or any.
+// Adds some of the sectors that the write touches: either a run from the write's start, or any of them.
 void tear(const event& write, std::vector<piece>& into, draw& draw) {
   const bool front_only = draw.percent(50);
   const std::size_t size = write.bytes.size();

@@ -1,9 +1,10 @@
-// What a disk may hold of one of a store's files when the power goes: what was synced, and of the writes since then any
-// sectors. What of two files is there has nothing to do with each other: a sync is one file's.
+// Model of the disk under one of a store's files: tells what the file may hold after a power cut. The file holds all
+// that was synced, and any sectors of the writes since then. Two files are independent of each other, because a sync
+// applies to one file.
 //
-//   fdatasync          all writes so far to the file are on the disk
-//   a write by O_DSYNC is on the disk when it returns; writes before it may still not be
-//   any other write    some of its sectors of 512 bytes may be, in any order with others
+//   fdatasync          all earlier writes to the file are on the disk
+//   a write by O_DSYNC is on the disk when it returns; earlier writes may still be missing
+//   any other write    some of its sectors of 512 bytes may be on the disk, in any order with those of other writes
 #pragma once
 
 #include <cstddef>
@@ -22,10 +23,10 @@ namespace tidegate::faults {
 constexpr std::size_t sector_bytes = 512;
 
 enum class cut_kind {
-  all,     // every write so far: the process died, or the disk was quick
+  all,     // every write that returned: the process died, or the disk was fast
   synced,  // only what was synced
-  subset,  // and some of the writes since, in any order
-  torn,    // the same, and some of those in part
+  subset,  // what was synced and any of the writes since, an earlier one or not
+  torn,    // as subset, and some of these writes only in part
 };
 
 // A part of a write: its bytes from `begin` to `end`.
@@ -36,15 +37,16 @@ struct piece {
 
 class disk {
  public:
-  // `ignores_syncs`: as a program that never waits for the disk, for the control. The kernel then writes back what is
-  // some hundreds of writes old.
+  // `ignores_syncs`: models a program that never waits for the disk, for the control. The kernel then writes back only
+  // writes that some hundreds of later ones have followed.
   disk(store_part part, bool ignores_syncs) : part_(part), ignores_syncs_(ignores_syncs) {}
 
-  // Nothing happens where it is the other file's.
+  // Applies an event, which must outlive the disk. Ignores events of the other file.
   void apply(const event& event);
-  // What is on the disk for certain.
+  // Returns the content that is on the disk for certain; valid until the next apply().
   std::string_view synced() const { return synced_; }
-  // What else may be, in the order in which it is put there. `in_flight`: a write whose call has not returned.
+  // Chooses which parts of later writes are on the disk as well, and returns them in the order of the writes.
+  // `in_flight`: the event whose call has not returned; nullptr = none.
   std::vector<piece> pieces(cut_kind kind, const event* in_flight, draw& draw) const;
 
  private:

@@ -1,4 +1,4 @@
-// What may be on a disk after a cut.
+// Tests of the disk model: what may be on a disk after a power cut.
 #include "tests/faults/disk.hpp"
 
 #include <gmock/gmock.h>

@@ -1,5 +1,6 @@
-// failing_call: the n-th call on the store's file fails, once; everything before and after goes through. A broker must
-// stop or refuse, may not confirm what is not there, and must open again.
+// failing_call: makes the n-th call on the store's files fail once; all calls before and after succeed. The broker must
+// stop, or try the call again if the failure allows it. It may not confirm anything that is not stored, and must open
+// again.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -20,8 +21,8 @@ using namespace tidegate::faults;
 constexpr unsigned judge_seconds_max = 60;
 
 struct settings {
-  std::uint64_t calls_max = 1'000;  // the last n
-  std::uint64_t runs = 100;         // spread over them; 0 = every n with every kind
+  std::uint64_t calls_max = 1'000;  // the highest n
+  std::uint64_t runs = 100;         // spread over the calls; 0 = every call with every kind of failure
   std::string workload = "mixed";
   std::uint64_t seed = 1, rounds = 100;
   bool json = false;
@@ -33,7 +34,7 @@ struct tally {
 
 const std::vector<std::string> kinds{"EIO", "ENOSPC", "SHORT", "EINTR"};
 
-// The word's number in the file of calls, or 0.
+// Returns the number after `word` in the file of calls; 0 = not found.
 std::uint64_t noted(const std::filesystem::path& file, const std::string& word) {
   std::ifstream stream(file);
   std::string what;
@@ -52,7 +53,7 @@ class program {
     const std::uint64_t all = last * kinds.size();
     const std::uint64_t planned = settings_.runs == 0 ? all : std::min(settings_.runs, all);
     for (std::uint64_t i = 0; i < planned; ++i) {
-      // Spread over the calls, each with another kind than the one before.
+      // Runs are spread over the calls, each with another kind of failure than the run before.
       const std::uint64_t call = 1 + i * last / planned;
       fail_call(call, kinds[i % kinds.size()]);
       show_progress(fmt::format("{} of {} failing calls", i + 1, planned));
@@ -84,7 +85,7 @@ class program {
     const std::string what = fmt::format("call {} {}", call, kind);
     const bool is_applied = noted(place.path() / "calls", "failed") >= call;
     tally_.applied += is_applied ? 1 : 0;
-    // What can be tried again may be; a disk that reports an error may not be overheard.
+    // The broker may try again after a short write or an interrupted call. It must not ignore an error of the disk.
     const bool may_go_on = !is_applied || kind == "SHORT" || kind == "EINTR";
     if (ending.code == exit_storage_failure) {
       ++tally_.stopped;

@@ -1,5 +1,6 @@
-// fault_load: a workload over a small store, for faults to be made in. Marks all it tries and all that is settled, into
-// a recording when the recorder is preloaded, and into a file that is there even when the process is killed.
+// fault_load: runs a workload over a small store while other programs make faults. Writes a mark for everything that is
+// tried and everything that is settled: to the recording if the recorder is preloaded, and to a file if one is named.
+// The file has all marks even if the process is killed.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -24,7 +25,7 @@ struct settings {
   bool close = false;
 };
 
-// To the recorder, if there is one, and to the file, if one is named.
+// Writes marks to the recorder, if it is preloaded, and to the file, if one is named.
 class marks {
  public:
   explicit marks(const std::string& path)
@@ -49,7 +50,8 @@ class marks {
   int file_ = -1;
 };
 
-// What a broker that has failed is asked next must not be confirmed; if it is, the marks say so and the check finds it.
+// Publishes to a broker that has failed. None of these messages may be confirmed: if one is, the marks have it and the
+// check finds it missing.
 void go_on_regardless(marking_broker& broker) {
   for (int i = 0; i < 5; ++i) {
     try {

@@ -1,5 +1,5 @@
-// full_map: queues and topics are filled until the store refuses; what waits is acknowledged to the last message
-// meanwhile, offsets are committed, queues removed; then it takes messages again by itself.
+// full_map: fills queues and topics until the store refuses messages. In the full store acknowledges every message,
+// commits offsets and removes a queue. The store must then accept messages again by itself.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -17,9 +17,9 @@ using namespace tidegate;
 using namespace tidegate::faults;
 
 constexpr unsigned round_seconds_max = 120;
-constexpr std::uint64_t refused_min = 20;  // then the store is full in earnest
+constexpr std::uint64_t refused_min = 20;  // refusals after which the store counts as full
 constexpr std::size_t queues_count = 3;
-constexpr std::size_t turns_max = 100'000;  // of draining: it comes to an end
+constexpr std::size_t turns_max = 100'000;  // turns after which a queue counts as impossible to empty
 
 struct settings {
   std::uint64_t rounds = 2, seed = 1;
@@ -32,7 +32,7 @@ class filling {
  public:
   filling(small_store store, std::uint64_t seed) : store_(std::move(store)), draw_(seed) {}
 
-  // What is wrong, or nothing.
+  // Returns what is wrong; empty = nothing.
   std::string run() {
     {
       marking_broker broker(store_, [&](std::string_view line) { told_.apply(line); });
@@ -43,7 +43,7 @@ class filling {
         if (!is_taking(broker)) return "it is empty and takes nothing";
       }
       fill(broker);
-    }  // as a killed process leaves it: full
+    }  // not closed: the store is full, as a killed process leaves it
     if (const verdict full = judge(store_, told_, false); !full.is_good()) return "full: " + full.text();
     return {};
   }
@@ -58,7 +58,7 @@ class filling {
     broker.declare_topic("log", 1);
     broker.bind({std::string(exchange), target_kind::queue, queue_name(0), ""});
     broker.bind({std::string(exchange), target_kind::topic, "log", ""});
-    broker.commit_offset("reader", "log", 0, 0);  // a full store moves offsets, and takes no new group
+    broker.commit_offset("reader", "log", 0, 0);  // a full store commits offsets, but accepts no new group
     broker.commit();
   }
 
@@ -78,7 +78,8 @@ class filling {
     return made;
   }
 
-  // Small groups and such of a megabyte, which come up to the map's very end before anyone knows.
+  // Publishes in small commits and in commits of a megabyte. The large ones reach the end of the map before the store
+  // knows that it is full.
   void fill(marking_broker& broker) {
     const std::uint64_t refused = broker.refused();
     while (broker.refused() < refused + refused_min) {
@@ -92,7 +93,7 @@ class filling {
     ++fills_;
   }
 
-  // With an offset committed and a queue removed on the way.
+  // Empties the queues, while offsets are committed and a queue is removed. Returns what is wrong; empty = nothing.
   std::string drain(marking_broker& broker) {
     const std::uint64_t removed = 1 + draw_.below(queues_count - 1);
     broker.remove_queue(queue_name(removed));
@@ -145,7 +146,7 @@ int run(const settings& settings) {
     small_store store;
     store.directory = place.path();
     store.bytes_max = 8 << 20;
-    store.retention_bytes = 2 << 20;  // more than a group: what is confirmed was not dropped by the same commit
+    store.retention_bytes = 2 << 20;  // more than a commit, so that no commit drops messages that it confirms
     const auto result = run_contained(
         [&] {
           filling filling(store, settings.seed + round);

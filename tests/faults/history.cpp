@@ -95,7 +95,7 @@ void history::settle_definition(std::string_view name, bool there) {
   if (!there) forget(name);
 }
 
-// What a removed queue or topic held went with it.
+// Forgets all that was promised of a removed queue or topic, but not of a later one of the same name.
 void history::forget(std::string_view name) {
   const std::uint32_t life = definitions_.at(std::string(name)).settled_life;
   const auto of_that_life = [&](const auto& entry) { return entry.second.life <= life; };
@@ -140,7 +140,7 @@ void history::add_attempt(const words& line) {
 
 void history::confirm(std::uint64_t number) {
   attempt& made = attempts_.at(number - 1);
-  if (std::exchange(made.confirmed, true)) return;  // a repeated one is confirmed again
+  if (std::exchange(made.confirmed, true)) return;  // a repeated message is confirmed again
   ++confirmed_;
   unconfirmed_.erase(number);
   if (made.as_producer) {

@@ -1,20 +1,24 @@
-// What a workload did and what it was promised, up to a moment: read line by line from its marks.
+// The history of a workload up to a moment: what the workload tried and what it was promised. Built from the marks that
+// marking_broker writes, one per line:
 //
-//   opened                                  the store is there; before, nothing was promised
+//   opened                                  the store is open; nothing was promised before
 //   define KIND/NAME   defined KIND/NAME    tried, settled; KIND: q queue, t topic, x exchange, b binding
-//   remove KIND/NAME   removed KIND/NAME
-//   limit TOPIC BYTES                       retention of each of its partitions
-//   attempt NUMBER PUBLISHER SEQUENCE yes|no TARGET...   yes: as a producer, which may repeat it; TARGET: q/NAME,
-//   t/NAME confirm NUMBER refuse NUMBER                           with a reason: it may not be there, and nothing was
-//   promised deliver QUEUE OFFSET NUMBER requeue QUEUE NUMBER COUNT              handed over: COUNT deliveries so far
+//   remove KIND/NAME   removed KIND/NAME    tried, settled
+//   limit TOPIC BYTES                       retention of each partition of the topic
+//   attempt NUMBER PUBLISHER SEQUENCE yes|no TARGET...
+//                                           yes: as a producer, which may repeat the message; TARGET: q/NAME, t/NAME
+//   confirm NUMBER
+//   refuse NUMBER                           refused with a reason: nothing was promised, the message may be missing
+//   deliver QUEUE OFFSET NUMBER
+//   requeue QUEUE NUMBER COUNT              requested, after COUNT deliveries
 //   requeued QUEUE NUMBER COUNT             settled
-//   ack QUEUE NUMBER   acked QUEUE NUMBER   handed over, settled
+//   ack QUEUE NUMBER   acked QUEUE NUMBER   requested, settled
 //   stored TOPIC PARTITION OFFSET NUMBER    read back after it was settled, offset by offset
 //   range TOPIC PARTITION LOG_START END
-//   commit GROUP TOPIC PARTITION OFFSET     a committed offset: tried, then settled
-//   committed GROUP TOPIC PARTITION OFFSET
+//   commit GROUP TOPIC PARTITION OFFSET     a committed offset: tried
+//   committed GROUP TOPIC PARTITION OFFSET  settled
 //
-// A line is written before the thing is tried, and after it is settled, so a cut between two lines is a true story.
+// One line is written before an action is tried and another after it is settled, so the lines before any cut are true.
 #pragma once
 
 #include <cstdint>
@@ -33,31 +37,33 @@
 namespace tidegate::faults {
 
 struct definition_history {
-  bool settled = false;                      // it is there
-  std::vector<bool> pending;                 // what was tried since
-  std::uint32_t settled_life = 0, life = 0;  // of things that had this name one after the other
+  bool settled = false;       // true = the thing is there
+  std::vector<bool> pending;  // tried since and not settled: true = define, false = remove
+  // Count the definitions of this name one after the other: the settled ones, and those tried.
+  std::uint32_t settled_life = 0, life = 0;
+  // Returns whether the thing may be there (`there`) or missing (not `there`).
   bool may_be(bool there) const;
   bool is_certain() const { return pending.empty(); }
 };
 
 struct queue_message {
-  std::uint32_t life = 0;  // of the queue, for which it was meant
+  std::uint32_t life = 0;  // life of the queue that the message was published to
   bool confirmed = false;
   bool ack_tried = false;
-  std::optional<offset_t> offset;  // where it was delivered from
+  std::optional<offset_t> offset;  // the offset it was delivered with, if it was delivered
   std::uint32_t deliveries = 0;    // tried
-  std::uint32_t requeues = 0;      // settled
+  std::uint32_t requeues = 0;      // deliveries counted by the last settled requeue
 };
 
 struct queue_history {
-  std::unordered_map<std::uint64_t, queue_message> alive;  // by number; until the acknowledgement is settled
+  std::unordered_map<std::uint64_t, queue_message> alive;  // by number, until the acknowledgement is settled
   std::unordered_set<std::uint64_t> acknowledged;
 };
 
 struct partition_history {
   offset_t log_start = 0;
   offset_t end = 0;
-  std::deque<std::uint64_t> numbers;  // from the log start on
+  std::deque<std::uint64_t> numbers;  // message numbers by offset, from log_start on
 };
 
 struct topic_history {
@@ -67,17 +73,17 @@ struct topic_history {
     std::uint32_t life = 0;
     bool confirmed = false;
   };
-  std::unordered_map<std::uint64_t, waiting> unplaced;  // tried, offset not known yet
+  std::unordered_map<std::uint64_t, waiting> unplaced;  // by number: tried, and the offset is not known yet
 };
 
 struct committed_history {
   std::optional<offset_t> settled;
-  std::vector<offset_t> pending;
+  std::vector<offset_t> pending;  // tried since and not settled
 };
 
 struct producer_history {
-  std::uint64_t confirmed = 0;
-  std::uint64_t tried = 0;
+  std::uint64_t confirmed = 0;  // highest sequence confirmed
+  std::uint64_t tried = 0;      // latest sequence tried
 };
 
 struct attempt {
@@ -90,18 +96,21 @@ struct attempt {
 
 class history {
  public:
-  // One line. Throws std::invalid_argument on one that is none of the above.
+  // Applies one line. Throws std::invalid_argument if the line is none of the above, std::out_of_range if it names
+  // something that was never tried.
   void apply(std::string_view line);
 
   bool is_opened() const { return opened_; }
   std::uint64_t confirmed() const { return confirmed_; }
+  // Returns the attempt of this number; nullptr = none.
   const attempt* find(std::uint64_t number) const;
+  // Numbers of the attempts that were neither confirmed nor refused.
   const std::set<std::uint64_t>& unconfirmed() const { return unconfirmed_; }
   const std::map<std::string, definition_history, std::less<>>& definitions() const { return definitions_; }
   const definition_history* definition(std::string_view name) const;
   const std::map<std::string, queue_history, std::less<>>& queues() const { return queues_; }
   const std::map<std::string, topic_history, std::less<>>& topics() const { return topics_; }
-  // By "GROUP TOPIC PARTITION".
+  // Committed offsets by "GROUP TOPIC PARTITION".
   const std::map<std::string, committed_history, std::less<>>& committed() const { return committed_; }
   const std::map<std::uint32_t, producer_history>& producers() const { return producers_; }
 

@@ -59,7 +59,7 @@ class reading {
       if (!fetched) return refuse(fmt::format("topic {}/{}", topic, number), fetched.error());
       const offset_t before = next;
       for (std::string_view rest = fetched->batches; !rest.empty();) next = read_batch_of(partition, rest, next);
-      if (next == before) return;  // the records that are missing are missed by the invariants
+      if (next == before) return;  // the records after it are missing, which check() reports
     }
   }
 

@@ -1,4 +1,5 @@
-// What an opened store holds, read to the last message through core.
+// Everything that an opened store holds, read through core to the last message. check() in invariants.hpp compares it
+// with the history of the workload.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +22,8 @@ struct held_message {
 };
 
 struct held_queue {
-  std::uint64_t ready = 0;             // by its counter
-  std::vector<held_message> messages;  // as they were delivered
+  std::uint64_t ready = 0;             // by the queue's counter
+  std::vector<held_message> messages;  // in the order of delivery
 };
 
 struct held_partition {
@@ -39,15 +40,16 @@ struct holdings {
   std::map<std::string, std::vector<held_partition>> topics;
   std::map<std::string, offset_t> committed;         // by "GROUP TOPIC PARTITION"
   std::map<std::uint32_t, std::uint64_t> producers;  // by publisher: the sequence on disk
-  std::vector<std::string> unreadable;               // what was refused while it was read
+  std::vector<std::string> unreadable;               // queues and partitions that refused to be read, with the error
 };
 
-// How a workload's publisher calls itself as a producer.
+// Returns the producer name of a workload's publisher.
 std::string producer_name(std::uint32_t publisher);
-// How a binding stands in marks and in definitions.
+// Returns the name of a binding in marks and in holdings::definitions.
 std::string binding_name(const binding_definition& binding);
 
-// Takes everything out of the queues, without an acknowledgement. `publishers`: whose sequences are asked for.
+// Reads all holdings. Has every message of the queues delivered and acknowledges none. `publishers`: the publishers
+// whose producer sequences are read.
 holdings read_holdings(const opened_store& opened, const std::vector<std::uint32_t>& publishers);
 
 }  // namespace tidegate::faults

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t page_bytes = 4096;
 
-// Pages that are as wanted stay as they are: comparing is cheaper than dirtying.
+// Compares each page before it copies the page: comparing is cheaper than making a page dirty.
 void copy_changes(char* to, std::string_view from) {
   for (std::size_t at = 0; at < from.size(); at += page_bytes) {
     const std::size_t size = std::min(page_bytes, from.size() - at);

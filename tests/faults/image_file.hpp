@@ -1,5 +1,5 @@
-// A file of a store's directory that is set to one crash image after the other. Only pages that differ from the last
-// one are copied, so an image costs no copy of the file.
+// A file of a store's directory that is set to one crash image after another. Copies only the pages that differ from
+// the file's present content, so an image does not cost a copy of the whole file.
 #pragma once
 
 #include <filesystem>
@@ -12,16 +12,19 @@ namespace tidegate::faults {
 
 class image_file {
  public:
-  // In this directory, which is someone else's to remove: a process with an image may not survive it. `bytes_max`: of
-  // any image.
+  // Creates the file `name` in `directory`. The caller removes the directory, because a process that opens an image may
+  // not live to remove it. `bytes_max`: size of the largest image. Throws std::runtime_error if it cannot make the
+  // file.
   image_file(std::filesystem::path directory, const char* name, std::size_t bytes_max);
   image_file(const image_file&) = delete;
   image_file& operator=(const image_file&) = delete;
   ~image_file();
 
   const std::filesystem::path& directory() const { return directory_; }
+  // Sets the file to `base` with `pieces` written over it in their order. Throws std::runtime_error if the result is
+  // larger than bytes_max.
   void set(std::string_view base, const std::vector<piece>& pieces);
-  // The file as it is now.
+  // The file's present content, mapped.
   char* bytes() { return map_; }
 
  private:

@@ -10,8 +10,8 @@
 namespace tidegate::faults {
 namespace {
 
-// What a log whose start went on in the last instant must still hold: retention drops one chunk or batch too many at
-// the most, and a share as long as the commit that is coming.
+// A log whose start moved in the last instant must still hold 1/retained_part of its retention bytes: retention drops
+// at most one chunk or batch too many, and a share as long as the coming commit.
 constexpr std::uint64_t retained_part = 4;
 
 class checking {
@@ -47,13 +47,13 @@ class checking {
     }
   }
 
-  // Whether the thing was neither declared nor removed in the last instant, so that all about it is certain.
+  // Returns whether no declaration or removal of the thing was on its way at the cut. Only then is its state certain.
   bool is_certain(const std::string& name) const {
     const definition_history* const definition = told_.definition(name);
     return definition != nullptr && definition->is_certain();
   }
 
-  // False: it says nothing of itself that can be relied on.
+  // Returns false if the message's own account of its number and publisher cannot be trusted.
   bool check_body(const std::string& where, const held_message& message) {
     if (message.state == body_state::wrong_body) {
       add(promise::whole_body, "{} offset {}", where, message.offset);
@@ -92,7 +92,7 @@ class checking {
   void check_queue(const std::string& name, const held_queue& queue) {
     const std::string where = "queue " + name;
     const auto told = told_.queues().find(name);
-    if (told == told_.queues().end()) return;  // said by check_definitions
+    if (told == told_.queues().end()) return;  // reported by check_definitions
     const bool certain = is_certain("q/" + name);
     run_of_messages run;
     for (const held_message& message : queue.messages) {
@@ -206,7 +206,8 @@ class checking {
     }
   }
 
-  // Confirmed in the last instant, so it lies at the end, which retention does not reach.
+  // A confirmed message without a known offset was confirmed in the last instant. It is therefore at the log's end,
+  // which retention does not reach.
   void check_unplaced(const std::string& name, const topic_history& told,
                       const std::unordered_set<std::uint64_t>& numbers) {
     for (const auto& [number, waiting] : told.unplaced) {
@@ -261,7 +262,7 @@ class checking {
     }
   }
 
-  // A producer's sequence is stored with the message that it counts.
+  // A producer's sequence is stored in the same commit as the message that it counts.
   void check_sequence_of(std::uint64_t number, const attempt& tried, bool is_there, bool is_certain) {
     if (!tried.as_producer || !is_certain || !found_.unreadable.empty()) return;
     const auto found = found_.producers.find(tried.publisher);

@@ -1,4 +1,4 @@
-// The checker checked: a true story has no violation, and each kind of breach is found.
+// Tests of the checker: it finds no violation if the store kept its promises, and finds each kind of breach.
 #include "tests/faults/invariants.hpp"
 
 #include <gmock/gmock.h>
@@ -12,8 +12,8 @@ namespace {
 using testing::Contains;
 using testing::IsEmpty;
 
-// Publisher 1's messages 1 to 4, all confirmed, in queue `work` and topic `log`; message 1 is acknowledged, message 2
-// came back once, message 3 is out for delivery, and message 5 of producer 2 is on its way.
+// Messages 1 to 4 of publisher 1 are confirmed, in queue `work` and topic `log`. Message 1 is acknowledged, message 2
+// was requeued once, message 3 is delivered and not settled, and message 5 of producer 2 is on its way.
 history story() {
   history told;
   for (const char* const line : {"opened",
@@ -61,7 +61,7 @@ held_message held(offset_t offset, std::uint64_t number) {
   return message;
 }
 
-// What the store holds if all is well and message 5 did not make it.
+// Holdings of a store that kept all promises, and did not store message 5.
 holdings truth() {
   holdings found;
   found.definitions = {"q/work", "t/log", "x/extra"};

@@ -1,4 +1,4 @@
-// judge_store: holds a store to the marks of a workload that ran on it.
+// judge_store: checks a store against the marks of a workload that ran on it.
 #include <CLI/CLI.hpp>
 #include <iostream>
 

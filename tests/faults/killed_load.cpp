@@ -1,4 +1,4 @@
-// killed_load: kill -9 of a workload at any instant, on a real file; then the store is opened and judged.
+// killed_load: kills a workload by SIGKILL at any instant, on a real file, then opens and judges the store.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -32,7 +32,8 @@ struct tally {
   std::uint64_t applied = 0, confirmed = 0, killed_when_new = 0, failed = 0;
 };
 
-// The marks, once the store is open: before that nothing is promised.
+// Waits for the first mark, which is written when the store is open: nothing is promised before. Returns false if there
+// is none after about ten seconds.
 bool wait_until_opened(const std::filesystem::path& marks) {
   for (int i = 0; i < 10'000; ++i) {
     std::error_code ignored;

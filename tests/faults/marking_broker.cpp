@@ -51,7 +51,7 @@ core::receipt marking_broker::expect(promise promise) {
   return {session_, last_token_};
 }
 
-// A definition that is refused is a workload that is wrong, or a full store.
+// Definitions are never refused unless the workload is wrong or the store is full, so a refusal ends the run.
 void marking_broker::take(const result<void>& asked) {
   if (!asked) throw std::runtime_error("refused: " + asked.error().text);
 }
@@ -160,7 +160,8 @@ result<core::api::publish_outcome> marking_broker::send(const last_publish& mess
   return core_.publishing.publish(view, request);
 }
 
-// Nothing is handed to the writer before flush(), so the mark still comes before the try.
+// The mark is written after publish(), because only then it is known that the message was accepted. It still precedes
+// the try, because nothing is handed to the writer before flush().
 bool marking_broker::publish(const publishing& message) {
   last_publish made{{}, message, sequences_[message.publisher] + 1, last_number_ + 1};
   message_view view;
@@ -186,7 +187,8 @@ void marking_broker::repeat(std::uint32_t publisher) {
   const auto last = last_.find(publisher);
   if (last == last_.end() || !last->second.message.as_producer) return;
   const auto outcome = send(last->second, expect({{}, {last->second.number}}));
-  if (outcome && *outcome == core::api::publish_outcome::duplicate) --confirmed_;  // it will be counted twice
+  // The repeat is confirmed as well, and the message must count once.
+  if (outcome && *outcome == core::api::publish_outcome::duplicate) --confirmed_;
 }
 
 bool marking_broker::produce(const std::string& topic, std::uint32_t partition, const publishing& each,
@@ -295,12 +297,12 @@ void marking_broker::finish() {
     throw;
   }
   opened_.broker.collect();
-  if (has_failed_) return;  // only what core itself still settles is marked
+  if (has_failed_) return;  // after a failure only what core itself settles is marked
   settle_deliveries();
   mark_logs();
 }
 
-// Core has settled the group that these were in, and may have handed over the next one by now.
+// Called when core has settled the commit group with these marks. Core may have handed the next group over already.
 void marking_broker::settle_deliveries() {
   std::ranges::for_each(std::exchange(flying_, {}), mark_);
   if (opened_.store.is_busy()) flying_ = std::exchange(gathering_, {});
@@ -311,11 +313,11 @@ void marking_broker::commit() {
   while (opened_.store.is_busy()) finish();
 }
 
-// With the session go its consumers, and what they had goes back.
+// Cancelling the consumers requeues the messages that they have not settled.
 void marking_broker::close() {
   while (!consumers_.empty()) cancel(consumers_.begin()->first);
   commit();
-  commit();  // what was gathered while the first was on its way
+  commit();  // also what was gathered while the first commit was on its way
   opened_.store.close();
 }
 

@@ -1,5 +1,5 @@
-// A broker over a small store, stepped by hand, that marks all it is asked for and all it settles (history.hpp says
-// how). What workloads are written with.
+// A broker over a small store, stepped by hand. Workloads call it; it writes a mark for every request and for every
+// settlement, in the format of history.hpp.
 #pragma once
 
 #include <filesystem>
@@ -16,7 +16,8 @@
 
 namespace tidegate::faults {
 
-// Small, so that roll-up, checkpoints, trimming and freeing all happen within a few hundred commits.
+// Options of a store that is small, so that roll-up, checkpoints, trimming and freeing all happen within a few hundred
+// commits.
 struct small_store {
   std::filesystem::path directory;
   std::uint64_t bytes_max = 4 << 20;
@@ -24,7 +25,7 @@ struct small_store {
   std::uint64_t retention_bytes = 256 << 10;  // of a partition
 };
 
-// A store and a broker over it, opened again and again by all programs here.
+// A store and a broker over it, with no thread of their own, as all programs here open them.
 struct opened_store {
   explicit opened_store(const small_store& options);
   manual_clock clock;
@@ -32,11 +33,11 @@ struct opened_store {
   core::broker broker;
 };
 
-// What a message is published with.
+// One message to publish.
 struct publishing {
   std::uint32_t publisher = 0;
   std::string exchange = {}, routing_key = {}, key = {};
-  std::vector<std::string> targets = {};  // where it will go: q/NAME, t/NAME
+  std::vector<std::string> targets = {};  // queues and topics that it will be routed to: q/NAME, t/NAME
   std::size_t body_bytes = 100;
   bool as_producer = false;
 };
@@ -44,6 +45,7 @@ struct publishing {
 class marking_broker final : public core::session_events {
  public:
   using marker = std::function<void(std::string_view line)>;
+  // Opens the store and marks `opened`. Calls `mark` with each line, without its newline.
   marking_broker(const small_store& options, marker mark);
   ~marking_broker() override;
 
@@ -52,16 +54,20 @@ class marking_broker final : public core::session_events {
   void declare_exchange(const std::string& name, exchange_type type);
   void bind(const binding_definition& binding);
   void unbind(const binding_definition& binding);
-  // `binding`: those that go with it.
+  // Remove the queue, topic or exchange together with its bindings, and mark each of these.
   void remove_queue(const std::string& name);
   void remove_topic(const std::string& name);
   void remove_exchange(const std::string& name);
+  // Returns the queues and topics bound to `exchange`, each once, as q/NAME and t/NAME.
   std::vector<std::string> targets_of(std::string_view exchange) const;
 
-  // False: refused, the store is full.
+  // Returns false if the message was refused because the store is full. Throws std::runtime_error if it was not stored
+  // for another reason.
   bool publish(const publishing& message);
-  // The publisher's latest message once more, as after a lost confirm.
+  // Publishes the publisher's latest message once more, as after a lost confirm. Does nothing if that message was not
+  // published as a producer.
   void repeat(std::uint32_t publisher);
+  // Appends `count` messages to a partition as one batch. Returns false if the batch was refused.
   bool produce(const std::string& topic, std::uint32_t partition, const publishing& each, std::size_t count);
 
   core::consumer_id consume(const std::string& queue, std::uint32_t prefetch, bool auto_ack);
@@ -73,19 +79,21 @@ class marking_broker final : public core::session_events {
     std::uint64_t number;    // the message's
     std::uint64_t delivery;  // the session's
   };
+  // Returns at most `limit` messages. Throws storage_failure if the queue cannot be read.
   std::vector<delivered> pull(core::consumer_id consumer, std::size_t limit);
   void ack(const delivered& message);
   void requeue(const delivered& message);
   void commit_offset(const std::string& group, const std::string& topic, std::uint32_t partition, offset_t offset);
 
-  // Hands over what waits; then the writer's work, and what follows from it.
+  // Hands the gathered changes to the writer, if the writer is idle.
   void flush();
+  // Does the writer's commit, if it has one, then marks what the commit settled. Rethrows the writer's failure.
   void finish();
-  // Until nothing is on its way.
+  // Flushes, and finishes until the writer is idle.
   void commit();
+  // Cancels all consumers, commits, and closes the store cleanly.
   void close();
 
-  // For looking.
   const core::api::services& core() const { return core_; }
   bool accepts() { return core_.publishing.accepts(session_); }
   std::uint64_t commits() const { return opened_.broker.commits().figures().commits; }
@@ -101,9 +109,10 @@ class marking_broker final : public core::session_events {
   void resumed() override {}
 
  private:
+  // Marks to write when a receipt is answered: these lines, and a confirm or refuse of each message.
   struct promise {
     std::vector<std::string> lines;
-    std::vector<std::uint64_t> numbers;  // of messages
+    std::vector<std::uint64_t> numbers;  // of the messages
   };
   struct last_publish {
     std::string body;
@@ -131,15 +140,16 @@ class marking_broker final : public core::session_events {
   std::unordered_map<std::uint64_t, promise> promises_;  // by token
   std::map<std::uint32_t, std::uint64_t> sequences_;     // by publisher
   std::map<std::uint32_t, last_publish> last_;           // by publisher
-  std::vector<std::string> gathering_, flying_;          // acknowledgements and requeues
+  // Marks of acknowledgements and requeues that become true with a commit: the next one, and the one in the writer.
+  std::vector<std::string> gathering_, flying_;
   struct consumer_entry {
     std::string queue;
     bool auto_ack = false;
-    std::map<offset_t, std::uint64_t> unsettled;  // numbers
+    std::map<offset_t, std::uint64_t> unsettled;  // message numbers by offset
   };
   std::map<core::consumer_id, consumer_entry> consumers_;
-  std::map<std::pair<std::string, std::uint64_t>, std::uint32_t> deliveries_;  // by queue and number, of those alive
-  std::map<std::pair<std::string, std::uint32_t>, core::api::partition_row> marked_;
+  std::map<std::pair<std::string, std::uint64_t>, std::uint32_t> deliveries_;  // by queue and number; not acknowledged
+  std::map<std::pair<std::string, std::uint32_t>, core::api::partition_row> marked_;  // the range marked last
 };
 
 }  // namespace tidegate::faults

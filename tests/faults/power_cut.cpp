@@ -1,5 +1,5 @@
-// power_cut: the power goes at any instant of a workload. Records the workload, makes images of what the disk may then
-// hold, and opens each with the real store.
+// power_cut: cuts the power at any instant of a workload. Records the workload, makes images of what the disk may hold
+// after a cut, and opens each image with the real store.
 #include <fmt/format.h>
 #include <unistd.h>
 

@@ -1,17 +1,19 @@
-// Preloaded into a program that keeps a store (LD_PRELOAD): stands between it and the files that all is about, data.mdb
-// and journal.ring. It does two things, each when its variable is set:
+// A library to preload (LD_PRELOAD) into a program with a store. It replaces the calls that change the store's files,
+// data.mdb and journal.ring. It does two things, each if its variable is set:
 //
-//   TIDEGATE_RECORDING=FILE       writes down, in order, all that reaches the files, and the program's marks
-//   (fault_mark) TIDEGATE_FAILING_CALL=N       the N-th call (from 1) on the files fails, once, in the way of
-//   TIDEGATE_FAILURE=EIO|ENOSPC|EINTR|SHORT; a short write stores half. Calls before and after go through.
+//   TIDEGATE_RECORDING=FILE       records, in order, all changes of the files and the program's marks (fault_mark)
+//   TIDEGATE_FAILING_CALL=N       fails the N-th call (from 1) on the files, once, as TIDEGATE_FAILURE says; calls
+//                                 before and after succeed
+//   TIDEGATE_FAILURE=EIO|ENOSPC|EINTR|SHORT
+//                                 the error of that call; SHORT: a write stores only half
 //   TIDEGATE_CALLS=FILE           gets a line when the failure is applied, and one at the end with the number of calls
 //
 // A recording is a sequence of events in the machine's own byte order, as recording.hpp reads them:
 //
-//   kind u8: w write, s sync of the whole file, t size set, m mark | file u8: 0 data.mdb, 1 journal.ring |
-//   synced u8: by O_DSYNC | offset u64 | length u32 | length bytes
+//   kind u8: w write, s sync of the whole file, t size set, n data.mdb has its final name, m mark |
+//   file u8: 0 data.mdb, 1 journal.ring | synced u8: by O_DSYNC | offset u64 | length u32 | length bytes
 //
-// For programs with one thread that writes.
+// The program may have only one thread that writes.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -36,7 +38,7 @@ static bool has_failed;
 static bool is_short;
 static int failure;
 
-// The call of this name behind ours.
+// Finds the C library's function of this name, which ours replaces.
 #define BEHIND(result, name, ...)       \
   static result (*behind)(__VA_ARGS__); \
   if (behind == NULL) *(void**)(&behind) = dlsym(RTLD_NEXT, name)
@@ -83,7 +85,8 @@ static bool ends_with(const char* path, size_t length, const char* name) {
   return length >= tail && memcmp(path + length - tail, name, tail) == 0;
 }
 
-// Which of the files it is; below 0: none. Asks the kernel each time: descriptors come and go without us.
+// Returns which file the descriptor is: 0 data.mdb, 1 journal.ring, below 0 another one. Asks the kernel each time,
+// because the library does not see descriptors being opened and closed.
 static int file_of(int fd) {
   char link[64], path[4096];
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
@@ -97,7 +100,8 @@ static bool is_store(int fd) { return file_of(fd) >= 0; }
 
 static bool is_synced(int fd) { return (fcntl(fd, F_GETFL) & (O_DSYNC | O_SYNC)) != 0; }
 
-// This is the call that fails: the N-th or, where that one cannot be short, the next that can.
+// Counts the call, and returns whether it is the one that fails: the N-th or, if a short write is wanted and the N-th
+// call cannot be one, the next that can.
 static bool is_failing(bool can_be_short) {
   ++calls;
   if (failing_call == 0 || has_failed || calls < failing_call || (is_short && !can_be_short)) return false;
@@ -139,7 +143,7 @@ static ssize_t store_pieces_at(int fd, const struct iovec* pieces, int count, of
   return written;
 }
 
-// Where a write without an offset goes, and that the descriptor moves on.
+// A write without an offset goes to the descriptor's position and moves the position forward.
 static off_t place_of(int fd) { return lseek(fd, 0, SEEK_CUR); }
 static ssize_t moved(int fd, ssize_t written) {
   if (written > 0) lseek(fd, written, SEEK_CUR);
@@ -171,7 +175,7 @@ ssize_t pwritev64(int fd, const struct iovec* pieces, int count, off64_t at) {
   return pwritev(fd, pieces, count, (off_t)at);
 }
 
-// A sync has nothing to be short of.
+// A sync cannot be short.
 static int synced(int fd, int (*behind)(int)) {
   if (!is_store(fd)) return behind(fd);
   if (is_failing(false)) {
@@ -193,7 +197,7 @@ int fsync(int fd) {
   return synced(fd, behind);
 }
 
-// The store maps its file to read only: a synced map is a surprise worth a record.
+// The store maps its file for reading only, so a synced map is unexpected. It is recorded all the same.
 int msync(void* address, size_t size, int flags) {
   BEHIND(int, "msync", void*, size_t, int);
   const int code = behind(address, size, flags);
@@ -215,7 +219,7 @@ int ftruncate(int fd, off_t size) {
 
 int ftruncate64(int fd, off64_t size) { return ftruncate(fd, (off_t)size); }
 
-// Only now is there a store: what came before went into a file under another name.
+// The store exists only from here on: a new store is written under another name and then renamed.
 int rename(const char* from, const char* to) {
   BEHIND(int, "rename", const char*, const char*);
   const int code = behind(from, to);

@@ -35,7 +35,7 @@ recording::recording(const std::filesystem::path& file) {
     std::uint32_t length = 0;
     std::memcpy(&next.offset, rest.data() + 3, sizeof next.offset);
     std::memcpy(&length, rest.data() + 11, sizeof length);
-    if (rest.size() - head_bytes < length) break;  // the program was killed while it wrote
+    if (rest.size() - head_bytes < length) break;  // the program was killed while it wrote this event
     next.bytes = rest.substr(head_bytes, length);
     events_.push_back(next);
     rest.remove_prefix(head_bytes + length);

@@ -1,5 +1,5 @@
-// What a program of the fault programme prints in the end: a table for people, or one JSON object. A run that proves
-// nothing is void, and says so.
+// The report that a program of the fault programme prints at its end: a table for people, or one JSON object. A run
+// that proves nothing is void, and its report says so.
 #pragma once
 
 #include <boost/json.hpp>
@@ -11,14 +11,14 @@
 
 namespace tidegate::faults {
 
-constexpr std::uint64_t confirmed_min = 100;
+constexpr std::uint64_t confirmed_min = 100;  // a run that confirmed fewer messages proves nothing
 
 class report {
  public:
   report(std::string program, bool json) : program_(std::move(program)), json_(json) {}
   void add(std::string name, std::uint64_t figure) { figures_.emplace_back(std::move(name), figure); }
   void add_failure(std::string text) { failures_.push_back(std::move(text)); }
-  // Void, unless so many messages were confirmed, and as many faults made as were planned.
+  // Makes the report void if fewer than confirmed_min messages were confirmed, or fewer faults made than planned.
   void require_enough(std::uint64_t confirmed, std::uint64_t faults, std::uint64_t planned);
   bool is_void() const { return !void_.empty(); }
   void print() const;
@@ -31,12 +31,13 @@ class report {
   std::string void_;
 };
 
-// On one line of the terminal, if there is one.
+// Replaces the progress line on the terminal; does nothing if standard error is no terminal.
 void show_progress(const std::string& text);
 
-// A directory for files that are gone in the end, in memory where there is such a place; or one that stays.
+// A new directory that the destructor removes with its files, in memory (/dev/shm) if there is such a place.
 class scratch_place {
  public:
+  // `keep`: uses this directory instead and does not remove it; empty = a new one.
   explicit scratch_place(const std::filesystem::path& keep = {});
   scratch_place(const scratch_place&) = delete;
   scratch_place& operator=(const scratch_place&) = delete;

@@ -1,4 +1,5 @@
-"""One bit of a store at rest turns: never is anything handed out that was not put in, or missing without a word."""
+"""One bit of a store's files flips while no broker runs: nothing is delivered that was not published, and nothing is
+missing without a report."""
 
 import os
 

@@ -1,10 +1,10 @@
-"""The n-th call on the store's file fails, once: EIO, ENOSPC, EINTR, a short write."""
+"""The n-th call on the store's files fails once: EIO, ENOSPC, EINTR, a short write."""
 
 import os
 
 import pytest
 
-# Runs of each workload, spread over its calls; 0: each of the first 1,000 calls in every way.
+# Runs of each workload, spread over its calls; 0 = each of the first 1,000 calls with each kind of failure.
 RUNS = {"mixed": 0, "churn": 1_000, "log": 1_000, "definitions": 1_000} if os.environ.get("TIDEGATE_LONG") else {
     "mixed": 70, "definitions": 30}
 

@@ -1,4 +1,4 @@
-"""The store's map is full, or its disk."""
+"""A store that is full: its map, or the disk under it."""
 
 import contextlib
 import json
@@ -25,7 +25,7 @@ def test_a_full_map_is_emptied_and_takes_messages_again(run_faults):
 
 @contextlib.contextmanager
 def small_disk(folder, size):
-    """A file system of its own, if this process may make one."""
+    """Mounts a file system of `size` bytes on `folder`. Skips the test if this process may not mount one."""
     folder.mkdir()
     made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True,
                           text=True, check=False)
@@ -40,7 +40,7 @@ def small_disk(folder, size):
 
 
 def fill(disk):
-    """Takes every byte that is left of the disk."""
+    """Fills the rest of the disk with the file `ballast`."""
     with open(disk / "ballast", "wb", buffering=0) as ballast:
         with contextlib.suppress(OSError):
             while True:

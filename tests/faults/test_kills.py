@@ -1,4 +1,4 @@
-"""kill -9 of a workload at any instant, on a real file."""
+"""A workload on a real file is killed by SIGKILL at any instant: nothing confirmed is lost."""
 
 import os
 

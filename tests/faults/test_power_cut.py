@@ -1,4 +1,5 @@
-"""The power goes at any instant of a workload: what a disk may then hold opens, and nothing confirmed is lost."""
+"""The power is cut at any instant of a workload: every image that a disk may then hold opens, and nothing confirmed is
+lost."""
 
 import os
 
@@ -20,9 +21,9 @@ def test_no_cut_loses_or_damages_anything(run_faults):
 
 @pytest.mark.parametrize("part", ["all", "tables", "journal"])
 def test_the_control_without_syncs_fails(run_faults, part):
-    """Were a sync no barrier, much would be lost: if this finds nothing, the test above finds nothing either.
+    """If syncs were no barrier, much would be lost. A control that finds nothing shows that the test above is blind.
 
-    Without those of the tables the ring is freed before what was in it is anywhere else."""
+    Without the syncs of the tables the ring is freed before its records are stored anywhere else."""
     figures = run_faults("power_cut", "--images", str(CONTROL_IMAGES), "--seed", str(SEED), "--nosync-control", part)
     assert figures["lost"] + figures["damaged"] + figures["crashed"] >= CONTROL_FAILURES_MIN
     assert figures["lost"] and figures["damaged"] and figures["code"] != 0

@@ -11,7 +11,7 @@ namespace tidegate::faults {
 namespace {
 
 struct count {
-  std::uint64_t messages = 0;  // in queues, and ends of logs
+  std::uint64_t messages = 0;  // messages in queues, plus the end offsets of the partitions
   std::size_t places = 0;      // queues and partitions
 };
 
@@ -42,7 +42,7 @@ std::vector<std::uint32_t> publishers_of(const history& told) {
   return publishers;
 }
 
-// One message into every queue and partition.
+// Publishes one message into every queue and partition.
 void add_one_each(const core::api::services& core) {
   batch_builder batch;
   message_view probe;
@@ -60,7 +60,8 @@ void add_one_each(const core::api::services& core) {
   }
 }
 
-// What the broker passed over while it was read, and says so once that is on flash.
+// Adds a violation for each damaged range that the broker skipped while it was read. The broker reports these as losses
+// only after they are committed.
 void tell_damage(opened_store& opened, verdict& verdict) {
   commit(opened);
   for (const auto& row : opened.broker.services().inspecting.list_losses().value()) {
@@ -70,7 +71,7 @@ void tell_damage(opened_store& opened, verdict& verdict) {
   }
 }
 
-// What is wrong, or nothing.
+// Returns what is wrong; empty = nothing.
 std::string go_on(opened_store& opened) {
   const count before = count_all(opened.broker.services());
   add_one_each(opened.broker.services());

@@ -45,8 +45,8 @@ void workload::commit(const std::function<void()>& meanwhile) {
 
 namespace {
 
-// Queues alone: acknowledgements out of order, requeues, several consumers with prefetch, one that acknowledges by
-// itself.
+// Queues alone: acknowledgements out of order, requeues, several consumers with prefetch, and one with automatic
+// acknowledgement.
 class churn final : public workload {
  public:
   using workload::workload;
@@ -81,7 +81,8 @@ class churn final : public workload {
   core::consumer_id taker_{};
 };
 
-// A log at its bound in bytes: messages and produced batches, small ones and such as go straight to chunks.
+// Logs at their bound in bytes: messages, and produced batches, both small ones and ones large enough to be stored
+// directly as chunks.
 class log_append final : public workload {
  public:
   using workload::workload;
@@ -111,13 +112,14 @@ class log_append final : public workload {
     publishing each = message("", "", {"t/log"});
     each.key = "produced";
     each.body_bytes = draw_.between(40, 400);
-    // A publisher's order is that of one partition, so each has its own.
+    // A publisher's order holds within a partition, so a publisher always produces into the same one.
     const std::size_t count = draw_.percent(4) ? draw_.between(90, 130) : draw_.between(1, 8);
     broker_.produce("log", each.publisher % 2, each, count);
   }
 };
 
-// One publish into queues and topics, by producers that repeat themselves, and readers that commit their offsets.
+// Messages that go into queues and topics at once, from producers that repeat messages, and readers that commit their
+// offsets.
 class mixed final : public workload {
  public:
   using workload::workload;
@@ -171,7 +173,7 @@ class mixed final : public workload {
   std::map<std::tuple<std::string, std::string, std::uint32_t>, offset_t> offsets_;
 };
 
-// Queues, topics, exchanges and bindings come and go, by the same few names, while publishes go on.
+// Queues, topics, exchanges and bindings are declared and removed under the same few names, while publishing continues.
 class definitions final : public workload {
  public:
   using workload::workload;

@@ -1,4 +1,4 @@
-// What the store is put through while faults are made. Each is the same for the same seed.
+// Workloads: sequences of broker calls during which faults are made. A workload makes the same calls for the same seed.
 #pragma once
 
 #include <functional>
@@ -11,22 +11,25 @@
 
 namespace tidegate::faults {
 
-// Of every workload.
+// Number of publishers of every workload.
 constexpr std::uint32_t publishers_count = 4;
 
 class workload {
  public:
   workload(marking_broker& broker, std::uint64_t seed) : broker_(broker), draw_(seed) {}
   virtual ~workload() = default;
+  // Declares the queues, topics and bindings that the rounds use, and starts consumers. Called once, before round().
   virtual void begin() = 0;
-  // A commit's worth of work, or none.
+  // Does the work of one commit, or none.
   virtual void round() = 0;
 
  protected:
+  // Returns a message of a random publisher and size.
   publishing message(std::string exchange, std::string routing_key, std::vector<std::string> targets);
-  // Pulls, and settles what it has in any order.
+  // Pulls messages of `queue`, then settles some of the delivered ones in any order. Sometimes replaces `consumer` by a
+  // new one.
   void work_off(core::consumer_id& consumer, const std::string& queue, std::uint32_t prefetch, unsigned ack_percent);
-  // With more gathered while the writer is at it, now and then.
+  // Commits. Sometimes calls `meanwhile` while the writer is busy, so that more is gathered.
   void commit(const std::function<void()>& meanwhile);
 
   marking_broker& broker_;
@@ -35,7 +38,7 @@ class workload {
 };
 
 std::vector<std::string> workload_names();
-// Throws std::invalid_argument on another name.
+// Makes the workload of this name. Throws std::invalid_argument if there is none.
 std::unique_ptr<workload> make_workload(std::string_view name, marking_broker& broker, std::uint64_t seed);
 
 }  // namespace tidegate::faults
