@@ -1,11 +1,13 @@
-"""Which room may include which: the table of docs/inside.md as data, and the check of every #include."""
+"""Checks every #include against the table of rooms in docs/inside.md, which is here as data: which room may include
+which."""
 
 import re
 from pathlib import Path, PurePosixPath
 
 import shape
 
-# room: (folder, the rooms whose headers its files may include besides its own). The longest folder that fits wins.
+# room: (folder, the other rooms whose headers its files may include). A file belongs to the room with the longest
+# matching folder.
 ROOMS = {
     "wire": ("firmware/wire", []),
     "firmware": ("firmware", ["wire"]),
@@ -37,18 +39,19 @@ ROOMS = {
     "client": ("client", ["wire", "base", "model"]),
     "tool": ("client/tool", ["client", "wire", "base", "model", "store", "offline"]),
     "bridge": ("bridge", ["client", "base", "settings", "model"]),
-    "tests": ("tests", None),  # None: everything
+    "tests": ("tests", None),  # None = may include every room
     "examples": ("examples", None),
 }
 
-# What the unit tests of a room, and its testing.hpp, may see besides: a front-end is tested over the whole of core.
+# Rooms that the unit tests of a room and its testing.hpp may include in addition: a front-end is tested over the whole
+# of core.
 OF_TESTS = {"native": ["core"], "core": ["topics", "queues"]}
 TEST_FILES = re.compile(r"(_test\.cpp|/testing\.hpp)$")
 
-# Folders that the build puts on the include path; "" is the top.
+# Folders on the build's include path; "" is the top folder.
 INCLUDE_PATHS = ["", "firmware/include", "firmware/wire"]
 
-# (what is included, who may, in words). A file may if its path from the top matches.
+# (pattern of the include, pattern of the files that may have it, the rule in words). Files are paths from the top.
 LIBRARIES = [
     (r"boost/(asio|beast)\b",
      r"(broker/(net|admin|main)|client|bridge|tests|examples)/|broker/frontends/\w+/serve\.[ch]pp$",
@@ -64,7 +67,7 @@ LIBRARIES = [
     (r"(gtest|gmock)/", r".*_test\.cpp$|(.*/)?tests/", "GoogleTest only in *_test.cpp and tests/"),
 ]
 
-# Folders whose files call one another without a circle.
+# Folders whose files may not call one another in a circle.
 WITHOUT_CIRCLES = ("firmware/src/",)
 
 DEFINITION = re.compile(r"^(?!static\b)[a-z][\w *]*?\b(\w+)\([^;{}]*\)\s*\{", re.MULTILINE)
@@ -72,13 +75,13 @@ INCLUDE = re.compile(r'\s*#\s*include\s*[<"]([^>"]+)[>"]')
 
 
 def room_of(path):
-    """The room that a path from the top belongs to, or None."""
+    """Returns the room of a path from the top, or None."""
     fitting = [(len(folder), room) for room, (folder, _) in ROOMS.items() if f"{path}".startswith(folder + "/")]
     return max(fitting)[1] if fitting else None
 
 
 def included_room(top, includer, included):
-    """The room that an included name leads to, found as the compiler would; None for what is not ours."""
+    """Returns the room of an included file, searched as the compiler would; None = not a file of this project."""
     beside = PurePosixPath(includer).parent / included
     if (Path(top) / beside).is_file():
         return room_of(Path(top, beside).resolve().relative_to(Path(top).resolve()).as_posix())
@@ -88,11 +91,11 @@ def included_room(top, includer, included):
         path = PurePosixPath(folder) / included
         if (Path(top) / path).is_file():
             return room_of(path)
-    return room_of(included)  # a header that is not there (generated, or not yet written): its name tells
+    return room_of(included)  # the header does not exist (generated, or not written yet): its name gives the room
 
 
 def check_file(top, path, text):
-    """Findings (line, message) for the includes of one C or C++ file."""
+    """Returns findings (line, message) for the includes of one C or C++ file."""
     findings = []
     room = room_of(path)
     for number, line in enumerate(text.splitlines(), 1):
@@ -116,7 +119,7 @@ def check_file(top, path, text):
 
 
 def check_lmdb_owner(texts):
-    """LMDB has one owner: lmdb.h stands in files of one name, such as lmdb.hpp and lmdb.cpp."""
+    """Checks that LMDB has one owner: only files of one name include lmdb.h, such as lmdb.hpp and lmdb.cpp."""
     owners = sorted(path for path, text in texts.items()
                     if any(m and m.group(1) == "lmdb.h" for m in map(INCLUDE.match, text.splitlines())))
     if len({path.rsplit(".", 1)[0] for path in owners}) <= 1:
@@ -125,7 +128,7 @@ def check_lmdb_owner(texts):
 
 
 def calls_between(codes):
-    """{file: {file that it calls a function of: line of the first such call}}"""
+    """Returns {file: {file with a function that it calls: line of the first such call}}."""
     owners = {name: path for path, code in codes.items() for name in DEFINITION.findall(code)}
     calls = {path: {} for path in codes}
     for path, code in codes.items():
@@ -137,7 +140,7 @@ def calls_between(codes):
 
 
 def circle_through(path, calls):
-    """The files of a circle of calls from `path` back to it, shortest first; empty if there is none."""
+    """Returns the files of the shortest circle of calls from `path` back to `path`; empty if there is none."""
     ways = [[path]]
     seen = set()
     for way in ways:
@@ -151,7 +154,7 @@ def circle_through(path, calls):
 
 
 def check_circles(texts):
-    """Findings (path, line, message) for files that call one another in a circle, where that is kept out."""
+    """Returns findings (path, line, message) for files of WITHOUT_CIRCLES that call one another in a circle."""
     findings = []
     for folder in WITHOUT_CIRCLES:
         calls = calls_between({path: shape.code_only(text) for path, text in texts.items()

@@ -1,4 +1,4 @@
-"""How many public functions and members a C++ class may have: more, and it is more than one noun."""
+"""Checks how many public functions and members a C++ class has: a class with too many is more than one noun."""
 
 import re
 
@@ -8,21 +8,21 @@ PUBLIC_FUNCTIONS_MAX = 25
 MEMBERS_MAX = 15
 
 CLASS = re.compile(r"\b(class|struct)\s+(\w+)(?:\s+final)?\s*(?::(?!:)[^{;]*)?\{")
-# Constructors that only forbid or default, and operators, say nothing about what the class is for.
+# Destructors, operators, and deleted or defaulted functions do not count: they do not show what a class is for.
 NOT_COUNTED = re.compile(r"~|\boperator\b|=\s*(?:delete|default)$")
 NOT_MEMBERS = re.compile(r"(?:using|friend|static|typedef|template|enum|class|struct|union)\b")
 
 
 def without_angles(text):
-    """The text without template arguments."""
+    """Returns the text without template arguments."""
     while re.search(r"<[^<>]*>", text):
         text = re.sub(r"<[^<>]*>", "", text)
     return text
 
 
 def parts(body):
-    """(is_public_since, statement) of each declaration at the top of a class body: None, or True or False where an
-    access specifier stands before it. What is in braces is left out."""
+    """Yields (access, statement) of each declaration at the top of a class body, without what is in braces. `access`:
+    True or False (public or not) if an access specifier precedes the declaration, else None."""
     statement, access, at = "", None, 0
     while at < len(body):
         sign = body[at]
@@ -44,7 +44,7 @@ def parts(body):
 
 
 def count(kind, body):
-    """(public functions, members) of a class with this body."""
+    """Returns (public functions, members) of a class with this body."""
     is_public, functions, members = kind == "struct", 0, 0
     for access, statement in parts(body):
         is_public = is_public if access is None else access
@@ -59,7 +59,8 @@ def count(kind, body):
 
 
 def check(text):
-    """Findings about the classes of a source file. A struct without functions is a value, as long as it likes."""
+    """Returns findings (line, message) for the classes of a source file. A struct without functions is a value and may
+    have any number of members."""
     code = shape.code_only(text)
     findings = []
     for match in CLASS.finditer(code):

@@ -1,4 +1,4 @@
-"""Whether C and C++ files stand as clang-format writes them, by the .clang-format of the tree."""
+"""Checks that C and C++ files are formatted as clang-format would, with the tree's .clang-format."""
 
 import os
 import re
@@ -11,7 +11,7 @@ VIOLATION = re.compile(r"^(.+?):(\d+):\d+: error: code should be clang-formatted
 
 
 def differences(program, top, paths):
-    """{path: first line that clang-format would write differently}"""
+    """Returns {path: first line that clang-format would write differently}."""
     run = subprocess.run([program, "--style=file", "--dry-run", "-Werror", "--ferror-limit=0", *paths], cwd=top,
                          capture_output=True, text=True, check=False)
     found = {}
@@ -23,7 +23,7 @@ def differences(program, top, paths):
 
 
 def check_format(top, paths):
-    """Findings (path, line, message), one for each file that differs. A tree without .clang-format has none."""
+    """Returns findings (path, line, message), one for each file that differs; none if the tree has no .clang-format."""
     if not (Path(top) / ".clang-format").is_file() or not paths:
         return []
     program = shutil.which("clang-format")

@@ -1,4 +1,4 @@
-"""The subjects of commits: `room: what changes`, in at most 72 columns."""
+"""Checks the subjects of commits: `room: what changes`, in at most 72 columns."""
 
 import re
 import shutil
@@ -7,19 +7,19 @@ from pathlib import Path
 
 SUBJECT = re.compile(r"[a-z][a-z0-9 ,/_-]*: \S")
 SUBJECT_COLUMNS_MAX = 72
-# The commit that formatted the tree. Those before it are left as they are.
+# The commit that formatted the tree. It and earlier commits are not checked.
 SINCE = "974b3e2"
 
 
 def git(top, *words):
-    """What git prints, or None if it refuses."""
+    """Returns git's output, or None if git fails."""
     run = subprocess.run(["git", "-C", str(top), *words], capture_output=True, text=True, errors="replace", check=False)
     return run.stdout if run.returncode == 0 else None
 
 
 def commits(top, since):
-    """(short hash, subject) of the commits after `since`. Of a shallow clone that does not reach so far, all that it
-    has; of a history without it, or where there is no git, none."""
+    """Returns (short hash, subject) of the commits after `since`: all commits of a shallow clone that does not reach
+    back to `since`, none of a full history that does not have `since`, none if there is no git."""
     if shutil.which("git") is None or not (Path(top) / ".git").exists():
         return []
     reaches = git(top, "merge-base", "--is-ancestor", since, "HEAD") is not None
@@ -31,7 +31,7 @@ def commits(top, since):
 
 
 def check_subjects(top, since=SINCE):
-    """Findings (path, line, message)."""
+    """Returns findings (path, line, message) for the commits after `since`."""
     findings = []
     for short, subject in commits(top, since):
         if len(subject) > SUBJECT_COLUMNS_MAX:

@@ -1,5 +1,5 @@
-"""Source code in documents: a fenced block whose first line names a file, as in "```cpp examples/worker/worker.cpp",
-has that file's whole text."""
+"""Checks source code in documents: a fenced block whose first line names a file, as in
+"```cpp examples/worker/worker.cpp", must have that file's whole text."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ BLOCK = re.compile(r"^```\w+ (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def first_difference(quoted, text):
-    """The number of the first line that is not the same, from 1; 0 if there is none."""
+    """Returns the number of the first line that differs, from 1; 0 = none."""
     if quoted == text:
         return 0
     left, right = quoted.splitlines(), text.splitlines()
@@ -19,7 +19,7 @@ def first_difference(quoted, text):
 
 
 def check(top, text):
-    """Findings (line, message) for the files that a document quotes."""
+    """Returns findings (line, message) for the files that a document quotes."""
     findings = []
     for block in BLOCK.finditer(text):
         name, quoted = block.groups()

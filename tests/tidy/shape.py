@@ -1,4 +1,4 @@
-"""How long files, functions and lines may be, and which characters and names are kept out."""
+"""Checks the lengths of files, functions and lines, and finds characters and names that are not allowed."""
 
 import ast
 import re
@@ -10,19 +10,20 @@ COLUMNS_MAX = 120
 NAMES_KEPT_OUT = re.compile(r"(^|[_-])(utils?|helpers?|managers?)([_.-]|$)")
 MACHINE_PATH = re.compile(r"(?<![\w.~$}])/(?:work|root)/")
 
-# What is not code in C and C++: comments, raw and plain strings, characters (not the ' in 1'000), directives.
+# Matches text of C and C++ that is not code: comments, raw and plain strings, characters (not the ' in 1'000),
+# directives.
 NOT_CODE = re.compile(
     r'//[^\n]*|/\*.*?\*/|\bR"([^\s()\\]*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|(?<![0-9A-Fa-f])\'(?:\\.|[^\'\\\n])+\''
     r"|^[ \t]*#(?:\\\n|[^\n])*", re.DOTALL | re.MULTILINE)
 
 
 def code_only(text):
-    """The text with everything that is not code blanked out; lines and columns stay."""
+    """Returns the text with everything that is not code replaced by spaces; lines and columns stay the same."""
     return NOT_CODE.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), text)
 
 
 def closing(code, opening):
-    """The position of the brace that closes the one at `opening`, or the end."""
+    """Returns the position of the brace that closes the one at `opening`, or the end of the code."""
     depth = 0
     for match in re.compile(r"[{}]").finditer(code, opening):
         depth += 1 if match.group() == "{" else -1
@@ -32,7 +33,7 @@ def closing(code, opening):
 
 
 def opens_function(head):
-    """Whether the text between the last statement's end and a `{` is a function's or lambda's signature."""
+    """Returns whether the text between the last statement's end and a `{` is a function's or lambda's signature."""
     if "(" not in head or head.endswith((",", "(")):
         return False
     outside = head
@@ -44,10 +45,10 @@ def opens_function(head):
 
 
 def functions(text):
-    """(first line, last line) of every outermost function of a C or C++ file.
+    """Yields (first line, last line) of every outermost function of a C or C++ file.
 
-    Walks from brace to brace: one that opens a function is skipped whole, others (namespaces, classes, initialisers)
-    are looked into. A constructor's `: a_{1}, b_{2} {` is followed to its last group, which is the body.
+    Walks from brace to brace. A brace that opens a function is skipped up to its closing brace; others (namespaces,
+    classes, initialisers) are entered. A constructor's `: a_{1}, b_{2} {` is followed to its last group, the body.
     """
     code = code_only(text)
     at, head_start = 0, 0
@@ -66,14 +67,14 @@ def functions(text):
 
 
 def python_functions(text):
-    """(first line, last line) of every function of a Python file."""
+    """Yields (first line, last line) of every function of a Python file."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             yield node.lineno, node.end_lineno
 
 
 def check_lengths(path, text):
-    """Findings (line, message) about the length of a source file and of its functions."""
+    """Returns findings (line, message) about the length of a source file and of its functions."""
     findings = []
     lines = text.count("\n")
     if lines > FILE_LINES_MAX:
@@ -90,7 +91,8 @@ def check_lengths(path, text):
 
 
 def check_lines(text, wide=False):
-    """Findings about single lines of any text; `wide`: without the bound on columns (prose with tables)."""
+    """Returns findings (line, message) about single lines of any text. `wide`: lines may have any length (prose with
+    tables)."""
     findings = []
     for number, line in enumerate(text.splitlines(), 1):
         if len(line) > COLUMNS_MAX and not wide:
@@ -105,6 +107,6 @@ def check_lines(text, wide=False):
 
 
 def check_name(path):
-    """Findings about the name of a file and of the folders it lies in."""
+    """Returns findings (line, message) about the name of a file and the names of its folders."""
     return [(1, f"name {part}: say what it is, not that it helps")
             for part in path.split("/") if NAMES_KEPT_OUT.search(part)]

@@ -1,4 +1,4 @@
-"""This repository as it lies there has no findings."""
+"""Checks that tidy has no findings in this repository, including files that are not committed."""
 
 from pathlib import Path
 

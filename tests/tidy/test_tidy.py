@@ -1,4 +1,4 @@
-"""The checker checked: each rule finds what it forbids, and leaves alone what it allows."""
+"""Tests of the checker: each rule finds what it forbids, and does not object to what it allows."""
 
 import shutil
 import subprocess
@@ -13,7 +13,7 @@ import tidy
 
 
 def messages(tmp_path, path, text, *others):
-    """What the checker says about one file with this text; `others` are files that exist beside it."""
+    """Returns the findings for one file with this text; `others` are further files that exist."""
     for name in others:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
@@ -203,7 +203,7 @@ def test_missing_clang_format_is_told(tmp_path, monkeypatch):
 
 @pytest.fixture
 def commit(tmp_path):
-    """commit(subject) makes a commit in the repository tmp_path and gives its hash."""
+    """commit(subject) makes a commit in the repository tmp_path and returns its hash."""
     if shutil.which("git") is None:
         pytest.skip("git is not installed")
 

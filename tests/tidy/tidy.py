@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""Checks what a compiler does not: the arrows between rooms, lengths, names, stray characters, clang-format, files that
-documents quote, and the subjects of commits.
+"""Checks what a compiler does not: includes between rooms, lengths, names, stray characters, clang-format, files quoted
+in documents, and the subjects of commits.
 
     tests/tidy/tidy.py [TOP]
 
-Prints `file:line: message` for each finding and exits 1 if there is one. Looks at the files as they lie there, in git
-or not yet; build folders and generated code are left out.
+Prints `file:line: message` for each finding and exits 1 if there is one. Checks the files of the working tree, whether
+in git or not; build folders and generated code are left out.
 """
 
 import os
@@ -33,7 +33,7 @@ GENERATED_SUFFIXES = (".pb.c", ".pb.h", "_pb2.py")
 
 
 def files(top):
-    """Paths from the top of all files that are looked at."""
+    """Yields the paths, from the top, of all files to check."""
     for folder, folders, names in os.walk(top):
         folders[:] = sorted(set(folders) - SKIPPED_FOLDERS)
         for name in sorted(names):
@@ -41,7 +41,7 @@ def files(top):
 
 
 def read_text(top, path):
-    """The file's text if it is of a kind that is written by hand, else None."""
+    """Returns the file's text if the file is of a kind that is written by hand, else None."""
     if path.endswith(GENERATED_SUFFIXES):
         return None
     content = (Path(top) / path).read_bytes()
@@ -51,7 +51,7 @@ def read_text(top, path):
 
 
 def check(top):
-    """All findings as (path, line, message)."""
+    """Returns all findings as (path, line, message)."""
     findings = [(name, 1, "not one of the top level's files and folders") for name in sorted(os.listdir(top))
                 if not name.startswith(".") and name not in TOP_LEVEL | SKIPPED_FOLDERS]
     c_texts = {}
