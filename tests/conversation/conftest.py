@@ -8,7 +8,8 @@ import wire
 
 @pytest.fixture
 def broker(desk):
-    """A running broker of the test's own, whose orderly end is part of every test: what a sanitizer finds fails it."""
+    """A running broker of the test's own. Every test ends with a clean stop of the broker, which fails if a sanitizer
+    has found anything."""
     broker = gateway.Broker(desk, bytes_max=64 << 20).start()
     yield broker
     if broker.process.is_alive():
@@ -17,7 +18,7 @@ def broker(desk):
 
 @pytest.fixture
 def talk(broker, link_pb2):
-    """talk() opens a connection to the broker."""
+    """talk() opens a connection to the broker and returns its peer."""
     peers = []
 
     def open_peer():

@@ -1,4 +1,4 @@
-"""What an application and the broker say to each other, one behaviour a test."""
+"""Conversations between an application and the broker, one behaviour per test."""
 
 import json
 import time
@@ -20,7 +20,8 @@ def ready_count(peer, queue):
 
 
 def settled(peer):
-    """Acks ride on a commit: an answered declaration behind them shows that they were taken."""
+    """Waits until earlier acks are settled. Acks go with a commit, so the answer to a declaration after them shows that
+    they were committed."""
     peer.declare_queue("after")
 
 
@@ -210,7 +211,7 @@ def test_a_list_comes_in_pages_exact_bytes(talk):
     kind = f"12 09 {text('exchanges')}"
     #               List: correlation 2, kind "exchanges", max_bytes 1
     peer.send_bytes(f"d2 01 0f 08 02 {kind} 20 01")
-    #                 Listed: correlation 2, the first row however large, and the place of the next page
+    #                 Listed: correlation 2, the first row whatever its size, and the place of the next page
     first = text('[{"name":"amq.direct","type":"direct"}]')
     peer.expect_bytes(f"da 01 37 08 02 12 27 {first} 1a 0a {text('amq.direct')}")
     #               the same after "amq.fanout"
@@ -290,7 +291,7 @@ def test_cancelled_consumer_gets_nothing_and_its_deliveries_return(talk):
 
 @pytest.fixture
 def reader(talk):
-    """A connected peer, and all readings go to partition 0 by one key."""
+    """A connected peer; the topic `readings` exists. publish_reading() puts all readings into its partition 0."""
     peer = talk()
     peer.connect()
     peer.send("list", correlation=2, kind="topics")
@@ -299,7 +300,7 @@ def reader(talk):
 
 
 def publish_reading(peer, identity, body):
-    # Key "key-1" lies in partition 0 of 6 by murmur2; of 4 its hash 193331640 gives partition 0 too.
+    # The murmur2 hash of "key-1" is 193331640, so the key belongs to partition 0, of 4 partitions and also of 6.
     peer.publish(identity, exchange="amq.topic", routing_key="sensors.a", key=b"key-1", body=body)
 
 
@@ -351,7 +352,7 @@ def test_produced_batch_is_stored_as_it_came(reader):
     reader.send("produce", correlation=6, topic="readings", partition=1, batch=batch)
     reader.expect("produced", correlation=6, base_offset=0)
     reader.send("fetch", correlation=7, topic="readings", partition=1, offset=0)
-    # All but the base offset and the leader epoch before the CRC, which are the broker's.
+    # The first 16 bytes are the base offset, the length and the leader epoch. The broker sets the first and the last.
     assert reader.expect("fetched", correlation=7).batches[16:] == batch[16:]
 
 

@@ -1,4 +1,4 @@
-"""A captured byte stream is one protobuf message: a stranger's tool prints it."""
+"""A captured byte stream is one protobuf message: protoc, a tool of another project, prints it."""
 
 import subprocess
 

@@ -1,4 +1,4 @@
-"""What a device and the broker say to each other, one behaviour a test."""
+"""Conversations between a device and the broker, one behaviour per test."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def batch(first, *payloads, **fields):
 
 
 def expect_ack(peer, sequence):
-    """Acks are cumulative and may come one by one: waits for the one that covers `sequence`."""
+    """Waits for the ack that covers `sequence`. Acks are cumulative and may arrive one by one."""
     while True:
         ack = peer.expect("ack")
         assert ack.sequence <= sequence and ack.window > 0
@@ -22,7 +22,7 @@ def expect_ack(peer, sequence):
 
 
 def bodies(peer, count):
-    """What the first `count` deliveries of the queue `work` carry."""
+    """Returns the bodies of the first `count` deliveries of the queue `work`."""
     peer.connect()
     peer.send("consume", correlation=2, consumer=1, queue="work", auto_ack=True)
     peer.expect("done", correlation=2)

@@ -1,4 +1,4 @@
-"""What the broker says to what it cannot serve: the code, the text for a person, and whether the connection goes on."""
+"""Requests that the broker cannot serve: the code and the text of its answer, and whether the connection stays open."""
 
 import time
 
