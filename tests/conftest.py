@@ -1,4 +1,4 @@
-"""Fixtures of the conversation and end-to-end tests."""
+"""Fixtures shared by the tests of all folders."""
 
 import pytest
 
@@ -8,7 +8,7 @@ import wire
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item):
-    """A failed test's report carries what its processes logged last."""
+    """Adds the last log lines of a failed test's processes to its report."""
     report = (yield).get_result()
     desk = getattr(item, "funcargs", {}).get("desk")
     if report.failed and desk is not None:
@@ -17,7 +17,7 @@ def pytest_runtest_makereport(item):
 
 @pytest.fixture
 def desk(tmp_path):
-    """Where a test starts processes; all are ended with it."""
+    """The desk with which a test starts processes; all of these are ended with the test."""
     desk = processes.Desk(tmp_path)
     yield desk
     desk.close()

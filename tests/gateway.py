@@ -1,5 +1,5 @@
-"""The programs of a gateway as tests need them: with folders, free ports, configurations, and many lives; and what
-stands around them: publishers, workers and readers that speak the wire protocol themselves."""
+"""Runs the programs of a gateway for tests, with folders, free ports and configurations, and starts them again after
+they were ended. Also has clients that speak the wire protocol themselves: publishers, workers and readers."""
 
 import json
 import threading
@@ -31,7 +31,7 @@ routing_key = "sensors.#"
 
 
 class Broker:
-    """A broker with its store in `folder`; the same port and store over all its lives."""
+    """A broker with its store in `folder`. Port and store stay the same when it is started again."""
 
     def __init__(self, desk, definitions=DEFINITIONS, bytes_max=256 << 20, name="broker"):
         self.desk = desk
@@ -58,7 +58,7 @@ device_exchange = "amq.topic"
         self.process = desk.make(name, [processes.program("tidegate-broker"), "--config", self.config])
 
     def start(self):
-        """Starts it and waits until it listens."""
+        """Starts the broker and waits until it listens."""
         self.process.start()
         self.process.wait_output(r"\bready\b", 60)
         return self
@@ -68,7 +68,7 @@ device_exchange = "amq.topic"
         return self.start()
 
     def stop(self):
-        """An orderly end; a sanitizer's finding would be another code."""
+        """Ends the broker by SIGTERM. Raises Trouble if its exit code is not 0, as after a sanitizer's finding."""
         code = self.process.terminate()
         if code != 0:
             raise processes.Trouble(f"the broker ended with {code}")
@@ -102,13 +102,13 @@ linger_ms = 50
         self.process = desk.make("bridge", [processes.program("tidegate-bridge"), "--config", config])
 
     def status(self):
-        """What the bridge says of itself, or None if it has not yet."""
+        """Returns the content of the bridge's status file, or None if there is no file yet."""
         return json.loads(self.status_file.read_text()) if self.status_file.exists() else None
 
 
 class Worker(threading.Thread):
-    """A consumer that works off a queue, and comes back after the broker's end. Keeps what it has worked in `done`:
-    the bodies with their routing keys, in the order of their coming."""
+    """A consumer that settles all messages of a queue, and connects again when the broker has ended. `done` has the
+    routing keys and bodies of the messages in the order of their delivery."""
 
     def __init__(self, broker, link_pb2, queue="work"):
         super().__init__(daemon=True)
@@ -122,8 +122,8 @@ class Worker(threading.Thread):
             try:
                 self.work()
             except (wire.Ended, OSError):
-                time.sleep(0.1)  # the broker is down, or nothing came for a while
-            except BaseException as failure:  # shown by stop(), in the test's own thread
+                time.sleep(0.1)  # the broker is down, or nothing was delivered for a while
+            except BaseException as failure:  # raised again by stop(), in the test's own thread
                 self.failure = failure
                 return
 
@@ -153,7 +153,7 @@ class Worker(threading.Thread):
 
 class Publisher(threading.Thread):
     """Publishes messages with rising numbers to one exchange, many on their way at a time, until the connection ends.
-    `confirmed` holds the numbers that the broker has confirmed: the promise that a test holds it to."""
+    `confirmed` has the numbers that the broker has confirmed: tests check that none of these messages is lost."""
 
     WINDOW = 100
 
@@ -192,7 +192,7 @@ class Publisher(threading.Thread):
 
 
 def consume_all(broker, link_pb2, queue, idle_seconds=2):
-    """Takes all that a queue holds; ends when nothing has come for a while."""
+    """Consumes and settles all messages of a queue, and returns them when none has been delivered for a while."""
     peer = wire.Peer(broker.port, link_pb2)
     peer.connect(name="verifier")
     peer.send("consume", correlation=2, consumer=1, queue=queue, prefetch=1000)
@@ -211,7 +211,7 @@ def consume_all(broker, link_pb2, queue, idle_seconds=2):
 
 
 def fetch_all(broker, link_pb2, topic, partition):
-    """(log start, high watermark, records) of a partition."""
+    """Returns (log start, high watermark, records) of a partition."""
     peer = wire.Peer(broker.port, link_pb2)
     peer.connect(name="verifier")
     found, log_start, offset = [], 0, 0
@@ -232,7 +232,7 @@ def fetch_all(broker, link_pb2, topic, partition):
 
 
 def is_forwarded(broker, link_pb2, topic, partitions, group):
-    """Whether the group's committed offset stands at the end of every partition."""
+    """Returns whether the group's committed offsets are at the ends of all partitions."""
     peer = wire.Peer(broker.port, link_pb2)
     peer.connect(name="verifier")
     lag = 0

@@ -1,7 +1,7 @@
-"""Programs under test as processes: started, waited for, frozen, killed, and ended with the test whatever happens.
+"""Runs programs under test as processes: starts, freezes, kills and waits for them, and ends all of them with the test.
 
-Each test gets a `Desk` (fixture `desk` in conftest.py). Everything it starts writes to a log file of its own in the
-test's folder; if the test fails, the ends of these logs are shown.
+Each test gets a `Desk` (fixture `desk` in conftest.py). Each process writes to a log file of its own in the test's
+folder. If the test fails, its report shows the ends of these logs.
 """
 
 import contextlib
@@ -20,11 +20,11 @@ PR_SET_PDEATHSIG = 1
 
 
 class Trouble(AssertionError):
-    """A process did not do what the test needs of it."""
+    """Raised if a process did not do what the test needs."""
 
 
 def wait_until(condition, seconds, what, pause=0.05):
-    """The first true value of condition(), asked again and again."""
+    """Calls condition() every `pause` seconds and returns its first true value. Raises Trouble after `seconds`."""
     end = time.monotonic() + seconds
     while True:
         value = condition()
@@ -36,8 +36,8 @@ def wait_until(condition, seconds, what, pause=0.05):
 
 
 def free_port():
-    """A port of the loopback that nobody listens on. Outside of the range from which the kernel gives ports to
-    connections, so that it stays free while the one who listened there is dead."""
+    """Returns a loopback port on which nobody listens. The port is outside the range from which the kernel gives ports
+    to connections, so that it stays free while its listener is down."""
     for port in range(20000 + os.getpid() % 5000, 32000):
         if port in free_port.given:
             continue
@@ -54,7 +54,7 @@ free_port.given = set()
 
 
 def program(name):
-    """The path of a built program, by its name, in the build that TIDEGATE_BUILD names (build/release)."""
+    """Returns the path of a built program in the folder TIDEGATE_BUILD (default build/release)."""
     build = Path(os.environ.get("TIDEGATE_BUILD", TOP / "build" / "release"))
     found = [path for path in sorted(build.rglob(name)) if path.is_file() and os.access(path, os.X_OK)]
     if not found:
@@ -63,7 +63,7 @@ def program(name):
 
 
 class Process:
-    """One process, which may be ended and started again with the same command line; its log goes on."""
+    """One process, which may be ended and started again with the same command line. All runs append to one log."""
 
     def __init__(self, name, command, log, environment=None):
         self.name = name
@@ -73,7 +73,8 @@ class Process:
         self.running = None
 
     def start(self, **streams):
-        """Starts it; call from the main thread only, with which it dies."""
+        """Starts the process. Call from the main thread only: the process is killed when the thread that started it
+        ends."""
         assert self.running is None or self.running.poll() is not None, f"{self.name} runs already"
         self.log_start = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as log:
@@ -83,7 +84,7 @@ class Process:
         return self
 
     def output(self):
-        """What the present run has written so far."""
+        """Returns what the present run has written so far."""
         with open(self.log, "rb") as log:
             log.seek(self.log_start)
             return log.read().decode(errors="replace")
@@ -92,7 +93,7 @@ class Process:
         return self.running is not None and self.running.poll() is None
 
     def wait_output(self, text, seconds=30):
-        """Waits until the present run has written something that the pattern `text` finds."""
+        """Waits until the output of the present run matches the pattern `text`."""
         def has_written():
             if re.search(text, self.output()):
                 return True
@@ -103,7 +104,7 @@ class Process:
         wait_until(has_written, seconds, f"{text!r} from {self.name}")
 
     def wait_end(self, seconds=30):
-        """Its exit code, negative for a signal."""
+        """Waits for the end and returns the exit code, or the negative number of the signal that ended the process."""
         try:
             return self.running.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -113,17 +114,17 @@ class Process:
         self.running.send_signal(which)
 
     def kill(self):
-        """Ends it as a power cut would: no last word."""
+        """Kills the process, which cannot react: it ends as in a power cut."""
         self.send(signal.SIGKILL)
         self.running.wait()
 
     def terminate(self, seconds=30):
-        """Asks it to end and gives its exit code."""
+        """Sends SIGTERM and returns the exit code."""
         self.send(signal.SIGTERM)
         return self.wait_end(seconds)
 
     def freeze(self):
-        """Returns when it stands still: each thread goes on until it takes the signal itself."""
+        """Stops the process and returns when all threads are stopped: each runs until it has handled the signal."""
         self.send(signal.SIGSTOP)
         wait_until(lambda: set(self.thread_states()) <= {"T"}, 10, f"{self.name} to stand still", pause=0.001)
 
@@ -131,9 +132,9 @@ class Process:
         self.send(signal.SIGCONT)
 
     def thread_states(self):
-        """Each thread's state as proc(5) gives it: R runs, S sleeps, T is stopped."""
+        """Yields each thread's state as in proc(5): R running, S sleeping, T stopped."""
         for task in Path(f"/proc/{self.running.pid}/task").iterdir():
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended meanwhile
                 yield (task / "stat").read_text().rpartition(")")[2].split()[0]
 
     def end(self):
@@ -146,14 +147,14 @@ def die_with_parent():
 
 
 class Desk:
-    """What one test has started, and the folder it works in."""
+    """The processes that one test has started, and the test's folder."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
         self.processes = []
 
     def make(self, name, command, environment=None):
-        """A process, not yet started."""
+        """Returns a process that is not started yet."""
         process = Process(name, command, self.folder / f"{name}.log", environment)
         self.processes.append(process)
         return process
@@ -162,7 +163,7 @@ class Desk:
         return self.make(name, command, environment).start()
 
     def run(self, command, seconds=60, stdin=None):
-        """Runs a command to its end and gives it with exit code, stdout and stderr as text."""
+        """Runs a command to its end and returns its exit code, stdout and stderr as text."""
         return subprocess.run([str(word) for word in command], input=stdin, capture_output=True, text=True,
                               timeout=seconds, cwd=self.folder, preexec_fn=die_with_parent, check=False)
 
@@ -171,7 +172,7 @@ class Desk:
             process.end()
 
     def last_words(self):
-        """The ends of all logs, for a test that failed."""
+        """Returns the ends of all logs, for the report of a failed test."""
         parts = []
         for process in self.processes:
             if process.log.exists():

@@ -1,4 +1,4 @@
-"""Reads record batches v2 (Kafka's format) as a Fetch gives them: uncompressed, whole, back to back."""
+"""Reads record batches v2 (Kafka's format) from the answer to a Fetch: uncompressed, whole, one after another."""
 
 import struct
 from typing import NamedTuple
@@ -20,7 +20,7 @@ class Reader:
         self.data, self.at = data, at
 
     def varint(self):
-        """A zig-zag varint."""
+        """Reads a zig-zag varint."""
         value = shift = 0
         while True:
             byte = self.data[self.at]
@@ -39,7 +39,7 @@ class Reader:
 
 
 def records(data):
-    """All records of all batches in `data`."""
+    """Yields all records of all batches in `data`."""
     at = 0
     while at < len(data):
         (base, length, _, magic, _, attributes, _, first_timestamp, _, _, _, _, count) = HEADER.unpack_from(data, at)

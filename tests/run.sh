@@ -1,18 +1,21 @@
 #!/usr/bin/env bash
-# Builds and tests everything. The last line is `N passed, N failed` (or with `, N skipped`); exit code 0: none failed.
+# Builds and tests everything. The last line of output is `N passed, N failed`, with `, N skipped` if there are any. The
+# exit code is 0 if no test failed.
 #
 #   tests/run.sh [--unit] [--tidy] [--conversation] [--faults] [--endtoend] [--long]
 #
 #   --unit          unit tests of every room, with AddressSanitizer and UndefinedBehaviorSanitizer
-#   --tidy          arrows between rooms, lengths, names, stray characters, clang-format, commits' subjects
+#   --tidy          includes between rooms, lengths, names, stray characters, clang-format, quoted files, subjects of
+#                   commits
 #   --conversation  exact bytes against a broker built with the sanitizers
-#   --faults        power cuts, failing calls, turned bits, kills, full maps and disks: nothing confirmed is lost
+#   --faults        power cuts, failing calls, flipped bits, kills, full maps and disks: nothing confirmed is lost
 #   --endtoend      release programs together with a real Kafka, processes killed under load
-#   --long          more rounds where a test has rounds; with the others or alone (then all stages)
-#   --help          this text
+#   --long          more rounds of tests that have rounds; may be combined with stages, alone it runs all stages
+#   --help          prints this text
 #
-# Without a stage all run. Installs what is missing first (toolchains/setup.sh tests). A stage that cannot run counts as
-# one failure, so the count never looks better than what was seen. Results for machines: build/results/*.xml.
+# Runs all stages if none is given. First installs missing packages (toolchains/setup.sh tests). A stage that cannot run
+# counts as one failure, so that its missing results do not look like success. Writes the results as JUnit files to
+# build/results/*.xml.
 set -uo pipefail
 shopt -s nullglob
 cd "$(dirname "$0")/.."
@@ -39,8 +42,8 @@ could_not() {
 }
 is_wanted() { [[ " ${stages[*]} " == *" $1 "* ]]; }
 
-# build PRESET TARGETS...: configures it and builds what its stages use, once, and remembers the outcome. With --long
-# nothing is precompiled, so that an include which is missing shows.
+# build PRESET TARGETS...: configures the preset and builds the targets once; later calls return the same result. With
+# --long no header is precompiled, so that a missing include fails the build.
 declare -A built=()
 build() {
   if [ -z "${built[$1]:-}" ]; then
@@ -59,8 +62,8 @@ build() {
   [ "${built[$1]}" = yes ]
 }
 
-# run NAME COMMAND...: a stage's tests, which leave build/results/NAME.xml. Failing tests are counted from that file;
-# a command that fails without a failure in it could not run (no test found, crashed, out of time).
+# run NAME COMMAND...: runs a stage's tests, which write build/results/NAME.xml. Failing tests are counted from that
+# file. If the command fails and the file has no failure, the stage could not run (no test found, crashed, out of time).
 run() {
   local name=$1 counts
   shift
@@ -74,7 +77,8 @@ run() {
   fi
 }
 
-# Only the system's Python and its own plugins: the same on every machine. No test is meant to take this long.
+# Uses the system's Python with pytest's built-in plugins only, so that tests run the same on every machine. The timeout
+# only ends tests that hang.
 pytest_stage() {
   local name=$1
   shift

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""Adds up JUnit files as ctest and pytest write them.
+"""Adds up the results in JUnit files written by ctest and pytest.
 
     tests/tally.py [--broken N] FILE...
 
-Prints `N passed, N failed`, with `, N skipped` if there are any, and exits 1 if the files hold no test or one cannot be
-read. With --broken it is the last word on a whole run: N stages that could not run count as failed, tests that did not
-pass are named first, and the exit code tells whether anything failed.
+Prints `N passed, N failed`, with `, N skipped` if there are any, and exits 1 if the files have no test or one cannot be
+read. With --broken it prints the result of a whole run: the N stages that could not run count as failed, tests that did
+not pass are named first, and the exit code is 1 if anything failed or nothing passed.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import xml.etree.ElementTree as ElementTree
 
 
 def outcomes(path):
-    """(name, outcome, reason) of every test case in one file."""
+    """Yields (name, outcome, reason) of every test case in one file."""
     for case in ElementTree.parse(path).getroot().iter("testcase"):
         name = f"{case.get('classname', '')}.{case.get('name')}"
         for child in case:

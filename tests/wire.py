@@ -1,4 +1,4 @@
-"""A peer on a raw socket that speaks frames of the link protocol, by name or as exact bytes."""
+"""A peer on a raw socket that sends and receives frames of the link protocol, by name or as exact bytes."""
 
 import importlib
 import json
@@ -13,7 +13,7 @@ WAIT_SECONDS = 10
 
 
 def load_schema(folder, schema):
-    """A schema as a Python module, generated into `folder` by protoc as any stranger would."""
+    """Returns a schema as a Python module, which protoc generates into `folder`, as any other project would do it."""
     schema = processes.TOP / schema
     folder.mkdir(parents=True, exist_ok=True)
     subprocess.run(["protoc", f"--proto_path={schema.parent}", f"--python_out={folder}", schema.name], check=True)
@@ -31,24 +31,24 @@ def varint(value):
 
 
 def raw_frame(member, body):
-    """A frame of any member number with any body."""
+    """Returns a frame with any member number and any body."""
     return varint(member * 8 + 2) + varint(len(body)) + body
 
 
 class Ended(Exception):
-    """The other side closed the connection."""
+    """Raised if the other side closed the connection."""
 
 
 class Peer:
-    """One connection. Keeps all that it sent and received, in `sent` and `received`."""
+    """One connection. Keeps all bytes that it sent and received, in `sent` and `received`."""
 
     def __init__(self, port, link_pb2, accepted=None):
-        """`accepted`: the socket of a connection that a test's own listener took, instead of a new one to `port`."""
+        """Connects to `port`. `accepted`: uses this socket of a test's own listener instead."""
         self.link_pb2 = link_pb2
         self.socket = accepted or socket.create_connection(("127.0.0.1", port), timeout=WAIT_SECONDS)
         self.socket.settimeout(WAIT_SECONDS)
         self.sent, self.received = bytearray(), bytearray()
-        self.at = 0  # what of `received` has been looked at
+        self.at = 0  # bytes of `received` that were read
 
     def close(self):
         self.socket.close()
@@ -59,7 +59,7 @@ class Peer:
         self.socket.sendall(data)
 
     def frame(self, member, **fields):
-        """The bytes of one frame: a Link with one member."""
+        """Returns the bytes of one frame: a Link with one member."""
         message = getattr(self.link_pb2, type_name(self.link_pb2, member))(**fields)
         return self.link_pb2.Link(**{member: [message]}).SerializeToString()
 
@@ -67,7 +67,7 @@ class Peer:
         self.send_bytes(self.frame(member, **fields))
 
     def read(self, size):
-        """The next bytes, as many as asked for."""
+        """Returns the next `size` bytes."""
         while len(self.received) < self.at + size:
             data = self.socket.recv(65536)
             if not data:
@@ -77,7 +77,7 @@ class Peer:
         return bytes(self.received[self.at - size:self.at])
 
     def forget(self):
-        """Drops what has been looked at, for conversations without an end."""
+        """Drops the bytes sent, and those received and read, so that a long conversation does not use up memory."""
         del self.received[:self.at]
         self.at = 0
         self.sent.clear()
@@ -92,7 +92,7 @@ class Peer:
                 return value
 
     def receive(self):
-        """The next frame as (member's name, message)."""
+        """Returns the next frame as (member's name, message)."""
         number = self.read_varint() >> 3
         field = self.link_pb2.Link.DESCRIPTOR.fields_by_number[number]
         message = getattr(self.link_pb2, field.message_type.name)()
@@ -100,19 +100,19 @@ class Peer:
         return field.name, message
 
     def expect(self, member, **fields):
-        """The next frame, which must be this member with these fields."""
+        """Returns the next frame, which must be this member with these fields."""
         name, message = self.receive()
         found = {field: getattr(message, field) for field in fields}
         assert (name, found) == (member, fields), f"came {name}:\n{message}"
         return message
 
     def expect_bytes(self, text):
-        """The next bytes, which must be exactly these (hex)."""
+        """Reads the next bytes, which must be exactly these (hex)."""
         wanted = bytes.fromhex(text)
         assert self.read(len(wanted)).hex(" ") == wanted.hex(" ")
 
     def expect_end(self, seconds=WAIT_SECONDS):
-        """The other side closes, without another word."""
+        """Waits until the other side closes. It may not send another byte."""
         self.socket.settimeout(seconds)
         try:
             rest = self.read(1)
@@ -129,7 +129,7 @@ class Peer:
             return
         raise AssertionError(f"not silent, but 0x{rest.hex()}")
 
-    # What many conversations begin with.
+    # Requests with which many conversations start.
 
     def connect(self, **fields):
         self.send("connect", **{"correlation": 1, "version": 1, "name": "conversation", **fields})
@@ -145,7 +145,7 @@ class Peer:
         return self.expect("done", correlation=2)
 
     def list(self, kind, max_bytes=0):
-        """The pages of a list, each as its rows."""
+        """Returns the pages of a list, each as its rows."""
         pages, after = [], b""
         while not pages or after:
             self.send("list", correlation=8, kind=kind, after=after, max_bytes=max_bytes)
