@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a command in a clone of this repository on a machine that has nothing: proves that toolchains/setup.sh names
-# every package, and that a documented command works for somebody who has just cloned.
+# Runs a command in a clone of this repository on a newly made minimal Debian 12. Shows that toolchains/setup.sh names
+# every package, and that a documented command works for somebody who has just cloned the repository.
 #
 #   toolchains/clean-root.sh [--keep] COMMAND [ARGUMENT...]
 #
@@ -8,23 +8,25 @@
 #   toolchains/clean-root.sh ./examples/demo.sh
 #   toolchains/clean-root.sh sh -c './toolchains/setup.sh && ./toolchains/setup.sh'
 #
-# Makes a minimal Debian 12 with debootstrap in a folder of its own, gives it this machine's apt configuration, name
-# resolution and certificates, clones what is committed here (HEAD) and runs COMMAND at the clone's top, as root, in
-# mount and process namespaces of its own: whatever COMMAND leaves running or mounted ends with it, and then the folder
-# is removed. The network is this machine's, so ports must be free. --keep leaves the folder and tells where it is.
-# Exit code: COMMAND's; 125 if the root could not be made. Needs root, debootstrap and about 3 GB in $TMPDIR.
+# Makes the Debian 12 with debootstrap in a folder of its own and copies this machine's apt configuration, name
+# resolution and certificates into it. Clones what is committed here (HEAD) and runs COMMAND at the clone's top, as
+# root, in mount and process namespaces of its own. Processes and mounts that COMMAND leaves end with the namespaces;
+# then the folder is removed. The network is this machine's, so ports must be free. --keep keeps the folder and prints
+# its path. Exit code: COMMAND's; 125 if the root could not be made. Needs root, debootstrap and about 3 GB in $TMPDIR.
 set -euo pipefail
 
 say() { printf 'clean-root: %s\n' "$*" >&2; }
 die() { say "$*"; exit 125; }
 
-# The mirror that this machine's apt uses for Debian itself, in whatever form its sources are written.
+# Prints the mirror that this machine's apt uses for Debian itself. Asks apt, because its sources may be written in
+# several forms.
 mirror_in_use() {
   apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
     awk '$1 == "bookworm" {print $2; exit}'
 }
 
-# Part of apt's configuration may be missing; keys and sources may lie in any of these places.
+# Copies apt's configuration, certificates and name resolution. Some of these paths may be missing: keys and sources may
+# be in any of them.
 copy_machine_configuration() {
   local path
   rm "$root/etc/apt/sources.list"
@@ -37,8 +39,8 @@ copy_machine_configuration() {
   done
 }
 
-# enter COMMAND...: what runs inside the namespaces, as their first process. /dev is what debootstrap made: the plain
-# devices, without this machine's disks.
+# enter COMMAND...: runs COMMAND in the new root, as the first process of the namespaces. /dev is the one that
+# debootstrap made: it has the plain devices, without this machine's disks.
 enter() {
   mount -t proc proc "$root/proc"
   mount -t sysfs -o ro sysfs "$root/sys"
@@ -50,7 +52,7 @@ enter() {
     ${no_proxy:+no_proxy="$no_proxy"} sh -c 'cd ~/tidegate && exec "$@"' sh "$@"
 }
 
-# Inside the namespaces the script is called again with this word.
+# The script calls itself again with --inside, in the new namespaces.
 if [ "${1:-}" = --inside ]; then
   root=$2
   shift 2

@@ -1,8 +1,9 @@
-# `cmake --install`: the programs, and the libraries for programs of others, as the package Tidegate:
+# Rules of `cmake --install`: installs the programs, and the libraries for programs of other projects as the package
+# Tidegate:
 #
 #   find_package(Tidegate REQUIRED COMPONENTS client)    Tidegate::client        the C++20 client
 #   find_package(Tidegate REQUIRED COMPONENTS device)    Tidegate::device        the C99 device client, without a port
-#                                                        Tidegate::device_posix  and with its POSIX port
+#                                                        Tidegate::device_posix  the same with its POSIX port
 #
 # Components of the installation: programs, development.
 include(GNUInstallDirs)
@@ -12,7 +13,7 @@ install(TARGETS tidegate-broker tidegate-bridge tidegate tidegate-sensor COMPONE
 install(FILES broker/main/tidegate-broker.example.toml bridge/tidegate-bridge.example.toml
         DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT programs)
 
-# tidegate_export(SET NAME TARGET): the library TARGET, seen as Tidegate::NAME.
+# tidegate_export(SET NAME TARGET): installs the library TARGET in the export set SET as Tidegate::NAME.
 function(tidegate_export set name target)
   set_target_properties(${target} PROPERTIES EXPORT_NAME ${name})
   add_library(Tidegate::${name} ALIAS ${target})
@@ -24,11 +25,11 @@ tidegate_export(device device_posix tidegate_firmware_posix)
 tidegate_export(client base tidegate_base)
 tidegate_export(client model tidegate_model)
 tidegate_export(client client tidegate_client)
-# The client's headers have coroutines.
+# The client's headers use coroutines.
 target_compile_features(tidegate_base PUBLIC cxx_std_20)
 
 install(DIRECTORY firmware/include/tidegate DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
-# The headers that an application includes, under the paths that they have here.
+# The headers that an application includes. They are installed under the same paths as in the repository.
 set(TIDEGATE_CLIENT_HEADERS
   broker/base/bytes.hpp broker/base/error.hpp broker/model/ids.hpp broker/model/message.hpp
   broker/model/record_batch.hpp client/connection.hpp client/connection_part.hpp client/consuming.hpp

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Installs what Tidegate needs from the packages of Debian 12 or Raspberry Pi OS 12, and nothing else.
+# Installs the packages of Debian 12 or Raspberry Pi OS 12 that Tidegate needs, and nothing else.
 #
-#   toolchains/setup.sh [build]   what building and running need (default)
-#   toolchains/setup.sh tests     also what only ./tests/run.sh needs
-#   toolchains/setup.sh dev       also what a developer of Tidegate wants at hand
+#   toolchains/setup.sh [build]   packages for building and running (default)
+#   toolchains/setup.sh tests     also packages for ./tests/run.sh
+#   toolchains/setup.sh dev       also packages for developers of Tidegate
 #
-# Asks dpkg first and touches nothing if all is there, so it may be run before every build. Needs root or sudo only
-# when a package is missing.
+# Asks dpkg first and changes nothing if all packages are installed, so it may be run before every build. Needs root or
+# sudo only if a package is missing.
 set -euo pipefail
 
 build_packages=(
@@ -37,7 +37,7 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 is_installed() { [ "$(dpkg-query --show --showformat '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
-# as_root COMMAND...: runs it as it is for root, through sudo for others.
+# as_root COMMAND...: runs COMMAND as root, through sudo if the user is another one.
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then
     "$@"
@@ -48,7 +48,8 @@ as_root() {
   fi
 }
 
-# Another apt may be at work on a machine that has just been started, and a gateway's network drops now and then.
+# Runs apt-get with a wait for the lock and with retries: another apt may be at work on a machine that has just started,
+# and a gateway's network fails now and then.
 apt_get() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 "$@"
 }

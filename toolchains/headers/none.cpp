@@ -1,1 +1,1 @@
-// A target of precompiled headers needs a source.
+// Empty: CMake needs a source file in a target of precompiled headers.
