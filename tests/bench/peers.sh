@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Measures Tidegate beside Debian's RabbitMQ, NATS JetStream and Mosquitto, and beside a real Kafka: the same work, in
-# one run, alternating. Writes docs/figures/benchmarks.md between its markers.
+# Measures Tidegate, Debian's RabbitMQ, NATS JetStream and Mosquitto, and a real Kafka with the same work, in turns in
+# one run. With --write, puts the tables into docs/figures/benchmarks.md between its markers.
 #
 #   tests/bench/peers.sh [--quick] [--only rabbitmq,kafka] [--rounds 3] [--directory .] [--json FILE] ...
 #
-# Installs from Debian what is missing and says so first; none of it is started or enabled as a service. Kafka and
-# RabbitMQ's perf-test come from Maven Central into ~/.cache/tidegate. Build the release preset before.
-# `tests/bench/peers.sh --help` tells all options. The servers run as the user who calls this, from folders of their own
-# under --directory, and are gone at the end.
+# First installs missing packages from Debian, with a message; no package is started or enabled as a service. Kafka and
+# RabbitMQ's perf-test are fetched from Maven Central into ~/.cache/tidegate. Build the release preset before.
+# `tests/bench/peers.sh --help` prints all options. The servers run as the calling user, from folders of their own under
+# --directory, and are ended and removed at the end.
 set -euo pipefail
 
 tests=$(cd "$(dirname "$0")/.." && pwd)
@@ -23,7 +23,7 @@ as_root() {
   if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# What systemd would start at the next boot because of the packages that are missing.
+# Prints the units that systemd would start at the next boot because of the packages to install.
 units_to_come() {
   for package in "${missing[@]}"; do
     case "$package" in
@@ -36,8 +36,8 @@ units_to_come() {
   done
 }
 
-# Debian starts a service when its package is installed, unless policy-rc.d forbids it. Ours is there meanwhile, where
-# there is none yet; and what came with the packages is disabled.
+# Installs the missing packages. Debian starts a service when its package is installed, unless policy-rc.d forbids it.
+# If there is no such file, makes one for the time of the installation. Disables the new units afterwards.
 install_missing() {
   local own_policy=no units
   mapfile -t units < <(units_to_come)

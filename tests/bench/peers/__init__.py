@@ -1,5 +1,6 @@
-"""Tidegate beside other brokers, the same work in one run: tests/bench/peers.sh installs them and starts this.
+"""Measures Tidegate and other brokers with the same work in one run. tests/bench/peers.sh installs the brokers and runs
+this package.
 
-One module per peer says how it is configured, started, loaded and counted; `cases` is the work, `runner` alternates
-and measures, `report` makes tables of it.
+Each peer has a module that configures, starts and loads it and counts its messages. `cases` has the work, `runner` runs
+the cases and peers in turns and measures them, `report` makes the tables.
 """

@@ -1,4 +1,4 @@
-"""Options, and who takes part."""
+"""The command: reads the options, selects the peers, runs them and prints the tables."""
 
 import argparse
 import json
@@ -51,7 +51,7 @@ def chosen(parser, words, known):
 
 def main():
     given = options()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what was started ends with us
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends the servers as well
     classes = [kind for name, kind in PEERS.items() if name == "tidegate" or name in given.only]
     taking_part = [(kind, setting) for kind in classes for setting in kind.settings]
     seen = runner.run(given, taking_part)

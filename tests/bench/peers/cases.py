@@ -1,11 +1,11 @@
-"""The work that is measured. Each takes a ready peer with nothing in it and gives the figures of one cell."""
+"""The cases to measure. Each function takes a ready peer without messages and returns the figures of one cell."""
 
 import time
 
 from . import tree
 
 WINDOW = 1000
-RATE = 1000      # of the paced case
+RATE = 1000      # messages a second of the paced case
 WARM_SECONDS = 2
 SETTLE_SECONDS = 10
 
@@ -50,7 +50,8 @@ def metered(peer, load):
 
 
 def held(peer, options):
-    """Filled, ended, started, counted: after kill -9 first, then topped up and stopped in an orderly way."""
+    """Fills the peer, ends it, starts it and counts its messages: first with kill -9; then, filled up again, with an
+    orderly stop."""
     count = options.held
     peer.hold(count)
     time.sleep(SETTLE_SECONDS)
@@ -67,9 +68,9 @@ def held(peer, options):
     return {**seen, "private_again_mb": tree.private(peer.roots()) / 1e6}
 
 
-# Long, and no matter of a moment's noise: in the first round only.
+# Cases that run only in the first round: they take long, and short disturbances do not change their figures.
 ONCE = ("held",)
-# name: (what to do, bytes that the raw disk is given at a time beside it, title)
+# name: (function, bytes of each write in the raw disk's measurement beside it, title)
 CASES = {
     "queue": (queue, 100 * WINDOW, f"Queue: publish, deliver, acknowledge; window and prefetch {WINDOW:,}"),
     "window1": (window1, 100, "Queue: publish, deliver, acknowledge; one message under way"),

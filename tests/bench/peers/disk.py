@@ -1,4 +1,4 @@
-"""What the disk beneath does by itself: append and fdatasync, again and again."""
+"""Measures the disk without a broker: append and fdatasync, again and again."""
 
 import os
 import pathlib
@@ -9,7 +9,8 @@ SYNCS_MIN = 5
 
 
 def reference(directory, size, seconds):
-    """Flushes a second of `size` bytes appended, and the milliseconds of one: (p50, p99)."""
+    """Appends and flushes `size` bytes again and again. Returns the flushes a second, and (p50, p99) of their
+    milliseconds."""
     path = pathlib.Path(directory) / "reference"
     file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
     taken, start = [], time.monotonic()

@@ -1,5 +1,5 @@
-"""A real Kafka, one node with acks=all, on the heap that its own start script gives it. The clients are Kafka's own;
-at a rate it is peer_load, since they tell no time to deliver."""
+"""A real Kafka, one node with acks=all, with the heap of its own start script. The clients are Kafka's own, except at a
+rate: there it is peer_load, because Kafka's clients do not report the time to deliver."""
 
 import re
 
@@ -11,8 +11,8 @@ from .peer import BODY
 
 HEAP = ["-Xms1G", "-Xmx1G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
         "-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent"]
-TOOL_HEAP = ["-Xmx512m"]  # of kafka-producer-perf-test.sh
-BATCH = ["batch.size=110000", "linger.ms=5"]  # 1,000 records of 100 bytes, as Tidegate's; 5 of them under way
+TOOL_HEAP = ["-Xmx512m"]  # as in kafka-producer-perf-test.sh
+BATCH = ["batch.size=110000", "linger.ms=5"]  # 1,000 records of 100 bytes, as Tidegate's; 5 batches under way
 WARM_RECORDS = 200_000
 SAID = r"records sent, ([\d.]+) records/sec .* 99th"
 
@@ -44,7 +44,7 @@ class Kafka(Loaded):
         self.begin(["java", *HEAP, log, "-cp", f"{self.jars}/*", "kafka.Kafka", self.config])
 
     def is_ready(self):
-        """It takes connections before it may lead its partitions."""
+        """Also waits for the log line: Kafka accepts connections before it may lead its partitions."""
         return super().is_ready() and "Kafka Server started" in self.running[-1].output()
 
     def make(self, case):
@@ -55,19 +55,19 @@ class Kafka(Loaded):
         return f"127.0.0.1:{self.port}"
 
     def send(self, records):
-        """Records a second."""
+        """Produces the records and returns the rate in records a second."""
         said = self.tool("org.apache.kafka.tools.ProducerPerformance", "--topic", "held", "--num-records", records,
                          "--record-size", BODY, "--throughput", -1, "--producer-props",
                          f"bootstrap.servers={self.address()}", "acks=all", *BATCH)
         return float(re.search(SAID, said.splitlines()[-1]).group(1))
 
     def produce(self, seconds):
-        """As many records as fill the time, by the rate of a first run, which is not counted."""
+        """Produces as many records as fill the time, by the rate of a first run, which is not reported."""
         self.records = int(self.send(WARM_RECORDS) * seconds)
         return {"messages": WARM_RECORDS + self.records, "rate": self.send(self.records)}
 
     def fetch(self, _seconds):
-        """Once through what was written. The rate is that of fetching, after the group has its partition."""
+        """Fetches the records of produce() once. The rate is that of fetching, after the group has its partition."""
         said = self.tool("org.apache.kafka.tools.ConsumerPerformance", "--bootstrap-server", self.address(),
                          "--topic", "held", "--messages", self.records, "--hide-header")
         columns = said.splitlines()[-1].split(",")

@@ -1,4 +1,4 @@
-"""Brokers that peer_load speaks to: tests/bench/peers/load."""
+"""Base class of the brokers whose client is peer_load (tests/bench/peers/load)."""
 
 import json
 import os
@@ -30,12 +30,12 @@ class Loaded(Peer):
         return {"messages": seen["delivered"], **figures(seen)}
 
     def produce(self, seconds):
-        """Message by message: there are no batches."""
+        """Publishes message by message: these protocols have no batches."""
         seen = self.load("publish", "--seconds", seconds, "--window", WINDOW)
         return {"messages": seen["confirmed"], "rate": seen["rate"]}
 
     def fetch(self, seconds):
-        """Once through what was written, or as far as the time lets it."""
+        """Fetches the messages of produce() once, or as many as the time allows."""
         seen = self.load("fetch", "--seconds", seconds, "--messages", self.held())
         return {"messages": seen["delivered"], "rate": seen["rate"]}
 

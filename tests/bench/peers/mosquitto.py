@@ -1,4 +1,4 @@
-"""Debian's Mosquitto: QoS 1 into a durable session. It has no perf tool; the client is peer_load."""
+"""Debian's Mosquitto: QoS 1 into a durable session. The client is peer_load, because Mosquitto has no load tool."""
 
 import os
 import pwd
@@ -23,7 +23,8 @@ class Mosquitto(Loaded):
         return debian_version("mosquitto")
 
     def configure(self):
-        """Its default of 20 messages under way and 1,000 waiting would be other work than the others do."""
+        """Raises the default bounds of 20 messages under way and 1,000 waiting, with which Mosquitto would not do the
+        same work as the other peers."""
         seconds = int(self.setting.split()[1].replace(",", ""))
         self.config = self.folder / "mosquitto.conf"
         self.config.write_text(f"""listener {self.port} 127.0.0.1
@@ -42,6 +43,6 @@ sys_interval 1
         self.begin([PROGRAM, "-c", self.config])
 
     def hold(self, count):
-        """After kill -9 the session may be gone as well, and with it the place where messages wait."""
+        """Creates the session again first: after kill -9 it may be gone, and without it no message is held."""
         self.make("held")
         super().hold(count)

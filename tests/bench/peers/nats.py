@@ -1,4 +1,4 @@
-"""Debian's NATS with JetStream in files. The client is peer_load: `nats bench` measures no latency."""
+"""Debian's NATS with JetStream in files. The client is peer_load, because `nats bench` does not measure latency."""
 
 import shutil
 import subprocess
@@ -37,5 +37,5 @@ jetstream {{ store_dir: "{self.folder}/jetstream", max_mem: 64M, max_file: 4G, {
         self.begin(["nats-server", "-c", self.config])
 
     def is_ready(self):
-        """The port opens when the streams have been recovered."""
+        """Also waits for the log line, which shows that the streams have been recovered."""
         return super().is_ready() and "Server is ready" in self.running[-1].output()

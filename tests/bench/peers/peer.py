@@ -1,7 +1,7 @@
-"""What all brokers have in common: a folder, processes, an end.
+"""Base class of all brokers that are measured: its folder, its processes, their start and end.
 
-A load gives a dict: `messages` (all that went through, for what a million costs), `rate` (a second), and where the
-client tells them `confirm_ms` and `deliver_ms`, each (p50, p99)."""
+A load returns a dict: `messages` (the sum, for the cost of a million), `rate` (messages a second) and, if the client
+reports them, `confirm_ms` and `deliver_ms`, each as (p50, p99)."""
 
 import pathlib
 import signal
@@ -19,11 +19,11 @@ STOP_SECONDS = 120
 
 
 class Peer:
-    """A broker with one of its settings. The same port and data over all its lives."""
+    """A broker with one of its settings. Port and data stay the same when it is started again."""
 
     name = ""
-    settings = {}    # setting: what its confirm says
-    cases = ()       # of cases.CASES
+    settings = {}    # setting: what a confirm means with it
+    cases = ()       # names in cases.CASES
 
     def __init__(self, options, setting):
         self.options, self.setting = options, setting
@@ -32,14 +32,14 @@ class Peer:
         self.running = []
 
     def missing(self):
-        """Why it cannot be measured here, or nothing."""
+        """Returns why the broker cannot be measured here; empty = it can."""
         return ""
 
     def version(self):
         raise NotImplementedError
 
     def prepare(self, folder):
-        """An empty data folder and a configuration."""
+        """Sets the empty data folder and writes the configuration."""
         self.folder = pathlib.Path(folder)
         self.port = processes.free_port()
         self.configure()
@@ -48,7 +48,7 @@ class Peer:
         raise NotImplementedError
 
     def launch(self):
-        """Starts its processes with begin(), the broker itself last."""
+        """Starts the processes with begin(), the broker itself last."""
         raise NotImplementedError
 
     def begin(self, command, environment=None):
@@ -57,7 +57,7 @@ class Peer:
         return self.running[-1]
 
     def start(self):
-        """Seconds until it is ready."""
+        """Starts the broker and returns the seconds until it is ready."""
         before = time.monotonic()
         self.running = []
         self.launch()
@@ -65,7 +65,7 @@ class Peer:
         return time.monotonic() - before
 
     def is_ready(self):
-        """The port takes a connection; for those that open it too early, more."""
+        """Returns whether the port accepts a connection. Brokers that open it too early check more."""
         if not self.running[-1].is_alive():
             raise processes.Trouble(f"{self.title} ended:\n{self.last_words()}")
         try:
@@ -78,11 +78,11 @@ class Peer:
         return "\n".join("\n".join(process.output().splitlines()[-20:]) for process in self.running)
 
     def roots(self):
-        """Only of those that run: the number of one that has ended may be somebody else's by now."""
+        """Returns the pids of the processes that run. The pid of an ended one may belong to another program by now."""
         return [process.running.pid for process in self.running if process.is_alive()]
 
     def stop(self):
-        """An orderly end. Seconds it took."""
+        """Stops the broker in an orderly way and returns the seconds that it took."""
         before = time.monotonic()
         for process in reversed(self.running):
             process.send(signal.SIGTERM)
@@ -95,7 +95,7 @@ class Peer:
             process.running.wait()
 
     def run(self, command, seconds=900, environment=None):
-        """The output of a client that has to succeed."""
+        """Runs a client and returns its output. Raises Trouble if the client fails."""
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=seconds,
                               cwd=self.folder, preexec_fn=processes.die_with_parent, check=False, env=environment)
         if done.returncode != 0:
@@ -104,27 +104,27 @@ class Peer:
         return done.stdout
 
     def make(self, case):
-        """Before the first load: queues and topics that the client does not make."""
+        """Creates queues and topics that the client does not create. Called before the first load."""
 
     def queue(self, seconds, window, rate=0):
-        """Publish, deliver and acknowledge, `window` unconfirmed and as many unacknowledged at most; `rate` a second,
-        or as fast as it goes."""
+        """Publishes, delivers and acknowledges, with at most `window` messages unconfirmed and as many unacknowledged;
+        `rate` messages a second, 0 = as fast as possible."""
         raise NotImplementedError
 
     def produce(self, seconds):
-        """Into the log, in batches."""
+        """Produces into the log, in batches."""
         raise NotImplementedError
 
     def fetch(self, seconds):
-        """What produce() wrote."""
+        """Fetches what produce() wrote."""
         raise NotImplementedError
 
     def hold(self, count):
-        """Publishes so many that nobody takes."""
+        """Publishes `count` messages that nobody consumes."""
         raise NotImplementedError
 
     def held(self):
-        """How many it holds now."""
+        """Returns how many messages the broker holds now."""
         raise NotImplementedError
 
 

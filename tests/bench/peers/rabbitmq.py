@@ -6,7 +6,7 @@ import re
 import subprocess
 import time
 
-import kafka as maven  # tests/endtoend/kafka.py, which knows how to fetch jars
+import kafka as maven  # tests/endtoend/kafka.py, which fetches jars
 import processes
 
 from .peer import BODY, Peer, debian_version
@@ -14,7 +14,7 @@ from .peer import BODY, Peer, debian_version
 PERF_TEST = "2.22.1"
 HERE = pathlib.Path(__file__).resolve().parent
 SCRIPTS = pathlib.Path("/usr/lib/rabbitmq/bin")
-STATISTICS_SECONDS = 6  # a queue tells its length every 5 s
+STATISTICS_SECONDS = 6  # a queue reports its length every 5 s
 NUMBER = r"(\d+) msg/s"
 LATENCY = r"latency: (\d+)/(\d+)/(\d+)/(\d+)/(\d+) µs"
 
@@ -45,7 +45,7 @@ class RabbitMq(Peer):
             "RABBITMQ_ENABLED_PLUGINS_FILE": self.folder / "plugins", "RABBITMQ_MNESIA_BASE": self.folder / "data",
             "RABBITMQ_LOG_BASE": self.folder / "log", "RABBITMQ_LOGS": "-",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
-            "RUNNING_UNDER_SYSTEMD": "true"}  # the Erlang machine takes the place of the script that starts it
+            "RUNNING_UNDER_SYSTEMD": "true"}  # the script that starts the Erlang machine is replaced by it
         self.environment = {name: str(value) for name, value in self.environment.items()}
 
     def launch(self):
@@ -53,7 +53,8 @@ class RabbitMq(Peer):
         self.begin([SCRIPTS / "rabbitmq-server"], self.environment)
 
     def is_ready(self):
-        """Clients are let in when classic queues have been recovered; a quorum queue elects its leader after that."""
+        """Also waits for the log lines: RabbitMQ accepts clients when classic queues have been recovered, and a quorum
+        queue elects its leader after that."""
         said = self.running[-1].output()
         elected = "-> leader" in said or self.setting.startswith("classic") or not self.has_queue
         return super().is_ready() and "Server startup complete" in said and elected
@@ -66,7 +67,7 @@ class RabbitMq(Peer):
                          "--size", BODY, *quorum, *words])
 
     def queue(self, seconds, window, rate=0):
-        """perf-test has no warm-up, so it runs twice as long and only its second interval counts."""
+        """Runs perf-test for twice the time and reports only its second interval, because perf-test has no warm-up."""
         pace = ["--rate", rate] if rate else []
         said = self.perf_test("--confirm", window, "--qos", window, "--interval", seconds, "--time", 2 * seconds + 1,
                               *pace)
@@ -86,6 +87,6 @@ class RabbitMq(Peer):
 
 
 def percentiles(kind, line):
-    """Milliseconds: median and 99th percentile."""
+    """Returns the median and the 99th percentile in milliseconds."""
     found = re.search(f"{kind} {LATENCY}", line)
     return int(found.group(2)) / 1000, int(found.group(5)) / 1000

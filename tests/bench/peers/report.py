@@ -1,11 +1,11 @@
-"""Tables of what was seen: the median over the rounds, and the lowest and highest where there is more than one."""
+"""Makes tables of the results: the median over the rounds, with the lowest and the highest if they differ."""
 
 import statistics
 
 from .cases import CASES
 
 BEGIN, END = "<!-- measured -->\n", "<!-- end of measured -->\n"
-# figure: its column
+# figure: the head of its column
 COLUMNS = {
     "rate": "a second",
     "of_raw": "of raw",
@@ -54,7 +54,8 @@ def peers(seen):
 
 
 def table(case, cells):
-    """One row a peer, in the order in which they first came; only columns in which somebody has a figure."""
+    """Returns a table with one row for each peer, in the order of their first cells. Columns without a figure are left
+    out."""
     for cell in cells:
         if "rate" in cell and case in ("queue", "window1", "log"):
             cell["of_raw"] = cell["rate"] / cell["raw_rate"]
@@ -89,7 +90,7 @@ def spread(values):
 
 
 def number(value):
-    """Three digits that say something, or all of a count."""
+    """Formats a value with about three significant digits. Whole numbers, and values from 100 on, have no decimals."""
     if value >= 100 or value == int(value):
         return f"{value:,.0f}"
     return f"{value:.{1 if value >= 10 else 2 if value >= 0.1 else 3}f}"

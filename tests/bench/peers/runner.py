@@ -1,4 +1,4 @@
-"""Goes through rounds, cases and peers, so that a slow hour of the machine falls on all of them alike."""
+"""Runs all rounds, cases and peers in turns, so that a slow hour of the machine affects all peers alike."""
 
 import datetime
 import os
@@ -15,7 +15,7 @@ DISK_SECONDS = 1
 
 
 def run(options, taking_part):
-    """What was seen: the conditions, and for every case a list of cells."""
+    """Returns the results: the conditions, the peers, a list of cells, the peers left out, and the failures."""
     seen = {"conditions": conditions(options), "peers": {}, "cells": [], "left_out": {}, "failures": []}
     present = []
     for kind, setting in taking_part:
@@ -35,14 +35,14 @@ def run(options, taking_part):
         cell = {"round": number, "case": case, "peer": peer.title}
         try:
             seen["cells"].append({**cell, **measured(options, peer, case)})
-        except Exception as trouble:  # whatever a peer or its client says: hours of other cells are not lost for it
+        except Exception as trouble:  # any failure of one peer: the cells of other peers, hours of work, are kept
             print(f"peers: failed: {trouble!r}", file=sys.stderr, flush=True)
             seen["failures"].append({**cell, "why": repr(trouble)})
     return seen
 
 
 def measured(options, peer, case):
-    """One cell: the raw disk first, then a fresh server that is gone afterwards."""
+    """Measures one cell: the raw disk first, then a new server, which is removed afterwards."""
     act, raw_bytes, _ = CASES[case]
     with tempfile.TemporaryDirectory(prefix="peers-", dir=options.directory, ignore_cleanup_errors=True) as folder:
         raw, (raw_p50, raw_p99) = disk.reference(folder, raw_bytes, DISK_SECONDS)
@@ -68,7 +68,7 @@ def conditions(options):
 
 
 def command():
-    """What somebody else would call: without what is of this machine alone."""
+    """Returns the command with which others repeat the run: without the options that are of this machine only."""
     words, left = [], iter(sys.argv[1:])
     for word in left:
         if word in ("--directory", "--json", "--build"):
@@ -79,7 +79,7 @@ def command():
 
 
 def file_system(directory):
-    """Of the mount that holds the directory."""
+    """Returns the type of the file system that has the directory."""
     mounts = [line.split() for line in pathlib.Path("/proc/self/mounts").read_text().splitlines()]
     holding = [(len(fields[1]), fields[2]) for fields in mounts if directory.is_relative_to(fields[1])]
     return max(holding)[1]

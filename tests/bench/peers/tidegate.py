@@ -1,4 +1,4 @@
-"""Ours. The client is `tidegate bench`."""
+"""Tidegate itself, from the build of this tree. The client is `tidegate bench`."""
 
 import json
 import os
@@ -16,7 +16,7 @@ listen = "127.0.0.1:{port}"
 [[queue]]
 name = "held"
 """
-WINDOW_OF_BATCHES = 5  # Kafka's producer has as many under way
+WINDOW_OF_BATCHES = 5  # Kafka's producer has the same number under way
 
 
 class Tidegate(Peer):

@@ -1,4 +1,4 @@
-"""What a process and all its descendants use, by /proc."""
+"""Measures what processes and all their descendants use, with the figures of /proc."""
 
 import os
 import pathlib
@@ -12,7 +12,7 @@ SAMPLE_SECONDS = 0.25
 
 
 def pids(roots):
-    """The given processes that live, and all below them."""
+    """Returns those of the given processes that run, and all their descendants."""
     children = {}
     for entry in pathlib.Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -27,7 +27,7 @@ def pids(roots):
 
 
 def stat(pid):
-    """The fields of /proc/PID/stat from the state on, or none if it has ended."""
+    """Returns the fields of /proc/PID/stat from the state on; empty = the process has ended."""
     text = read(pid, "stat")
     return text.rpartition(")")[2].split()
 
@@ -40,7 +40,8 @@ def read(pid, name):
 
 
 def used(roots):
-    """(CPU seconds, bytes charged as written) so far, with what children that have ended left to their parents."""
+    """Returns (CPU seconds, bytes charged as written) so far, including those of ended children that their parents have
+    collected."""
     seconds = written = 0
     for pid in pids(roots):
         fields = stat(pid)
@@ -51,12 +52,13 @@ def used(roots):
 
 
 def resident(roots):
-    """Bytes in memory. Pages shared between the processes count in each."""
+    """Returns the bytes in memory. Pages shared between the processes count in each."""
     return sum(int((read(pid, "statm") or "0 0").split()[1]) for pid in pids(roots)) * PAGE
 
 
 def private(roots):
-    """Bytes that are these processes' alone. Not in it: files mapped to be shared, which are the kernel's cache."""
+    """Returns the bytes that only these processes use. Shared mappings of files do not count: they are the kernel's
+    cache."""
     kilobytes = 0
     for pid in pids(roots):
         for line in read(pid, "smaps").splitlines():
@@ -69,7 +71,7 @@ def private(roots):
 
 
 def kill(roots):
-    """As a power cut would end them."""
+    """Kills the processes and all their descendants, as a power cut would end them."""
     for pid in pids(roots):
         try:
             os.kill(pid, signal.SIGKILL)
@@ -78,7 +80,8 @@ def kill(roots):
 
 
 class Meter:
-    """What the processes use while a `with` lasts: `seconds`, `written`, `resident` at most, `private` at the end."""
+    """Measures what the processes use during a `with` block: CPU `seconds`, bytes `written`, the highest `resident`
+    memory, and the `private` memory at the end."""
 
     def __init__(self, roots):
         self.roots = roots

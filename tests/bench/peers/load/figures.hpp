@@ -1,4 +1,4 @@
-/* What a load is asked for, and what it has seen. */
+/* The settings of a load, and the totals that it has measured. */
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@ struct settings {
 struct totals {
   std::uint64_t sent = 0, confirmed = 0, delivered = 0;
   std::vector<double> confirm_ms, deliver_ms;
-  double seconds = 0;         // of sending; of delivering where nothing is sent
-  std::uint64_t in_time = 0;  // delivered, or confirmed where nobody consumes, in these seconds
+  double seconds = 0;         // of sending, or of delivering if nothing is sent
+  std::uint64_t in_time = 0;  // delivered in these seconds, or confirmed if nobody consumes
 };
 
 }  // namespace tidegate::peers

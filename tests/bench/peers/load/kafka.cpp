@@ -35,7 +35,7 @@ void note_confirm(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) 
   }
 }
 
-/// The defaults of the library, but nothing waits for company.
+/// Returns a client with the library's defaults, except that no record waits for others to fill a batch.
 client connect(rd_kafka_type_t kind, std::uint16_t port, totals& seen) {
   char reason[256];
   auto* conf = rd_kafka_conf_new();
@@ -54,7 +54,7 @@ client connect(rd_kafka_type_t kind, std::uint16_t port, totals& seen) {
   return made ? std::move(made) : throw std::runtime_error(reason);
 }
 
-/// Reads on from `offset` until told to end.
+/// Consumes from `offset` on until `ends` is set.
 void follow(rd_kafka_topic_t* from, std::int64_t offset, totals& seen, std::atomic<std::uint64_t>& delivered,
             const std::atomic<bool>& ends) {
   rd_kafka_consume_start(from, 0, offset);
@@ -90,7 +90,7 @@ totals pace_kafka(std::uint16_t port, const settings& how) {
   if (how.rate == 0) {
     throw std::runtime_error("Kafka is loaded at a rate only");
   }
-  totals seen;  // the confirms belong to `confirming`, the deliveries to `following`, until they have ended
+  totals seen;  // until they end, thread `confirming` writes the confirms and `following` the deliveries
   const client producer = connect(RD_KAFKA_PRODUCER, port, seen), consumer = connect(RD_KAFKA_CONSUMER, port, seen);
   const topic to(rd_kafka_topic_new(producer.get(), topic_name, nullptr));
   const topic from(rd_kafka_topic_new(consumer.get(), topic_name, nullptr));

@@ -1,15 +1,16 @@
-/* The load for brokers without a perf tool that does this work: NATS JetStream and MQTT 3.1.1 (QoS 1), as much of their
-   protocols as a publisher, a consumer and a counter need, and Kafka at a rate, with librdkafka. One connection each
-   way, and for the first two one thread, so that it takes little of the cores it shares with the broker. Prints one
-   JSON object.
+/* peer_load: generates load on brokers that have no load tool for this work. Speaks the parts of NATS JetStream and of
+   MQTT 3.1.1 (QoS 1) that a publisher, a consumer and a counter need; and Kafka at a rate, with librdkafka. Has one
+   connection for publishing and one for consuming. For NATS and MQTT it has one thread, so that it uses little of the
+   cores that it shares with the broker. Prints one JSON object.
 
      peer_load nats|mqtt PORT make|make-log|cycle|publish|fetch|count
               [--seconds S] [--window N] [--rate R] [--messages N]
      peer_load kafka PORT cycle --rate R [--seconds S]
 
-   make: the stream or session that holds; make-log: that keeps what was taken. cycle: publish, deliver, acknowledge.
-   publish: nobody takes it; stops after N messages, or S seconds. fetch: what the stream holds, unacknowledged. count:
-   how many are held. NATS and Mosquitto confirm in order on a connection. */
+   make: creates the stream or session that holds messages; make-log: creates one that also keeps acknowledged messages.
+   cycle: publishes, consumes and acknowledges. publish: publishes without a consumer; stops after N messages or S
+   seconds. fetch: consumes the messages of the stream without acknowledging. count: prints how many messages are held.
+   NATS and Mosquitto confirm in order on a connection. */
 
 #include <cstdio>
 #include <cstdlib>
@@ -35,7 +36,7 @@ double percentile(std::vector<double>& values, double share) {
   return *at;
 }
 
-/// Publishes and consumes until the time or the messages have run out and nothing is under way any more.
+/// Publishes and consumes until the time is over or all messages are done, and then until nothing is under way.
 class run {
  public:
   run(protocol& speaker, std::uint16_t port, const settings& how) : speaker_(speaker), how_(how) {
@@ -83,7 +84,7 @@ class run {
     seen_.in_time = how_.consumes ? seen_.delivered : seen_.confirmed;
   }
 
-  /// With a rate each message has its time, and its latency counts from then.
+  /// Publishes the messages that are due. With a rate each message has a due time, from which its latency counts.
   void send_due() {
     while (how_.publishes && seen_.sent < how_.messages && unconfirmed_.size() < how_.window &&
            publisher_->out.size() < output_bytes_max) {
@@ -97,7 +98,7 @@ class run {
     }
   }
 
-  /// The latest moment to wait for: the next message's time when there is a rate.
+  /// Returns how long to wait at most: with a rate, until the next message is due.
   timespec patience() const {
     if (how_.rate == 0 || unconfirmed_.size() >= how_.window) {
       return {0, wait_ms * 1'000'000};

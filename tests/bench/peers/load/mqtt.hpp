@@ -1,4 +1,4 @@
-/* MQTT 3.1.1, QoS 1, into the durable session of a subscriber `worker`. */
+/* MQTT 3.1.1 for the load generator: QoS 1, into the durable session of a subscriber `worker`. */
 #pragma once
 
 #include <cstdlib>
@@ -19,7 +19,8 @@ class mqtt final : public protocol {
 
   void greet_publisher(link& to) override { connect(to, "publisher", true); }
 
-  /// The session is durable, and held to by its name. How many may be unacknowledged is the broker's setting.
+  /// The session is durable and belongs to the client name. The broker's configuration bounds the unacknowledged
+  /// messages, not the argument.
   void greet_consumer(link& to, bool, std::uint64_t) override {
     connect(to, "worker", false);
     to.out += packet(0x82, string("\0\1", 2) + text("held") + '\1');
@@ -41,8 +42,8 @@ class mqtt final : public protocol {
     return seen;
   }
 
-  /// By what the broker publishes about itself, every second if it has changed: all it stores, but not its own retained
-  /// messages.
+  /// Counts with the broker's own statistics, which it publishes every second if they have changed: all stored messages
+  /// without the retained ones.
   std::uint64_t count(std::uint16_t port) override {
     const string stored = "$SYS/broker/store/messages/count", retained = "$SYS/broker/retained messages/count";
     link to(port);

@@ -1,5 +1,5 @@
-/* NATS JetStream: a stream `held`; publishes carry a reply subject, to which their confirm comes; push consumers.
-   https://docs.nats.io/reference/reference-protocols/nats-protocol and .../nats_api_reference */
+/* NATS JetStream for the load generator: a stream `held`, publishes with a reply subject for their confirms, and push
+   consumers. https://docs.nats.io/reference/reference-protocols/nats-protocol and .../nats_api_reference */
 #pragma once
 
 #include <charconv>
@@ -75,7 +75,8 @@ class nats final : public protocol {
     return seen.answers.front();
   }
 
-  /// One line of the server with what belongs to it: MSG or HMSG subject sid [reply] [header bytes] bytes.
+  /// Takes one line of the server with its payload: MSG or HMSG subject sid [reply] [header bytes] bytes. Returns false
+  /// if the input does not have all of it yet.
   bool take(link& from, std::size_t& at, events& seen) {
     const auto end = from.in.find("\r\n", at);
     if (end == string::npos) {

@@ -1,4 +1,4 @@
-/* A connection of the load generator, and what it needs of a protocol. */
+/* A connection of the load generator, and the interface of the protocols that it speaks. */
 #pragma once
 
 #include <arpa/inet.h>
@@ -29,7 +29,7 @@ constexpr instant drain_ns = 5'000'000'000;  // how long the last confirms and d
 
 inline instant now() { return static_cast<instant>(std::chrono::steady_clock::now().time_since_epoch().count()); }
 
-/// A socket with its buffers; blocking only in `exchange`.
+/// A socket with its buffers. Sending and receiving never block; only `exchange` waits.
 class link {
  public:
   explicit link(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -76,11 +76,11 @@ class link {
   int fd_;
 };
 
-/// What arrived at a link, as the protocol tells it.
+/// The events that a protocol has read from a link.
 struct events {
   std::uint64_t confirms = 0;
-  std::vector<instant> delivered;  // when each was to be sent, as its body says
-  std::vector<string> answers;     // to questions
+  std::vector<instant> delivered;  // the due time of each message, from its body
+  std::vector<string> answers;     // answers to requests
 };
 
 inline string body(instant sent) {
@@ -98,17 +98,19 @@ inline instant sent_at(string_view text) {
 class protocol {
  public:
   virtual ~protocol() = default;
-  /// The stream or durable session that holds; `retained`: also what was acknowledged, as a log does.
+  /// Creates the stream or durable session that holds messages. `retained`: it also keeps acknowledged messages, as a
+  /// log does.
   virtual void make(std::uint16_t port, bool retained) = 0;
   virtual void greet_publisher(link& to) = 0;
   virtual void greet_consumer(link& to, bool acknowledges, std::uint64_t prefetch) = 0;
   virtual void publish(link& to, instant sent) = 0;
-  /// Takes whole packets out of `from.in`; answers and acknowledgements go into `from.out`.
+  /// Takes whole packets out of `from.in`. Appends answers and acknowledgements to `from.out`.
   virtual events read(link& from) = 0;
   virtual std::uint64_t count(std::uint16_t port) = 0;
 };
 
-/// Works on one link until something that `wanted` accepts has come.
+/// Sends and receives on one link until `wanted` accepts the events read, and returns these. Throws std::runtime_error
+/// if there is no answer in time.
 template <class Wanted>
 events exchange(protocol& speaker, link& with, Wanted wanted) {
   for (const auto end = now() + drain_ns; now() < end;) {
