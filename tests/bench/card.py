@@ -1,11 +1,11 @@
-"""A block device of one's own: ext4 on a loop device over a preallocated file. The kernel counts its sectors apart from
-every other disk's, the file system's journal among them. Needs root."""
+"""A block device for one benchmark: ext4 on a loop device over a preallocated file. The kernel counts the sectors of
+this device separately from other disks, including those of the file system's journal. Needs root."""
 
 import os
 import pathlib
 import subprocess
 
-SECTOR_BYTES = 512  # in /proc/diskstats, whatever the device's own
+SECTOR_BYTES = 512  # of /proc/diskstats, whatever the sector size of the device
 
 
 def run(*command):
@@ -13,7 +13,7 @@ def run(*command):
 
 
 class Card:
-    """A fresh file system of `size` bytes, its image in `folder`; mounted at `.mount`."""
+    """A new file system of `size` bytes, mounted at `.mount`; its image is in `folder`."""
 
     def __init__(self, folder, size):
         self.image, self.mount = pathlib.Path(folder) / "card.image", pathlib.Path(folder) / "card"
@@ -21,7 +21,7 @@ class Card:
         self.device = ""
         with open(self.image, "wb") as image:
             os.posix_fallocate(image.fileno(), 0, size)
-        # Made whole at once: what ext4 would write later, by itself, must not count as the broker's.
+        # No lazy initialisation: what ext4 would write later by itself must not count as the broker's writes.
         run("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", self.image)
         try:
             self.device = run("losetup", "--find", "--show", self.image)
@@ -31,11 +31,11 @@ class Card:
             raise
 
     def settle(self):
-        """Everything written so far is on the device."""
+        """Waits until everything written so far is on the device."""
         run("sync", "--file-system", self.mount)
 
     def written(self):
-        """Bytes that the device was given since it was made."""
+        """Returns the bytes written to the device since it was made."""
         for line in pathlib.Path("/proc/diskstats").read_text().splitlines():
             fields = line.split()
             if fields[2] == os.path.basename(self.device):

@@ -1,16 +1,16 @@
-"""Measures the bytes that the block device is given per held message of 100 bytes, at steady rates, by tidegate, and by
-Debian's mosquitto and nats-server if they are installed. Prints tables, or JSON with --json.
+"""Measures the bytes written to the block device for each message of 100 bytes held, at steady rates, by tidegate, and
+by Debian's mosquitto and nats-server if they are installed. Prints tables, or JSON with --json.
 
-Every cell has a fresh ext4 on a loop device of its own, so the device's sectors count everything, the file system's
-journal included, and nothing of anybody else. Starting, and filling a new store, is not counted. Messages are published
-one by one at the rate; each waits for its confirm, and nobody consumes. A broker that cannot keep the rate is measured
-at the rate that it keeps. Needs root, for the loop device.
+Every cell has a new ext4 on a loop device of its own, so the device's sectors count all writes of the broker and the
+file system's journal, and no others. The start, which fills a new store, is not counted. Messages are published one by
+one at the rate; each waits for its confirm, and nobody consumes. A broker that cannot keep the rate is measured at the
+rate that it keeps. Needs root, for the loop device.
 
     /usr/bin/python3 tests/bench/flash_wear.py [--build build/release] [--nats PATH] [--seconds 30] [--json]
 
 The other brokers: apt-get install mosquitto nats-server
 
-Debian's nats-server may be too old to sync before it acknowledges. A newer one is measured beside it with --nats:
+Debian's nats-server may be too old to sync before it acknowledges. --nats measures a newer one in addition:
 
     GOBIN=$PWD go install github.com/nats-io/nats-server/v2@latest      # --nats $PWD/nats-server
 """
@@ -36,8 +36,8 @@ CARD_BYTES = 1 << 30
 FILLING_RATE = 10_000
 YEAR_SECONDS = 365.25 * 24 * 3600
 CONFIRM_SECONDS = 60
-LATE_SECONDS = 1  # a broker further behind does not keep the rate
-UNCONFIRMED_MIN = 10  # at 1/s one slow confirm is not yet that
+LATE_SECONDS = 1  # a broker that is later than this does not keep the rate
+UNCONFIRMED_MIN = 10  # fewer unconfirmed messages are never late: at 1/s one slow confirm must not count
 FIGURES = [("Bytes given to the device per message", "device_bytes", "{:,.0f}"),
            ("Messages a second confirmed", "confirmed_rate", "{:,.0f}"),
            ("Gigabytes a year at the confirmed rate", "gigabytes_a_year", "{:,.1f}"),
@@ -48,8 +48,8 @@ FIGURES = [("Bytes given to the device per message", "device_bytes", "{:,.0f}"),
 
 def publish(broker, first, count, rate, late_seconds=math.inf):
     """Publishes messages at a steady rate, whether or not earlier ones are confirmed yet, and reads every confirm.
-    Sends none while `late_seconds` of messages are unconfirmed, and no more `late_seconds` after the last was due, so
-    that a broker slower than the rate ends in time. Returns the seconds that each waited for its confirm."""
+    Pauses while the messages of `late_seconds` are unconfirmed, and stops `late_seconds` after the last message was
+    due, so that the run also ends with a broker slower than the rate. Returns each message's seconds to its confirm."""
     begin, sent, waiting, waits = time.monotonic(), 0, collections.deque(), []
     end, unconfirmed_max = begin + count / rate + late_seconds, max(UNCONFIRMED_MIN, rate * late_seconds)
     while True:
@@ -75,8 +75,8 @@ def publish(broker, first, count, rate, late_seconds=math.inf):
 
 
 def fill_and_finish(broker, device, rate, count):
-    """Runs the counted part: publishes, and has everything written that this leads to. Returns the messages held, their
-    waits, and the rate that the broker kept."""
+    """Runs the counted part: publishes, and waits until all resulting writes are done. Returns the messages held, their
+    seconds to confirm, and the rate that the broker kept."""
     begin = time.monotonic()
     waits = publish(broker, 1, count, rate, LATE_SECONDS)
     kept = rate if len(waits) == count else len(waits) / (time.monotonic() - begin)
@@ -89,7 +89,7 @@ def fill_and_finish(broker, device, rate, count):
 
 
 def measure(broker, folder, rate, seconds):
-    """One cell: a fresh device, a fresh broker."""
+    """Returns the figures of one cell, measured with a new device and a new broker."""
     device = card.Card(folder, CARD_BYTES)
     try:
         home = device.mount / "broker"
@@ -109,7 +109,7 @@ def measure(broker, folder, rate, seconds):
 
 
 def makers(build, nats):
-    """Returns a function for each broker that makes a fresh one. `nats`: a nats-server beside Debian's, or None."""
+    """Returns a function for each broker that makes a new one. `nats`: another nats-server to measure, or None."""
     program = build / "broker/main/tidegate-broker"
     made = [lambda: wear_brokers.Tidegate(program, "default"), lambda: wear_brokers.Tidegate(program, "sd-card"),
             lambda: wear_brokers.Mosquitto(1800), lambda: wear_brokers.Mosquitto(1), wear_brokers.MosquittoOnChanges]
@@ -126,7 +126,7 @@ def measure_all(options):
             continue
         promises[name] = f"not measured: {absent}" if absent else make().promise
         for rate in [] if absent else options.rates:
-            # One message a second is too few in the time that is enough for the others.
+            # At one message a second, the time that is enough for the other rates gives too few messages.
             seconds = options.seconds * (2 if rate < 10 else 1)
             print(f"{name}, {rate}/s for {seconds:g} s ...", file=sys.stderr, flush=True)
             with tempfile.TemporaryDirectory(prefix="tidegate-wear-", dir=options.directory) as folder:
@@ -135,7 +135,7 @@ def measure_all(options):
 
 
 def show(rows, promises, rates):
-    """Tables that read as text and as Markdown."""
+    """Prints tables that can be read as text and as Markdown."""
     found = {(row["broker"], row["rate"]): row for row in rows}
     names = list(dict.fromkeys(row["broker"] for row in rows))
     width = max(map(len, promises))

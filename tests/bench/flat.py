@@ -1,6 +1,7 @@
-"""Whether the queue cycle (publish, deliver, acknowledge, 1,000 under way in all) costs the same whatever else there
-is: messages held in another queue, queues to spread over, connections that publish. Each point is measured once a
-round, the rounds go to and fro, so that a slow minute falls on all of an axis. Prints a table, or JSON with --json.
+"""Measures whether the queue cycle (publish, deliver, acknowledge, 1,000 under way in all) costs the same with more
+messages held in another queue, with more queues, and with more connections that publish. Each point is measured once a
+round, and every second round goes backwards, so that a slow minute affects all points of an axis. Prints a table, or
+JSON with --json.
 
     /usr/bin/python3 tests/bench/flat.py [--build build/release] [--directory .] [--rounds 3] [--seconds 4] [--json]
 """
@@ -18,11 +19,11 @@ UNDER_WAY = 1_000
 HELD = (10_000, 1_000_000, 10_000_000)
 QUEUES = (1, 10, 100, 1_000)
 CONNECTIONS = (1, 10, 100, 400)  # the most that a generator opens
-BYTES_HELD = 400                 # of the store, for a message of 100 bytes: twice what it takes
+BYTES_HELD = 400                 # of the store for a message of 100 bytes: twice what the message needs
 
 
 def cycles(gateway, seconds, settings):
-    """A second."""
+    """Returns the cycles a second."""
     figures = gateway.bench("queue", "--seconds", seconds, *settings)
     return figures["rates"]["queue"]["acknowledged"]["per_second"]
 
@@ -34,7 +35,7 @@ def filled(options, held):
 
 
 def measured(options, points):
-    """{name: figures of the rounds}, of [(name, gateway, settings)]."""
+    """Returns {name: figures of the rounds} of the points [(name, gateway, settings)]."""
     figures = {name: [] for name, _, _ in points}
     for number in range(options.rounds):
         for name, gateway, settings in points if number % 2 == 0 else points[::-1]:

@@ -1,6 +1,5 @@
-"""What the broker costs at rest: program size, private memory, also with many idle connections and with many idle
-queues, and the time from start to ready, with an empty store and with many messages held. Prints a table, or JSON with
---json.
+"""Measures what an idle broker costs: program size; private memory, also with many idle connections and many idle
+queues; time from start to ready, with an empty store and with many messages held. Prints a table, or JSON with --json.
 
     /usr/bin/python3 tests/bench/footprint.py [--build build/release] [--messages N] [--records N] [--json]
 """
@@ -50,7 +49,7 @@ QUEUES = 10_000
 QUEUES_AT_ONCE = 200   # declarations sent before their answers are read
 CONNECT = b"\x82\x01\x04\x08\x01\x10\x01"    # an application's Connect: correlation 1, version 1
 
-# On disk, of a message of 100 bytes with its share of headers; and logs may take 70 % of a store.
+# Bytes on disk of a message of 100 bytes, with its share of headers. Logs may take 70 % of a store.
 MESSAGE_BYTES = 200
 
 
@@ -70,7 +69,7 @@ class Gateway:
         self.process = None
 
     def start(self):
-        """Milliseconds until the log says ready."""
+        """Starts the broker and returns the milliseconds until its log says ready."""
         began = time.monotonic()
         command = [str(self.program), "--config", str(self.config)]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -85,8 +84,9 @@ class Gateway:
         self.process.wait()
 
     def private_kib(self):
-        """Memory of this process alone: the heap, and its own pages of the program and the libraries. Pages of the
-        store's map are the kernel's cache, given back whenever something else needs them, and are told apart."""
+        """Returns (private, store) in KiB. Private is the heap and this process's own pages of the program and the
+        libraries. Store is the pages of the store's map: they are the kernel's cache, which is released when something
+        else needs the memory."""
         own, store, is_store = 0, 0, False
         for line in pathlib.Path(f"/proc/{self.process.pid}/smaps").read_text().splitlines():
             fields = line.split()
@@ -123,7 +123,7 @@ class Gateway:
 
 
 def clean_start(gateway):
-    """Median of five starts, each after a clean stop."""
+    """Returns the median milliseconds of five starts, each after a clean stop."""
     times = []
     for _ in range(5):
         gateway.stop()
@@ -132,7 +132,8 @@ def clean_start(gateway):
 
 
 def start_after_kill(gateway):
-    """One start: its journal to replay is as the load left it, and the next one's would not be."""
+    """Returns the milliseconds of one start after a kill. Only one is measured: it replays the journal that the load
+    left, and a second start would not find the same journal."""
     gateway.stop(kill=True)
     return gateway.start()
 
@@ -143,8 +144,8 @@ def measure(gateway, messages, records):
     rows["start with an empty store, ms"] = clean_start(gateway)
     rows["private memory idle, KiB"] = gateway.private_kib()[0]
     rows[f"private memory with {CONNECTIONS} idle connections, KiB"] = gateway.private_kib_with_connections()
-    clean_start(gateway)  # without what the connections left in the heap
-    gateway.declare_queues(QUEUES - 1)  # beside the configuration's own
+    clean_start(gateway)  # a new process, without the heap that the connections left
+    gateway.declare_queues(QUEUES - 1)  # the configuration declares one more
     rows[f"private memory with {QUEUES} idle queues, KiB"] = gateway.private_kib()[0]
     rows[f"{QUEUES} idle queues: start after a clean stop, ms"] = clean_start(gateway)
     rows[f"{QUEUES} idle queues: private memory after it, KiB"] = gateway.private_kib()[0]

@@ -1,4 +1,4 @@
-"""A broker for a benchmark, with a store of its own on the disk to be measured."""
+"""Starts a broker for a benchmark, with a store of its own on the disk to be measured."""
 
 import json
 import pathlib
@@ -21,7 +21,7 @@ listen = "127.0.0.1:{port}"
 
 class Gateway:
     def __init__(self, build, directory, bytes_max=1 << 30, declared=""):
-        """`declared`: tables of the configuration, for queues and topics that are to be there."""
+        """Starts the broker and returns when it is ready. `declared`: configuration that declares queues and topics."""
         self.folder = tempfile.TemporaryDirectory(prefix="gateway-", dir=directory)
         home, port = pathlib.Path(self.folder.name), processes.free_port()
         config = home / "broker.toml"
@@ -43,7 +43,7 @@ class Gateway:
                        capture_output=True)
 
     def bench(self, *settings):
-        """What `tidegate bench` says, as an object."""
+        """Runs `tidegate bench` and returns its JSON as an object."""
         done = subprocess.run([*self.tool, "--json", "bench", *map(str, settings)], check=True, stdout=subprocess.PIPE,
                               text=True)
         return json.loads(done.stdout)

@@ -1,6 +1,6 @@
-// The four ways that messages take through the broker, one after the other as a connection would make them go, without
-// sockets and without waiting for a disk: for counting instructions (instructions.py). Only what measured() calls is
-// meant to be counted: the gateway's side, from the bytes that came to the bytes that go.
+// hot_paths: runs one of the broker's four hot paths, as the requests of a connection would, without sockets and
+// without waiting for a disk. instructions.py counts its instructions. Only the work inside measured() is counted: the
+// gateway's side, from the bytes received to the bytes to send.
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -13,7 +13,8 @@
 
 using namespace tidegate;
 
-// A plain name, and not inlined: callgrind collects from its call to its return.
+// Callgrind counts from the call of this function to its return. It finds the function by its name, so the name is not
+// mangled and the function is not inlined.
 extern "C" [[gnu::noinline]] void measured(const std::function<void()>& work) {
   work();
   asm volatile("" ::: "memory");
@@ -21,7 +22,7 @@ extern "C" [[gnu::noinline]] void measured(const std::function<void()>& work) {
 
 namespace {
 
-constexpr std::size_t round_messages = 1'000;  // of a commit
+constexpr std::size_t round_messages = 1'000;  // messages of one commit
 constexpr std::size_t batch_records = 100;
 constexpr std::size_t body_bytes = 100;
 constexpr std::size_t messages = 20'000;
@@ -56,7 +57,7 @@ class gateway_under_load {
     measured([&] {
       while (delivered < messages) {
         const std::size_t before = delivered;
-        peer_.take_bytes();  // what the client makes of it is not the gateway's work
+        peer_.take_bytes();  // does not decode the bytes: that is the client's work
         delivered = gateway_.broker.counts().delivered;
         expect(delivered > before);
         for (std::size_t tag = before + 1; tag <= delivered; ++tag) peer_.send_bytes(settles[tag]);
@@ -75,7 +76,7 @@ class gateway_under_load {
     expect(end_of_log() == messages);
   }
 
-  // In answers of a megabyte. The client's look at what came is not the gateway's work, and is done before.
+  // Fetches in answers of a megabyte. Decoding the answers is the client's work, so it is done before the measurement.
   void fetch() {
     for (std::size_t i = 0; i < messages; i += batch_records) {
       peer_.send_bytes(produce_frame());
@@ -119,7 +120,7 @@ class gateway_under_load {
     return native::frame_of(TG_PRODUCE, tg_Produce_fields, produce, batch.size());
   }
 
-  // Where each answer begins.
+  // Fetches the whole log and returns the offset at which each answer starts.
   std::vector<std::uint64_t> fetch_all() {
     std::vector<std::uint64_t> starts;
     for (std::uint64_t offset = 0; offset < messages;) {
@@ -145,7 +146,7 @@ class gateway_under_load {
 
 }  // namespace
 
-// Prints how many messages went.
+// Prints the number of messages.
 int main(int argc, char** argv) {
   const std::map<std::string, void (gateway_under_load::*)()> paths{{"publish", &gateway_under_load::publish},
                                                                     {"deliver", &gateway_under_load::deliver},

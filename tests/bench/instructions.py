@@ -1,10 +1,10 @@
-"""Instructions a message costs on each of the broker's four hot paths, counted by callgrind: the same on every run, so
-a change of a few percent is the code's and not the machine's. Compared with tests/bench/instructions.json, the figures
-that were last taken for good.
+"""Counts the instructions that a message costs on each of the broker's four hot paths, with callgrind. The counts are
+the same on every run, so a change of a few percent comes from the code and not from the machine. Compares them with
+the accepted counts in tests/bench/instructions.json.
 
     /usr/bin/python3 tests/bench/instructions.py [--build build/release] [--json | --write]
 
-Callgrind counts a byte of a long copy as an instruction; the figures are for comparing with themselves.
+Callgrind counts each byte of a long copy as an instruction: compare these figures only with one another.
 """
 
 import argparse
@@ -21,7 +21,7 @@ ALLOWED = 0.05
 
 
 def count(build, path):
-    """Instructions a message, of what hot_paths measures of the path."""
+    """Returns the instructions for each message on a path of hot_paths."""
     command = ["valgrind", "--tool=callgrind", "--collect-atstart=no", "--toggle-collect=measured",
                "--callgrind-out-file=/dev/null", str(build / "tests/bench/hot_paths"), path]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)

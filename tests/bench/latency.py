@@ -1,6 +1,7 @@
-"""The broker's latency at a pace, and that of two raw syncs (a commit is two) at the same pace, in turns of a few
-seconds, so that a slow spell of the disk falls on all. Counted from when each was due. The raw syncs are of 100 bytes
-each, written over zeros as the store does it, or appended to a file that grows. Prints a table, or JSON with --json.
+"""Measures the broker's latency at a steady rate, and the latency of two raw syncs at the same rate, because a commit
+is two syncs. They take turns of a few seconds, so that a slow time of the disk affects all of them. Latencies count
+from the time when each message or sync was due. The raw syncs are of 100 bytes each, written over zeros as the store
+does it, or appended to a file that grows. Prints a table, or JSON with --json.
 
     /usr/bin/python3 tests/bench/latency.py [--build build/release] [--directory .] [--rate 1000] [--rounds 10]
                                             [--seconds 3] [--json]
@@ -26,7 +27,7 @@ CASES = {"publish to confirm, publishing alone": (("--consumers", 0), "publish_t
 
 
 def two_syncs(file, step, options):
-    """{percentile: ms} of 100 bytes written and synced, and 100 more, each `step` bytes behind the last."""
+    """Returns {percentile: ms} of writing and syncing 100 bytes twice, each `step` bytes after the one before."""
     taken, began = [], time.monotonic()
     for number in range(options.rate * options.seconds):
         due = began + number / options.rate
@@ -40,7 +41,7 @@ def two_syncs(file, step, options):
 
 
 def turn(gateway, filled, options):
-    """{case: {percentile: ms}}"""
+    """Measures each case once and returns {case: {percentile: ms}}."""
     found = {IN_PLACE: two_syncs(filled, PAGE, options)}
     with tempfile.TemporaryFile(dir=options.directory, buffering=0) as empty:
         found[APPENDED] = two_syncs(empty, 100, options)

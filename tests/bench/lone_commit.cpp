@@ -1,6 +1,6 @@
-// What a durable commit of one small message costs in time and in bytes that reach the device: by the store alone and
-// without its thread, on a new store and on one that has lived, beside the least that a disk can do, one aligned write
-// into a preallocated file and one sync. In turns in one run.
+// lone_commit: measures what a durable commit of one small message costs, in time and in bytes that reach the device.
+// Commits by the store alone and without its thread, on a new store and on one that was used before. Compares them, in
+// turns in one run, with the least that a disk can do: one aligned write into a preallocated file, and one sync.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -32,11 +32,12 @@ constexpr std::uint64_t store_bytes = 256 << 20;
 constexpr std::uint64_t raw_bytes = 32 << 20;
 constexpr std::size_t block_bytes = 4'096;
 constexpr std::size_t body_bytes = 100;
-constexpr std::size_t turn = 20;                          // commits of one way before the next has its turn
-constexpr std::chrono::milliseconds write_back_time{50};  // for the kernel to count what a sync has written
+constexpr std::size_t turn = 20;                          // commits of one way before the next one's turn
+constexpr std::chrono::milliseconds write_back_time{50};  // until the kernel has counted what a sync has written
 
-// Bytes written to the disk that holds the directory, as it counts them itself, whoever wrote them: measure on a quiet
-// machine. What the kernel counts for a process is whole folios, which are far larger than what it writes.
+// Counts the bytes written to the disk of a directory. The disk counts the writes of all processes, so measure on a
+// quiet machine. The kernel's count of one process is no alternative: it counts whole folios, which are far larger than
+// the bytes written.
 class disk {
  public:
   explicit disk(const std::filesystem::path& directory) {
@@ -67,7 +68,7 @@ class way {
 
 class in_store final : public way {
  public:
-  // `lives`: queues that took turns and were emptied, every second one, so that free pages lie scattered.
+  // `lives`: first fills queues in turns and empties every second one, so that the free pages are scattered.
   in_store(const std::filesystem::path& directory, bool lives) : store_({directory, store_bytes, {}, false}) {
     log_ = make(store::stream_kind::log);
     if (lives) scatter();

@@ -1,7 +1,7 @@
-// What the longest start costs: a store whose journal is as full as it gets, of commits of one message each, over many
-// queues so that none of them rolls up. Left as kill -9 leaves it, opened cold (the file's pages given back to the disk
-// before) and warm. Prints what opening took, and the memory of its own that the process has then: a third of it only
-// until a broker has taken over what it needs.
+// longest_start: measures the longest start of a store. The journal is as full as it can get, with commits of one
+// message each, over many queues, so that none of them rolls up. The store is left as kill -9 leaves it. It is opened
+// cold (the file's pages are dropped from memory before) and warm. Prints how long opening took, and the process's
+// private memory afterwards. A broker needs a third of this memory only until it has taken over what it uses.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
@@ -32,7 +32,8 @@ constexpr int openings = 5;
 
 store::store_options options_for(const std::filesystem::path& directory) { return {directory, store_bytes, {}, false}; }
 
-// Until the journal shrinks for the first time: the commit before, it was at its fullest. Killed some commits later.
+// Commits until the journal shrinks for the first time, which shows that it was full one commit earlier. The process
+// then ends without closing the store.
 void fill(const std::filesystem::path& directory, std::size_t body_bytes) {
   store::store filled(options_for(directory));
   std::vector<tidegate::stream_id> ids;
@@ -66,7 +67,7 @@ void forget_pages(const std::filesystem::path& file) {
   ::close(opened);
 }
 
-// Anonymous memory of this process, KiB.
+// Returns the anonymous memory of this process, in KiB.
 std::uint64_t own_memory() {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {
@@ -75,7 +76,7 @@ std::uint64_t own_memory() {
   throw std::runtime_error("/proc/self/status lacks RssAnon");
 }
 
-// This process's, ms.
+// Returns the CPU time of this process, in ms.
 double cpu_time() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
@@ -92,10 +93,10 @@ void open_once(const std::filesystem::path& directory, const char* how) {
   const double ms = std::chrono::duration<double, std::milli>(steady::now() - began).count();
   std::printf("| %s | %.1f | %.1f | %.1f |\n", how, ms, cpu_time() - cpu, static_cast<double>(own_memory()) / 1024);
   std::fflush(stdout);
-  ::_exit(0);  // like a killed one
+  ::_exit(0);  // does not close the store, like a killed process
 }
 
-// In a process of its own, as a broker would.
+// Runs the work in a process of its own, as a broker is one.
 void apart(const std::function<void()>& work) {
   const pid_t child = ::fork();
   if (child < 0) throw std::runtime_error("cannot fork");

@@ -1,8 +1,9 @@
-// What a commit costs when it touches many streams: the same messages into 1 to 256 queues or partitions, by the store
-// alone and without its thread, next to raw append + fdatasync of the same bytes on the same disk in the same run.
+// many_streams: measures what a commit costs when it touches many streams. Appends the same messages to 1 to 256 queues
+// or partitions, by the store alone and without its thread. Compares with raw append + fdatasync of the same bytes on
+// the same disk in the same run.
 //
-// Queues are worked off: a commit appends its messages and acknowledges those of the commit before. Logs are at their
-// bound, and drop what is oldest. Under slow_disk.c the rows are a card's; what prepares them is not slowed down.
+// Each commit into queues acknowledges the messages of the commit before. Logs are at their bound and drop their oldest
+// messages. Under slow_disk.c the rows are those of a slow card; the preparation of each row is not slowed down.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -30,14 +31,14 @@ using steady = std::chrono::steady_clock;
 
 constexpr std::uint64_t store_bytes = 256 << 20;
 constexpr std::uint64_t logs_bytes = 64 << 20;      // bound of all logs together
-constexpr std::uint64_t prepared_bytes = 80 << 20;  // so that the journal and the logs are at their bounds
+constexpr std::uint64_t prepared_bytes = 80 << 20;  // enough for the journal and the logs to reach their bounds
 constexpr std::size_t prepared_per_commit = 1'000;
 constexpr std::size_t raw_every = 4;
 
 struct settings {
   std::filesystem::path directory = ".";
   std::size_t body_bytes = 100;
-  double megabytes = 20;  // all streams of a row reach their 64 KiB for a roll-up within them
+  double megabytes = 20;  // enough for all streams of a row to reach the 64 KiB of a roll-up
   bool json = false;
 };
 
@@ -47,14 +48,15 @@ struct row {
   std::size_t messages = 0;
   double commit_us = 0;
   double longest_us = 0;
-  double written_ratio = 0;  // bytes handed to the kernel for a payload byte
+  double written_ratio = 0;  // bytes handed to the kernel for each payload byte
   double raw_us = 0;
   double of_one_stream = 1;
 };
 
 double since(steady::time_point began) { return std::chrono::duration<double>(steady::now() - began).count(); }
 
-// Bytes this process handed to write calls. /proc counts whole pages of the cache elsewhere; this is exact.
+// Returns the bytes that this process handed to write calls. This count is exact; the other counts in /proc are of
+// whole pages of the cache.
 std::uint64_t bytes_written() {
   std::ifstream counts("/proc/self/io");
   std::string name;
@@ -65,7 +67,7 @@ std::uint64_t bytes_written() {
 
 using throttle = void (*)(int);
 
-// slow_disk.c's switch, if it is preloaded.
+// Returns the switch of slow_disk.c; nullptr = slow_disk.c is not preloaded.
 throttle slow_disk() {
   void* const found = ::dlsym(RTLD_DEFAULT, "slow_disk_throttle");
   throttle out = nullptr;
@@ -90,8 +92,9 @@ class load {
     }
   }
 
-  // One commit: these messages, going around the streams, and the acknowledgements of those before. Seconds from the
-  // handing over to the result; filling the group is the other thread's work in the broker.
+  // Commits these messages, distributed over the streams in turn, and the acknowledgements of the messages before.
+  // Returns the seconds from submitting the group to its result. Filling the group does not count: in the broker
+  // another thread does this.
   double commit(std::size_t messages) {
     const bool acks = kind_ == store::stream_kind::queue;
     for (const auto& [id, offset] : unacknowledged_) store_.open_group().ack(id, offset);
@@ -124,7 +127,7 @@ class load {
   std::size_t next_ = 0;
 };
 
-// Append + fdatasync of so many bytes, again and again to one file.
+// A file to which the same number of bytes is appended and synced again and again.
 class raw_file {
  public:
   raw_file(const std::filesystem::path& directory, std::size_t bytes) : data_(bytes, 'x') {
@@ -162,7 +165,7 @@ void measure(const settings& settings, row& row) {
   std::size_t raw_appends = 0;
   const std::uint64_t before = bytes_written();
   for (std::size_t i = 0; i < commits; ++i) {
-    // In between, so that a disk's better and worse moments meet both.
+    // Raw appends are spread over the commits, so that fast and slow moments of the disk affect both.
     if (i % raw_every == 0) raw_seconds += raw.append(), ++raw_appends;
     const double one = load.commit(row.messages);
     seconds += one;
@@ -231,7 +234,7 @@ int main(int argc, char** argv) {
   app.add_option("--megabytes", settings.megabytes, "Of bodies for each row")->capture_default_str();
   app.add_flag("--json", settings.json, "One JSON object a row");
   CLI11_PARSE(app, argc, argv);
-  tidegate::log::set_level(tidegate::log::level::warning);  // the filling of each row's store is not wanted here
+  tidegate::log::set_level(tidegate::log::level::warning);  // hides the log lines about filling each row's store
   try {
     run(settings);
     return 0;

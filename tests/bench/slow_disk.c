@@ -1,11 +1,12 @@
-// A slow card for one process, by LD_PRELOAD: writes and flushes of the files under one directory take as long as on a
-// device of that bandwidth, that many writes a second, and that long a flush, on top of what they take here.
+// A library to preload (LD_PRELOAD) that emulates a slow card for one process. Writes and flushes of the files under
+// one directory are delayed, in addition to the time they take here, as by a device with the given bandwidth, writes a
+// second and duration of a flush.
 //
 //   SLOW_DISK_DIRECTORY=/path SLOW_DISK_BYTES_PER_SECOND=12000000 SLOW_DISK_WRITES_PER_SECOND=800 SLOW_DISK_FLUSH_MS=4
 //     LD_PRELOAD=build/release/tests/bench/libslow_disk.so PROGRAM
 //
-// A plain write is only noted, since the page cache takes it; the next flush of that file pays for it. A write to a
-// file opened with O_DSYNC or O_SYNC pays at once. A write beyond 512 KiB counts as several.
+// A plain write is only counted, because it goes to the page cache; the next flush of that file is delayed for it. A
+// write to a file opened with O_DSYNC or O_SYNC is delayed at once. A write of more than 512 KiB counts as several.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -45,7 +46,7 @@ static void configure(void) {
   flush_seconds = setting("SLOW_DISK_FLUSH_MS", 4) / 1000;
 }
 
-// A program may find this by dlsym, and pause the slowness while it prepares.
+// Turns the delays on or off. A program finds this function by dlsym and turns them off while it prepares.
 void slow_disk_throttle(int on) { atomic_store(&throttled, on != 0); }
 
 static int is_slow(int file) {
@@ -64,7 +65,7 @@ static void wait_for(double seconds) {
   while (nanosleep(&left, &left) != 0) continue;
 }
 
-// Bandwidth and writes a second bound one another's time, they do not add up: the slower of the two decides.
+// Waits for the time of a flush. The times of bandwidth and of writes a second do not add up: the longer one counts.
 static void pay(long long bytes, long long writes) {
   const double transfer = (double)bytes / bytes_per_second;
   const double handling = (double)writes / writes_per_second;
@@ -88,7 +89,8 @@ static ssize_t written(int file, ssize_t size) {
   return size;
 }
 
-// The C library's own function of that name, in `next`. ISO C has no cast from an object's pointer to a function's.
+// Sets `next` to the C library's own function of that name. Copies the pointer, because ISO C has no cast from an
+// object pointer to a function pointer.
 #define NEXT(type, name, ...)                   \
   static type (*next)(__VA_ARGS__);             \
   if (next == NULL) {                           \

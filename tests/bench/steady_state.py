@@ -1,6 +1,6 @@
-"""A store at its bound, at full speed, for minutes: whether it keeps its pace. A topic that drops its oldest is filled
-to its bound first; then one publisher goes on into it without pause, and beside it a queue is filled and worked off
-again and again. Prints what each second brought, the file's size, and the broker's memory; or JSON with --json.
+"""Measures whether a store at its bound keeps its speed for minutes at full load. First fills a topic that drops its
+oldest messages to its bound. Then one publisher publishes into it without pause, while a queue is filled and consumed
+again and again. Prints a summary of the seconds, the file's size, and the broker's memory; or JSON with --json.
 
     /usr/bin/python3 tests/bench/steady_state.py [--build build/release] [--seconds 300] [--directory .] [--json]
 """
@@ -30,7 +30,7 @@ topic = "held"
 routing_key = "held"
 """
 BODY_BYTES = 100
-CYCLE = 20_000       # messages that the queue holds before they are worked off
+CYCLE = 20_000       # messages that are published into the queue before they are consumed
 TOPIC_SHARE = 0.6    # of the store
 BARS = " ▁▂▃▄▅▆▇█"
 COLUMNS = 100
@@ -83,7 +83,8 @@ class Gateway:
         return json.loads(self.run("status", "--json").stdout)
 
     def raw_ms(self):
-        """One append and fdatasync beside the store: how the disk is doing, whoever else uses it."""
+        """Returns the milliseconds of one append and fdatasync beside the store: they show how fast the disk is at the
+        moment, which also depends on other programs."""
         with open(self.home / "raw", "ab") as raw:
             raw.write(bytes(4096))
             raw.flush()
@@ -109,7 +110,7 @@ class Gateway:
 
 
 def fill(gateway):
-    """Until the topic has dropped something."""
+    """Publishes until the topic has dropped a message."""
     while True:
         gateway.publish_into_topic(200_000)
         topics = json.loads(gateway.run("list", "topics", "--json").stdout)
@@ -120,7 +121,7 @@ def fill(gateway):
 
 
 def load(gateway, work):
-    """Does it again and again, until the end; on a thread of its own."""
+    """Starts a thread that calls work() again and again until the gateway is stopping. Returns the thread."""
     def loop():
         while not gateway.stopping.is_set():
             work()
@@ -130,7 +131,7 @@ def load(gateway, work):
 
 
 def watch(gateway, seconds):
-    """A sample a second, while the load goes on."""
+    """Returns one sample for each second under load."""
     threads = [load(gateway, lambda: gateway.publish_into_topic(500_000)), load(gateway, gateway.cycle_queue)]
     samples, begin = [gateway.sample()], time.monotonic()
     while len(samples) <= seconds and not gateway.stopping.is_set():
@@ -151,7 +152,8 @@ def per_second(samples, name):
 
 
 def sparkline(values):
-    """A mark for each group of values: its lowest, against the highest of all, so that a dip shows."""
+    """Returns a bar for each group of values. Its height is the group's lowest value relative to the highest of all, so
+    that a dip shows."""
     group = max(1, -(-len(values) // COLUMNS))
     lows = [min(values[at:at + group]) for at in range(0, len(values), group)]
     top = max(values) or 1

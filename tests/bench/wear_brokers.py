@@ -1,5 +1,5 @@
-"""The brokers that flash_wear.py compares, each with its configuration and as much of its protocol as a publisher
-needs: publish one message, count the confirms. All of them confirm in order on one connection."""
+"""The brokers that flash_wear.py compares. Each class has a broker's configuration and the part of its protocol that a
+publisher needs: publish one message, count the confirms. All brokers confirm in order on one connection."""
 
 import os
 import pathlib
@@ -21,7 +21,7 @@ START_SECONDS = 60
 
 
 class Broker:
-    """A broker at work in a folder. Those below say how it is configured, spoken to, and what it promises."""
+    """A broker that runs in a folder. Subclasses have its configuration, its protocol and what its confirm promises."""
 
     name = promise = package = program = ""
 
@@ -31,7 +31,7 @@ class Broker:
         self.unread = b""
 
     def missing(self):
-        """Why this broker cannot be measured here, or nothing."""
+        """Returns why this broker cannot be measured here; empty = it can."""
         return "" if shutil.which(self.program) else f"apt-get install {self.package}"
 
     def start(self, folder):
@@ -61,25 +61,25 @@ class Broker:
         raise NotImplementedError
 
     def prepare(self):
-        """On the fresh connection: greets, and makes the place where messages are held."""
+        """Sends the greeting on the new connection, and creates the session or stream that holds the messages."""
 
     def published(self, number):
-        """The bytes that publish message `number`, from 1."""
+        """Returns the bytes that publish message `number`, from 1."""
         raise NotImplementedError
 
     def confirms(self, data):
-        """How many messages these bytes from the broker confirm."""
+        """Returns how many messages these bytes from the broker confirm."""
         raise NotImplementedError
 
     def held_at_once(self, _rate):
-        """Messages that must be held before the broker writes, beyond what is published at the steady rate."""
+        """Returns how many messages the broker must hold before it writes; 0 = it writes in any case."""
         return 0
 
     def finish(self):
-        """Has the broker write what it would write later by itself."""
+        """Makes the broker write now what it would write later by itself."""
 
     def charged(self):
-        """Bytes that the kernel has charged the broker's process."""
+        """Returns the bytes written that the kernel has charged to the broker's process."""
         counts = pathlib.Path(f"/proc/{self.process.pid}/io").read_text()
         return int(re.search(r"^write_bytes: (\d+)", counts, re.MULTILINE).group(1))
 
@@ -117,7 +117,7 @@ name = "held"
 """
 
     def prepare(self):
-        # Connect: correlation, version. No answer is looked at: a refusal would fail the first confirm.
+        # Connect: correlation, version. The answer is not checked here: after a refusal, the first confirm fails.
         self.socket.sendall(wire.raw_frame(16, b"\x08\x01\x10\x01"))
 
     def published(self, number):
@@ -159,7 +159,7 @@ def take_varint(data, at):
 
 
 def members(body):
-    """(number, value) of each member of a protobuf message of numbers and bytes."""
+    """Yields (number, value) of each member of a protobuf message that has only numbers and bytes."""
     at = 0
     while at < len(body):
         key, at = take_varint(body, at)
@@ -170,7 +170,7 @@ def members(body):
 
 
 class Mosquitto(Broker):
-    """QoS 1 into the durable session of a subscriber who is away, so that messages are kept."""
+    """Mosquitto, with QoS 1 into the durable session of a subscriber that is away, so that it keeps the messages."""
 
     package, program = "mosquitto", "/usr/sbin/mosquitto"
     SAVED_AT_ONCE_MAX = 100_000
@@ -218,7 +218,8 @@ max_queued_messages 0
         return count
 
     def held_at_once(self, rate):
-        """An autosave longer than the measurement: as many messages as it would find, or the most of them."""
+        """With an autosave interval longer than the measurement: as many messages as a save would find, but at most
+        SAVED_AT_ONCE_MAX."""
         return min(rate * self.autosave, self.SAVED_AT_ONCE_MAX) if self.autosave > 60 else 0
 
     def finish(self):
@@ -236,14 +237,15 @@ max_queued_messages 0
 
 
 class MosquittoOnChanges(Mosquitto):
-    """Saves everything it holds after every message: the nearest that Mosquitto has to a confirm that is on flash."""
+    """Mosquitto that saves everything it holds after every message. No other setting comes closer to a confirm of
+    messages that are on flash."""
 
     on_changes = True
 
     def __init__(self):
         super().__init__(1)  # autosave_interval counts changes now, not seconds
         self.name = "mosquitto, autosave on changes"
-        # The PUBACK precedes the save, and the save's rename is on flash only with the file system's next commit.
+        # The PUBACK precedes the save, and the save's rename reaches the flash only with the file system's next commit.
         self.promise = ("PUBACK from memory, then everything held is saved, once for each message: a power cut may "
                         "lose the last one or two confirmed")
 
@@ -256,12 +258,12 @@ def mqtt(kind, body):
 
 
 class Nats(Broker):
-    """A JetStream stream in files; each publish carries a reply subject, to which the acknowledgement comes."""
+    """NATS with a JetStream stream in files. Each publish has a reply subject, to which the acknowledgement is sent."""
 
     package, program = "nats-server", "/usr/sbin/nats-server"
 
     def __init__(self, program, sync):
-        """`sync`: the server's sync_interval; empty leaves its default of 2 minutes."""
+        """`sync`: the server's sync_interval; empty = its default of 2 minutes."""
         super().__init__()
         self.program, self.sync = program, sync
         self.name = f"nats jetstream{self.version()}, sync {sync or '2 min'}"

@@ -1,4 +1,4 @@
-// For benchmarks: a directory on the disk to be measured, which is removed in the end.
+// A directory for a benchmark, on the disk to be measured. The destructor removes it.
 #pragma once
 
 #include <cstdlib>
@@ -10,7 +10,8 @@ namespace tidegate::bench {
 
 class workplace {
  public:
-  // Throws where it cannot be made. `name` is followed by characters that make it unique.
+  // Makes a directory in `base`, named `name` and characters that make the name unique. Throws std::runtime_error if it
+  // cannot be made.
   workplace(const std::filesystem::path& base, const std::string& name) {
     std::string made = (std::filesystem::absolute(base) / (name + "-XXXXXX")).string();
     if (::mkdtemp(made.data()) == nullptr) throw std::runtime_error("cannot make " + made);

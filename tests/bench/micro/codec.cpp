@@ -1,4 +1,4 @@
-// What frames and record batches cost to take apart and to put together.
+// Benchmarks of encoding and decoding frames and record batches.
 #include <benchmark/benchmark.h>
 
 #include "broker/base/crc32c.hpp"
@@ -70,7 +70,7 @@ void walk_batch(benchmark::State& state) {
 }
 BENCHMARK(walk_batch)->Arg(1)->Arg(100)->Arg(1'000);
 
-// What a Produce request goes through before it is taken.
+// The checks of a batch in a Produce request before the batch is accepted.
 void check_batch(benchmark::State& state) {
   const std::string bytes = batch_of(state.range(0));
   for (auto _ : state) benchmark::DoNotOptimize(check_produced(bytes).value());

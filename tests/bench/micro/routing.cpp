@@ -1,4 +1,4 @@
-// What it costs to find the targets of a message, with as many queues bound as the argument says.
+// Benchmarks of finding the targets of a message. The argument is the number of bound queues.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
@@ -12,7 +12,7 @@ namespace {
 
 using namespace tidegate;
 
-// Queues which nobody looks into: their addresses are enough.
+// Exchanges with bound queues. Routing returns only the addresses of queues, so there is no queue at these addresses.
 class bound {
  public:
   bound(std::string_view exchange, std::int64_t count, const std::function<std::string(std::int64_t)>& key_of)

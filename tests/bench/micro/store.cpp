@@ -1,6 +1,6 @@
-// The store alone: what a commit costs, synced on the disk of the folder this runs in, and what reading chunks costs.
-// raw_sync is the same bytes written and synced as one record by hand: what no store can be faster than. Compare within
-// one run.
+// Benchmarks of the store alone: commits, synced on the disk of the working directory, and reading chunks. raw_sync
+// writes and syncs the same bytes as one record without a store: no store can be faster. Compare figures of one run
+// only.
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -21,7 +21,7 @@ namespace files = std::filesystem;
 const std::string body(100, 'b');
 constexpr std::size_t batch_records = 1'000;
 
-// In the working directory, so on a disk if that is.
+// A new folder in the working directory, and so on the disk of that directory. The destructor removes it.
 class scratch_folder {
  public:
   scratch_folder() {
@@ -97,7 +97,7 @@ class filled_store {
   offset_t next_ = 0, acked_ = 0;
 };
 
-// So many messages of 100 bytes published and, one commit later, acknowledged.
+// The argument is the number of messages in a commit, of 100 bytes each, which the next commit acknowledges.
 void commit_messages(benchmark::State& state) {
   filled_store store(store::stream_kind::queue);
   for (auto _ : state) {
@@ -109,7 +109,7 @@ void commit_messages(benchmark::State& state) {
 }
 BENCHMARK(commit_messages)->Arg(1)->Arg(100)->Arg(1'000)->UseRealTime();
 
-// So many batches of 1,000 records, into a log at its bound.
+// The argument is the number of batches in a commit, of 1,000 records each, into a log at its bound.
 void commit_batches(benchmark::State& state) {
   filled_store store(store::stream_kind::log, {64 << 20});
   for (auto _ : state) {
@@ -125,7 +125,8 @@ void raw_sync(benchmark::State& state) {
   const std::string bytes(static_cast<std::size_t>(state.range(0)), 'r');
   constexpr off_t file_bytes = 64 << 20;
   const int file = ::open((folder.path() / "raw").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  const std::string zeros(1 << 20, '\0');  // written, as the store's file is: so a sync has no blocks to note
+  // Fills the file, as the store fills its own, so that a sync has no new blocks to record.
+  const std::string zeros(1 << 20, '\0');
   TIDEGATE_EXPECT(file >= 0);
   for (off_t to = 0; to < file_bytes; to += 1 << 20) {
     TIDEGATE_EXPECT(::pwrite(file, zeros.data(), zeros.size(), to) == static_cast<ssize_t>(zeros.size()));
@@ -141,7 +142,7 @@ void raw_sync(benchmark::State& state) {
 }
 BENCHMARK(raw_sync)->Arg(128)->Arg(110 << 10)->Arg(1'100 << 10)->UseRealTime();
 
-// With the CRC of every batch, as for somebody outside.
+// Reads with the CRC check of every batch, as a reader outside the store does.
 void read_chunks(benchmark::State& state) {
   filled_store store(store::stream_kind::log);
   for (std::int64_t i = 0; i < state.range(0); i += batch_records) {
