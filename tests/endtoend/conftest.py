@@ -20,7 +20,8 @@ def say(pytestconfig):
 
 @pytest.fixture(scope="session")
 def kafka_jars(say):
-    """Kafka's jars. Only a Maven Central that cannot be reached excuses from a test with Kafka, and loudly."""
+    """The folder of Kafka's jars. If Maven Central cannot be reached, skips the test with a conspicuous message; any
+    other problem fails it."""
     try:
         return kafka_module.jars()
     except kafka_module.Unreachable as reason:
@@ -37,13 +38,13 @@ def kafka(desk, kafka_jars):
 
 @pytest.fixture(scope="session")
 def reading_pb2():
-    """What a sample sensor's message holds."""
+    """The schema of a sample sensor's message, as a Python module."""
     return wire.load_schema(processes.TOP / "build" / "python", "firmware/samples/reading.proto")
 
 
 @pytest.fixture(scope="session")
 def readings(say, tmp_path_factory):
-    """A CSV file of readings: the project's real data where it lies beside the repository, else made up."""
+    """A CSV file of readings: the project's real data if it is beside the repository, else generated readings."""
     real = processes.TOP.parent / "shared" / "data" / "occupancy.csv"
     if real.exists():
         return real

@@ -1,10 +1,10 @@
-"""The commands of a document, run in one shell, and their outputs compared with those in the document.
+"""Runs the commands of a document in one shell, and compares their outputs with those in the document.
 
-A block of the language `console` holds commands, each a line that begins with `$ `, and below a command the output that
-it has to print. `...` stands for any text in a line, and alone on a line for any lines. Times, ids, rates, encoded
-bodies and the spaces between a table's columns differ between runs: they are not compared.
+A block of the language `console` has commands, each a line that starts with `$ `, and after each command its expected
+output. `...` matches any text in a line, and alone on a line any lines. Times, ids, rates, encoded bodies and the
+spaces between a table's columns differ between runs and are not compared.
 
-A command that ends with `2>FILE &` starts a broker: the command after it waits until FILE says `ready`.
+A command that ends with `2>FILE &` starts a broker: the next command waits until FILE says `ready`.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ MARK = "@@ command "
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BACKGROUND = re.compile(r"2>(\S+) &$")
 READY_SECONDS = 30
-SHELL_NOTICE = re.compile(r"^bash: line \d+: +\d+ Killed .*\n", re.MULTILINE)  # an interactive shell has another one
+SHELL_NOTICE = re.compile(r"^bash: line \d+: +\d+ Killed .*\n", re.MULTILINE)  # differs from an interactive shell's
 
 VOLATILE = [
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "TIME"),
@@ -32,13 +32,13 @@ VOLATILE = [
 
 @dataclass
 class Step:
-    line: int  # in the document
+    line: int  # line number in the document
     command: str
     expected: str
 
 
 def steps(text):
-    """The commands of all console blocks, in order."""
+    """Returns the commands of all console blocks, in order."""
     found = []
     for block in BLOCK.finditer(text):
         first = text.count("\n", 0, block.start(1)) + 1
@@ -51,13 +51,13 @@ def steps(text):
 
 
 def script(wanted):
-    """A bash script that runs the commands, with a mark before each one's output."""
+    """Returns a bash script that runs the commands and prints a mark before the output of each."""
     lines = []
     for number, step in enumerate(wanted):
         lines.append(f"printf '\\n{MARK}%d\\n' {number}")
         background = BACKGROUND.search(step.command)
         if background:
-            lines.append(f"rm -f {background.group(1)}")  # an earlier broker's
+            lines.append(f"rm -f {background.group(1)}")  # the file of an earlier broker
         lines.append(step.command)
         if background:
             lines.append(f"for _ in $(seq {READY_SECONDS * 20}); do "
@@ -66,7 +66,7 @@ def script(wanted):
 
 
 def run(desk, wanted, environment, seconds=120):
-    """Runs the commands in the desk's folder and gives each one's output. Ends what they leave running."""
+    """Runs the commands in the desk's folder and returns the output of each. Kills processes that are left running."""
     shell = desk.make("shell", ["bash", "-c", script(wanted)], environment)
     shell.start(start_new_session=True)
     try:
@@ -79,14 +79,14 @@ def run(desk, wanted, environment, seconds=120):
 
 
 def comparable(text):
-    """The text without what differs between runs."""
+    """Returns the text with everything that differs between runs replaced by fixed words."""
     for pattern, name in VOLATILE:
         text = pattern.sub(name, text)
     return "".join(line.rstrip() + "\n" for line in text.rstrip().splitlines())
 
 
 def matches(expected, output):
-    """Whether the output is what the document says."""
+    """Returns whether the output is the one in the document."""
     pattern = ""
     for line in comparable(expected).splitlines():
         pattern += r"(?:.*\n)*?" if line == "..." else re.escape(line).replace(r"\.\.\.", ".*") + r"\n"
@@ -94,7 +94,7 @@ def matches(expected, output):
 
 
 def differences(wanted, outputs):
-    """A description of each command whose output is not as in the document."""
+    """Returns a description of each command whose output is not as in the document."""
     found = [f"line {step.line}: $ {step.command}\n--- in the document\n{step.expected}--- printed\n{output}"
              for step, output in zip(wanted, outputs) if not matches(step.expected, output)]
     if len(outputs) < len(wanted):

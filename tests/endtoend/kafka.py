@@ -1,6 +1,6 @@
-"""A real Kafka, one node in KRaft mode on the loopback, to be stopped, frozen, killed and started again by tests.
+"""Runs a real Kafka for tests: one node in KRaft mode on the loopback, which tests stop, freeze, kill and start again.
 
-Maven fetches its jars once into $TIDEGATE_CACHE (~/.cache/tidegate); from then on no network is needed.
+Maven fetches Kafka's jars once into $TIDEGATE_CACHE (~/.cache/tidegate); after that no network is needed.
 """
 
 import base64
@@ -18,18 +18,18 @@ COPY_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1"
 HERE = Path(__file__).resolve().parent / "kafka"
 JAVA = ["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Dlog4j.configuration=file:{HERE}/log4j.properties"]
 
-# What Maven says when the way to Maven Central is missing, rather than anything of ours being wrong.
+# Messages of Maven which show that Maven Central cannot be reached. With any other message the test fails.
 UNREACHABLE = ("Unknown host", "Name or service not known", "Temporary failure in name resolution",
                "Connection refused", "Connection timed out", "Connect timed out", "Read timed out",
                "Network is unreachable", "No route to host", "Connection reset")
 
 
 class Unreachable(Exception):
-    """Maven Central cannot be reached, and the jars are not in the cache."""
+    """Raised if Maven Central cannot be reached and the jars are not in the cache."""
 
 
 def jars(name=f"kafka-{VERSION}", pom=HERE / "pom.xml"):
-    """The folder with the jars of a pom, by default Kafka's, fetched if it is not there yet."""
+    """Returns the folder with the jars of a pom, by default Kafka's. Fetches the jars if there is no folder yet."""
     cache = Path(os.environ.get("TIDEGATE_CACHE", Path.home() / ".cache" / "tidegate"))
     folder = cache / name
     if folder.exists():
@@ -47,14 +47,14 @@ def jars(name=f"kafka-{VERSION}", pom=HERE / "pom.xml"):
                 raise Unreachable(words)
         raise processes.Trouble(f"Maven could not fetch {name}:\n{result.stdout}")
     try:
-        fresh.rename(folder)  # at once: a folder that is there is complete
+        fresh.rename(folder)  # only now, so that a folder of this name is always complete
     except OSError:           # another run was first
         shutil.rmtree(fresh)
     return folder
 
 
 class Kafka:
-    """A broker with its data in `folder`. The same port and data over all its lives."""
+    """A Kafka broker with its data in `folder`. Port and data stay the same when it is started again."""
 
     def __init__(self, desk, jar_folder):
         self.classpath = f"{jar_folder}/*"
@@ -69,30 +69,30 @@ class Kafka:
         self.process = desk.make("kafka", [*JAVA, "-Xmx512m", "-cp", self.classpath, "kafka.Kafka", self.settings])
 
     def tool(self, name, *arguments):
-        """Runs one of Kafka's own tools to its end."""
+        """Runs one of Kafka's own tools to its end and returns its output."""
         result = self.desk.run([*JAVA, "-Xmx128m", "-cp", self.classpath, name, *arguments])
         if result.returncode != 0:
             raise processes.Trouble(f"{name} {arguments}: {result.stdout}{result.stderr}")
         return result.stdout
 
     def start(self):
-        """Starts it and waits until it serves."""
+        """Starts Kafka and waits until it serves clients."""
         self.process.start()
         self.process.wait_output("Kafka Server started", 90)
         return self
 
     def stop(self):
-        """An orderly end. Kafka answers SIGTERM with 143 when it has closed its logs."""
+        """Stops Kafka in an orderly way: after SIGTERM it closes its logs and exits with code 143."""
         assert self.process.terminate(60) in (143, -15)
 
     def create_topic(self, name, partitions, *settings_of_it):
-        """`settings_of_it` are like "retention.ms=1000"."""
+        """Creates a topic. `settings_of_it`: settings of the topic, such as "retention.ms=1000"."""
         self.tool("org.apache.kafka.tools.TopicCommand", "--bootstrap-server", self.brokers, "--create",
                   "--topic", name, "--partitions", partitions, "--replication-factor", 1,
                   *(word for setting in settings_of_it for word in ("--config", setting)))
 
     def records(self, topic, idle_seconds=5):
-        """All records of a topic in each partition's order, as tidegate-kafka-dump prints them: dicts."""
+        """Returns all records of a topic, in order within each partition, as dicts of tidegate-kafka-dump's JSON."""
         result = self.desk.run([processes.program("tidegate-kafka-dump"), "--brokers", self.brokers, "--topic", topic,
                                 "--idle-seconds", idle_seconds, "--json"], seconds=300)
         if result.returncode != 0:
@@ -101,13 +101,13 @@ class Kafka:
 
 
 def cluster():
-    """A new id as an option. In one word, since it may begin with a hyphen."""
+    """Returns a new cluster id as an option. The option is one word, because the id may start with a hyphen."""
     return "--cluster-id=" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
 def settings(port, controller_port, data):
-    """One node that is broker and controller, with every internal topic as small as it can be. After a kill the node
-    waits until its own earlier session has expired: 9 s by default."""
+    """Returns the settings of one node that is broker and controller, with every internal topic as small as possible.
+    After a kill the node waits until its own earlier session has expired: 9 s by default, 3 s here."""
     return f"""process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}

@@ -1,4 +1,5 @@
-"""Bad input of every kind: the answer is a clear message or exit code, others are served on, and nothing is lost."""
+"""Bad input of every kind: the broker answers with a clear message or exit code, continues to serve other clients, and
+loses nothing."""
 
 import os
 import random
@@ -35,7 +36,7 @@ def peer(broker, link_pb2):
 
 
 def assert_serves_on(broker, link_pb2):
-    """What was confirmed before is there, and the next publish is served."""
+    """Checks that the messages confirmed before are there, and that the next publish is confirmed."""
     fresh = wire.Peer(broker.port, link_pb2)
     fresh.connect()
     fresh.publish(1, exchange="amq.topic", routing_key="sensors.a", body=b"confirmed after")
@@ -47,7 +48,7 @@ def assert_serves_on(broker, link_pb2):
 # ------------------------------------------------------------------------------------------ on the wire
 
 def bad_bytes(kind, draw):
-    """What one hostile connection sends."""
+    """Returns the bytes that one hostile connection sends."""
     valid = bytes.fromhex("82 01 07 08 01 10 01 1a 01 63")  # Connect
     return {
         "garbage": lambda: draw.randbytes(draw.randrange(1, 5000)),
@@ -69,7 +70,7 @@ def test_hostile_bytes_hurt_nobody_else(broker, peer, link_pb2, kind):
         try:
             hostile.send_bytes(bad_bytes(kind, draw))
         except OSError:
-            pass  # refused before it had said all
+            pass  # the broker closed the connection before all bytes were sent
         hostile.close()
     peer.declare_queue("served-on")
     processes.wait_until(lambda: descriptors(broker.process) <= before, 10, "the hostile connections' descriptors")
@@ -127,7 +128,7 @@ def test_second_broker_on_the_same_address_is_told(desk, broker, peer, link_pb2)
 def test_directory_that_cannot_be_written_is_told(desk):
     broker = gateway.Broker(desk)
     blocked = broker.folder / "a file"
-    blocked.write_text("where a folder is needed")  # holds for root too, unlike permissions
+    blocked.write_text("where a folder is needed")  # stops root as well, unlike permissions
     broker.config.write_text(broker.config.read_text().replace(str(broker.store), str(blocked / "store")))
     result = run_broker(desk, broker.config)
     assert result.returncode == EXIT_STORAGE, result.stderr

@@ -1,5 +1,5 @@
-"""`tidegate bench` against a running broker: every kind counts and verifies what it sent, leaves nothing behind, and
---verify fails when somebody meddles with the stream."""
+"""`tidegate bench` against a running broker: every kind counts and verifies its messages and leaves nothing behind.
+--verify fails if another client meddles with the messages."""
 
 import json
 import signal
@@ -22,7 +22,7 @@ def broker(desk):
 
 @pytest.fixture
 def tidegate(desk, broker):
-    """tidegate(words...) runs the tool and gives its exit code, its JSON, and what it said."""
+    """tidegate(words...) runs the tool and returns its exit code, its JSON and its standard error."""
     def run(*words):
         result = desk.run([processes.program("tidegate"), "--broker", broker.address, *words, "--json"])
         return result.returncode, json.loads(result.stdout) if result.stdout else None, result.stderr
@@ -30,7 +30,7 @@ def tidegate(desk, broker):
 
 
 def made(tidegate):
-    """What runs have made in the broker, and what of it is still there."""
+    """Returns the exchanges, queues and topics of bench runs that exist in the broker."""
     return [row["name"] for kind in ("exchanges", "queues", "topics") for row in tidegate("list", kind)[1]
             if row["name"].startswith("bench.")]
 
@@ -161,7 +161,7 @@ def test_reference_and_progress(desk, tidegate):
 
 
 class Thief:
-    """Somebody else at the run's queue, who takes messages out of it."""
+    """Another client that consumes messages from the run's queue."""
 
     def __init__(self, broker, link_pb2, queue):
         self.link_pb2, self.queue = link_pb2, queue
@@ -171,7 +171,7 @@ class Thief:
         self.identity, self.waiting = 0, []
 
     def receive(self, wanted):
-        """The next frame of this kind; deliveries that come before wait for their turn."""
+        """Returns the next frame of this kind. Deliveries that arrive before it are kept for later calls."""
         while True:
             name, message = ("deliver", self.waiting.pop()) if wanted == "deliver" and self.waiting else \
                 self.peer.receive()
@@ -183,7 +183,7 @@ class Thief:
         return self.receive("deliver")
 
     def take_and_fall_behind(self):
-        """A message, held until a hundred others have gone by."""
+        """Takes a message and waits 50 ms, so that many later messages are delivered before it is put back."""
         message = self.take()
         time.sleep(0.05)
         return message
@@ -230,7 +230,8 @@ def take_and_vanish(thief):
 
 @pytest.fixture
 def disturbed(desk, tidegate, broker, link_pb2):
-    """disturbed(meddle) runs a bench of two seconds with somebody meddling, and gives its exit code and JSON."""
+    """disturbed(meddle) runs a bench of two seconds while meddle(thief) interferes. Returns the bench's exit code, JSON
+    and output."""
     def run(meddle, *words):
         bench = desk.make("bench", [processes.program("tidegate"), "--broker", broker.address, "bench", "queue",
                                     "--rate", 20000, "--seconds", 2, "--warmup", 0, "--prefetch", 10, "--verify",

@@ -1,6 +1,5 @@
-"""The bridge with a real Kafka and one broker, where a name alone would mislead it: a topic that is another one, a
-second bridge of the same name, a time that is years off. And the example configurations, as they are, to their
-purpose."""
+"""The bridge with a real Kafka and one broker, in cases that could mislead it: a topic deleted and declared again, a
+second bridge of the same name, a time that is years off. Also the example configurations, unchanged, at work."""
 
 import glob
 import json
@@ -17,7 +16,7 @@ TWENTY_YEARS_S = 20 * 365 * 24 * 3600
 
 @pytest.fixture
 def tidegate(desk):
-    """tidegate(broker's address, words...) runs the tool and gives its lines of JSON."""
+    """tidegate(broker's address, words...) runs the tool and returns its lines of JSON."""
     def run(address, *words):
         result = desk.run([processes.program("tidegate"), "--broker", address, *words, "--json"], seconds=120)
         assert result.returncode == 0, f"{words}: {result}"
@@ -26,7 +25,7 @@ def tidegate(desk):
 
 
 def numbers(kafka, topic="readings"):
-    """The bodies at the centre with the id of the topic that each is from."""
+    """Returns the body and the source topic's id of each record in Kafka."""
     return [(record["body"], record["headers"]["tg-topic-id"]) for record in kafka.records(topic)]
 
 
@@ -47,14 +46,14 @@ def test_a_topic_declared_again_under_a_running_bridge_is_forwarded_from_its_sta
     bridge.process.start()
     publish(tidegate, broker, 0, 6)
     wait_forwarded(broker, link_pb2)
-    kafka.process.freeze()  # what comes now is not forwarded any more
+    kafka.process.freeze()  # messages published from now on are not forwarded
     publish(tidegate, broker, 6, 2)
     time.sleep(1.5)
     tidegate(broker.address, "delete", "topic", "readings")
     kafka.process.thaw()
     tidegate(broker.address, "declare", "topic", "readings")
     tidegate(broker.address, "bind", "amq.topic", "topic", "readings", "sensors.#")
-    publish(tidegate, broker, 100, 4)  # fewer than the old one's cursor
+    publish(tidegate, broker, 100, 4)  # fewer messages than the cursor of the old topic counts
     wait_forwarded(broker, link_pb2)
     found = numbers(kafka)
     new = tidegate(broker.address, "list", "topics")[0][0]["uuid"]
@@ -92,7 +91,7 @@ def test_a_second_bridge_of_the_name_waits_and_takes_up_the_work(desk, kafka, li
     wait_forwarded(broker, link_pb2)
     third.kill()
     publish(tidegate, broker, 12, 3)
-    wait_forwarded(broker, link_pb2)  # by the second, which had the work before and goes on where the third has come
+    wait_forwarded(broker, link_pb2)  # by the second again, which continues after the last message of the third
     offsets = [int(record["headers"]["tg-offset"]) for record in kafka.records("readings")]
     assert sorted(set(offsets)) == list(range(15)) and offsets == sorted(offsets) and len(offsets) <= 18
     assert second.terminate() == 0
@@ -100,8 +99,8 @@ def test_a_second_bridge_of_the_name_waits_and_takes_up_the_work(desk, kafka, li
 
 
 def test_a_time_twenty_years_ahead_is_no_dead_letter(desk, kafka, link_pb2, tidegate):
-    """By a broker whose clock was wrong and trusted, and a Kafka that refuses what is an hour ahead, as Kafka 4 does by
-    default."""
+    """The times are from a broker that trusted a wrong clock. The Kafka refuses times that are more than an hour ahead,
+    as Kafka 4 does by default."""
     libraries = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
     assert libraries, "faketime is missing: toolchains/setup.sh tests installs it"
     kafka.create_topic("readings", 1, "message.timestamp.after.max.ms=3600000")
@@ -123,7 +122,8 @@ def test_a_time_twenty_years_ahead_is_no_dead_letter(desk, kafka, link_pb2, tide
     assert [record["body"] for record in records] == [str(number) for number in range(6)]
     assert all(abs(record["timestamp_ms"] - now_ms) < 600_000 for record in records)
     own = [record["headers"].get("tg-timestamp") for record in records]
-    # Without a clock that the kernel vouches for the bridge sends what it is given, and learns from the refusal.
+    # If the kernel does not report the clock as synchronised, the bridge sends the times unchanged, and corrects them
+    # only after Kafka's refusal.
     assert all(int(time_ms) - now_ms > (TWENTY_YEARS_S - 600) * 1000 for time_ms in own[:3]) and own[3:] == [None] * 3
     assert int(records[3]["headers"]["tg-clock-corrected"]) - now_ms > (TWENTY_YEARS_S - 600) * 1000
     status = bridge.status()["routes"][0]["partitions"][0]
@@ -134,12 +134,12 @@ def test_a_time_twenty_years_ahead_is_no_dead_letter(desk, kafka, link_pb2, tide
 
 
 def uncommented(text):
-    """The definitions that an example shows as comments."""
+    """Returns the text of an example with its commented definitions switched on."""
     return re.sub(r"(?m)^# (\[\[|[a-z_]+ = )", r"\1", text)
 
 
 def test_the_examples_work_together_as_they_are(desk, kafka, link_pb2, tidegate):
-    """Only addresses and folders are changed: those of a machine where others run, too."""
+    """Only addresses and folders are changed, because other programs may use those of the examples."""
     address, folder = f"127.0.0.1:{processes.free_port()}", desk.folder
     text = (processes.TOP / "broker/main/tidegate-broker.example.toml").read_text()
     config = folder / "broker.toml"
@@ -158,7 +158,7 @@ def test_the_examples_work_together_as_they_are(desk, kafka, link_pb2, tidegate)
                       .replace("kafka-1.example.org:9092,kafka-2.example.org:9092", kafka.brokers))
     bridge = desk.make("bridge", [processes.program("tidegate-bridge"), "--config", config])
     bridge.start()
-    # More than the partition holds: the topic takes it because the bridge moves on.
+    # This is more than the partition holds. The topic accepts the messages because the bridge's cursor moves on.
     for _ in range(6):
         publishes, = tidegate(address, "publish", "--exchange", "amq.topic", "--key", "sensors.hall", "--size", 50_000,
                               "--count", 300)

@@ -1,4 +1,5 @@
-"""How often the broker commits, and what that writes: the [commit] and [flash] knobs and durability by queue."""
+"""How often the broker commits and how much it writes: the settings of [commit] and [flash], and the durability of
+queues and topics."""
 
 import json
 import time
@@ -24,13 +25,14 @@ def tool(desk, broker, *words):
 
 
 def status(desk, broker):
-    """What the broker says of itself; it reads the kernel's count of bytes at most once a second."""
+    """Returns the broker's status. Waits first, because the broker reads the kernel's count of bytes at most once a
+    second."""
     time.sleep(1.1)
     return tool(desk, broker, "status")
 
 
 def publish_for(broker, link_pb2, seconds, per_second):
-    """Publishes at a steady rate and takes every confirm."""
+    """Publishes at a steady rate and waits for all confirms."""
     peer = wire.Peer(broker.port, link_pb2)
     peer.connect(name="steady")
     begin, sent, confirmed = time.monotonic(), 0, 0
@@ -88,7 +90,7 @@ def test_durability_is_declared_listed_and_taken_from_the_configuration(desk):
 
 
 def written_by_load(desk, link_pb2, name, knobs):
-    """(bytes, commits) of 500 messages, 100 a second."""
+    """Publishes 500 messages, 100 a second, and returns the (bytes, commits) that they caused."""
     broker = start(desk, knobs, name)
     before = status(desk, broker)
     if before["flash_bytes_today"] is None:

@@ -1,4 +1,4 @@
-"""The tutorial as a reader follows it, and the example programs that it ends with, against a real broker."""
+"""The tutorial, each command run as a reader would, and the example programs at its end, against a real broker."""
 
 import json
 import os
@@ -21,7 +21,7 @@ def broker(desk):
 
 @pytest.fixture
 def tidegate(desk, broker):
-    """tidegate(words...) runs the tool and gives its lines of JSON."""
+    """tidegate(words...) runs the tool and returns its lines of JSON."""
     def run(*words):
         result = desk.run([processes.program("tidegate"), "--broker", broker.address, *words, "--json"])
         assert result.returncode == 0, f"{words}: {result}"
@@ -36,7 +36,7 @@ def device(desk, broker):
 # ----------------------------------------------------------------------------------------- the tutorial
 
 def lay_out_clone(folder, port):
-    """What the tutorial needs of a clone with a build, and a configuration with a port of its own."""
+    """Makes the files of a built clone that the tutorial needs, with a port of the test's own in the configuration."""
     (folder / "build").mkdir()
     (folder / "build" / "release").symlink_to(BUILD)
     (folder / "examples").mkdir()

@@ -1,5 +1,5 @@
-"""The hot paths cost about the instructions they cost when that was last looked at: neither more, nor so much less that
-the next loss would go unseen."""
+"""The hot paths cost about as many instructions as the baseline in tests/bench/instructions.json: not more, and not so
+much less that the next increase would stay below the baseline and go unnoticed."""
 
 import os
 import pathlib

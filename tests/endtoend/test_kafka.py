@@ -1,4 +1,5 @@
-"""The real Kafka of these tests is one: it keeps its topics over an orderly stop, a kill and a freeze."""
+"""Tests of the Kafka that the other tests use: it keeps its topics after an orderly stop and a kill, and a frozen one
+does not answer until it is thawed."""
 
 import socket
 

@@ -1,5 +1,5 @@
-"""kill -9 of the broker under load, round after round: nothing that was confirmed is lost, nothing comes twice, and
-each publisher's messages keep their order, in the queue and in the topic alike."""
+"""The broker is killed by SIGKILL under load, round after round: no confirmed message is lost, none is there twice, and
+each publisher's messages keep their order, both in the queue and in the topic."""
 
 import os
 import random
@@ -10,10 +10,10 @@ import pytest
 import gateway
 
 ROUNDS = 100 if os.environ.get("TIDEGATE_LONG") else 10
-STORE_BYTES = max(512, 32 * ROUNDS) << 20  # a fast machine confirms some 16,000 messages a round, held twice
+STORE_BYTES = max(512, 32 * ROUNDS) << 20  # a fast machine confirms some 16,000 messages a round, each stored twice
 CONFIRMED_MIN = 100  # a run that confirmed fewer proves nothing
 PUBLISHERS = 2
-NUMBERS_EACH = 1_000_000  # a publisher's own range, so that a number tells who published it
+NUMBERS_EACH = 1_000_000  # numbers of each publisher in a round, so that a number identifies its publisher
 
 DEFINITIONS = f"""
 [[topic]]
@@ -35,7 +35,7 @@ queue = "work"
 
 
 def publish_until_killed(broker, link_pb2, round_number, seconds):
-    """(numbers confirmed, numbers tried) of one round's publishers."""
+    """Runs one round of publishers and returns (numbers confirmed, numbers tried)."""
     publishers = [gateway.Publisher(broker, link_pb2, (round_number * PUBLISHERS + which) * NUMBERS_EACH + 1,
                                     exchange="amq.fanout") for which in range(PUBLISHERS)]
     for publisher in publishers:
@@ -51,7 +51,7 @@ def publish_until_killed(broker, link_pb2, round_number, seconds):
 
 
 def check(where, found, confirmed, tried):
-    """What a kill may not break, whenever it comes."""
+    """Checks the promises that no kill may break, at whatever time."""
     numbers = [int(body) for body in found]
     missing = confirmed - set(numbers)
     assert not missing, f"{where}: {len(missing)} of {len(confirmed)} confirmed are lost, as {sorted(missing)[:5]}"

@@ -1,4 +1,5 @@
-"""Lists longer than a frame: the tool shows all rows, whatever comes and goes meanwhile, or says that it does not."""
+"""Lists longer than a frame: the tool shows all rows, even if others are added and removed meanwhile, or reports that
+the list is not complete."""
 
 import json
 import socket
@@ -33,7 +34,7 @@ def peer(broker, link_pb2):
 
 
 def ask_all(peer, member, requests):
-    """Sends requests, many on their way at a time, until each is done."""
+    """Sends all requests, many on their way at a time, and waits until each is done."""
     for first in range(0, len(requests), UNDER_WAY):
         chunk = requests[first:first + UNDER_WAY]
         peer.send_bytes(b"".join(peer.frame(member, correlation=7, **fields) for fields in chunk))
@@ -49,7 +50,7 @@ def listed(desk, broker, kind):
 
 
 class Churn(threading.Thread):
-    """Declares and deletes queues whose names are everywhere in the order of names."""
+    """Declares and deletes queues again and again. Their names are spread over the whole order of names."""
 
     def __init__(self, broker, link_pb2):
         super().__init__(daemon=True)
@@ -108,7 +109,8 @@ def test_the_whole_loss_ledger_is_listed(desk, broker, peer):
 
 @pytest.fixture
 def broker_of_two_pages(link_pb2):
-    """broker_of_two_pages(second) gives the address of one who has a page of one row, and then does second(peer)."""
+    """broker_of_two_pages(second) returns the address of a mock broker, which answers the first List with a page of one
+    row, and the second List by calling second(peer, correlation)."""
     listener = socket.create_server(("127.0.0.1", 0))
     threads = []
 

@@ -1,6 +1,7 @@
-"""The main job, end to end with a real Kafka: sensors publish, a worker works, the bridge forwards, and everything is
-killed or stopped once or twice meanwhile. Afterwards every reading of the file is at the centre exactly once (after
-dropping duplicates by header), in order, unchanged, and was worked at least once."""
+"""The main job, end to end with a real Kafka: sensors publish, a worker consumes the queue, the bridge forwards the
+topic, and broker, bridge and Kafka are killed or stopped meanwhile. Afterwards every reading of the file is at the
+centre exactly once (after duplicates were dropped by header), in order and unchanged, and the worker has received it
+at least once."""
 
 import base64
 import csv
@@ -13,7 +14,7 @@ import processes
 
 SENSORS = 4
 PARTITIONS = 4
-INTERVAL_MS = 4  # of one sensor: the faults fall into a load of some 20 s
+INTERVAL_MS = 4  # between a sensor's readings: the load lasts some 20 s, and all faults happen in it
 
 
 def start_sensors(desk, broker, readings):
@@ -25,7 +26,7 @@ def start_sensors(desk, broker, readings):
 
 
 def make_trouble(rows, sensors, broker, bridge, kafka, worker, say):
-    """Everything fails once or twice, at shares of the load as the worker sees it."""
+    """Makes broker, bridge and Kafka fail once or twice, each time when the worker has received a share of the load."""
     def at(share, what):
         processes.wait_until(lambda: len(worker.done) >= rows * share, 120, f"{share:.0%} of the readings")
         assert any(sensor.is_alive() for sensor in sensors), f"void: the load was over before {what}"
@@ -53,7 +54,7 @@ def make_trouble(rows, sensors, broker, bridge, kafka, worker, say):
 
 
 def end_sensors(sensors, rows):
-    """Each sensor has every reading of its own acknowledged, and none lost or rejected."""
+    """Checks that all readings of each sensor were acknowledged, and none lost or rejected."""
     published = 0
     for sensor in sensors:
         assert sensor.wait_end(180) == 0, sensor.output()
@@ -65,7 +66,8 @@ def end_sensors(sensors, rows):
 
 
 class Consumer:
-    """What the centre's consumers do: remember the highest offset of each source and drop what is not above it."""
+    """Does what docs/bridge.md says of consumers at the centre: remembers the highest offset of each source, and drops
+    records that are not above it."""
 
     def __init__(self):
         self.highest = {}
@@ -89,7 +91,7 @@ def body_of(record):
 
 
 def expected(readings):
-    """The file's rows as a sensor sends them: number -> channels in thousandths, halves away from zero."""
+    """Returns the file's rows as a sensor sends them: number -> channels in thousandths, halves rounded away from 0."""
     def thousandths(text):
         value = float(text) * 1000
         return int(math.copysign(math.floor(abs(value) + 0.5), value))

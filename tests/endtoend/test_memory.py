@@ -1,5 +1,5 @@
-"""Durability "memory" on a broker on a disk: what goes there is never written, is gone after any end of the process,
-and its offsets go on."""
+"""Durability "memory" on a broker with a disk: messages are never written, they are gone after any end of the process,
+and offsets are never used again."""
 
 import json
 import time
@@ -58,7 +58,8 @@ def partition(desk, broker):
 
 
 def written(desk, broker):
-    """What the broker and the kernel count; the kernel is asked at most once a second."""
+    """Returns the broker's counts of its writes. Waits first, because the broker reads the kernel's count at most once
+    a second."""
     time.sleep(1.1)
     status = tool(desk, broker, "status")[0]
     return {key: status[key] for key in ("commits", "bytes_written", "journal_bytes", "flash_bytes_since_start")}

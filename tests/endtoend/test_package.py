@@ -1,5 +1,5 @@
-"""The installed package as a stranger uses it: each example, alone in an empty folder, finds Tidegate, builds, and
-works with a broker."""
+"""The installed package, used as by another project: each example, alone in an empty folder, finds Tidegate, builds,
+and works with a broker."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ BUILD_SECONDS = 300
 
 
 def finish(*command):
-    """Runs a command to its end, and fails with its words."""
+    """Runs a command to its end. If the command fails, raises Trouble with its output."""
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=BUILD_SECONDS,
                           check=False)
     if done.returncode != 0:
@@ -25,7 +25,7 @@ def finish(*command):
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory):
-    """The folder that the package is installed in."""
+    """A folder with the installed package, in its subfolder `installed`."""
     folder = tmp_path_factory.mktemp("package")
     finish("cmake", "--install", BUILD, "--component", "development", "--prefix", folder / "installed")
     return folder
@@ -33,7 +33,7 @@ def package(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def built(package):
-    """built(name): the example's program, built as a project of its own."""
+    """built(name) builds an example as a project of its own and returns the path of its program."""
     def build(name):
         folder = package / name
         shutil.copytree(processes.TOP / "examples" / name, folder)

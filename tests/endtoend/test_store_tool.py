@@ -1,4 +1,4 @@
-"""The offline commands of the tool on stores that a real broker has left behind, stopped or killed."""
+"""The offline commands of the tool on stores of a real broker that was stopped or killed."""
 
 import json
 
@@ -13,7 +13,8 @@ MESSAGES, TAKEN = 3000, 700
 
 @pytest.fixture
 def broker(desk):
-    """A broker that has lived: messages in a queue and a topic, some acknowledged, one requeued, a group on its way."""
+    """A broker that was used: messages in a queue and a topic, some acknowledged, one requeued, and a group that has
+    read a part of the topic."""
     broker = gateway.Broker(desk, bytes_max=64 << 20).start()
     online = desk_tool(desk, "--broker", broker.address)
     lines = "".join(f"{number}\n" for number in range(MESSAGES))
@@ -26,7 +27,8 @@ def broker(desk):
 
 
 def desk_tool(desk, *always):
-    """run(words...) gives the tool's JSON values; with code=..., the process that ended so."""
+    """Returns run(words...), which runs the tool and returns its JSON values. With code=..., expects this exit code and
+    returns the finished process."""
     def run(*words, code=None, stdin=None):
         result = desk.run([processes.program("tidegate"), *always, *words, "--json"], stdin=stdin)
         assert result.returncode == (code or 0), f"{words}: {result}"
@@ -62,7 +64,7 @@ def test_a_store_is_sound_however_its_broker_ended(broker, store, way):
 
 
 def visible(broker, link_pb2):
-    """What clients see: the topic by offset, the queue with its flags, the group's place."""
+    """Returns what clients see: the topic's records by offset, and the queue's messages with their flags."""
     logs = [gateway.fetch_all(broker, link_pb2, "readings", partition) for partition in range(4)]
     delivered = [(message.body, message.redelivered, message.delivery_count)
                  for message in gateway.consume_all(broker, link_pb2, "work")]
@@ -70,7 +72,7 @@ def visible(broker, link_pb2):
 
 
 def test_what_is_whole_of_a_damaged_store_is_salvaged_and_goes_on(broker, store, desk):
-    """Without both pages that say where the tables are."""
+    """Overwrites both pages that say where the tables are."""
     broker.process.kill()
     with open(broker.store / "data.mdb", "r+b") as data:
         data.write(bytes(2 * 4096))
@@ -106,7 +108,7 @@ def test_a_broker_goes_on_in_an_imported_store(broker, desk, store, link_pb2, wa
     online = desk_tool(desk, "--broker", broker.address)
     group, = online("offsets", "readings", "--group", "g")
     assert sum(row["committed"] or 0 for row in group) == 100
-    # The producer is remembered: what it sends again is not stored again.
+    # The store remembers the producer: a message that it sends again is not stored again.
     online("publish", "--exchange", "amq.topic", "--key", "sensors.a", "--producer", "p", "--first-sequence", MESSAGES,
            "again")
     assert online("status")[0]["duplicates"] == 1
@@ -129,7 +131,7 @@ def test_damage_is_told(broker, desk, store):
     file = broker.store / "data.mdb"
     content = bytearray(file.read_bytes())
     at = content.find(b"TGC2")
-    while at >= 0:  # some are in free pages
+    while at >= 0:  # all chunks, because some of those found are in free pages
         content[at + 100] ^= 1
         at = content.find(b"TGC2", at + 1)
     file.write_bytes(content)

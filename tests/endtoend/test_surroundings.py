@@ -1,5 +1,5 @@
-"""What stands around a process: signals, closed and blocked streams, limits of the system, a folder that goes away.
-None of it stops, blocks or crashes a program without a word."""
+"""Disturbances from outside a process: signals, closed and blocked streams, limits of the system, a removed folder.
+None of them stops, blocks or crashes a program without a message."""
 
 import contextlib
 import fcntl
@@ -28,7 +28,7 @@ def broker(desk):
 
 
 def start_under(broker, *prefix, **streams):
-    """Starts the broker by another command; waits until it listens, whatever became of its log."""
+    """Starts the broker with `prefix` before its command, and waits until it listens. Does not need its log."""
     broker.process.command = [*prefix, processes.program("tidegate-broker"), "--config", str(broker.config)]
     broker.process.start(**streams)
     processes.wait_until(lambda: is_open(broker), 60, "the broker to listen")
@@ -54,7 +54,7 @@ def assert_serves(broker, link_pb2):
 
 
 def provoke_lines(broker, link_pb2, count):
-    """As many lines in the broker's log, each of its own: applications that send nonsense."""
+    """Makes the broker log at least `count` different lines, by applications that send nonsense."""
     for number in range(count):
         peer = wire.Peer(broker.port, link_pb2)
         peer.connect(name=f"application-{number}-{'x' * 100}")
@@ -66,7 +66,7 @@ def provoke_lines(broker, link_pb2, count):
 
 
 def full_pipe():
-    """The end of a pipe that takes a page, and nobody reads."""
+    """Returns both ends of a pipe that holds one page and that nobody reads."""
     reading, writing = os.pipe()
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, SMALLEST_PIPE)
     return reading, writing
@@ -156,7 +156,7 @@ def test_the_bridge_needs_no_reader_of_its_log_either(desk, broker):
     os.close(reading)
     processes.wait_until(lambda: bridge.status() and bridge.status()["routes"], 30, "the bridge's status")
     bridge.process.send(signal.SIGHUP)
-    broker.restart_after_kill()  # which the bridge has to say about
+    broker.restart_after_kill()  # the bridge has to log this
     assert bridge.process.terminate() == 0
 
 
@@ -222,7 +222,7 @@ def test_without_descriptors_accepting_pauses_and_goes_on_by_itself(broker, link
     broker.process.wait_output("no connection can be accepted for now: Too many open files")
     for number in range(1, 21):
         served.publish(number, exchange="amq.topic", routing_key="sensors.a", body=b"%d" % number)
-    # Over the time in which those who said nothing are ended and others of the crowd take their places.
+    # Waits until the broker has closed the first silent connections, so that others of the crowd are accepted.
     processes.wait_until(lambda: "silent" in broker.process.output() or "5 seconds" in broker.process.output(), 20,
                          "the first of the crowd to be ended")
     for one in crowd:

@@ -17,7 +17,8 @@ def broker(desk):
 
 @pytest.fixture
 def tidegate(desk, broker):
-    """tidegate(words...) runs the tool and gives its lines of JSON; with code=..., the process that ended so."""
+    """tidegate(words...) runs the tool and returns its lines of JSON. With code=..., expects this exit code and returns
+    the finished process."""
     def run(*words, code=None, stdin=None):
         command = [processes.program("tidegate"), "--broker", broker.address, *words]
         result = desk.run(command if code is not None else [*command, "--json"], stdin=stdin)
@@ -133,7 +134,7 @@ def test_status_tells_the_state_and_the_counters(tidegate):
 
 
 def test_repeating_a_publish_cut_off_by_kills_stores_everything_once(desk, tidegate, broker, say):
-    """What --producer is for: the same lines again and again until all are confirmed."""
+    """The purpose of --producer: the same lines are published again and again until all are confirmed."""
     lines = desk.folder / "lines"
     count = 60000
     lines.write_text("".join(f"{number}\n" for number in range(count)))
