@@ -65,7 +65,8 @@ static void wait_for(double seconds) {
   while (nanosleep(&left, &left) != 0) continue;
 }
 
-// Waits for the time of a flush. The times of bandwidth and of writes a second do not add up: the longer one counts.
+// Waits as long as the slow card would need. The times by bandwidth and by writes a second do not add up: the longer
+// one counts.
 static void pay(long long bytes, long long writes) {
   const double transfer = (double)bytes / bytes_per_second;
   const double handling = (double)writes / writes_per_second;

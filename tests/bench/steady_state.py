@@ -1,6 +1,6 @@
 """Measures whether a store at its bound keeps its speed for minutes at full load. First fills a topic that drops its
 oldest messages to its bound. Then one publisher publishes into it without pause, while a queue is filled and consumed
-again and again. Prints a summary of the seconds, the file's size, and the broker's memory; or JSON with --json.
+again and again. Prints the rates, also as bars over time, the file's size and the broker's memory; or JSON with --json.
 
     /usr/bin/python3 tests/bench/steady_state.py [--build build/release] [--seconds 300] [--directory .] [--json]
 """

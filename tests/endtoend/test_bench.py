@@ -239,7 +239,7 @@ def disturbed(desk, tidegate, broker, link_pb2):
         with open(desk.folder / "bench.json", "wb") as out:
             bench.start(stdout=out)
         queue = processes.wait_until(lambda: made(tidegate), 10, "the run's queue")[0]
-        # A thief who comes before the run's own consumer has nothing to disturb.
+        # Starts the thief only when the run's own consumer receives messages: before that there is nothing to disturb.
         processes.wait_until(lambda: tidegate("status")[1]["delivered"] > 100, 10, "deliveries")
         thief = Thief(broker, link_pb2, queue)
         meddle(thief)

@@ -25,7 +25,7 @@ constexpr std::size_t sector_bytes = 512;
 enum class cut_kind {
   all,     // every write that returned: the process died, or the disk was fast
   synced,  // only what was synced
-  subset,  // what was synced and any of the writes since, an earlier one or not
+  subset,  // what was synced, and an arbitrary selection of the writes since then
   torn,    // as subset, and some of these writes only in part
 };
 
@@ -45,8 +45,8 @@ class disk {
   void apply(const event& event);
   // Returns the content that is on the disk for certain; valid until the next apply().
   std::string_view synced() const { return synced_; }
-  // Chooses which parts of later writes are on the disk as well, and returns them in the order of the writes.
-  // `in_flight`: the event whose call has not returned; nullptr = none.
+  // Chooses which parts of the writes that are not synced are on the disk as well, and returns them in the order of the
+  // writes. `in_flight`: the event whose call has not returned; nullptr = none.
   std::vector<piece> pieces(cut_kind kind, const event* in_flight, draw& draw) const;
 
  private:

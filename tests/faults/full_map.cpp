@@ -1,5 +1,5 @@
-// full_map: fills queues and topics until the store refuses messages. In the full store acknowledges every message,
-// commits offsets and removes a queue. The store must then accept messages again by itself.
+// full_map: fills queues and topics until the store refuses messages. Then, in the full store, acknowledges all
+// messages of the queues, commits offsets and removes a queue. The store must accept messages again by itself.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>

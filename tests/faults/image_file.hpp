@@ -13,8 +13,7 @@ namespace tidegate::faults {
 class image_file {
  public:
   // Creates the file `name` in `directory`. The caller removes the directory, because a process that opens an image may
-  // not live to remove it. `bytes_max`: size of the largest image. Throws std::runtime_error if it cannot make the
-  // file.
+  // not live to remove it. `bytes_max`: size of the largest image. Throws std::runtime_error if this fails.
   image_file(std::filesystem::path directory, const char* name, std::size_t bytes_max);
   image_file(const image_file&) = delete;
   image_file& operator=(const image_file&) = delete;

@@ -45,7 +45,7 @@ class RabbitMq(Peer):
             "RABBITMQ_ENABLED_PLUGINS_FILE": self.folder / "plugins", "RABBITMQ_MNESIA_BASE": self.folder / "data",
             "RABBITMQ_LOG_BASE": self.folder / "log", "RABBITMQ_LOGS": "-",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
-            "RUNNING_UNDER_SYSTEMD": "true"}  # the script that starts the Erlang machine is replaced by it
+            "RUNNING_UNDER_SYSTEMD": "true"}  # the Erlang machine then replaces the script that starts it
         self.environment = {name: str(value) for name, value in self.environment.items()}
 
     def launch(self):
