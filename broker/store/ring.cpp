@@ -146,12 +146,15 @@ ring_place ring::place_before(commit_number needed) const {
   ring_place place = head_;
   while (place.commit + 1 < needed && place.commit < end_.commit) {
     ring_position position = place.position;
+    const ring_position lap = file_.next_lap(position);
     const auto is_next = [&](ring_position at) {
       if (file_.rest_of_lap(at) < blob_head_bytes) return false;
       const blob_head head = read_blob_head(this->at(at, blob_head_bytes));
       return head.commit == place.commit + 1 && head.position == at;
     };
-    if (!is_next(position)) position = file_.next_lap(position);
+    // A commit that a power cut tore at the lap's end has left its head there, if the commit of its number that came
+    // afterwards was longer and is in the next lap. Only the whole one is sealed.
+    if (!is_next(position) || (is_next(lap) && !blob_at(position))) position = lap;
     TIDEGATE_EXPECT(is_next(position));
     const std::string_view head = at(position, blob_head_bytes);
     place = {place.commit + 1, position + file_.padded(blob_length(head)), blob_crc(head)};

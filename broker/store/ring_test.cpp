@@ -165,6 +165,23 @@ TEST_F(rings, a_commit_takes_the_place_of_a_torn_one) {
   EXPECT_EQ(commits(), numbers(1, 3));
 }
 
+// The torn blob's head still names the commit, at the place where the whole blob did not fit.
+TEST_F(rings, a_torn_commit_at_the_laps_end_is_not_taken_for_the_one_in_the_next_lap) {
+  const std::uint64_t blocks = ring_->capacity() / 4'096;
+  for (std::uint64_t i = 0; i < blocks - 1; ++i) append(3'900);
+  ring_->move_head(ring_->place_before(blocks - 1));
+  const ring_place head = ring_->head();
+  append(3'900);
+  put(header_bytes + ring_->position_of_last() + 2'048, std::string(512, '\0'));
+  EXPECT_EQ(commits(head), numbers(head.commit + 1, blocks - 1));
+  EXPECT_EQ(ring_->incomplete(), blocks);
+  append(5'000);
+  append();
+  EXPECT_EQ(ring_->place_before(blocks + 2).position, ring_->end().position);
+  EXPECT_EQ(ring_->place_before(blocks + 1).position, ring_->position_of_last());
+  EXPECT_EQ(commits(head), numbers(head.commit + 1, blocks + 1));
+}
+
 // A commit is only written after the one before is synced, so damage before the last commit is no torn write.
 TEST_F(rings, damage_before_the_last_commit_is_told) {
   for (int i = 0; i < 6; ++i) append(static_cast<std::size_t>(i) * 2'000);
