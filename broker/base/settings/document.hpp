@@ -1,5 +1,6 @@
-// A configuration file that was read and checked against its schema: plain values by table and key. Programs copy them
-// into their own structures, check what no schema can say, and refuse with the file, the line and the key.
+// A configuration file that was read and checked against its schema: plain values by table and key. Programs copy the
+// values into their own structures, check what a schema cannot express, and refuse a value with the file, the line and
+// the key.
 #pragma once
 
 #include <concepts>
@@ -19,16 +20,16 @@ namespace tidegate::settings {
 using text_table = std::map<std::string, std::string>;
 
 struct value {
-  std::uint32_t line;
+  std::uint32_t line;  // of the file, from 1
   std::variant<std::string, bool, std::uint64_t, milliseconds, std::vector<std::string>, text_table> content;
 };
 
-// Returns "FILE: line N: KEY: what", as an error of code `invalid` whose field is the key. Without a key its part is
-// left out.
+// Returns "FILE: line N: KEY: what", as an error of code `invalid` whose field is the key. If the key is empty, "KEY: "
+// is left out.
 error refusal(std::string_view file, std::uint32_t line, std::string key, std::string_view what);
 
-// One table as it was written; a table that the file does not have is a section without values. Asking for a key that
-// the schema does not declare, or by another type than its kind has, is a bug and ends the process.
+// One table of the file. A table that the file does not have is a section without values. Asking for a key that the
+// schema does not declare, or by another type than its kind has, is a bug and ends the process.
 class section {
  public:
   section(const table& declared, std::string_view file, std::uint32_t line)
@@ -55,7 +56,8 @@ class section {
     }
   }
 
-  // Copies what `parse` makes of the key's text. `parse` returns a result; its error's text becomes the refusal.
+  // Passes the key's text to `parse` and copies the value that it returns, if the file has the key. `parse` returns a
+  // result; the text of its error becomes the refusal.
   template <class Value, class Parse>
   void read(std::string_view key, Value& into, Parse parse) const {
     if (const auto* const found = text(key)) {
@@ -88,10 +90,12 @@ class section {
   std::map<std::string, value, std::less<>> values_;
 };
 
+// All tables of one file. Asking for a table that the schema does not declare is a bug and ends the process.
 class document {
  public:
   document(schema known, std::string_view file) : known_(known), file_(file) {}
 
+  // Adds a section without values. The reference is valid until the next call.
   section& add(const table& declared, std::uint32_t line);
 
   // Returns the table [name], without values when the file does not have it.
@@ -99,7 +103,7 @@ class document {
   // Returns the tables [[name]] in the file's order.
   const std::vector<section>& all(std::string_view name) const;
 
-  // Throws error_exception for a mistake of the file as a whole.
+  // Throws error_exception for a mistake that concerns the file as a whole.
   [[noreturn]] void refuse(std::string_view what) const;
 
  private:

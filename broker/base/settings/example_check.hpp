@@ -13,9 +13,9 @@
 
 namespace tidegate::settings {
 
-// Returns what is wrong with an example, a sentence each: a key that it does not show, shows with another default, or
-// that the schema does not know. A key counts as shown when it is commented out, too; its value ends at a comment after
-// a blank. A key without a default may show any value.
+// Returns a sentence for each mistake of an example: a key that it does not show, a key that it shows with another
+// default, and a key that the schema does not know. A key counts as shown when it is commented out, too. Its value ends
+// before a blank and a comment. A key without a default may show any value.
 inline std::vector<std::string> not_shown(schema known, std::string_view example) {
   static const std::regex heading_line(R"((?:# )?(\[\[?[a-z_]+\]?\])(?: .*)?)");
   static const std::regex key_line(R"((?:# )?([a-z_]+) = (.*?)(?:\s+#.*)?)");

@@ -9,7 +9,7 @@ namespace {
 constexpr std::size_t word_bytes_max = 64;
 using row = std::array<std::size_t, word_bytes_max + 1>;
 
-// Damerau's distance in its restricted form: three rows of the table are enough for exchanged neighbours.
+// Returns Damerau's distance in its restricted form. Exchanged neighbours need three rows of the table and no more.
 std::size_t distance(std::string_view a, std::string_view b) {
   row before_last{}, last{}, current{};
   for (std::size_t j = 0; j <= b.size(); ++j) last[j] = j;

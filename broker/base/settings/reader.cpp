@@ -17,7 +17,8 @@ using content = decltype(value::content);
 constexpr std::size_t shown_bytes_max = 60;
 constexpr std::size_t description_bytes_max = 300;
 
-// Cuts a text of the file for an error text of one line, between characters, and replaces what would move a terminal.
+// Shortens a text of the file for an error text of one line. Cuts between UTF-8 characters. Replaces control
+// characters, because they could move a terminal's cursor.
 std::string shown(std::string_view text, std::size_t bytes_max = shown_bytes_max) {
   std::size_t length = std::min(text.size(), bytes_max);
   while (length > 0 && length < text.size() && (text[length] & 0xC0) == 0x80) --length;
@@ -49,8 +50,8 @@ std::optional<std::uint64_t> number_in(const toml::node& node) {
   return static_cast<std::uint64_t>(number->get());
 }
 
-// Returns the number that the node has for this kind: plain, in bytes, or in milliseconds. None = the node is of
-// another kind.
+// Returns the number that a node means for the kind: a plain number, bytes, or milliseconds. None = the node does not
+// fit the kind.
 std::optional<std::uint64_t> quantity_in(const toml::node& node, kind takes) {
   if (const auto* const text = node.as_string()) {
     if (takes == kind::size) return parse_size(text->get());
@@ -77,7 +78,8 @@ std::optional<content> text(const key& by, const toml::node& node) {
   return content(text->get());
 }
 
-// Walks the file's tables by the schema. Keeps values in a document, and mistakes until the end.
+// Walks the file's tables by the schema. Puts values into a document and collects mistakes, because the first one in
+// the file is reported and the parser's tables are in another order.
 class checker {
  public:
   checker(std::string_view file, schema known) : file_(file), known_(known), read_(known, file) {}

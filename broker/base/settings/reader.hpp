@@ -1,4 +1,4 @@
-// Reads a configuration file in TOML by a program's schema. The one place that knows the TOML library.
+// Reads a configuration file in TOML by a program's schema. Only this room includes the TOML library.
 #pragma once
 
 #include <filesystem>
@@ -9,14 +9,14 @@
 namespace tidegate::settings {
 
 // Returns the values of all keys that the text has, each of its kind and within its bounds. The error names `file`, the
-// line, the key, what the key takes and what was found; of several mistakes it is the first in the file. An unknown key
-// or table is a mistake, and the nearest known one is named; so is a table without a required key.
+// line, the key, what the key takes and what was found. Of several mistakes the first in the file is reported. Unknown
+// keys and tables are mistakes, reported with the nearest known name, and so is a table without a required key.
 result<document> parse(std::string_view text, std::string_view file, schema known);
 
-// Reads the file first. Further errors: those of read_file().
+// Reads the file and parses its text. Further errors: those of read_file().
 result<document> read(const std::filesystem::path& file, schema known);
 
-// Hand the values to `use` and return what it makes of them. A refusal that `use` throws becomes the error.
+// Pass the values to `use` and return its result. If `use` throws error_exception, return that error.
 template <class Use>
 auto use_document(const result<document>& read, Use use) -> result<decltype(use(*read))> {
   if (!read) return read.error();

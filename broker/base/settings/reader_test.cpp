@@ -168,7 +168,7 @@ TEST(reader, what_is_shown_is_short_and_of_one_line) {
   EXPECT_LT(complaint("[box]\n" + std::string(100'000, 'x') + " = 1").size(), 300u);
   const std::string twice = std::string(100'000, 'x') + " = 1\n";
   EXPECT_LT(complaint("[box]\n" + twice + twice).size(), 400u);
-  // Between the characters.
+  // A long text is cut between characters.
   EXPECT_THAT(complaint("[box]\nmode = \"x" +
                         [] {
                           std::string text;
@@ -201,7 +201,7 @@ TEST(reader, deep_nesting_is_refused) {
   EXPECT_THAT(complaint("[box]\n" + many("a.", 500'000) + "a = 1"), HasSubstr("line 2: a key has at most 16 parts"));
   EXPECT_THAT(complaint("[" + many("a . ", 200'000) + "a]"), HasSubstr("a key has at most 16 parts"));
   EXPECT_THAT(complaint("[" + many("\"a\".", 200'000) + "a]"), HasSubstr("a key has at most 16 parts"));
-  // As deep as it gets.
+  // 200 nested tables with keys of 16 parts are within the limits, and the parser's stack has to be enough for them.
   const std::string deepest = many(many("a.", 15) + "a = {", 200);
   EXPECT_THAT(complaint(deepest + "b = 1" + many("}", 200)), StartsWith("f: line 1: unknown table [a]"));
 }

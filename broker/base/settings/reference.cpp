@@ -5,7 +5,7 @@
 namespace tidegate::settings {
 namespace {
 
-// A bar would end the cell.
+// Escapes bars, because a bar would end the cell.
 std::string cell(std::string_view text) {
   std::string escaped;
   for (const char byte : text) {

@@ -1,4 +1,4 @@
-// The reference of a program's configuration file, in Markdown: what docs/configuration.md holds.
+// The reference of a program's configuration file, in Markdown, as it is in docs/configuration.md.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace tidegate::settings {
 
-// Returns for each table a heading, its meaning, and a row of key, what it takes, default and meaning for each key.
+// Returns for each table a heading, its meaning, and one row for each key: the key, what it takes, default and meaning.
 std::string reference(schema known);
 
 }  // namespace tidegate::settings

@@ -33,10 +33,10 @@ struct key {
   kind takes = kind::text;
   std::string_view standard = {};  // the default as the file writes it; empty: the key has none
   std::string_view meaning = {};   // one line for people
-  // Bounds of a number, of a size in bytes, of a duration in milliseconds, of a list's or a table's length.
+  // Bounds of a number, of a size in bytes, of a duration in milliseconds, or of the length of a list or table.
   std::uint64_t least = 0;
   std::uint64_t most = std::numeric_limits<std::uint64_t>::max();  // lowered to what the kind can hold
-  bool or_zero = false;                                            // 0 is taken below `least`, too
+  bool or_zero = false;                                            // 0 is allowed, too, below `least`
   bool required = false;
   bool secret = false;  // its value is left out of error texts
   std::array<std::string_view, 4> words = {};
@@ -49,10 +49,10 @@ struct table {
   std::span<const key> keys = {};
 };
 
-// The constant tables outlive everything that was read by them.
+// All tables of a program. They are constants and outlive every document that was read by them.
 using schema = std::span<const table>;
 
-// Returns null for a name that is not declared.
+// Return null for a name that is not declared.
 const table* find(schema known, std::string_view name);
 const key* find(const table& in, std::string_view name);
 
@@ -61,10 +61,10 @@ std::string heading(const table& of);
 
 // Returns what the key takes, for the reference: "bytes from 64M to 2G, or 0", "stop or set-aside".
 std::string kind_of(const key& of);
-// Returns the same for an error text, where the forms that a value may have are named, too.
+// Returns the same for an error text, with the forms that a value may have.
 std::string taken_by(const key& of);
 
-// Says whether the kind can hold the number and the key's bounds allow it.
+// Returns whether the kind can hold the number and the key's bounds allow it.
 bool allows(const key& by, std::uint64_t number);
 
 }  // namespace tidegate::settings
