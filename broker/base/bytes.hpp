@@ -51,7 +51,7 @@ constexpr std::size_t varint_bytes_max = 10;
 inline std::size_t varint_size(std::uint64_t value) {
   return static_cast<std::size_t>(std::bit_width(value | 1) + 6) / 7;
 }
-// Writes a varint, for which there must be room. Returns the place after it.
+// Write at `at`, where the caller provides the room, and return the position after what was written.
 inline char* put_varint(char* at, std::uint64_t value) {
   for (; value >= 0x80; value >>= 7) *at++ = static_cast<char>(value | 0x80);
   *at++ = static_cast<char>(value);

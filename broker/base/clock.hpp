@@ -11,7 +11,7 @@ using std::chrono::milliseconds;
 // How long this boot of the machine has lasted, including sleep. Times of one boot can be compared, even between
 // processes, whatever happened to the wall clock.
 struct boot_time {
-  std::uint64_t boot = 0;  // identifies the boot
+  std::uint64_t boot = 0;  // identifies the boot; 0 = not known, and then equal to no other boot
   milliseconds elapsed{0};
 };
 
@@ -65,7 +65,8 @@ class manual_clock final : public clock {
   }
   void set_wall(milliseconds to) { wall_ = to; }
   void trust_wall(bool trusted) { is_trusted_ = trusted; }
-  // Restarts the machine. The time off is not in elapsed(); the wall clock moves on by `away`.
+  // Starts a new boot of the machine: monotonic time begins again. The wall clock advances by `away`; 0 = it stood
+  // still while the machine was off.
   void reboot(milliseconds away = milliseconds(0)) {
     ++boot_;
     monotonic_ = milliseconds(1'000);

@@ -8,8 +8,8 @@
 #include <sys/auxv.h>
 #endif
 
-// Debian 12 has no library for it (nothing there offers CRC-32C to C++), and Boost.CRC's table
-// form runs at a tenth of the instruction's speed; every batch that leaves the store is checked, so it counts.
+// Written by hand because Debian 12 has no library that offers CRC-32C to C++, and Boost.CRC's table form runs at a
+// tenth of the speed of the processor's instruction. The speed matters: every batch that leaves the store is checked.
 namespace tidegate {
 namespace {
 

@@ -6,7 +6,8 @@
 
 namespace tidegate {
 
-// Returns the CRC of `data` after bytes whose CRC is `before`. Uses the processor's instruction if it has one.
+// Returns the CRC of `data`. `before` is the CRC of the bytes in front of it; 0 = there are none. Uses the processor's
+// instruction if it has one.
 std::uint32_t crc32c(std::string_view data, std::uint32_t before = 0);
 
 namespace detail {

@@ -18,7 +18,7 @@ enum class errc {
   out_of_range,  // an offset outside of what is retained
   fenced,        // a newer epoch of this producer exists; a lease was taken over
   limit,         // a limit on a number of things
-  unsupported,   // known but not built
+  unsupported,   // a protocol version, codec or code that this version does not know
 };
 
 std::string_view name(errc code);

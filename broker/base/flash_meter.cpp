@@ -26,7 +26,7 @@ kernel_flash_meter::~kernel_flash_meter() {
 }
 
 std::optional<std::uint64_t> kernel_flash_meter::bytes_written() const {
-  std::array<char, 512> buffer{};  // the kernel's seven lines have 20 digits each at the most
+  std::array<char, 512> buffer{};  // the kernel writes seven lines with at most 20 digits each
   const ssize_t size = ::pread(file_, buffer.data(), buffer.size(), 0);
   if (size <= 0) return std::nullopt;
   return write_bytes_in({buffer.data(), static_cast<std::size_t>(size)});

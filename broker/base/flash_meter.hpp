@@ -32,7 +32,7 @@ class kernel_flash_meter final : public flash_meter {
   int file_;
 };
 
-// Returns the number of the write_bytes line in the text of such a file.
+// Returns the number of the write_bytes line in the text of such a file; none if there is no such line or number.
 std::optional<std::uint64_t> write_bytes_in(std::string_view text);
 
 }  // namespace tidegate

@@ -19,21 +19,21 @@ constexpr std::size_t headers_count = 64;
 constexpr std::size_t headers_bytes = 8 * kib;
 constexpr std::size_t body_bytes = 1 * mib - 64 * kib;  // a message with all of its headers fits one frame
 constexpr std::size_t producer_bytes = 255;
-constexpr std::size_t metadata_bytes = 4'000;  // with everything else in its row, it fits one page of the store
+constexpr std::size_t metadata_bytes = 4'000;  // of a committed offset; its whole row fits one page of the store
 // One publish is one commit into all of its targets, so its size times their number is bounded.
 constexpr std::size_t fan_out_bytes = 8 * mib;
 
 // Definitions
 constexpr std::uint32_t partitions_per_topic = 1'000;
-constexpr std::size_t definitions_count =
-    10'000;                                      // of each kind; the partitions of all topics together count as a kind
-constexpr std::size_t definition_bytes = 4'000;  // of a definition's row, which fits one page
+// Definitions of one kind. The partitions of all topics together count as a kind, and so do committed offsets.
+constexpr std::size_t definitions_count = 10'000;
+constexpr std::size_t definition_bytes = 4'000;       // of a definition's row, which fits one page
 constexpr std::size_t retention_bytes_min = 1 * mib;  // a partition holds at least one batch of any size
 constexpr std::chrono::hours retention_age_max{24 * 36'500};
-constexpr std::size_t known_damage = 1'000;   // places in topics that were reported as damaged, once each
+constexpr std::size_t known_damage = 1'000;   // damaged ranges of topics that are recorded as losses, once each
 constexpr std::size_t protected_groups = 16;  // of one topic; each is looked up when the topic drops something
 constexpr std::chrono::hours durability_interval_max{1};
-// Targets in cached routes, and the routes: at most 65,536 x (8 bytes a target, ~600 a route).
+// Cached routes plus the targets in them. Memory: at most 65,536 x (8 bytes for a target, ~600 for a route).
 constexpr std::size_t cached_route_targets = 65'536;
 
 // Native protocol (docs/wire.md, "Limits")
@@ -48,8 +48,7 @@ constexpr std::size_t device_window_bytes = 64 * kib;  // the bytes in flight on
 constexpr std::chrono::hours device_sleep_max{7 * 24};
 constexpr std::size_t error_text_bytes = 1 * kib;
 constexpr std::size_t connections = 1'000;
-constexpr std::size_t own_descriptors =
-    32;  // for the store, the loop and the log: about 20, besides one for each connection
+constexpr std::size_t own_descriptors = 32;  // store, event loop and log use about 20, besides one per connection
 constexpr std::chrono::seconds heartbeat{30};
 
 // A connection's memory: bytes that were received and not handled, and the outbox. All connections receive into one
@@ -58,20 +57,20 @@ constexpr std::chrono::seconds heartbeat{30};
 constexpr std::size_t receive_bytes = 64 * kib;
 constexpr std::size_t outbox_bytes_mark = 256 * kib;
 constexpr std::size_t outbox_bytes_max = 4 * mib;  // answers to pipelined requests; above it the connection is closed
-constexpr std::size_t batch_bytes =
-    frame_bytes - 4 * kib;  // of a batch that is produced, and of an answer to a fetch: either fits a frame
-constexpr std::size_t fetch_bytes_max = batch_bytes;
-// A producer's compressed batch after decompression: what a batch of a megabyte may become.
+constexpr std::size_t batch_bytes = frame_bytes - 4 * kib;  // of a produced batch, so that it fits a frame
+constexpr std::size_t fetch_bytes_max = batch_bytes;        // of the batches in an answer to a fetch: it fits a frame
+// Bytes that a producer's compressed batch of a megabyte may decompress to when its records are read.
 constexpr std::size_t opened_batch_bytes = 16 * mib;
 constexpr std::size_t fetches_waiting = 256;  // long polls of one connection
-// One page of a list, as JSON rows: what the broker puts into a frame together with the place of the next page (< 1
-// KiB), and what our client asks for. A page has at least one row; the longest row is a topic of 1,000 partitions, <
-// 256 KiB.
+// One page of a list, as JSON rows. listing_bytes_max is the broker's bound: rows and the place of the next page
+// (< 1 KiB) fit one frame. listing_page_bytes is what our client asks for. A page has at least one row; the longest row
+// is a topic of 1,000 partitions, < 256 KiB.
 constexpr std::size_t listing_bytes_max = frame_bytes - 4 * kib;
 constexpr std::size_t listing_page_bytes = 64 * kib;
 
-// Answers that wait for a commit: for the next commit, from all connections (as many wait for the one with the writer);
-// and unconfirmed publishes of one connection. A refusal takes ~200 bytes, so 2 x 8,192 of them fit an outbox.
+// Answers that wait for a commit. receipts_gathering: receipts of all connections that wait for the next commit; as
+// many again may wait for the commit that is with the writer. publishes_unsettled: unconfirmed publishes of one
+// connection. A refusal takes ~200 bytes, so 2 x 8,192 of them fit an outbox.
 constexpr std::size_t receipts_gathering = 8'192;
 constexpr std::size_t publishes_unsettled = 16'384;
 
@@ -90,8 +89,8 @@ constexpr std::size_t group_bytes_max = 1 * mib;
 constexpr std::chrono::milliseconds linger_max{10'000};
 constexpr std::uint32_t commits_per_second_max = 1'000;  // the clock counts milliseconds
 
-// Memory streams, all together, with their bookkeeping. The minimum is four times a partition's minimum, so that a
-// topic's share, which is a quarter, is enough for one partition.
+// Memory streams, all together, with their bookkeeping. The minimum is four times retention_bytes_min: a partition in
+// memory gets a quarter of the bound unless its topic names a retention, and a quarter has to be enough for it.
 constexpr std::uint64_t memory_bytes_max = 16 * mib;
 constexpr std::uint64_t memory_bytes_min = 4 * retention_bytes_min;
 
@@ -99,22 +98,22 @@ constexpr std::uint64_t memory_bytes_min = 4 * retention_bytes_min;
 // their number has the same bound.
 constexpr std::size_t loss_rows = 10'000;
 
-// Producers whose last sequence is remembered. The longest silent one is forgotten first: after 7 days, or earlier if
-// this number is reached.
+// Producers whose last sequence is remembered. A producer is forgotten after producer_idle of silence, and earlier only
+// if there are more than producers_count: then the one that was silent for longest is forgotten.
 constexpr std::size_t producers_count = 10'000;
 constexpr std::chrono::hours producer_idle{7 * 24};
 
-// The log. Its lines wait in two buffers of at most log_bytes_waiting: as much as 1,000 devices cause when they connect
-// at once. The end of the process waits log_flush_time for the reader of standard error. Lines that repeat within
-// log_fold_time are counted; of so many lines at a time, at most 16 x 4 KiB.
+// The log. Lines wait in two buffers of at most log_bytes_waiting each: enough for the lines of 1,000 devices that
+// connect at once. When the process ends, it waits up to log_flush_time for the reader of standard error. A line that
+// repeats within log_fold_time is counted; log_lines_remembered lines are compared for that, at most 16 x 4 KiB.
 constexpr std::size_t log_bytes_waiting = 128 * kib;
 constexpr std::size_t log_line_bytes = 4 * kib;
 constexpr std::chrono::milliseconds log_flush_time{1'000};
 constexpr std::chrono::seconds log_fold_time{10};
 constexpr std::size_t log_lines_remembered = 16;
 
-// A configuration file, and the parts of a dotted key in it. The parser recurses as deep as tables are nested: at most
-// 256 values of so many parts each.
+// Size of a configuration file, and parts of a dotted key in it. The parser recurses once for each nested table: at
+// most 256 nested values with that many parts each.
 constexpr std::size_t configuration_bytes = 1 * mib;
 constexpr std::size_t configuration_key_parts = 16;
 

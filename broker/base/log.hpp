@@ -21,9 +21,11 @@ enum class level { debug, info, warning, error };
 void set_level(level lowest);
 // May be called on any thread.
 void write(level level, std::string_view line);
-// Writes a line without time and level: a program's last line, which says why it ends. Any thread.
+// Writes a line without time and level, whatever the lowest level: a program's last line, which says why it ends. Any
+// thread.
 void say(std::string_view line);
-// Waits until all lines are written, at most limits::log_flush_time. Any thread.
+// Waits until the log::writer has written or dropped all lines, at most limits::log_flush_time. Does nothing without a
+// writer. Any thread.
 void flush();
 
 // Appends the line with time, level and line end to `out`. Does not allocate if `out` has room.

@@ -7,8 +7,8 @@ namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// Whether the digits at `at` are the port of an address: after a colon, and not before another colon of the address (as
-// in fe80::17:7420).
+// Returns whether the digits at `at` are the port of an address. A port follows a colon, and no colon follows it that
+// belongs to the address itself (in fe80::17:7420 the port is 7420, not 17).
 bool is_port(std::string_view text, std::size_t at) {
   if (at == 0 || text[at - 1] != ':') return false;
   while (at < text.size() && is_digit(text[at])) ++at;
@@ -50,7 +50,7 @@ bool folding::admit(level level, std::string_view text, milliseconds now) {
   return true;
 }
 
-// Returns an unused place, or that of the oldest line without repeats.
+// Returns an unused place, else that of the oldest line without repeats, else null.
 folding::remembered* folding::place_for_another() {
   remembered* oldest = nullptr;
   for (remembered& line : lines_) {

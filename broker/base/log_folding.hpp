@@ -22,16 +22,17 @@ struct repeats {
   milliseconds within{0};
 };
 
-// Two lines are equal if they have the same level and text, except for the port of an address: a peer that connects
-// again has another one each time. Remembers limits::log_lines_remembered lines. One thread at a time.
+// Remembers lines and counts their repeats. A line repeats another if level and text are the same, except for the port
+// of an address: a peer that connects again has a different port each time. Remembers limits::log_lines_remembered
+// lines. One thread at a time.
 class folding {
  public:
   // Returns true if the line has to be written now, and false if it repeats a remembered one and was counted. If every
   // remembered line has repeats, other lines are written and not remembered.
   bool admit(level level, std::string_view text, milliseconds now);
-  // Returns the next count that is due; none if there is none. Call until there is none. Does not allocate.
+  // Returns and resets the next count that is due, or none. Call until it returns none. Does not allocate.
   std::optional<repeats> take_due(milliseconds now);
-  // The same for counts that are not due yet, at the log's end.
+  // Returns the next count that is not zero, due or not, or none, and forgets its line. For the log's end.
   std::optional<repeats> take_rest(milliseconds now);
 
  private:

@@ -16,7 +16,7 @@ class folded : public testing::Test {
   bool is_written(std::string_view text, level level = level::warning) {
     return folding_.admit(level, text, clock_.monotonic());
   }
-  // The counts that are due, as "text times seconds".
+  // Returns the counts that are due, each as "text times seconds".
   std::vector<std::string> counts() {
     std::vector<std::string> all;
     while (const auto found = folding_.take_due(clock_.monotonic())) all.push_back(show(*found));
@@ -55,7 +55,7 @@ TEST_F(folded, what_goes_on_is_one_count_each_time) {
   }
   pass(10);
   EXPECT_THAT(counts(), IsEmpty());
-  EXPECT_TRUE(is_written("a"));  // after a rest it is news again
+  EXPECT_TRUE(is_written("a"));  // after a pause it is a first line again
 }
 
 TEST_F(folded, lines_repeat_each_other_but_for_the_port_of_an_address) {
@@ -79,11 +79,11 @@ TEST_F(folded, a_bounded_number_of_lines_is_remembered_and_those_with_repeats_st
   EXPECT_FALSE(is_written("flood"));
   for (int i = 0; i < 1'000; ++i) EXPECT_TRUE(is_written("other " + std::to_string(i)));
   EXPECT_FALSE(is_written("flood"));
-  EXPECT_TRUE(is_written("other 0"));  // forgotten since
+  EXPECT_TRUE(is_written("other 0"));  // forgotten in the meantime
   for (std::size_t i = 0; i < 2 * limits::log_lines_remembered; ++i) {
     const std::string line = "both " + std::to_string(i);
     EXPECT_TRUE(is_written(line));
-    // Where all places have repeats to report, a line is written as often as it comes.
+    // If all places have repeats to report, a further line is written every time.
     EXPECT_EQ(is_written(line), i + 1 >= limits::log_lines_remembered) << i;
   }
   pass(10);

@@ -20,7 +20,7 @@ namespace tidegate::log {
 // log::say() of every thread use it. A forked child has no such thread and must not log.
 class writer {
  public:
-  // Throws std::system_error if the thread cannot be started.
+  // Throws std::system_error if the thread cannot be started. Does not own the descriptor.
   explicit writer(int descriptor);
   writer(const writer&) = delete;
   writer& operator=(const writer&) = delete;
@@ -28,11 +28,13 @@ class writer {
   // stays in its blocked call.
   ~writer();
 
-  // Writes a line with time and level, or counts it if it repeats another one (log_folding.hpp). Never blocks.
+  // Puts a line with time and level into the buffer, or counts it if it repeats another one (log_folding.hpp). Cuts it
+  // to limits::log_line_bytes. Any thread. Never waits for the descriptor.
   void put(level level, std::string_view line);
-  // Writes a line as it is. Never blocks.
+  // Puts a line without time and level into the buffer, cut in the same way. Any thread. Never waits for the
+  // descriptor.
   void put_plain(std::string_view line);
-  // Returns whether all lines were written within limits::log_flush_time.
+  // Waits until all lines are written or dropped. Returns false if that took longer than limits::log_flush_time.
   bool flush();
 
   // Returns the writer that exists, or null.

@@ -1,5 +1,5 @@
-// The log's writer on pipes and files that misbehave. None of these tests asserts a time: what must not wait would wait
-// for ever where it is wrong.
+// Tests the log's writer on pipes and files that misbehave. None of these tests asserts a time: a call that must not
+// wait would wait for ever if it were wrong.
 #include "broker/base/log_writer.hpp"
 
 #include <fcntl.h>
@@ -45,7 +45,7 @@ class writers : public testing::Test {
     if (ends_[0] >= 0) ::close(ends_[0]);
     ends_[0] = -1;
   }
-  // What comes until there is nothing for a while, or until `until` came.
+  // Returns what can be read until nothing comes for a while, or until `until` has come.
   std::string read(std::string_view until = {}) {
     std::string all;
     std::array<char, 4'096> buffer;
@@ -58,7 +58,7 @@ class writers : public testing::Test {
     }
     return all;
   }
-  // Nothing fits the pipe any more, not even a short line.
+  // Fills the pipe until not even a short line fits it.
   void fill_pipe() const {
     const int flags = ::fcntl(ends_[1], F_GETFL);
     ::fcntl(ends_[1], F_SETFL, flags | O_NONBLOCK);
@@ -66,8 +66,8 @@ class writers : public testing::Test {
     }
     ::fcntl(ends_[1], F_SETFL, flags);
   }
-  // Lines that differ, more than the pipe and the writer's memory hold. The writer's thread stands at the first when
-  // the others come, so there is one gap, however busy the machine is.
+  // Writes more lines, all different, than the pipe and the writer's memory hold. The writer's thread is blocked in the
+  // first line when the others come, so there is exactly one gap, however busy the machine is.
   void overflow(writer& writer) {
     fill_pipe();
     writer.put(level::info, "line 0 x");
@@ -129,7 +129,7 @@ TEST_F(writers, a_reader_that_does_not_read_costs_lines_and_never_time) {
 }
 
 TEST_F(writers, an_end_does_not_wait_for_a_reader_that_does_not_read) {
-  const int kept_open = ::dup(ends_[1]);  // by the thread that is left behind
+  const int kept_open = ::dup(ends_[1]);  // for the thread that is left behind
   {
     writer writer(kept_open);
     overflow(writer);
@@ -160,7 +160,7 @@ TEST_F(writers, a_full_disk_is_survived) {
       writer.put(level::info, "line " + std::to_string(i));
       EXPECT_TRUE(writer.flush());
     }
-    // Room again.
+    // From here on there is room again.
     ASSERT_EQ(::dup2(ends_[1], full), full);
     writer.put(level::info, "line 10");
   }

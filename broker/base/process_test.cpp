@@ -12,7 +12,7 @@
 namespace tidegate {
 namespace {
 
-// 0, or the number of the first step that went wrong.
+// Ends the process with 0, or with the number of the first step that went wrong.
 [[noreturn]] void leave(int step) { ::_exit(step); }
 
 TEST(processes, closed_standard_descriptors_are_occupied) {

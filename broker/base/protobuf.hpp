@@ -21,19 +21,19 @@ inline char* put_key(char* at, std::uint32_t field, wire_type type) {
   return at;
 }
 
-// Returns the size of a field as field_writer writes it.
+// Return the bytes of a field with its key, as field_writer writes it; 0 for a field that is absent.
 inline std::size_t size_of(std::uint64_t number) { return number == 0 ? 0 : 1 + varint_size(number); }
 inline std::size_t size_of(std::string_view text) {
   return text.empty() ? 0 : 1 + varint_size(text.size()) + text.size();
 }
-// Returns the size of a message of two texts, numbered 1 and 2.
+// Returns the bytes of a field that holds a message of two texts, numbered 1 and 2, as field_writer::pair() writes it.
 inline std::size_t size_of(std::string_view first, std::string_view second) {
   const std::size_t inner = size_of(first) + size_of(second);
   return 1 + varint_size(inner) + inner;
 }
 
-// Appends one message as a field of another, such as a frame of the native protocol. The caller gives its size: the sum
-// of size_of for every field that is written.
+// Appends one message as a field of another, such as a frame of the native protocol. The caller gives the size of its
+// body: the sum of size_of() for every field that is written. With too small a size, fields are written out of bounds.
 class field_writer {
  public:
   field_writer(std::string& out, std::uint32_t field, std::size_t size) : out_(out) {
@@ -68,7 +68,7 @@ class field_writer {
   char* at_;
 };
 
-// Write a field where there is room of size_of for it. Return the place after it.
+// Write a field at `at`, where the caller provides size_of() bytes, and return the position after it.
 inline char* put_number(char* at, std::uint32_t field, std::uint64_t value) {
   if (value == 0) return at;
   return put_varint(put_key(at, field, wire_type::varint), value);
@@ -78,7 +78,7 @@ inline char* put_text(char* at, std::uint32_t field, std::string_view value) {
   return put_bytes(put_varint(put_key(at, field, wire_type::sized), value.size()), value);
 }
 
-// Append a field.
+// Append a field. A number that is 0 and a text that is empty are left out.
 inline void append_number(std::string& out, std::uint32_t field, std::uint64_t value) {
   if (value == 0) return;
   append_varint(out, key_of(field, wire_type::varint));
@@ -101,7 +101,8 @@ struct field {
   std::string_view text;    // of a field with a length
 };
 
-// Reads the fields of a message, in any order.
+// Walks the fields of a message in the order in which they are encoded. Views point into the message. The values of
+// fixed32 and fixed64 fields are skipped.
 class field_reader {
  public:
   explicit field_reader(std::string_view message) : reader_(message) {}

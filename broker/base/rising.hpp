@@ -5,8 +5,8 @@
 
 namespace tidegate {
 
-// Returns the first item whose key is not less. Keys are mostly without gaps, so the place where the item would be then
-// is tried first.
+// Returns the first item whose key is not less than `key`, or end(). Keys are mostly without gaps, so the position that
+// the item has without gaps is tried first.
 template <class Line, class Item, class Key>
 auto lower_bound_in_rising(Line& line, Key Item::*key_of, Key key) {
   if (line.empty() || key <= line.front().*key_of) return line.begin();
