@@ -15,13 +15,13 @@ codec codec_of(const batch_view& batch);
 // Returns "codec 5" and the like for numbers without a name.
 std::string name(codec codec);
 
-// Returns the batch's records uncompressed; a copy if the batch is not compressed. `bytes_max` bounds what a small
-// batch may become. Errors: unsupported codec, malformed, too large.
+// Returns the batch's records uncompressed; a copy if the batch is not compressed. `bytes_max` bounds the result, since
+// a small batch may decompress to many bytes. Errors: unsupported codec, malformed, too large.
 //
 // gzip: RFC 1952. snappy: raw, or in snappy-java's framing. lz4: the LZ4 frame format. zstd: RFC 8878.
 result<std::string> decompress(const batch_view& batch, std::size_t bytes_max);
 
-// Returns the batch with these records instead of its compressed ones, for a record_reader. Views into both.
+// Returns the batch with these records instead of its compressed ones, for a record_reader. Its views point into both.
 batch_view opened(const batch_view& batch, std::string_view records);
 
 }  // namespace tidegate

@@ -24,7 +24,7 @@ struct exchange_definition {
   exchange_type type = exchange_type::direct;
 };
 
-// What happens when a queue, or a topic's partition, is at a bound.
+// Behaviour of a queue, or of a topic's partition, at its bound in bytes or in number.
 enum class overflow {
   drop_oldest,  // the new message is stored; the oldest is dropped and recorded in the loss ledger
   reject,       // the new message is refused until consumers, age, or a protected group that moves on make room
@@ -46,7 +46,7 @@ struct topic_definition {
   std::string uuid;
   std::uint64_t retention_bytes = 0;           // of each partition, a hard bound
   std::chrono::milliseconds retention_age{0};  // 0 = no bound by age
-  std::vector<stream_id> partitions;           // their streams
+  std::vector<stream_id> partitions;           // their streams, by partition number
   std::uint64_t retention_records = 0;         // of each partition, a hard bound; 0 = none
   tidegate::overflow overflow = tidegate::overflow::drop_oldest;
   std::vector<std::string> protect = {};  // groups whose unread records are dropped last
@@ -65,12 +65,13 @@ struct binding_definition {
   friend auto operator<=>(const binding_definition&, const binding_definition&) = default;
 };
 
-// Whether the text is well-formed UTF-8 (RFC 3629), which JSON and protobuf require.
+// Returns whether the text is well-formed UTF-8 (RFC 3629), which JSON and protobuf require.
 bool is_utf8(std::string_view text);
 
-// Names of exchanges, queues and groups: 1-249 bytes of UTF-8 without control characters.
+// Checks the name of an exchange, queue or group: 1-249 bytes of UTF-8 without control characters. `what` is the kind
+// of object, for the error.
 result<void> check_name(std::string_view what, std::string_view name);
-// Topics: Kafka's rule, 1-249 of letters, digits, '.', '_' and '-', not "." or "..".
+// Checks the name of a topic by Kafka's rule: 1-249 letters, digits, '.', '_' and '-', not "." or "..".
 result<void> check_topic_name(std::string_view name);
 
 // Rows, by field number. 14 is reserved for a protocol's own arguments, as they came, 15 for who declared it:
@@ -83,7 +84,8 @@ std::string encode(const exchange_definition& exchange);
 std::string encode(const queue_definition& queue);
 std::string encode(const topic_definition& topic);
 std::string encode(const binding_definition& binding);
-// Throw storage_failure, also for a field that this version does not know: ignoring it would be wrong.
+// Throw store_damaged if the row does not decode, and storage_failure for a field or a number that this version does
+// not know, because ignoring it could be wrong.
 exchange_definition decode_exchange(std::string_view row);
 queue_definition decode_queue(std::string_view row);
 topic_definition decode_topic(std::string_view row);

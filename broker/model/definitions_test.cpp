@@ -68,7 +68,7 @@ TEST(definitions, keep_their_durability) {
   EXPECT_EQ(decode_topic(encode(topic)).durability, durability::memory());
 }
 
-// Fields 1 and 2; what is as usual takes no bytes.
+// Only fields 1 and 2 are written; fields with their default value take no bytes.
 TEST(definitions, have_these_bytes) {
   EXPECT_EQ(encode(queue_definition{"q", stream_id{7}}), std::string("\x0a\x01q\x10\x07"));
   EXPECT_EQ(encode(exchange_definition{"plant", exchange_type::topic}), std::string("\x0a\x05plant\x10\x03"));

@@ -14,7 +14,7 @@ namespace tidegate {
 struct durability {
   enum class mode : std::uint8_t {
     commit,    // the next commit is made for them
-    interval,  // they wait for a commit that other work needs, at most `interval`
+    interval,  // they wait for a commit that other work needs; after `interval` one is made for them
     memory,    // they are never written, and gone when the process ends
   };
   mode how = mode::commit;
@@ -27,7 +27,7 @@ struct durability {
 };
 
 std::string to_text(durability durability);
-// Reads "commit", "interval:<ms>" within limits::durability_interval_max, or "memory".
+// Reads "commit", "interval:<ms>" with 1 to limits::durability_interval_max, or "memory". Error: anything else.
 result<durability> parse_durability(std::string_view text);
 
 }  // namespace tidegate

@@ -40,8 +40,8 @@ constexpr std::string_view header_time = "tg-time";
 // get this header, too.
 constexpr std::string_view header_estimated = "tg-estimated";
 // On the first record of a partition after the gateway's clock was set back to the right time: the newest timestamp
-// that was given in error, in Unix ms as decimal text. Earlier records with a later timestamp than their own time are
-// the wrong ones.
+// that was given in error, in Unix ms as decimal text. The earlier records of the partition whose timestamp is later
+// than this record's carry timestamps given in error.
 constexpr std::string_view header_clock_corrected = "tg-clock-corrected";
 
 }  // namespace tidegate

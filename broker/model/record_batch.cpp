@@ -23,7 +23,7 @@ error malformed(std::string_view what) { return {errc::invalid, fmt::format("rec
 std::size_t signed_varint_size(std::int64_t value) { return varint_size(zigzag(value)); }
 char* put_signed_varint(char* at, std::int64_t value) { return put_varint(at, zigzag(value)); }
 
-// A peer's timestamps may overflow, and then wrap.
+// Timestamps come from a peer, so a sum may overflow. It wraps then.
 std::int64_t plus(std::int64_t a, std::int64_t b) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
 }
@@ -33,7 +33,7 @@ std::int64_t minus(std::int64_t a, std::int64_t b) {
 
 std::int64_t as_signed(std::size_t size) { return static_cast<std::int64_t>(size); }
 
-// Size of length and bytes: a record's body and the parts of its headers.
+// Size of a field with its length, as a record holds its body and the names and values of its headers.
 std::size_t field_size(std::string_view field) { return signed_varint_size(as_signed(field.size())) + field.size(); }
 char* put_field(char* at, std::string_view field) {
   return put_bytes(put_signed_varint(at, as_signed(field.size())), field);
@@ -124,7 +124,8 @@ record_reader::record_reader(const batch_view& batch)
       left_(batch.count),
       failed_(batch.compressed()) {}
 
-// Reads the next record up to its deltas. Returns false at the end, or if it is malformed.
+// Reads the next record up to its deltas; `fields` holds the rest. Returns false at the end, or if the record is
+// malformed.
 inline bool record_reader::open(byte_reader& fields, offset_t& offset, std::int64_t& timestamp_ms) {
   if (failed_ || left_ == 0) {
     failed_ = failed_ || !rest_.empty();
@@ -171,7 +172,7 @@ bool record_reader::next(record_view& record) {
 // Returns the place for the record's fields, of exactly this size.
 char* batch_builder::begin_record(offset_t offset, std::int64_t timestamp_ms, std::size_t fields_size) {
   if (count_ == 0) {
-    // The next batch is mostly as long.
+    // Reserves as much as the last batch took, because batches mostly have the same length.
     out_.reserve(std::max(finished_size_, record_batch_header_bytes + record_overhead_max + fields_size));
     out_.assign(record_batch_header_bytes, '\0');
     size_ = record_batch_header_bytes;
@@ -195,7 +196,7 @@ char* batch_builder::begin_record(offset_t offset, std::int64_t timestamp_ms, st
 
 void batch_builder::end_record(const char* at) const { TIDEGATE_EXPECT(at == out_.data() + size_); }
 
-// Not record by record, since each time costs a check of the string's capacity.
+// Grows in steps and not record by record, since each resize costs a check of the string's capacity.
 void batch_builder::make_room(std::size_t size) {
   constexpr std::size_t step = 1'024;
   if (size > out_.capacity()) out_.reserve(std::max(size, 2 * out_.capacity()));

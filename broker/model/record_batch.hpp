@@ -1,11 +1,11 @@
-// Record batch v2: Kafka's format (KIP-98, "Message Format v2"), the one form of records on disk, on the fast path and
+// Record batch v2: Kafka's format (KIP-98, "Message Format v2"). Records have this form on disk, on the fast path and
 // in Kafka itself.
 //
 //    0  base offset          u64   offset of the first record
-//    8  length               u32   of everything behind this field
+//    8  length               u32   of everything after this field
 //   12  partition leader epoch u32 0
 //   16  magic                u8    2
-//   17  CRC-32C              u32   of everything behind this field
+//   17  CRC-32C              u32   of everything after this field
 //   21  attributes           u16   bits 0-2 codec, 3 timestamp type, 4 transactional, 5 control
 //   23  last offset delta    u32   offset of the last record less the base offset
 //   27  first timestamp      u64   Unix ms
@@ -45,8 +45,8 @@ struct record_view {
   std::vector<header> headers;
 };
 
-// A record with its key, body and headers still encoded, to copy it into another batch byte by byte: a decoded record
-// does not distinguish a missing key or body from an empty one.
+// A record with its key, body and headers still encoded, to copy it into another batch with the same bytes: a decoded
+// record does not distinguish a missing key or body from an empty one.
 struct raw_record {
   offset_t offset = 0;
   std::int64_t timestamp_ms = 0;
@@ -74,11 +74,12 @@ struct batch_view {
 // Reads the header of the first batch in `data`. Errors: cut off, not magic 2, lengths that contradict each other.
 result<batch_view> read_batch(std::string_view data);
 
-// Whether the CRC over the batch's bytes is right.
+// Returns whether the CRC over the batch's bytes is right.
 bool crc_matches(const batch_view& batch);
 
-// Checks the batch of a Produce request: exactly one batch, CRC right, offsets without gaps from 0, the count true if
-// the records are not compressed, no control or transaction marks.
+// Checks the batch of a Produce request: exactly one batch, CRC right, offsets without gaps from its base offset, no
+// control or transaction marks. The records have to decode and be as many as the header says; this is not checked if
+// they are compressed.
 result<batch_view> check_produced(std::string_view data);
 
 // Rewrites the base offset in place; the CRC does not cover it.
@@ -103,7 +104,7 @@ class record_reader {
   bool failed_ = false;
 };
 
-// Where a record keeps what Kafka's record has no field for.
+// Form in which a record keeps what Kafka's record has no field for.
 enum class record_form {
   topic,  // plain headers: see message.hpp
   queue,  // one header `t`, always the first, so that a publisher may have one of that name: protobuf fields
@@ -150,7 +151,7 @@ class batch_builder {
 
 // Returns the record as a message: routing key and exchange are taken out of its headers. The views are the record's.
 message_view to_message(const record_view& record, record_form form = record_form::topic);
-// The same into a message whose memory is reused.
+// Reads the same into `message`, whose memory is reused.
 void read_message(const record_view& record, record_form form, message_view& message);
 
 // Returns the most bytes that a message's record takes, to reserve room before it is built.

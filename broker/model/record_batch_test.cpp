@@ -20,8 +20,8 @@ std::string hex(std::string_view data) {
   return out;
 }
 
-// Written out by hand from the layout above the class: offset 5, timestamp 1700000000000, key "k", body "v", one
-// header ("h", "x").
+// A batch written by hand from the layout in record_batch.hpp: offset 5, timestamp 1700000000000, key "k", body "v",
+// one header ("h", "x").
 TEST(record_batch, one_record_in_exact_bytes) {
   batch_builder builder;
   builder.add(record_view{5, 1'700'000'000'000, "k", "v", {{"h", "x"}}});
@@ -150,7 +150,8 @@ TEST(record_batch, gaps_in_offsets_are_kept) {
   EXPECT_FALSE(check_produced(bytes));
 }
 
-// A missing key and body, as Kafka's tombstones have them, are other bytes than empty ones; a copied record keeps them.
+// A missing key or body, as in Kafka's tombstones, has other bytes than an empty one. A copied record keeps those
+// bytes.
 TEST(record_batch, copied_records_keep_their_bytes) {
   const std::string records("\x0c\x00\x00\x00\x01\x01\x00", 7);
   batch_view batch;
@@ -194,7 +195,8 @@ TEST(record_batch, every_cut_is_refused) {
   EXPECT_FALSE(check_produced(bytes + "x"));
 }
 
-// With a CRC made right again, so that the checks behind it are reached: refused or read, never out of bounds.
+// The CRC is corrected after the change, so that the checks after it are reached. A batch is refused or read, never out
+// of bounds.
 TEST(record_batch, flipped_bytes_never_lead_astray) {
   batch_builder builder;
   for (offset_t offset = 0; offset < 3; ++offset) builder.add(offset, 0, reading("21.5"));
