@@ -79,7 +79,7 @@ class connection {
         continue;
       }
       co_await socket_.async_wait(asio::socket_base::wait_read, no_throw(failure));
-      if (session_->is_paused()) continue;  // meanwhile
+      if (session_->is_paused()) continue;  // paused during the wait
       if (!failure) receive(failure);
       if (!failure) continue;
       session_->close();  // nothing is pulled any more for a peer that is gone
@@ -93,7 +93,7 @@ class connection {
     if (size > 0) take({options_.room.data(), size});
   }
 
-  // Keeps what the session leaves: the start of a frame, or everything after the byte that made it pause.
+  // Keeps what the session leaves: the start of a frame, or everything after the frame that made it pause.
   void take(std::string_view arrived) {
     if (held_.empty()) {
       held_ = arrived.substr(session_->input(arrived));
@@ -124,7 +124,7 @@ class connection {
         goes_on = false;
         continue;
       }
-      // A connection with more to send lets the others have their turn.
+      // A connection that has more to send after a send lets the other connections run first.
       if (std::exchange(goes_on, true)) co_await asio::post(socket_.get_executor(), asio::use_awaitable);
       sending.clear();
       sending.swap(session_->outbox().bytes());
@@ -143,7 +143,7 @@ class connection {
     session_->close();
   }
 
-  // Mostly the kernel takes everything at once. Only the rest waits, with a deadline.
+  // Mostly the kernel takes everything at once. Only for the rest is there a wait, with a deadline.
   asio::awaitable<void> send(std::string_view bytes, boost::system::error_code& failure) {
     const std::size_t sent = socket_.write_some(asio::buffer(bytes), failure);
     if (failure && failure != asio::error::would_block) co_return;

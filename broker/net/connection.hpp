@@ -14,7 +14,7 @@ struct connection_options {
   // Buffer that bytes are received into. Connections of one loop share it; a connection keeps what its session did not
   // take.
   std::span<char> room;
-  // A peer that takes nothing of what is sent for this long counts as gone.
+  // A peer that has not taken everything of one send after this time counts as gone.
   std::chrono::milliseconds write_time_max = std::chrono::seconds(30);
 };
 

@@ -1,5 +1,5 @@
-// The connection on real sockets over the loopback, with a second front-end that is as small as one can be: whatever
-// works here works for any protocol.
+// Tests the connection on real sockets over the loopback, with a minimal front-end of its own: what works here works
+// for any protocol.
 #include "broker/net/connection.hpp"
 
 #include <gtest/gtest.h>
@@ -23,8 +23,8 @@ milliseconds now() {
   return std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now().time_since_epoch());
 }
 
-// Lines. A line comes back; `bytes N` gives N of them, `pause` stops input until resume(), `tick` asks for a line soon,
-// `quit` ends, `throw` throws.
+// A protocol of lines. Each line is echoed. `bytes N` sends N bytes first, `pause` stops input until resume(), `tick`
+// sends a further line after 30 ms, `quit` ends the session, `throw` throws.
 class line_session final : public session {
  public:
   line_session(std::function<void()> wake, line_session*& self) : wake_(std::move(wake)), self_(self) { self_ = this; }
@@ -80,7 +80,7 @@ class connections : public testing::Test {
  protected:
   connections() {
     asio::co_spawn(io_, listener_.run([this](tcp::socket socket) {
-      // Small, so that what is sent does not all go into the kernel.
+      // A small buffer, so that the kernel does not take everything that is sent at once.
       socket.set_option(asio::socket_base::send_buffer_size(16 * 1024));
       const auto make = [this](const std::string&, std::function<void()> wake) {
         return std::make_unique<line_session>(std::move(wake), session_);
@@ -110,7 +110,7 @@ class connections : public testing::Test {
       return bytes.empty();
     });
   }
-  // What is there now. False: the other end has closed.
+  // Reads what is there now. Returns false if the other end has closed.
   bool read() {
     char buffer[4'096];
     boost::system::error_code failure;
@@ -139,7 +139,7 @@ TEST_F(connections, a_line_in_pieces_comes_back_whole) {
   EXPECT_TRUE(gets("one\ntwo\nthree\n"));
 }
 
-// Longer than the place in which bytes arrive.
+// The line is longer than the buffer that bytes are received into.
 TEST_F(connections, a_long_line_is_kept_until_it_is_whole) {
   const std::string line(10'000, 'y');
   send(line + "\n");

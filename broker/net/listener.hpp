@@ -13,21 +13,24 @@ namespace tidegate::net {
 
 using tcp = boost::asio::ip::tcp;
 
-// "127.0.0.1:7420", "[::1]:7420". Port 0 lets the system choose.
+// Reads "127.0.0.1:7420" or "[::1]:7420". Port 0 lets the system choose.
 result<tcp::endpoint> parse_address(std::string_view text);
 
 std::string to_string(const tcp::endpoint& endpoint);
 
+// One listening socket. It has to live as long as the loop runs, because connections that end are counted in it.
 class listener {
  public:
   // Binds and listens; the error names the address and the cause.
   static result<listener> open(boost::asio::io_context& io, const tcp::endpoint& address, std::size_t connections_max);
 
   tcp::endpoint address() const { return acceptor_.local_endpoint(); }
-  // Accepts until cancelled. `serve` is a connection's whole life. If the system has no descriptor or memory for
-  // another connection, new ones wait in the kernel's queue until it has. The log gets a line when such a pause starts
-  // and one when it ends.
+  // Accepts until stop(). `serve` is a connection's whole life; what it throws is thrown out of the loop's run(). A
+  // connection above connections_max is closed at once. If the system has no descriptor or memory for another
+  // connection, new ones wait in the kernel's queue until it has. The log gets a line when such a pause starts and one
+  // when it ends.
   boost::asio::awaitable<void> run(std::function<boost::asio::awaitable<void>(tcp::socket)> serve);
+  // Stops accepting. Connections that were accepted continue.
   void stop();
 
  private:

@@ -11,9 +11,11 @@ class outbox {
  public:
   std::string& bytes() { return bytes_; }
   const std::string& bytes() const { return bytes_; }
-  // Below the mark. Above it, a front-end takes no more from queues or logs, and no input that has to be answered.
+  // Returns whether the outbox is below the mark. At or above it, a front-end takes no more from queues or topics, and
+  // no input that has to be answered.
   bool has_room() const { return bytes_.size() < limits::outbox_bytes_mark; }
-  // The peer sends requests and does not read the answers: the connection has to end.
+  // Returns whether the outbox is over its bound. The peer then sends requests and does not read the answers, and the
+  // connection has to end.
   bool is_over() const { return bytes_.size() > limits::outbox_bytes_max; }
 
  private:

@@ -20,9 +20,10 @@ class session {
   // Takes what it can from the front of `data`, and returns how many bytes that was. The rest is passed again, followed
   // by what arrives later.
   virtual std::size_t input(std::string_view data) = 0;
-  // Takes no input now. The connection stops reading, and asks again after each wake and each send.
+  // Returns whether the session takes no input now. The connection then stops reading, and asks again after each wake
+  // and each send.
   virtual bool is_paused() const = 0;
-  // The connection ends once the outbox is sent.
+  // Returns whether the connection is to end once the outbox is sent.
   virtual bool is_closing() const = 0;
   virtual void close() = 0;
 

@@ -24,7 +24,7 @@ class silence {
   milliseconds length(milliseconds now) const { return now - heard_; }
   // Returns what is due now. `ask` is due once, until the peer is heard again.
   due look(milliseconds now, const bounds& bounds);
-  // Returns when something is due next.
+  // Returns when something is due next, on the monotonic clock; milliseconds::max() = never.
   milliseconds deadline(const bounds& bounds) const;
 
  private:
