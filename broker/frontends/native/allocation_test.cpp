@@ -1,11 +1,12 @@
-// In the steady state a message costs no allocation, on its way in or out: what there is comes with commits.
+// Checks that in the steady state no allocation is made for a message, on its way in or out. The allocations that
+// remain are made for commits.
 #include <gtest/gtest.h>
 
 #include <atomic>
 
 #include "broker/frontends/native/testing.hpp"
 
-// Of AddressSanitizer's runtime; absent where the tests are built without.
+// A function of AddressSanitizer's runtime; null if the tests are built without it.
 extern "C" [[gnu::weak]] int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void*,
                                                                                          std::size_t),
                                                                        void (*on_free)(const volatile void*));
@@ -25,7 +26,8 @@ bool count_allocations() {
 
 constexpr std::size_t round_messages = 1'000;
 constexpr int warm_rounds = 5, counted_rounds = 10;
-// A message's share of what commits, chunks and an outbox that grows take; here a message has two targets.
+// Allocations for each message: its share of those for commits, chunks and the growing outbox. Each message here has
+// two targets.
 constexpr double share_max = 0.3;
 
 class allocation : public testing::Test {
@@ -40,7 +42,7 @@ class allocation : public testing::Test {
     peer_.connect();
   }
 
-  // Frames of one commit, made before anything is counted.
+  // Returns the frames of one commit. They are made before allocations are counted.
   std::string publishes() {
     const std::vector<header> headers{{"unit", "mm"}, {"station", "hall"}, {"kind", "reading"}};
     const std::string body(100, 'b');
@@ -66,7 +68,7 @@ class allocation : public testing::Test {
     return frames;
   }
 
-  // What a message takes when this is done again and again.
+  // Returns the allocations for each message when the frames of `make` are sent again and again.
   template <class Make>
   double per_message(const Make& make) {
     std::uint64_t counted = 0;

@@ -171,7 +171,8 @@ class applications_of_a_full_store : public testing::Test {
   gateway gateway_{{}, {8 << 20, 256 * 1024, {}}};
 };
 
-// Or the later one would count as the last seen, and the earlier be taken for a duplicate when it comes again.
+// Otherwise the later sequence would count as the last one seen, and the earlier one would be taken for a duplicate
+// when it comes again.
 TEST_F(applications_of_a_full_store, later_sequences_wait_for_one_that_was_refused) {
   auto& broker = gateway_.broker;
   broker.declare_queue("work");
@@ -235,7 +236,7 @@ TEST_F(applications, unknown_tags_are_answered_and_the_connection_goes_on) {
   peer_.settle(1);
   peer_.settle(1);
   EXPECT_THAT(peer_.answers(), ElementsAre("error 0 code 2 field tag"));
-  peer_.settle(1, tg_Settle_Outcome_ACK, true);  // all that is unsettled up to it: nothing
+  peer_.settle(1, tg_Settle_Outcome_ACK, true);  // everything unsettled up to tag 1, which is nothing
   EXPECT_THAT(peer_.answers(), IsEmpty());
 }
 

@@ -114,7 +114,7 @@ bool decode(const tg_frame& frame, publish_frame& publish) {
       case tg_PublishMessage_routing_key_tag: fields.take(field, message.routing_key); break;
       case tg_PublishMessage_key_tag: fields.take(field, message.key); break;
       case tg_PublishMessage_headers_tag:
-        // One more than the limit, so that the check of the message names it.
+        // One header more than the limit is accepted here, so that check() of the message can name the limit.
         if (field.type != wire_type::sized || headers.size() > limits::headers_count) return false;
         if (!decode_header(field.text, headers.emplace_back())) return false;
         break;

@@ -23,17 +23,18 @@ inline tg_bytes bytes_of(std::string_view text) {
 tg_Code wire_code(errc code);
 
 // Returns a peer's text in a form that is safe to show or send: at most limits::error_text_bytes of UTF-8 in one line.
+// Control characters become '?'. If the text is longer or not UTF-8, so does every byte that is not ASCII.
 std::string presentable(std::string_view text);
 
-// Appends one frame. `size_hint`: about the bytes of its text and bytes fields.
+// Appends one frame. `size_hint` has to be at least the bytes of its text and bytes fields; a smaller one may abort.
 void append_frame(std::string& out, tg_member member, const pb_msgdesc_t* fields, const void* message,
                   std::size_t size_hint);
 
 // Appends a Deliver, the one frame that a broker sends by the hundred thousand a second.
 void append_deliver(std::string& out, std::uint32_t consumer, const core::delivery_view& delivery);
 
-// The frame that clients send by the hundred thousand a second, decoded by hand; others go through nanopb's
-// descriptors. Views point into the frame's body.
+// A PublishMessage. This frame and Settle are decoded by hand, because clients send them by the hundred thousand a
+// second; others go through nanopb's descriptors. Views point into the frame's body.
 struct publish_frame {
   std::uint64_t id = 0;
   std::uint64_t sequence = 0;
@@ -41,13 +42,14 @@ struct publish_frame {
   message_view message;
 };
 // Decodes into `publish`, whose memory for headers is reused. Returns false if the frame is malformed or has more than
-// limits::headers_count headers.
+// limits::headers_count + 1 headers. One header above the limit decodes, so that check() of the message can name it.
 bool decode(const tg_frame& frame, publish_frame& publish);
 struct settle_frame {
   std::uint64_t tag = 0;
   bool multiple = false;
   std::uint32_t outcome = 0;  // may be a number that tg_Settle_Outcome does not have: of a later version
 };
+// Decodes into `settle`. Returns false if the frame is malformed.
 bool decode(const tg_frame& frame, settle_frame& settle);
 
 }  // namespace tidegate::native

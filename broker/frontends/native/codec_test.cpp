@@ -70,7 +70,7 @@ tg_frame frame_over(const std::string& body) {
   return {0, reinterpret_cast<const std::uint8_t*>(body.data()), body.size(), body.size()};
 }
 
-// Both read the same or nothing.
+// Checks that our decoder and nanopb's read the same, or both refuse the bytes.
 void expect_nanopbs_publish(const std::string& body) {
   const tg_frame frame = frame_over(body);
   tg_PublishMessage expected{};
@@ -105,8 +105,8 @@ void expect_nanopbs_settle(const std::string& body) {
   ASSERT_EQ(std::tuple(found.tag, found.multiple, found.outcome), std::tuple(expected.tag, expected.multiple, outcome));
 }
 
-// A field of any number and type, mostly well-formed. Numbers above 32 bits only where 64 are kept: in smaller ones
-// nanopb takes a few of them for negative.
+// Returns a field of any number and type, mostly well-formed. Values above 32 bits are put only into fields of 64 bits:
+// nanopb takes a few of them for negative numbers in smaller fields.
 std::string any_field(std::mt19937& random) {
   const auto any = [&](std::uint64_t below) { return random() % below; };
   std::string out;

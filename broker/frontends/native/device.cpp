@@ -33,7 +33,8 @@ std::optional<tg_Code> objection(session& session, const tg_Hello& hello) {
   if (hello.version != protocol_version) return tg_Code_UNSUPPORTED;
   if (hello.device.size == 0 || hello.device.size > limits::device_id_bytes) return tg_Code_INVALID;
   if (!session.settings().token.empty() && view_of(hello.token) != session.settings().token) return tg_Code_NOT_ALLOWED;
-  // Refused at once: the device keeps what it holds and comes back later.
+  // Refused here rather than admitted and stopped at its first message: the device keeps what it holds and comes back
+  // later.
   if (session.core().inspecting.is_full()) return tg_Code_STORE_FULL;
   return std::nullopt;
 }
@@ -62,7 +63,8 @@ device::device(session& session, const tg_Hello& hello)
       producer_id_("d:" + id_),
       epoch_(hello.epoch),
       boot_(hello.boot),
-      // A sleeping device counts as dead after twice this silence.
+      // A connection is closed after twice this silence. With 3/4 of the sleep a sleeping device counts as dead after
+      // one and a half times its sleep, and not before.
       silence_max_(std::max<std::chrono::seconds>(session.settings().heartbeat, sleep_of(hello) * 3 / 4)) {}
 
 std::string device::name() const { return printable(id_); }

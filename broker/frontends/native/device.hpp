@@ -45,7 +45,7 @@ class device final : public role {
   std::string producer_id_;
   std::uint32_t epoch_;
   std::uint32_t boot_;
-  std::uint32_t next_sequence_ = 1;  // that the next Publish counts as
+  std::uint32_t next_sequence_ = 1;  // of the next Publish
   std::uint32_t expected_ = 1;       // a higher sequence than this one shows a gap, which is a loss
   std::uint32_t acknowledged_ = 0;   // as last sent to the device
   std::uint32_t settled_through_ = 0;

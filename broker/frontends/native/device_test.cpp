@@ -32,7 +32,7 @@ class devices : public testing::Test {
     for (const auto& record : gateway_.broker.read("log", 0, 0)) found.push_back(record.body);
     return found;
   }
-  // The headers of everything in the queue, by body.
+  // Returns the headers of all messages in the queue, by body.
   std::map<std::string, std::map<std::string, std::string>> headers() {
     std::map<std::string, std::map<std::string, std::string>> found;
     gateway_.broker.consuming()
@@ -81,11 +81,11 @@ TEST_F(devices, a_batch_gives_its_items_the_time_they_were_made) {
   gateway_.broker.clock.set_wall(milliseconds(1'000'000));
   peer peer(gateway_);
   hello(peer, "welcome 0 durable 0");
-  // Made at ticks 100, 110 and 150, sent at 200.
+  // The readings were made at ticks 100, 110 and 150, and are sent at 200.
   peer.batch(1, {{1, 0, "a"}, {0, 10, "b"}, {2, 40, "c"}});
   EXPECT_THAT(peer.answers_committed(), ElementsAre("ack 3"));
   peer.batch(4, {{1, 0, "d"}}, 100, 200, 0);       // of another boot: no time
-  peer.batch(5, {{1, 0, "e"}}, 0xFFFFFFF0, 0x10);  // the counter went round
+  peer.batch(5, {{1, 0, "e"}}, 0xFFFFFFF0, 0x10);  // the tick counter wrapped
   peer.publish_reading(1, "f");
   EXPECT_THAT(peer.answers_committed(), ElementsAre("ack 6"));
   auto found = headers();
@@ -207,7 +207,7 @@ TEST_F(devices, their_exchange_stays) {
   const tg_Delete remove{3, bytes_of("exchange"), bytes_of("readings")};
   application.send(TG_DELETE, tg_Delete_fields, remove, 32);
   EXPECT_THAT(application.answers_committed(), ElementsAre("error 3 code 3 field name"));
-  // Gone all the same, by another way: told, not crashed.
+  // If the exchange is removed in another way, the device gets a Reject, and nothing crashes.
   hello(device, "welcome 0 durable 0");
   gateway.broker.defining().remove_exchange("readings", gateway.broker.next_receipt()).value();
   device.publish_reading(1, "a");

@@ -21,7 +21,7 @@ class front_end {
   const std::map<core::session_id, session*>& sessions() const { return sessions_; }
   // Buffer that connections receive into. All share it: bytes that are not handled at once have to be copied.
   std::span<char> room() { return room_; }
-  // Ends an older connection of the same device, which may be half open.
+  // Makes `session` the device's connection and closes an older one of the same device, which may be half open.
   void take_over(const std::string& device, session& session);
 
  private:

@@ -1,5 +1,5 @@
-// Valid conversations, bent and broken: nothing a peer sends may crash the gateway or make it grow. The same every
-// time.
+// Changes and breaks valid conversations: nothing that a peer sends may crash the gateway or make it grow. The random
+// numbers are the same in every run.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -134,7 +134,7 @@ class fuzzer {
     }
   }
 
-  // Whole frames: left out, twice, in another order, with other insides of the same length.
+  // Changes whole frames: leaves some out, sends some twice, exchanges them, or changes bytes after a frame's header.
   conversation bent(conversation frames) {
     for (std::size_t changes = below(6); changes > 0 && !frames.empty(); --changes) {
       const std::size_t at = below(frames.size()), other = below(frames.size());
@@ -185,7 +185,7 @@ TEST(fuzz, fifty_thousand_bent_conversations) {
     gateway.broker.commit();
     EXPECT_TRUE(gateway.broker->is_idle());
     for (const auto& row : gateway.broker.inspecting().list_queues()) EXPECT_EQ(row.unsettled, 0u);
-    // What they left behind is found again.
+    // The definitions that the conversations made are there after a restart.
     const auto queues = gateway.broker.inspecting().list_queues().size(),
                topics = gateway.broker.inspecting().list_topics().size();
     gateway.reopen_killed();

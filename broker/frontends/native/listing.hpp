@@ -11,8 +11,8 @@ namespace tidegate::native {
 struct listing_request {
   std::string_view kind;   // exchanges | bindings | queues | topics | groups | losses | connections | status
   std::string_view after;  // `next` of the page before; empty = from the start
-  std::size_t bytes_max;   // of the JSON, except that one row always fits; 0 = limits::listing_bytes_max, which is also
-                           // the maximum
+  std::size_t bytes_max;   // of the JSON, but the first row is always in the page; 0 = limits::listing_bytes_max, which
+                           // is also the maximum
 };
 
 struct listing_page {

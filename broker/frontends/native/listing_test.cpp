@@ -1,4 +1,4 @@
-// Lists, page by page.
+// Tests lists, page by page.
 #include "broker/frontends/native/listing.hpp"
 
 #include <gmock/gmock.h>
@@ -29,7 +29,7 @@ class listings : public testing::Test {
   listing_page page(std::string_view kind, std::string_view after, std::size_t bytes_max = 1) {
     return listing({kind, after, bytes_max}, gateway_.front()).value();
   }
-  // The column of all rows, one row a page. `between` is called between pages.
+  // Returns the column of all rows, read with one row a page. `between` is called between pages.
   std::vector<std::string> walk(
       std::string_view kind, const std::string& column, const std::function<void()>& between = [] {}) {
     std::vector<std::string> found;
@@ -150,7 +150,7 @@ TEST_F(listings, as_many_queues_as_there_may_be_are_no_error) {
             fmt::format("queue-{:05}", json::parse(first.json).as_array().size()));
 }
 
-// As long as its numbers and names can be.
+// The row is as long as its names and numbers can make it.
 TEST_F(listings, the_longest_row_fits_a_frame) {
   const core::api::topic_request longest{std::string(limits::name_bytes, 't'),
                                          limits::partitions_per_topic,

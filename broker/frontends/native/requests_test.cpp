@@ -1,4 +1,4 @@
-// The application's requests about definitions and topics.
+// Tests the application's requests about definitions and topics.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -30,7 +30,7 @@ class fetching : public requests {
     gateway_.broker.publish("amq.topic", "k", body);
     gateway_.broker.commit();
   }
-  // Of a batch of one such message.
+  // Returns the bytes of a batch with one such message.
   std::size_t batch_bytes() {
     append("12345678");
     return gateway_.broker.reading().fetch("log", 0, 0, 1).value().batches.size();
@@ -49,7 +49,7 @@ TEST_F(fetching, at_the_end_it_waits_for_a_record) {
   EXPECT_THAT(peer_.answers(), IsEmpty());
 }
 
-// The name is another topic's before the waiting fetch looks again.
+// Another topic has the name before the waiting fetch reads again.
 TEST_F(fetching, does_not_go_on_in_a_topic_that_took_the_name) {
   append("m");
   peer_.fetch(2, "log", 1, 5'000);

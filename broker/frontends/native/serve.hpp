@@ -8,6 +8,7 @@
 
 namespace tidegate::native {
 
+// Serves one connection until it ends. `front_end` has to outlive it.
 boost::asio::awaitable<void> serve(boost::asio::ip::tcp::socket socket, front_end& front_end);
 
 }  // namespace tidegate::native

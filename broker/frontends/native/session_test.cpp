@@ -225,7 +225,7 @@ TEST_F(sessions, a_full_group_pauses_input_and_room_resumes_it) {
   EXPECT_THAT(peer.answers_committed(), ElementsAre(fmt::format("confirm through {} code 0", id)));
 }
 
-// A writer that is stuck for minutes: what the peer sends stays with the kernel, and it is not to blame.
+// The writer is stuck for minutes. What the peer sends stays in the kernel, so the peer must not count as silent.
 TEST_F(sessions, while_it_is_not_read_a_peer_is_not_silent) {
   gateway_.broker.declare_queue("q");
   gateway_.broker.commit();
@@ -302,7 +302,7 @@ TEST_F(sessions, every_list_is_json_and_status_tells_the_truth) {
   const std::string status = peer.answers()[0];
   EXPECT_THAT(status, HasSubstr(R"("state":"ready")"));
   EXPECT_THAT(status, HasSubstr(R"("commit_profile":"default","commit_linger_ms":0)"));
-  // Nobody measures here.
+  // There is no flash meter in this test.
   EXPECT_THAT(status, HasSubstr(R"("flash_bytes_since_start":null)"));
   EXPECT_THAT(status, HasSubstr(R"("flash_budget":"off")"));
   peer.send(TG_LIST, tg_List_fields, tg_List{2, bytes_of("none"), {}, 0}, 16);
