@@ -78,7 +78,7 @@ TEST(configuration, the_example_states_every_default) {
   EXPECT_THAT(settings::not_shown(known_settings(), example()), IsEmpty());
 }
 
-// After a change of known_settings.cpp: what `tidegate-broker --print-settings` prints goes into that file.
+// After a change of known_settings.cpp, put the output of `tidegate-broker --print-settings` into that file.
 TEST(configuration, the_reference_is_of_this_version) {
   if (sizeof(void*) == 4) GTEST_SKIP() << "the bounds in the reference are those of 64-bit systems";
   EXPECT_THAT(text_of(TIDEGATE_CONFIGURATION_REFERENCE), HasSubstr(settings::reference(known_settings())));

@@ -1,4 +1,4 @@
-// serve.cpp and the listener on real sockets over the loopback; the broker is stepped in the same loop.
+// Tests serve.cpp and the listener on real sockets over the loopback. The broker is stepped in the same loop.
 #include "broker/frontends/native/serve.hpp"
 
 #include <gmock/gmock.h>
@@ -26,7 +26,8 @@ class sockets : public testing::Test {
  protected:
   explicit sockets(std::size_t connections_max = 10, core::stepping_options core = {32 << 20, 512 * 1024, {}})
       : gateway_({}, core), io_(std::in_place) {
-    // The sessions' deadlines are of the steady clock.
+    // Connections wait for their sessions' deadlines by the steady clock, so the broker's clock has to show the same
+    // time.
     const auto now = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now().time_since_epoch());
     gateway_.broker.clock.advance(now - gateway_.broker.clock.monotonic());
     gateway_.broker->on_work([this](milliseconds) {
@@ -41,7 +42,7 @@ class sockets : public testing::Test {
     gateway_.broker.declare_queue("work");
     gateway_.broker.commit();
   }
-  // The loop ends with connections in it, as a daemon's may.
+  // The loop ends while it has connections, as the daemon's loop may.
   ~sockets() override {
     gateway_.broker->on_work([](milliseconds) {});
     listener_.reset();
@@ -49,7 +50,7 @@ class sockets : public testing::Test {
     EXPECT_TRUE(gateway_.front().sessions().empty());
   }
 
-  // A client's end, read and written without waiting.
+  // A client's end of a connection, read and written without waiting.
   class client {
    public:
     explicit client(sockets& test, int receive_buffer = 0) : test_(test), socket_(*test.io_) {
@@ -58,7 +59,7 @@ class sockets : public testing::Test {
       socket_.connect(test.listener_->address());
       socket_.non_blocking(true);
     }
-    // What fits into the kernel now.
+    // Sends as much as the kernel takes now, and returns how many bytes that was.
     std::size_t send_some(std::string_view bytes) {
       boost::system::error_code failure;
       return socket_.write_some(asio::buffer(bytes), failure);
@@ -73,7 +74,7 @@ class sockets : public testing::Test {
       send(from_hex("82 01 04 08 05 10 01"));
       expect("connected 5 producer 0");
     }
-    // Reads what is there. False: the gateway has closed.
+    // Reads what is there. Returns false if the gateway has closed.
     bool read() {
       std::vector<char> buffer(64 * 1024);
       boost::system::error_code failure;
@@ -116,7 +117,7 @@ class sockets : public testing::Test {
     io_->restart();
     io_->run_for(time);
   }
-  // Or for a long time.
+  // Gives up after a long time.
   template <class Condition>
   bool run_until(Condition condition) {
     for (int i = 0; i < 5'000; ++i) {
@@ -155,7 +156,7 @@ TEST_F(sockets, a_message_goes_in_and_out) {
 TEST_F(sockets, what_lives_in_memory_needs_no_writer) {
   gateway_.broker.defining().declare_queue({"live", durability::memory()}, gateway_.broker.next_receipt()).value();
   gateway_.broker.commit();
-  // The writer takes what it is given and does not come to an end with it.
+  // The writer accepts commit groups and never finishes one.
   gateway_.broker->on_work([this](milliseconds) { asio::post(*io_, [this] { gateway_.broker->flush(); }); });
   const auto written = gateway_.broker->commits().figures().bytes_written;
   client client(*this);
@@ -243,7 +244,7 @@ TEST_F(sockets, a_peer_that_does_not_read_costs_a_bounded_amount) {
   live.connect();
   live.send(publish_frame(1, "m"));
   live.expect("confirm through 1 code 0");
-  // It reads after all.
+  // The slow client reads in the end.
   std::size_t delivered = 0;
   run_until([&] {
     slow.read();
@@ -306,7 +307,7 @@ TEST_F(busy_sockets, publishers_wait_outside_while_the_writer_is_busy_and_go_on_
   }
   EXPECT_LT(gateway_.broker.storage().open_group().bytes(), 120'000u);
   EXPECT_GT(rest.size(), 0u);
-  // Somebody with nothing on the way waits too, and is told as well.
+  // A connection without publishes on their way waits, too, and is resumed as well.
   other.send_some(publish_frame(1, "m"));
   run_for(milliseconds(20));
   commits_ = true;

@@ -5,7 +5,8 @@
 
 namespace tidegate {
 
-// Returns after a signal to stop, when everything is on flash. Throws storage_failure, and error_exception if the
+// Runs until a signal asks it to stop (SIGINT, SIGTERM). Returns when all connections have ended and everything is on
+// flash, or when 10 seconds have passed since the signal. Throws storage_failure, and error_exception if the
 // configuration does not fit the machine or the store.
 void run_daemon(const configuration& configuration);
 

@@ -1,4 +1,4 @@
-// The daemon as a whole, with its threads, in this process.
+// Tests the daemon as a whole, with its threads, in this process.
 #include "broker/main/daemon.hpp"
 
 #include <gmock/gmock.h>
