@@ -23,9 +23,6 @@ namespace tidegate::store {
 namespace {
 
 constexpr std::uint32_t ring_magic = 0x54475247;  // "TGRG"
-constexpr std::uint64_t block_bytes_least = 4'096;
-constexpr std::uint64_t block_bytes_most = 16'384;
-constexpr std::size_t header_slots = 2;
 constexpr std::size_t header_bytes = 48;
 constexpr mode_t file_mode = 0640;
 
@@ -44,7 +41,7 @@ std::uint64_t block_bytes_at(const std::filesystem::path& directory) {
       if (std::ifstream(device + queue + "/physical_block_size") >> block) break;
     }
   }
-  return std::clamp(block, block_bytes_least, block_bytes_most);
+  return std::clamp(block, ring_block_bytes_min, ring_block_bytes_max);
 }
 
 std::uint64_t whole_blocks(std::uint64_t bytes, std::uint64_t block) {
@@ -78,6 +75,26 @@ void sync_file(int file, const std::filesystem::path& path) {
   if (::fdatasync(file) != 0) throw failed("sync", path, errno);
 }
 
+std::optional<ring_header> header_at(std::string_view file, std::uint64_t at) {
+  if (at > file.size() || file.size() - at < header_bytes) return std::nullopt;
+  const std::string_view bytes = file.substr(at, header_bytes);
+  byte_reader reader(bytes);
+  const auto magic = reader.be<std::uint32_t>();
+  ring_header header;
+  header.format = reader.be<std::uint32_t>();
+  const std::string_view id = reader.take(header.id.size());
+  std::copy(id.begin(), id.end(), header.id.begin());
+  header.generation = reader.be<std::uint64_t>();
+  header.file_bytes = reader.be<std::uint64_t>();
+  header.block_bytes = reader.be<std::uint32_t>();
+  const std::size_t covered = header_bytes - sizeof(std::uint32_t);
+  if (magic != ring_magic || reader.be<std::uint32_t>() != crc32c(bytes.substr(0, covered))) return std::nullopt;
+  const bool is_in_place = at == 0 || at == header.block_bytes;
+  const bool is_possible = header.block_bytes >= ring_block_bytes_min && header.block_bytes <= ring_block_bytes_max &&
+                           header.file_bytes >= ring_bytes_min;
+  return is_in_place && is_possible ? std::optional(header) : std::nullopt;
+}
+
 }  // namespace
 
 ring_id new_ring_id() {
@@ -85,6 +102,24 @@ ring_id new_ring_id() {
   ring_id id;
   std::copy(made.begin(), made.end(), id.begin());
   return id;
+}
+
+// The second header is one block after the first. If the first is damaged, every length of a block is tried.
+std::vector<ring_header> read_ring_headers(std::string_view file) {
+  std::vector<ring_header> headers;
+  const auto look = [&](std::uint64_t at) {
+    if (const auto header = header_at(file, at)) headers.push_back(*header);
+  };
+  look(0);
+  if (!headers.empty()) {
+    look(headers.front().block_bytes);
+  } else {
+    for (std::uint64_t block = ring_block_bytes_min; block <= ring_block_bytes_max && headers.empty(); block *= 2)
+      look(block);
+  }
+  std::stable_sort(headers.begin(), headers.end(),
+                   [](const auto& one, const auto& other) { return one.generation > other.generation; });
+  return headers;
 }
 
 std::optional<ring_id> ring_id_of(const std::filesystem::path& file) {
@@ -127,7 +162,7 @@ void make_ring(const std::filesystem::path& file, std::uint64_t bytes, const rin
       [[maybe_unused]] const int ignored = ::ioctl(made.number, FS_IOC_SETFLAGS, &flags);
     }
     const std::string header = header_of(id, 0, file_bytes, block);
-    for (std::size_t slot = 0; slot < header_slots; ++slot) write_at(made.number, file, slot * block, header);
+    for (std::size_t slot = 0; slot < ring_header_slots; ++slot) write_at(made.number, file, slot * block, header);
   }
   fill_with_zeros(file, file_bytes, "make room or lower store.journal_bytes_max", step);
 }
@@ -163,54 +198,30 @@ ring_file::ring_file(const std::filesystem::path& file, ring_access access)
 
 ring_file::~ring_file() { ::munmap(const_cast<char*>(map_), file_bytes_); }
 
-// The second header is one block after the first, whose length the first one has. If the first is damaged, every length
-// is tried, and has to be the one found there: after the headers there may be any bytes.
 void ring_file::open_header() {
-  bool is_found = false;
-  std::uint64_t said_bytes = 0;
-  const auto look = [&](std::uint64_t at) {
-    const std::string_view header(map_ + at, header_bytes);
-    byte_reader reader(header);
-    const auto magic = reader.be<std::uint32_t>();
-    const auto format = reader.be<std::uint32_t>();
-    const std::string_view id = reader.take(id_.size());
-    const auto generation = reader.be<std::uint64_t>();
-    const auto bytes = reader.be<std::uint64_t>();
-    const auto block = reader.be<std::uint32_t>();
-    const std::size_t covered = header_bytes - sizeof(std::uint32_t);
-    if (magic != ring_magic || reader.be<std::uint32_t>() != crc32c(header.substr(0, covered))) return;
-    if (format != format_version) {
-      throw storage_failure(
-          fmt::format("{} has format {}, this version reads format {}", path_.string(), format, format_version));
-    }
-    if (at != 0 && at != block) return;
-    if (is_found && generation < generation_) return;
-    is_found = true;
-    std::copy(id.begin(), id.end(), id_.begin());
-    generation_ = generation;
-    said_bytes = bytes;
-    block_bytes_ = block;
-  };
-  look(0);
-  if (is_found) {
-    look(block_bytes_);
-  } else {
-    for (std::uint64_t block = block_bytes_least; block <= block_bytes_most && !is_found; block *= 2) look(block);
-  }
-  if (!is_found || block_bytes_ < block_bytes_least || block_bytes_ > block_bytes_most) {
+  const std::vector<ring_header> headers = read_ring_headers({map_, file_bytes_});
+  if (headers.empty()) {
     throw store_damaged(fmt::format("the store is damaged: {} does not begin like a journal", path_.string()));
   }
-  if (file_bytes_ < said_bytes || said_bytes < ring_bytes_min) {
-    throw store_damaged(fmt::format("the store is damaged: {} was cut short, it has {} of {} bytes", path_.string(),
-                                    file_bytes_, said_bytes));
+  const ring_header& newest = headers.front();
+  if (newest.format != format_version) {
+    throw storage_failure(
+        fmt::format("{} has format {}, this version reads format {}", path_.string(), newest.format, format_version));
   }
-  capacity_ = said_bytes - header_slots * block_bytes_;
+  if (file_bytes_ < newest.file_bytes) {
+    throw store_damaged(fmt::format("the store is damaged: {} was cut short, it has {} of {} bytes", path_.string(),
+                                    file_bytes_, newest.file_bytes));
+  }
+  id_ = newest.id;
+  generation_ = newest.generation;
+  block_bytes_ = newest.block_bytes;
+  capacity_ = newest.file_bytes - ring_header_slots * block_bytes_;
   seed_ = crc32c({id_.data(), id_.size()});
 }
 
 void ring_file::write_generation(std::uint64_t generation) {
-  const std::uint64_t bytes = capacity_ + header_slots * block_bytes_;
-  write_at(file_.number, path_, generation % header_slots * block_bytes_,
+  const std::uint64_t bytes = capacity_ + ring_header_slots * block_bytes_;
+  write_at(file_.number, path_, generation % ring_header_slots * block_bytes_,
            header_of(id_, generation, bytes, block_bytes_));
   sync();
   generation_ = generation;
@@ -229,11 +240,11 @@ void ring_file::release_pages() const { ::madvise(const_cast<char*>(map_), file_
 
 std::string_view ring_file::at(ring_position position, std::size_t size) const {
   TIDEGATE_EXPECT(size <= rest_of_lap(position));
-  return {map_ + header_slots * block_bytes_ + position % capacity_, size};
+  return {map_ + ring_header_slots * block_bytes_ + position % capacity_, size};
 }
 
 void ring_file::write(ring_position position, std::string_view bytes) const {
-  write_at(file_.number, path_, header_slots * block_bytes_ + position % capacity_, bytes);
+  write_at(file_.number, path_, ring_header_slots * block_bytes_ + position % capacity_, bytes);
 }
 
 }  // namespace tidegate::store

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "broker/store/blob.hpp"
 #include "broker/store/format.hpp"
@@ -24,6 +25,21 @@ constexpr std::uint64_t ring_bytes_min = 64 * 1024;
 // Made with each ring. The tables name it, and no blob of another ring fits.
 using ring_id = std::array<char, 16>;
 ring_id new_ring_id();
+
+constexpr std::uint64_t ring_block_bytes_min = 4'096;
+constexpr std::uint64_t ring_block_bytes_max = 16'384;
+constexpr std::uint64_t ring_header_slots = 2;  // blocks before the first lap
+
+// A header, as one of the two is read from the file.
+struct ring_header {
+  std::uint32_t format = 0;  // may differ from this version's
+  ring_id id{};
+  std::uint64_t generation = 0;
+  std::uint64_t file_bytes = 0;  // when the ring was made: the file may have been cut short since
+  std::uint64_t block_bytes = 0;
+};
+// Returns the whole headers in a ring's bytes, at most two, newest first. Reads nothing outside of `file`.
+std::vector<ring_header> read_ring_headers(std::string_view file);
 
 // Returns the id of a ring's file; none if it cannot be opened or is not a ring.
 std::optional<ring_id> ring_id_of(const std::filesystem::path& file);

@@ -32,7 +32,7 @@ struct start_report {
   std::string incarnation;
   bool is_new = false;  // this start made the files
   bool stopped_cleanly = false;
-  commit_number incomplete_commit = 0;  // the journal ends with a commit that is not whole; 0 = it does not
+  commit_number incomplete_commit = 0;   // the journal ends with a commit that is not whole; 0 = it does not
   std::uint64_t flash_bytes_before = 0;  // written to flash since the store was made, as last noted
   std::string set_aside;                 // the name that a damaged file was given; empty = none was damaged
 };

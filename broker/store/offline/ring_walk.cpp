@@ -10,55 +10,12 @@
 namespace tidegate::store::offline {
 namespace {
 
-constexpr std::uint32_t ring_magic = 0x54475247;  // "TGRG"
-constexpr std::uint64_t block_bytes_least = 4'096;
-constexpr std::uint64_t block_bytes_most = 16'384;
-constexpr std::uint64_t header_slots = 2;
-constexpr std::size_t header_bytes = 48;
-
-std::optional<found_header> header_at(std::string_view file, std::uint64_t at) {
-  if (at > file.size() || file.size() - at < header_bytes) return std::nullopt;
-  const std::string_view bytes = file.substr(at, header_bytes);
-  byte_reader reader(bytes);
-  const auto magic = reader.be<std::uint32_t>();
-  found_header header;
-  header.format = reader.be<std::uint32_t>();
-  const std::string_view id = reader.take(header.id.size());
-  std::copy(id.begin(), id.end(), header.id.begin());
-  header.generation = reader.be<std::uint64_t>();
-  header.file_bytes = reader.be<std::uint64_t>();
-  header.block_bytes = reader.be<std::uint32_t>();
-  const std::size_t covered = header_bytes - sizeof(std::uint32_t);
-  if (magic != ring_magic || reader.be<std::uint32_t>() != crc32c(bytes.substr(0, covered))) return std::nullopt;
-  const bool is_in_place = at == 0 || at == header.block_bytes;
-  const bool is_possible = header.block_bytes >= block_bytes_least && header.block_bytes <= block_bytes_most &&
-                           header.file_bytes >= ring_bytes_min;
-  return is_in_place && is_possible ? std::optional(header) : std::nullopt;
-}
-
-// The second header is one block after the first. If the first is damaged, every length of a block is tried.
-std::vector<found_header> headers_of(std::string_view file) {
-  std::vector<found_header> headers;
-  const auto look = [&](std::uint64_t at) {
-    if (const auto header = header_at(file, at)) headers.push_back(*header);
-  };
-  look(0);
-  if (!headers.empty()) {
-    look(headers.front().block_bytes);
-  } else {
-    for (std::uint64_t block = block_bytes_least; block <= block_bytes_most && headers.empty(); block *= 2) look(block);
-  }
-  std::stable_sort(headers.begin(), headers.end(),
-                   [](const auto& one, const auto& other) { return one.generation > other.generation; });
-  return headers;
-}
-
 // Maps positions to places in the file.
 struct ring_shape {
   std::uint64_t block_bytes = 0;
   std::uint64_t file_bytes = 0;
 
-  std::uint64_t first() const { return header_slots * block_bytes; }
+  std::uint64_t first() const { return ring_header_slots * block_bytes; }
   bool fits(const found_blob& blob) const {
     return blob.at >= first() && blob.head.position % (file_bytes - first()) == blob.at - first();
   }
@@ -74,7 +31,7 @@ std::size_t fitting(const ring_shape& shape, const std::vector<found_blob>& blob
 std::optional<ring_shape> guess_shape(std::uint64_t file_bytes, const std::vector<found_blob>& blobs) {
   std::optional<ring_shape> best;
   if (file_bytes < ring_bytes_min) return best;
-  for (std::uint64_t block = block_bytes_least; block <= block_bytes_most; block *= 2) {
+  for (std::uint64_t block = ring_block_bytes_min; block <= ring_block_bytes_max; block *= 2) {
     const ring_shape shape{block, file_bytes};
     if (fitting(shape, blobs) > (best ? fitting(*best, blobs) : 0)) best = shape;
   }
@@ -83,7 +40,7 @@ std::optional<ring_shape> guess_shape(std::uint64_t file_bytes, const std::vecto
 
 std::vector<std::uint32_t> seeds_of(const ring_walk_result& result, const std::optional<ring_id>& known_id) {
   std::vector<ring_id> ids;
-  for (const found_header& header : result.headers) ids.push_back(header.id);
+  for (const ring_header& header : result.headers) ids.push_back(header.id);
   if (ids.empty() && known_id) ids.push_back(*known_id);
   std::vector<std::uint32_t> seeds;
   for (const ring_id& id : ids) seeds.push_back(crc32c({id.data(), id.size()}));
@@ -105,11 +62,11 @@ std::optional<found_blob> blob_in(std::string_view file, std::uint64_t at, const
 
 ring_walk_result walk_ring(std::string_view file, const std::optional<ring_id>& known_id) {
   ring_walk_result result;
-  result.headers = headers_of(file);
+  result.headers = read_ring_headers(file);
   const auto seeds = seeds_of(result, known_id);
   std::optional<ring_shape> shape;
   if (!result.headers.empty()) shape = {result.headers[0].block_bytes, result.headers[0].file_bytes};
-  const std::uint64_t block = shape ? shape->block_bytes : block_bytes_least;
+  const std::uint64_t block = shape ? shape->block_bytes : ring_block_bytes_min;
   for (std::uint64_t at = shape ? shape->first() : 0; at < file.size() && file.size() - at >= blob_head_bytes;) {
     const auto blob = blob_in(file, at, seeds);
     // A record may contain the bytes of one of this ring's blobs. Such a blob is not where its position says.

@@ -12,14 +12,6 @@
 
 namespace tidegate::store::offline {
 
-struct found_header {
-  std::uint32_t format = 0;  // may differ from this version's
-  ring_id id{};
-  std::uint64_t generation = 0;
-  std::uint64_t file_bytes = 0;  // when the ring was made: the file may have been cut short since
-  std::uint64_t block_bytes = 0;
-};
-
 struct found_blob {
   blob_head head;
   std::string_view bytes;  // valid as long as the file's bytes
@@ -27,8 +19,8 @@ struct found_blob {
 };
 
 struct ring_walk_result {
-  std::vector<found_header> headers;  // whole ones, two at most, newest first
-  std::vector<found_blob> blobs;      // ordered by commit
+  std::vector<ring_header> headers;  // whole ones, two at most, newest first
+  std::vector<found_blob> blobs;     // ordered by commit
   // Blocks that start with a blob's magic but hold no whole blob of this ring: damaged, torn or partly overwritten.
   std::uint64_t damaged_blobs = 0;
 };

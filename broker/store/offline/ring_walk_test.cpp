@@ -83,7 +83,7 @@ class ring_walks : public testing::Test {
 TEST_F(ring_walks, a_new_ring_has_two_headers_and_no_blob) {
   const auto found = walked(content());
   ASSERT_EQ(found.headers.size(), 2u);
-  for (const found_header& header : found.headers) {
+  for (const ring_header& header : found.headers) {
     EXPECT_EQ(header.format, format_version);
     EXPECT_EQ(header.id, id_);
     EXPECT_EQ(header.generation, 0u);
