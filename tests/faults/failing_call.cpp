@@ -78,12 +78,21 @@ class program {
     return noted(place.path() / "calls", "calls");
   }
 
+  // How the workload is cut into commits differs a little from run to run, so a run may end before the call. It is then
+  // repeated with the last call that it made.
   void fail_call(std::uint64_t call, const std::string& kind) {
+    constexpr int attempts_max = 5;
+    for (int attempt = 1; call != 0; ++attempt) call = try_to_fail(call, kind, attempt == attempts_max);
+  }
+
+  // Returns 0 if the call failed or this is the last attempt, else the number of calls that the run made.
+  std::uint64_t try_to_fail(std::uint64_t call, const std::string& kind, bool is_last) {
     const scratch_place place;
     const load_ending ending =
         load(place, {{"TIDEGATE_FAILING_CALL", std::to_string(call)}, {"TIDEGATE_FAILURE", kind}});
     const std::string what = fmt::format("call {} {}", call, kind);
     const bool is_applied = noted(place.path() / "calls", "failed") >= call;
+    if (!is_applied && !is_last) return noted(place.path() / "calls", "calls");
     tally_.applied += is_applied ? 1 : 0;
     // The broker may try again after a short write or an interrupted call. It must not ignore an error of the disk.
     const bool may_go_on = !is_applied || kind == "SHORT" || kind == "EINTR";
@@ -95,6 +104,7 @@ class program {
       fail(fmt::format("{}: ended with code {}, signal {}", what, ending.code, ending.signal));
     }
     judge_restart(place, what);
+    return 0;
   }
 
   void judge_restart(const scratch_place& place, const std::string& what) {
