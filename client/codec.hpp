@@ -16,20 +16,15 @@ namespace tidegate::client::codec {
 void encode_connect(std::string& out, std::uint32_t correlation, const connect_options& options);
 void encode_ping(std::string& out, std::uint32_t ticks);
 void encode_pong(std::string& out, std::uint32_t ticks);
-void encode_declare_exchange(std::string& out, std::uint32_t correlation, std::string_view name, std::string_view type,
+void encode_declare_exchange(std::string& out, std::uint32_t correlation, const exchange_definition& exchange,
                              bool passive);
 void encode_declare_queue(std::string& out, std::uint32_t correlation, const queue_definition& queue, bool passive);
 void encode_declare_topic(std::string& out, std::uint32_t correlation, const topic_definition& topic, bool passive);
 
-struct binding {
-  std::string_view exchange;
-  std::string_view target_kind;
-  std::string_view target;
-  std::string_view routing_key;
-};
-void encode_bind(std::string& out, std::uint32_t correlation, const binding& binding);
-void encode_unbind(std::string& out, std::uint32_t correlation, const binding& binding);
-void encode_delete(std::string& out, std::uint32_t correlation, std::string_view kind, std::string_view name);
+void encode_bind(std::string& out, std::uint32_t correlation, const binding_definition& binding);
+void encode_unbind(std::string& out, std::uint32_t correlation, const binding_definition& binding);
+void encode_delete(std::string& out, std::uint32_t correlation, std::string_view kind, std::string_view name,
+                   bool only_unused);
 void encode_list(std::string& out, std::uint32_t correlation, std::string_view kind, std::string_view after,
                  std::uint32_t max_bytes);
 

@@ -74,7 +74,10 @@ TEST(codec, publishes_the_largest_message) {
 }
 
 TEST(codec, declares_binds_and_deletes) {
-  EXPECT_EQ(encoded(encode_declare_exchange, 8, "e", "topic", false), "92010c08081201651a05746f706963");
+  EXPECT_EQ(encoded(encode_declare_exchange, 8, exchange_definition{"e", "topic"}, false),
+            "92010c08081201651a05746f706963");
+  const exchange_definition linked{"e", "topic", false, true, ""};
+  EXPECT_EQ(encoded(encode_declare_exchange, 8, linked, false), "92011208081201651a05746f706963280030013a00");
   EXPECT_EQ(encoded(encode_declare_queue, 8, queue_definition{"q"}, true), "9a010708081201711801");
   EXPECT_EQ(encoded(encode_declare_queue, 8, queue_definition{"q", "commit", 7, 300, "reject"}, false),
             "9a011a0808120171200728ac02320672656a6563747a06636f6d6d6974");
@@ -84,10 +87,13 @@ TEST(codec, declares_binds_and_deletes) {
   topic.durability = "interval:5";
   EXPECT_EQ(encoded(encode_declare_topic, 8, topic, false),
             "a2011b080812017418032080804028e0d4037a0a696e74657276616c3a35");
-  const binding binding{"ex", "topic", "t", "#"};
+  binding_definition binding{"ex", "topic", "t", "#"};
   EXPECT_EQ(encoded(encode_bind, 2, binding), "aa01130802120265781a05746f7069632201742a0123");
   EXPECT_EQ(encoded(encode_unbind, 2, binding), "b201130802120265781a05746f7069632201742a0123");
-  EXPECT_EQ(encoded(encode_delete, 9, "queue", "q"), "ba010c0809120571756575651a0171");
+  binding.arguments = "\x01kV";
+  EXPECT_EQ(encoded(encode_bind, 2, binding), "aa01180802120265781a05746f7069632201742a01233203016b56");
+  EXPECT_EQ(encoded(encode_delete, 9, "queue", "q", false), "ba010c0809120571756575651a0171");
+  EXPECT_EQ(encoded(encode_delete, 9, "queue", "q", true), "ba010e0809120571756575651a01712001");
   EXPECT_EQ(encoded(encode_list, 10, "status", "", 0), "d2010a080a1206737461747573");
   EXPECT_EQ(encoded(encode_list, 10, "queues", "work", 65536), "d20114080a12067175657565731a04776f726b20808004");
 }

@@ -34,7 +34,7 @@ std::uint32_t number(const tg_Code& code) {
 errc to_errc(const tg_Code& code) {
   const std::uint32_t value = number(code);
   if (value == tg_Code_OK) return errc::invalid;
-  return value <= tg_Code_UNSUPPORTED ? static_cast<errc>(value - 1) : errc::unsupported;
+  return value <= tg_Code_MEMORY_FULL ? static_cast<errc>(value - 1) : errc::unsupported;
 }
 
 result<incoming> decode_ping(const tg_frame& frame) {
@@ -119,7 +119,8 @@ result<incoming> decode_deliver(const tg_frame& received) {
                               .routing_key = view(message.routing_key),
                               .key = view(message.key),
                               .headers = std::move(collector.headers),
-                              .body = view(message.body)},
+                              .body = view(message.body),
+                              .properties = view(message.properties)},
                   .storage = std::move(storage)};
 }
 

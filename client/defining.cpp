@@ -6,7 +6,12 @@
 namespace tidegate::client {
 
 awaitable<> defining::declare_exchange(std::string_view name, std::string_view type, bool passive) {
-  return requests::declare_exchange(now(), name, type, passive);
+  const exchange_definition exchange{std::string(name), std::string(type)};
+  co_await declare_exchange(exchange, passive);
+}
+
+awaitable<> defining::declare_exchange(const exchange_definition& exchange, bool passive) {
+  return requests::declare_exchange(now(), exchange, passive);
 }
 
 awaitable<std::uint64_t> defining::declare_queue(std::string_view name, bool passive) {
@@ -24,15 +29,25 @@ awaitable<declared_topic> defining::declare_topic(const topic_definition& topic,
 
 awaitable<> defining::bind(std::string_view exchange, std::string_view target_kind, std::string_view target,
                            std::string_view routing_key) {
-  return requests::bind(now(), {exchange, target_kind, target, routing_key});
+  const binding_definition binding{std::string(exchange), std::string(target_kind), std::string(target),
+                                   std::string(routing_key)};
+  co_await bind(binding);
 }
+
+awaitable<> defining::bind(const binding_definition& binding) { return requests::bind(now(), binding); }
 
 awaitable<> defining::unbind(std::string_view exchange, std::string_view target_kind, std::string_view target,
                              std::string_view routing_key) {
-  return requests::unbind(now(), {exchange, target_kind, target, routing_key});
+  const binding_definition binding{std::string(exchange), std::string(target_kind), std::string(target),
+                                   std::string(routing_key)};
+  co_await unbind(binding);
 }
 
-awaitable<> defining::erase(std::string_view kind, std::string_view name) { return requests::erase(now(), kind, name); }
+awaitable<> defining::unbind(const binding_definition& binding) { return requests::unbind(now(), binding); }
+
+awaitable<> defining::erase(std::string_view kind, std::string_view name, bool only_unused) {
+  return requests::erase(now(), kind, name, only_unused);
+}
 
 awaitable<listing_page> defining::list(std::string_view kind, std::string_view after) {
   return requests::list(now(), kind, after);

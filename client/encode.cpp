@@ -28,16 +28,24 @@ void append(std::string& out, tg_member member, const pb_msgdesc_t* fields, cons
   out.resize(before + size);
 }
 
-tg_Bind to_wire(std::uint32_t correlation, const binding& binding) {
+// A value that is set is sent even if it is empty.
+tg_bytes borrow_if_set(const std::optional<std::string>& text) {
+  if (!text) return {};
+  return text->empty() ? tg_bytes{tg_empty, 0} : borrow(*text);
+}
+
+tg_Bind to_wire(std::uint32_t correlation, const binding_definition& binding) {
   return {.correlation = correlation,
           .exchange = borrow(binding.exchange),
           .target_kind = borrow(binding.target_kind),
           .target = borrow(binding.target),
-          .routing_key = borrow(binding.routing_key)};
+          .routing_key = borrow(binding.routing_key),
+          .arguments = borrow(binding.arguments)};
 }
 
-std::size_t text_bytes(const binding& binding) {
-  return binding.exchange.size() + binding.target_kind.size() + binding.target.size() + binding.routing_key.size();
+std::size_t text_bytes(const binding_definition& binding) {
+  return binding.exchange.size() + binding.target_kind.size() + binding.target.size() + binding.routing_key.size() +
+         binding.arguments.size();
 }
 
 tg_Settle_Outcome to_wire(outcome outcome) {
@@ -71,11 +79,21 @@ void encode_pong(std::string& out, std::uint32_t ticks) {
   append(out, TG_PONG, tg_Pong_fields, tg_Pong{.ticks = ticks, .unix_ms = 0}, 0);
 }
 
-void encode_declare_exchange(std::string& out, std::uint32_t correlation, std::string_view name, std::string_view type,
+void encode_declare_exchange(std::string& out, std::uint32_t correlation, const exchange_definition& exchange,
                              bool passive) {
-  const tg_DeclareExchange message{
-      .correlation = correlation, .name = borrow(name), .type = borrow(type), .passive = passive};
-  append(out, TG_DECLARE_EXCHANGE, tg_DeclareExchange_fields, message, name.size() + type.size());
+  const auto& [name, type, auto_delete, internal, alternate] = exchange;
+  tg_DeclareExchange message{};
+  message.correlation = correlation;
+  message.name = borrow(name);
+  message.type = borrow(type);
+  message.passive = passive;
+  message.has_auto_delete = auto_delete.has_value();
+  message.auto_delete = auto_delete.value_or(false);
+  message.has_internal = internal.has_value();
+  message.internal = internal.value_or(false);
+  message.alternate = borrow_if_set(alternate);
+  append(out, TG_DECLARE_EXCHANGE, tg_DeclareExchange_fields, message,
+         name.size() + type.size() + alternate.value_or("").size());
 }
 
 void encode_declare_queue(std::string& out, std::uint32_t correlation, const queue_definition& queue, bool passive) {
@@ -107,16 +125,18 @@ void encode_declare_topic(std::string& out, std::uint32_t correlation, const top
          topic.name.size() + topic.durability.size() + topic.overflow.size() + protect.size());
 }
 
-void encode_bind(std::string& out, std::uint32_t correlation, const binding& binding) {
+void encode_bind(std::string& out, std::uint32_t correlation, const binding_definition& binding) {
   append(out, TG_BIND, tg_Bind_fields, to_wire(correlation, binding), text_bytes(binding));
 }
 
-void encode_unbind(std::string& out, std::uint32_t correlation, const binding& binding) {
+void encode_unbind(std::string& out, std::uint32_t correlation, const binding_definition& binding) {
   append(out, TG_UNBIND, tg_Bind_fields, to_wire(correlation, binding), text_bytes(binding));
 }
 
-void encode_delete(std::string& out, std::uint32_t correlation, std::string_view kind, std::string_view name) {
-  const tg_Delete message{.correlation = correlation, .kind = borrow(kind), .name = borrow(name)};
+void encode_delete(std::string& out, std::uint32_t correlation, std::string_view kind, std::string_view name,
+                   bool only_unused) {
+  const tg_Delete message{
+      .correlation = correlation, .kind = borrow(kind), .name = borrow(name), .if_unused = only_unused};
   append(out, TG_DELETE, tg_Delete_fields, message, kind.size() + name.size());
 }
 
@@ -132,7 +152,8 @@ void encode_list(std::string& out, std::uint32_t correlation, std::string_view k
 void encode_publish(std::string& out, std::uint64_t id, const message_view& message, const publish_options& options) {
   using protobuf::size_of;
   std::size_t size = size_of(id) + size_of(message.exchange) + size_of(message.routing_key) + size_of(message.key) +
-                     size_of(message.body) + size_of(std::uint64_t{options.mandatory}) + size_of(options.sequence);
+                     size_of(message.body) + size_of(std::uint64_t{options.mandatory}) + size_of(options.sequence) +
+                     size_of(message.properties);
   for (const header& header : message.headers) size += size_of(header.name, header.value);
   protobuf::field_writer writer(out, TG_PUBLISH_MESSAGE, size);
   writer.number(1, id);
@@ -143,6 +164,7 @@ void encode_publish(std::string& out, std::uint64_t id, const message_view& mess
   writer.text(6, message.body);
   writer.number(7, options.mandatory);
   writer.number(8, options.sequence);
+  writer.text(9, message.properties);
   writer.finish();
 }
 

@@ -4,9 +4,9 @@
 
 namespace tidegate::client::requests {
 
-awaitable<> declare_exchange(held on, std::string_view name, std::string_view type, bool passive) {
+awaitable<> declare_exchange(held on, const exchange_definition& exchange, bool passive) {
   co_await on->ask<codec::done>([&](std::string& out, std::uint32_t correlation) {
-    codec::encode_declare_exchange(out, correlation, name, type, passive);
+    codec::encode_declare_exchange(out, correlation, exchange, passive);
   });
 }
 
@@ -24,19 +24,20 @@ awaitable<declared_topic> declare_topic(held on, const topic_definition& topic, 
   co_return declared_topic{done.partitions, done.topic_id, done.notice};
 }
 
-awaitable<> bind(held on, codec::binding binding) {
+awaitable<> bind(held on, const binding_definition& binding) {
   co_await on->ask<codec::done>(
       [&](std::string& out, std::uint32_t correlation) { codec::encode_bind(out, correlation, binding); });
 }
 
-awaitable<> unbind(held on, codec::binding binding) {
+awaitable<> unbind(held on, const binding_definition& binding) {
   co_await on->ask<codec::done>(
       [&](std::string& out, std::uint32_t correlation) { codec::encode_unbind(out, correlation, binding); });
 }
 
-awaitable<> erase(held on, std::string_view kind, std::string_view name) {
-  co_await on->ask<codec::done>(
-      [&](std::string& out, std::uint32_t correlation) { codec::encode_delete(out, correlation, kind, name); });
+awaitable<> erase(held on, std::string_view kind, std::string_view name, bool only_unused) {
+  co_await on->ask<codec::done>([&](std::string& out, std::uint32_t correlation) {
+    codec::encode_delete(out, correlation, kind, name, only_unused);
+  });
 }
 
 awaitable<listing_page> list(held on, std::string_view kind, std::string_view after) {

@@ -49,11 +49,29 @@ struct publish_options {
 };
 
 // The end of a publish. `failure`: why the broker refused it; none = it did not. `unroutable`: the publish was
-// mandatory, and no binding matched.
+// mandatory, and no binding matched; the message was not stored.
 struct confirmation {
   std::uint64_t id = 0;
   std::optional<error> failure;
   bool unroutable = false;
+};
+
+// For an exchange that exists, what is not set is unchanged.
+struct exchange_definition {
+  std::string name;
+  std::string type = "direct";                // or "fanout", "topic", "headers"
+  std::optional<bool> auto_delete = {};       // deleted with its last binding
+  std::optional<bool> internal = {};          // takes messages from other exchanges only
+  std::optional<std::string> alternate = {};  // exchange for what no binding matches; "" = the default exchange
+};
+
+// `arguments`: an AMQP field table (broker/model/field_table.hpp); a headers exchange matches by it.
+struct binding_definition {
+  std::string exchange;
+  std::string target_kind;  // "queue", "topic" or "exchange"
+  std::string target;
+  std::string routing_key = {};
+  std::string arguments = {};
 };
 
 struct queue_definition {

@@ -15,11 +15,14 @@ std::string_view name(errc code) {
     case errc::precondition: return "precondition failed";
     case errc::too_large: return "too large";
     case errc::store_full: return "store full";
+    case errc::memory_full: return "memory full";
+    case errc::target_full: return "queue or topic full";
     case errc::not_allowed: return "not allowed";
     case errc::out_of_range: return "out of range";
     case errc::fenced: return "fenced";
     case errc::limit: return "limit reached";
     case errc::unsupported: return "unsupported";
+    case errc::locked: return "locked";
   }
   return "unknown";
 }

@@ -19,15 +19,24 @@ enum class errc {
   fenced,        // a newer epoch of this producer exists; a lease was taken over
   limit,         // a limit on a number of things
   unsupported,   // a protocol version, codec or code that this version does not know
+  locked,        // belongs to another connection alone
+  target_full,   // a queue or topic that rejects is at its bound; may be tried again later
+  memory_full,   // what lives in memory is at its bound; may be tried again later
 };
+// Returns whether the refusal is for want of room: the same request may succeed later.
+constexpr bool is_full(errc code) {
+  return code == errc::store_full || code == errc::memory_full || code == errc::target_full;
+}
 
 std::string_view name(errc code);
 
-// `text` names the thing, the limit and what to do; `field` the wrong field or attribute, if there is one.
+// `text` names the thing, the limit and what to do; `field` the wrong field or attribute, if there is one. For an
+// attribute of an existing object: the value that was asked for, and the object's own.
 struct error {
   errc code;
   std::string text;
   std::string field = {};
+  std::string received = {}, current = {};
 };
 
 struct error_exception : std::runtime_error {

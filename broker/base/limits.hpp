@@ -17,7 +17,10 @@ constexpr std::size_t name_bytes = 249;  // of exchanges, queues, topics, groups
 constexpr std::size_t partition_key_bytes = 255;
 constexpr std::size_t headers_count = 64;
 constexpr std::size_t headers_bytes = 8 * kib;
-constexpr std::size_t body_bytes = 1 * mib - 64 * kib;  // a message with all of its headers fits one frame
+constexpr std::size_t properties_bytes = 32 * kib;
+constexpr std::size_t body_bytes = 1 * mib - 64 * kib;  // a message with its headers and properties fits one frame
+constexpr std::size_t deaths_bytes = 8 * kib;           // of a dead letter; the oldest deaths are forgotten above it
+constexpr std::chrono::milliseconds time_to_live_max{0xFFFF'FFFF};  // RabbitMQ's bound, 49 days
 constexpr std::size_t producer_bytes = 255;
 constexpr std::size_t metadata_bytes = 4'000;  // of a committed offset; its whole row fits one page of the store
 // One publish is one commit into all of its targets, so its size times their number is bounded.
@@ -27,6 +30,8 @@ constexpr std::size_t fan_out_bytes = 8 * mib;
 constexpr std::uint32_t partitions_per_topic = 1'000;
 // Definitions of one kind. The partitions of all topics together count as a kind, and so do committed offsets.
 constexpr std::size_t definitions_count = 10'000;
+constexpr std::size_t arguments_bytes = 2'000;        // of a binding, exchange or queue, as their field table
+constexpr std::uint32_t delivery_limit = 20;          // of a queue that sets none, as RabbitMQ 4's
 constexpr std::size_t definition_bytes = 4'000;       // of a definition's row, which fits one page
 constexpr std::size_t retention_bytes_min = 1 * mib;  // a partition holds at least one batch of any size
 constexpr std::chrono::hours retention_age_max{24 * 36'500};

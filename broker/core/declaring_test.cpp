@@ -52,7 +52,7 @@ TEST_F(declaring, a_definition_fits_a_page_of_the_store) {
 
 TEST_F(declaring, with_other_attributes_names_the_first) {
   broker_.declare_exchange("x", exchange_type::topic);
-  const auto exchange = broker_.defining().declare_exchange("x", exchange_type::direct, broker_.next_receipt());
+  const auto exchange = broker_.defining().declare_exchange({"x", exchange_type::direct}, broker_.next_receipt());
   EXPECT_EQ(exchange.error().code, errc::precondition);
   EXPECT_EQ(exchange.error().field, "type");
   EXPECT_THAT(exchange.error().text, HasSubstr("topic"));
@@ -82,7 +82,8 @@ TEST_F(declaring, names_and_numbers_have_bounds) {
   for (const std::string& name : {std::string(), std::string(limits::name_bytes + 1, 'n'), std::string("a\nb"),
                                   std::string("\xc3"), std::string("\xff\xfe"), std::string("\xed\xa0\x80")}) {
     EXPECT_EQ(broker_.defining().declare_queue({name}, receipt).error().code, errc::invalid);
-    EXPECT_EQ(broker_.defining().declare_exchange(name, exchange_type::direct, receipt).error().code, errc::invalid);
+    EXPECT_EQ(broker_.defining().declare_exchange({name, exchange_type::direct}, receipt).error().code,
+              name.empty() ? errc::not_allowed : errc::invalid);
     EXPECT_EQ(declare_topic({name}).error().code, errc::invalid);
   }
   EXPECT_TRUE(broker_.defining().declare_queue({"Wärme \xf0\x9f\x8c\xa1"}, receipt));
@@ -92,7 +93,7 @@ TEST_F(declaring, names_and_numbers_have_bounds) {
   EXPECT_EQ(declare_topic({"log", 1, limits::retention_bytes_min - 1}).error().field, "retention_bytes");
   EXPECT_EQ(declare_topic({"log", 1, 0, milliseconds(-1)}).error().field, "retention_ms");
   EXPECT_EQ(declare_topic({"log", 1, 0, milliseconds::max()}).error().field, "retention_ms");
-  EXPECT_EQ(broker_.defining().declare_exchange("amq.mine", exchange_type::direct, receipt).error().code,
+  EXPECT_EQ(broker_.defining().declare_exchange({"amq.mine", exchange_type::direct}, receipt).error().code,
             errc::not_allowed);
 }
 
@@ -125,7 +126,7 @@ TEST_F(declaring, bindings_need_what_they_join) {
   EXPECT_EQ(bind("amq.topic", target_kind::queue, "log", "k").error().field, "target");
   EXPECT_EQ(bind("amq.topic", target_kind::topic, "q", "k").error().field, "target");
   EXPECT_EQ(bind("amq.topic", target_kind::queue, "q", std::string(256, 'k')).error().code, errc::too_large);
-  EXPECT_EQ(bind("amq.topic", target_kind::queue, "q", "\xff").error().code, errc::invalid);
+  EXPECT_TRUE(bind("amq.topic", target_kind::queue, "q", "\xff")) << "keys are bytes";
   EXPECT_TRUE(bind("amq.topic", target_kind::queue, "q", std::string(255, 'k')));
 }
 

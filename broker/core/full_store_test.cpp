@@ -56,7 +56,8 @@ TEST_F(full_store, takes_nothing_new_but_knows_what_it_has) {
   broker_.commit();
   const auto receipt = broker_.next_receipt();
   EXPECT_EQ(broker_.defining().declare_queue({"new"}, receipt).error().code, errc::store_full);
-  EXPECT_EQ(broker_.defining().declare_exchange("new", exchange_type::fanout, receipt).error().code, errc::store_full);
+  EXPECT_EQ(broker_.defining().declare_exchange({"new", exchange_type::fanout}, receipt).error().code,
+            errc::store_full);
   EXPECT_EQ(broker_.defining().declare_topic({"new"}, receipt).error().code, errc::store_full);
   const auto binding = stepping_broker::binding("amq.topic", target_kind::queue, "work", "new");
   EXPECT_EQ(broker_.defining().bind(binding, receipt).error().code, errc::store_full);

@@ -23,11 +23,11 @@ TEST_F(in_memory_bounds, full_memory_refuses_and_names_the_bound) {
   std::uint64_t count = 0;
   for (; broker_.try_publish("", "live", body); ++count) turn();
   const auto refused = broker_.try_publish("", "live", body);
-  EXPECT_EQ(refused.error().code, errc::store_full);
+  EXPECT_EQ(refused.error().code, errc::memory_full);
   EXPECT_THAT(refused.error().text, HasSubstr("store.memory_bytes_max"));
   EXPECT_EQ(broker_.counts().refused_full, 2u);
   // All targets or none: the queue on flash does not receive the message either.
-  EXPECT_EQ(broker_.try_publish("both", "", body).error().code, errc::store_full);
+  EXPECT_EQ(broker_.try_publish("both", "", body).error().code, errc::memory_full);
   EXPECT_EQ(broker_.publish("", "work", body), api::publish_outcome::stored);
   broker_.commit();
   EXPECT_EQ(broker_.ready("work"), 1u);
@@ -56,7 +56,7 @@ TEST_F(in_memory_bounds, queues_keep_their_own_bounds) {
   EXPECT_THAT(bodies(taken), ElementsAre("9", "10", "11"));
   EXPECT_EQ(broker_.ready("live"), 1u);
   for (int i = 0; i < 3; ++i) broker_.put("first", "m");
-  EXPECT_EQ(broker_.try_publish("", "first", "m").error().code, errc::store_full);
+  EXPECT_EQ(broker_.try_publish("", "first", "m").error().code, errc::target_full);
   turn();
   for (const auto& row : broker_.inspecting().list_queues()) {
     EXPECT_EQ(row.drops.records, row.definition->name == "last" ? 9u : 0u);

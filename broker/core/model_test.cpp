@@ -109,7 +109,7 @@ class model {
     const auto published = to_all ? broker_.try_publish("all", "", std::to_string(number))
                                   : broker_.try_publish("", one.name, std::to_string(number));
     if (!published) {
-      ASSERT_EQ(published.error().code, errc::store_full);  // from the queue that rejects
+      ASSERT_EQ(published.error().code, errc::target_full);  // from the queue that rejects
       return;
     }
     publish_state& state = pending_[broker_.last_token()];

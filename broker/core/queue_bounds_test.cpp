@@ -145,7 +145,7 @@ TEST_F(queue_bounds, a_queue_that_rejects_takes_more_when_some_is_consumed) {
   put_many(2, 3);
   const auto refused = broker_.try_publish("amq.fanout", "", "both");
   ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, errc::store_full);
+  EXPECT_EQ(refused.error().code, errc::target_full);
   EXPECT_EQ(refused.error().field, "queue");
   EXPECT_THAT(refused.error().text, AllOf(HasSubstr("'work'"), HasSubstr("messages_max")));
   broker_.commit();

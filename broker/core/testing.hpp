@@ -150,7 +150,7 @@ class stepping_broker {
         .value();
   }
   void declare_exchange(std::string_view name, exchange_type type) {
-    defining().declare_exchange(name, type, next_receipt()).value();
+    defining().declare_exchange({std::string(name), type}, next_receipt()).value();
   }
   void bind_queue(std::string_view exchange, std::string_view queue, std::string_view routing_key = {}) {
     defining().bind(binding(exchange, target_kind::queue, queue, routing_key), next_receipt()).value();

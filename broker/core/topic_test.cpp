@@ -410,7 +410,7 @@ TEST_F(topics, one_that_rejects_refuses_at_its_bound_and_takes_again_when_its_re
   broker_.commit();
   EXPECT_GT(stored, 80);
   EXPECT_LE(broker_.inspecting().list_topics().back().partitions[0].bytes, 1u << 20);
-  EXPECT_EQ(last.error().code, errc::store_full);
+  EXPECT_EQ(last.error().code, errc::target_full);
   EXPECT_THAT(last.error().text, testing::HasSubstr("'strict'"));
   EXPECT_EQ(broker_.reading().range("strict", 0).value().log_start, 0u);
   EXPECT_TRUE(broker_.inspecting().list_losses().value().empty());

@@ -6,6 +6,7 @@
 
 #include "broker/base/settings/reader.hpp"
 #include "broker/main/known_settings.hpp"
+#include "broker/model/field_table.hpp"
 #include "broker/net/listener.hpp"
 
 namespace tidegate {
@@ -98,10 +99,12 @@ void read_log(const section& log, configuration& out) {
   if (const auto* const level = log.text("level")) out.log_level = levels.at(*level);
 }
 
-exchange_definition read_exchange(const section& section) {
-  exchange_definition exchange;
+core::api::exchange_request read_exchange(const section& section) {
+  core::api::exchange_request exchange;
   section.read("name", exchange.name);
   section.read("type", exchange.type, parse_exchange_type);
+  section.read("internal", exchange.internal);
+  section.read("alternate", exchange.alternate);
   if (!check_name("exchange", exchange.name)) section.refuse("name", names_taken);
   return exchange;
 }
@@ -136,11 +139,24 @@ core::api::topic_request read_topic(const section& section) {
 
 binding_definition read_binding(const section& section) {
   binding_definition binding;
-  if (section.has("queue") == section.has("topic")) section.refuse("names one queue or one topic");
-  binding.kind = section.has("queue") ? target_kind::queue : target_kind::topic;
-  section.read(name(binding.kind), binding.target);
+  int targets = 0;
+  for (const target_kind kind : {target_kind::queue, target_kind::topic, target_kind::exchange}) {
+    const std::string_view key = kind == target_kind::exchange ? "target_exchange" : name(kind);
+    if (!section.has(key)) continue;
+    binding.kind = kind;
+    section.read(key, binding.target);
+    ++targets;
+  }
+  if (targets != 1) section.refuse("names one queue, one topic or one target_exchange");
   section.read("exchange", binding.exchange);
   section.read("routing_key", binding.routing_key);
+  settings::text_table headers;
+  section.read("headers", headers);
+  for (const auto& [header, value] : headers) {
+    if (header.size() > 255) section.refuse("headers", "has a name of more than 255 bytes");
+    append_text(binding.arguments, header, value);
+  }
+  if (const auto* const match = section.text("match")) append_text(binding.arguments, "x-match", *match);
   if (binding.exchange.empty()) section.refuse("exchange", "is empty");
   return binding;
 }

@@ -23,7 +23,7 @@ struct configuration {
   wall_trust clock_trust = wall_trust::automatic;
   log::level log_level = log::level::info;
 
-  std::vector<exchange_definition> exchanges;
+  std::vector<core::api::exchange_request> exchanges;
   std::vector<core::api::queue_request> queues;
   std::vector<core::api::topic_request> topics;
   std::vector<binding_definition> bindings;

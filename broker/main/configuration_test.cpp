@@ -9,6 +9,7 @@
 #include "broker/base/settings/example_check.hpp"
 #include "broker/base/settings/reference.hpp"
 #include "broker/main/known_settings.hpp"
+#include "broker/model/table_json.hpp"
 
 namespace tidegate {
 namespace {
@@ -96,7 +97,7 @@ TEST(configuration, the_examples_definitions_are_good_when_they_are_uncommented)
   EXPECT_THAT(all.exchanges, SizeIs(1));
   EXPECT_THAT(all.queues, SizeIs(1));
   EXPECT_THAT(all.topics, SizeIs(1));
-  EXPECT_THAT(all.bindings, SizeIs(2));
+  EXPECT_THAT(all.bindings, SizeIs(4));
 }
 
 TEST(configuration, every_key_arrives) {
@@ -142,6 +143,8 @@ TEST(configuration, every_key_of_the_definitions_arrives) {
 [[exchange]]
 name = "x"
 type = "fanout"
+internal = true
+alternate = "rest"
 [[queue]]
 name = "q"
 durability = "interval:500"
@@ -164,6 +167,11 @@ queue = "q"
 exchange = "x"
 topic = "t"
 routing_key = "k"
+[[binding]]
+exchange = "x"
+target_exchange = "y"
+headers = { "level" = "high" }
+match = "any"
 )");
   ASSERT_THAT(all.exchanges, SizeIs(1));
   EXPECT_EQ(all.exchanges[0].type, exchange_type::fanout);
@@ -181,7 +189,12 @@ routing_key = "k"
   EXPECT_EQ(all.topics[0].overflow, overflow::reject);
   EXPECT_THAT(all.topics[0].protect, ElementsAre("a", "b"));
   EXPECT_EQ(all.topics[0].durability, durability::memory());
-  ASSERT_THAT(all.bindings, SizeIs(2));
+  EXPECT_EQ(all.exchanges[0].internal, true);
+  EXPECT_EQ(all.exchanges[0].alternate, "rest");
+  ASSERT_THAT(all.bindings, SizeIs(3));
+  EXPECT_EQ(all.bindings[2].kind, target_kind::exchange);
+  EXPECT_EQ(all.bindings[2].target, "y");
+  EXPECT_EQ(to_json(all.bindings[2].arguments), R"({"level":"high","x-match":"any"})");
   EXPECT_EQ(all.bindings[0], (binding_definition{"x", target_kind::queue, "q", ""}));
   EXPECT_EQ(all.bindings[1], (binding_definition{"x", target_kind::topic, "t", "k"}));
 }
@@ -260,7 +273,7 @@ constexpr mistake mistakes[] = {
     {"[native]\nconnections_max = 0", "native.connections_max"},
     {"[log]\nlevel = \"loud\"", "log.level: takes debug"},
     {"[[exchange]]\ntype = \"fanout\"", "exchange.name: is missing"},
-    {"[[exchange]]\nname = \"x\"\ntype = \"headers\"", "line 3: exchange.type"},
+    {"[[exchange]]\nname = \"x\"\ntype = \"any\"", "line 3: exchange.type"},
     {"[[queue]]", "queue.name: is missing"},
     {"[queue]\nname = \"q\"", "write [[queue]]"},
     {"queue = [3]", "write [[queue]]"},
@@ -274,7 +287,7 @@ constexpr mistake mistakes[] = {
     {"[[topic]]\nname = \"t\"\nretention_age = \"1 week\"", "topic.retention_age"},
     {"[[topic]]\nname = \"t\"\nretention_age = 3", "topic.retention_age"},
     {"[[topic]]\nname = \"t\"\nretention_age = \"999999d\"", "topic.retention_age"},
-    {"[[binding]]\nexchange = \"x\"", "binding: names one queue or one topic"},
+    {"[[binding]]\nexchange = \"x\"", "binding: names one queue, one topic or one target_exchange"},
     {"[[binding]]\nexchange = \"x\"\nqueue = \"q\"\ntopic = \"t\"", "binding: names one"},
     {"[[binding]]\nqueue = \"q\"", "binding.exchange: is missing"},
 };

@@ -34,7 +34,7 @@ void declare(const core::api::services& core, const configuration& configuration
     log::error("from the configuration, not made: {}", declared.error().text);
   };
   for (const auto& exchange : configuration.exchanges) {
-    done(core.defining.declare_exchange(exchange.name, exchange.type, {}));
+    done(core.defining.declare_exchange(exchange, {}));
   }
   for (const auto& queue : configuration.queues) done(core.defining.adopt_queue(queue));
   for (const auto& topic : configuration.topics) done(core.defining.adopt_topic(topic));

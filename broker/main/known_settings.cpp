@@ -149,7 +149,12 @@ constexpr settings::key exchange_keys[] = {
      .takes = kind::word,
      .standard = R"("direct")",
      .meaning = "How routing keys are matched.",
-     .words = {"direct", "fanout", "topic"}},
+     .words = {"direct", "fanout", "topic", "headers"}},
+    {.name = "internal",
+     .takes = kind::boolean,
+     .standard = "false",
+     .meaning = "The exchange takes messages from other exchanges only."},
+    {.name = "alternate", .meaning = "Exchange for messages that no binding matches."},
 };
 
 // A queue's or a topic's durability. The key declares no words, since an interval has a number in it.
@@ -221,8 +226,18 @@ constexpr settings::key topic_keys[] = {
 constexpr settings::key binding_keys[] = {
     {.name = "exchange", .meaning = "The exchange that is bound.", .required = true},
     {.name = "routing_key", .meaning = "What the exchange matches; empty unless given."},
-    {.name = "queue", .meaning = "Target. A binding names one queue or one topic."},
-    {.name = "topic", .meaning = "Target. A binding names one queue or one topic."},
+    {.name = "queue", .meaning = "Target. A binding names one queue, one topic or one target_exchange."},
+    {.name = "topic", .meaning = "Target."},
+    {.name = "target_exchange", .meaning = "Target: messages go on to this exchange."},
+    {.name = "headers",
+     .takes = kind::text_table,
+     .meaning = "For a headers exchange: the headers that messages need.",
+     .most = 64},
+    {.name = "match",
+     .takes = kind::word,
+     .meaning = "For a headers exchange: whether all of the headers are needed, or any. The forms with x count "
+                "names that begin with `x-`, too.",
+     .words = {"all", "any", "all-with-x", "any-with-x"}},
 };
 
 constexpr std::string_view definitions =
@@ -242,13 +257,14 @@ constexpr settings::table tables[] = {
     {.name = "log", .keys = log_keys},
     {.name = "exchange",
      .repeats = true,
-     .meaning = "Made at the start if it does not exist. amq.direct, amq.fanout and amq.topic always exist.",
+     .meaning =
+         "Made at the start if it does not exist. amq.direct, amq.fanout, amq.topic and amq.headers always exist.",
      .keys = exchange_keys},
     {.name = "queue", .repeats = true, .meaning = definitions, .keys = queue_keys},
     {.name = "topic", .repeats = true, .meaning = definitions, .keys = topic_keys},
     {.name = "binding",
      .repeats = true,
-     .meaning = "From an exchange to one queue or one topic. Made at the start if it does not exist.",
+     .meaning = "From an exchange to one queue, topic or exchange. Made at the start if it does not exist.",
      .keys = binding_keys},
 };
 

@@ -69,7 +69,34 @@ Definition named(Definition definition) {
   return definition;
 }
 
-overflow overflow_of(std::uint64_t value) { return value == 0 ? overflow::drop_oldest : overflow::reject; }
+overflow overflow_of(std::uint64_t value, overflow last) { return numbered(value + 1, last); }
+
+std::chrono::milliseconds ms_of(std::uint64_t value) {
+  return std::chrono::milliseconds(static_cast<std::int64_t>(value));
+}
+
+std::string encode_streams(const std::vector<stream_id>& streams) {
+  std::string packed;
+  for (const stream_id stream : streams) append_varint(packed, static_cast<std::uint32_t>(stream));
+  return packed;
+}
+
+std::vector<stream_id> decode_streams(std::string_view packed) {
+  std::vector<stream_id> streams;
+  byte_reader reader(packed);
+  while (!reader.at_end()) streams.push_back(static_cast<stream_id>(reader.varint()));
+  if (reader.failed()) throw store_damaged("the store is damaged: a definition's streams do not decode");
+  return streams;
+}
+
+// The first enumerators up to `last` whose name is `text`.
+template <class Enum>
+std::optional<Enum> named_as(std::string_view text, Enum last) {
+  for (int i = 0; i <= static_cast<int>(last); ++i) {
+    if (text == name(static_cast<Enum>(i))) return static_cast<Enum>(i);
+  }
+  return std::nullopt;
+}
 
 }  // namespace
 
@@ -78,23 +105,28 @@ std::string_view name(exchange_type type) {
     case exchange_type::direct: return "direct";
     case exchange_type::fanout: return "fanout";
     case exchange_type::topic: return "topic";
+    case exchange_type::headers: return "headers";
   }
   return "";
 }
 
 result<exchange_type> parse_exchange_type(std::string_view text) {
-  for (const auto type : {exchange_type::direct, exchange_type::fanout, exchange_type::topic}) {
-    if (text == name(type)) return type;
-  }
-  return error{errc::invalid, fmt::format("exchange type '{}' is not direct, fanout or topic", text), "type"};
+  if (const auto type = named_as(text, exchange_type::headers)) return *type;
+  return error{errc::invalid, fmt::format("exchange type '{}' is not direct, fanout, topic or headers", text), "type"};
 }
 
-std::string_view name(target_kind kind) { return kind == target_kind::queue ? "queue" : "topic"; }
+std::string_view name(target_kind kind) {
+  switch (kind) {
+    case target_kind::queue: return "queue";
+    case target_kind::topic: return "topic";
+    case target_kind::exchange: return "exchange";
+  }
+  return "";
+}
 
 result<target_kind> parse_target_kind(std::string_view text) {
-  if (text == "queue") return target_kind::queue;
-  if (text == "topic") return target_kind::topic;
-  return error{errc::invalid, fmt::format("binding target '{}' is not queue or topic", text), "target_kind"};
+  if (const auto kind = named_as(text, target_kind::exchange)) return *kind;
+  return error{errc::invalid, fmt::format("binding target '{}' is not queue, topic or exchange", text), "target_kind"};
 }
 
 // A continuation byte is 10xxxxxx; the bounds on the first one leave out overlong forms, surrogates and what is above
@@ -143,19 +175,34 @@ result<void> check_topic_name(std::string_view name) {
                "name"};
 }
 
-std::string_view name(overflow overflow) { return overflow == overflow::reject ? "reject" : "drop-oldest"; }
+std::string_view name(overflow overflow) {
+  switch (overflow) {
+    case overflow::drop_oldest: return "drop-oldest";
+    case overflow::reject: return "reject";
+    case overflow::reject_dead_letter: return "reject-dead-letter";
+  }
+  return "";
+}
 
 result<overflow> parse_overflow(std::string_view text) {
-  for (const overflow known : {overflow::drop_oldest, overflow::reject}) {
-    if (name(known) == text) return known;
-  }
+  if (const auto known = named_as(text, overflow::reject)) return *known;
   return error{errc::invalid, fmt::format("overflow '{}' is not drop-oldest or reject", text), "overflow"};
+}
+
+result<overflow> parse_queue_overflow(std::string_view text) {
+  if (const auto known = named_as(text, overflow::reject_dead_letter)) return *known;
+  return error{errc::invalid, fmt::format("overflow '{}' is not drop-oldest, reject or reject-dead-letter", text),
+               "overflow"};
 }
 
 std::string encode(const exchange_definition& exchange) {
   std::string row;
   protobuf::append_text(row, 1, exchange.name);
   protobuf::append_number(row, 2, row_number(exchange.type));
+  protobuf::append_number(row, 3, exchange.auto_delete);
+  protobuf::append_number(row, 4, exchange.internal);
+  if (exchange.alternate) protobuf::append_element(row, 5, *exchange.alternate);
+  protobuf::append_text(row, 14, exchange.arguments);
   return row;
 }
 
@@ -166,22 +213,35 @@ std::string encode(const queue_definition& queue) {
   append_durability(row, 3, queue.durability);
   protobuf::append_number(row, 4, queue.messages_max);
   protobuf::append_number(row, 5, queue.bytes_max);
-  protobuf::append_number(row, 6, queue.overflow == overflow::reject ? 1 : 0);
+  protobuf::append_number(row, 6, static_cast<std::uint64_t>(queue.overflow));
+  protobuf::append_number(row, 7, queue.auto_delete);
+  if (queue.time_to_live) {
+    protobuf::append_number(row, 8, static_cast<std::uint64_t>(queue.time_to_live->count()) + 1);
+  }
+  protobuf::append_number(row, 9, static_cast<std::uint64_t>(queue.expires.count()));
+  if (queue.dead_letter_exchange) protobuf::append_element(row, 10, *queue.dead_letter_exchange);
+  if (queue.dead_letter_key) protobuf::append_element(row, 11, *queue.dead_letter_key);
+  if (queue.delivery_limit) protobuf::append_number(row, 12, std::uint64_t{*queue.delivery_limit} + 1);
+  protobuf::append_number(row, 13, queue.priority_max);
+  protobuf::append_text(row, 14, queue.arguments);
+  protobuf::append_number(row, 16, static_cast<std::uint64_t>(queue.retry_delay.count()));
+  protobuf::append_number(row, 17, static_cast<std::uint64_t>(queue.retry_delay_max.count()));
+  protobuf::append_number(row, 18, queue.single_active);
+  protobuf::append_text(row, 19, encode_streams(queue.levels));
   return row;
 }
 
 std::string encode(const topic_definition& topic) {
-  std::string row, streams;
+  std::string row;
   protobuf::append_text(row, 1, topic.name);
   protobuf::append_text(row, 2, topic.uuid);
   protobuf::append_number(row, 3, topic.retention_bytes);
   protobuf::append_number(row, 4, static_cast<std::uint64_t>(topic.retention_age.count()));
   protobuf::append_number(row, 5, topic.retention_records);
-  protobuf::append_number(row, 6, topic.overflow == overflow::reject ? 1 : 0);
+  protobuf::append_number(row, 6, static_cast<std::uint64_t>(topic.overflow));
   for (const std::string& group : topic.protect) protobuf::append_element(row, 7, group);
   append_durability(row, 8, topic.durability);
-  for (const stream_id stream : topic.partitions) append_varint(streams, static_cast<std::uint32_t>(stream));
-  protobuf::append_text(row, 9, streams);
+  protobuf::append_text(row, 9, encode_streams(topic.partitions));
   return row;
 }
 
@@ -191,6 +251,7 @@ std::string encode(const binding_definition& binding) {
   protobuf::append_number(row, 2, row_number(binding.kind));
   protobuf::append_text(row, 3, binding.target);
   protobuf::append_text(row, 4, binding.routing_key);
+  protobuf::append_text(row, 14, binding.arguments);
   return row;
 }
 
@@ -199,7 +260,11 @@ exchange_definition decode_exchange(std::string_view row) {
   for (definition_reader reader(row); reader.next();) {
     switch (reader.number()) {
       case 1: exchange.name = reader.text(); break;
-      case 2: exchange.type = numbered(reader.value(), exchange_type::topic); break;
+      case 2: exchange.type = numbered(reader.value(), exchange_type::headers); break;
+      case 3: exchange.auto_delete = reader.value() != 0; break;
+      case 4: exchange.internal = reader.value() != 0; break;
+      case 5: exchange.alternate = reader.text(); break;
+      case 14: exchange.arguments = reader.text(); break;
       default: reader.refuse();
     }
   }
@@ -215,7 +280,19 @@ queue_definition decode_queue(std::string_view row) {
       case 3: queue.durability = known(parse_durability(reader.text())); break;
       case 4: queue.messages_max = reader.value(); break;
       case 5: queue.bytes_max = reader.value(); break;
-      case 6: queue.overflow = overflow_of(reader.value()); break;
+      case 6: queue.overflow = overflow_of(reader.value(), overflow::reject_dead_letter); break;
+      case 7: queue.auto_delete = reader.value() != 0; break;
+      case 8: queue.time_to_live = ms_of(reader.value() - 1); break;
+      case 9: queue.expires = ms_of(reader.value()); break;
+      case 10: queue.dead_letter_exchange = reader.text(); break;
+      case 11: queue.dead_letter_key = reader.text(); break;
+      case 12: queue.delivery_limit = static_cast<std::uint32_t>(reader.value() - 1); break;
+      case 13: queue.priority_max = static_cast<std::uint8_t>(reader.value()); break;
+      case 14: queue.arguments = reader.text(); break;
+      case 16: queue.retry_delay = ms_of(reader.value()); break;
+      case 17: queue.retry_delay_max = ms_of(reader.value()); break;
+      case 18: queue.single_active = reader.value() != 0; break;
+      case 19: queue.levels = decode_streams(reader.bytes()); break;
       default: reader.refuse();
     }
   }
@@ -229,17 +306,12 @@ topic_definition decode_topic(std::string_view row) {
       case 1: topic.name = reader.text(); break;
       case 2: topic.uuid = reader.text(); break;
       case 3: topic.retention_bytes = reader.value(); break;
-      case 4: topic.retention_age = std::chrono::milliseconds(static_cast<std::int64_t>(reader.value())); break;
+      case 4: topic.retention_age = ms_of(reader.value()); break;
       case 5: topic.retention_records = reader.value(); break;
-      case 6: topic.overflow = overflow_of(reader.value()); break;
+      case 6: topic.overflow = overflow_of(reader.value(), overflow::reject); break;
       case 7: topic.protect.push_back(reader.text()); break;
       case 8: topic.durability = known(parse_durability(reader.text())); break;
-      case 9: {
-        byte_reader streams(reader.bytes());
-        while (!streams.at_end()) topic.partitions.push_back(static_cast<stream_id>(streams.varint()));
-        if (streams.failed()) throw store_damaged("the store is damaged: a topic's partitions do not decode");
-        break;
-      }
+      case 9: topic.partitions = decode_streams(reader.bytes()); break;
       default: reader.refuse();
     }
   }
@@ -251,9 +323,10 @@ binding_definition decode_binding(std::string_view row) {
   for (definition_reader reader(row); reader.next();) {
     switch (reader.number()) {
       case 1: binding.exchange = reader.text(); break;
-      case 2: binding.kind = numbered(reader.value(), target_kind::topic); break;
+      case 2: binding.kind = numbered(reader.value(), target_kind::exchange); break;
       case 3: binding.target = reader.text(); break;
       case 4: binding.routing_key = reader.text(); break;
+      case 14: binding.arguments = reader.text(); break;
       default: reader.refuse();
     }
   }

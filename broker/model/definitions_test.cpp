@@ -58,6 +58,36 @@ TEST(definitions, survive_as_rows_whatever_their_bytes) {
   EXPECT_EQ(decode_binding(encode(binding_definition{})), binding_definition{});
 }
 
+TEST(definitions, keep_what_only_some_have) {
+  exchange_definition exchange{"x", exchange_type::headers, true, true, "", "\x01kV"};
+  exchange_definition found_exchange = decode_exchange(encode(exchange));
+  EXPECT_EQ(encode(found_exchange), encode(exchange));
+  EXPECT_EQ(found_exchange.alternate, "");
+  EXPECT_EQ(decode_exchange(encode(exchange_definition{"x"})).alternate, std::nullopt);
+  queue_definition queue{"q", stream_id{7}, {}, 0, 0, overflow::reject_dead_letter, true};
+  queue.time_to_live = std::chrono::milliseconds(0);
+  queue.expires = std::chrono::hours(1);
+  queue.dead_letter_exchange = "";
+  queue.dead_letter_key = "dead";
+  queue.delivery_limit = 0;
+  queue.priority_max = 9;
+  queue.retry_delay = std::chrono::seconds(1);
+  queue.retry_delay_max = std::chrono::minutes(1);
+  queue.single_active = true;
+  queue.levels = {stream_id{0}, stream_id{900}};
+  queue.arguments = "\x01kV";
+  const queue_definition found = decode_queue(encode(queue));
+  EXPECT_EQ(encode(found), encode(queue));
+  EXPECT_EQ(found.time_to_live, std::chrono::milliseconds(0));
+  EXPECT_EQ(found.dead_letter_exchange, "");
+  EXPECT_EQ(found.delivery_limit, 0u);
+  EXPECT_EQ(found.levels, queue.levels);
+  EXPECT_EQ(found.overflow, overflow::reject_dead_letter);
+  EXPECT_EQ(decode_queue(encode(queue_definition{"q"})).delivery_limit, std::nullopt);
+  const binding_definition binding{"x", target_kind::exchange, "y", "k", "\x01kV"};
+  EXPECT_EQ(decode_binding(encode(binding)), binding);
+}
+
 TEST(definitions, keep_their_durability) {
   const durability lazy = durability::every(std::chrono::milliseconds(500));
   EXPECT_EQ(decode_queue(encode(queue_definition{"q", stream_id{7}, lazy})).durability, lazy);
@@ -79,10 +109,10 @@ TEST(definitions, damaged_or_newer_ones_are_a_storage_failure) {
     EXPECT_THROW(decode_queue(row), storage_failure) << row;
   }
   const std::string queue = encode(queue_definition{"q", stream_id{7}});
-  EXPECT_THROW(decode_queue(queue + "\x38\x01"), storage_failure);                   // a field 7
+  EXPECT_THROW(decode_queue(queue + "\xa0\x01\x01"), storage_failure);               // a field 20
   EXPECT_THROW(decode_queue(queue + "\x1a\x04none"), storage_failure);               // a durability
-  EXPECT_THROW(decode_exchange(std::string("\x0a\x01x\x10\x04")), storage_failure);  // a fourth type
-  EXPECT_THROW(decode_binding(std::string("\x0a\x01x\x10\x03")), storage_failure);   // to an exchange
+  EXPECT_THROW(decode_exchange(std::string("\x0a\x01x\x10\x05")), storage_failure);  // a fifth type
+  EXPECT_THROW(decode_binding(std::string("\x0a\x01x\x10\x04")), storage_failure);   // to a fourth kind
 }
 
 }  // namespace

@@ -24,6 +24,9 @@ result<void> check(const message_view& message) {
   if (message.key.size() > limits::partition_key_bytes) {
     return too_large("key", message.key.size(), limits::partition_key_bytes);
   }
+  if (message.properties.size() > limits::properties_bytes) {
+    return too_large("properties", message.properties.size(), limits::properties_bytes);
+  }
   if (message.body.size() > limits::body_bytes) return too_large("body", message.body.size(), limits::body_bytes);
   if (message.headers.size() > limits::headers_count) {
     return error{errc::too_large,

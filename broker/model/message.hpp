@@ -22,10 +22,16 @@ struct message_view {
   std::string_view key;  // partition key; empty = none
   std::vector<header> headers;
   std::string_view body;
-  bool is_time_estimated = false;  // the gateway's clock was not trusted when the message came
+  bool is_time_estimated = false;    // the gateway's clock was not trusted when the message came
+  std::string_view properties = {};  // encoded, with typed headers: properties.hpp; empty = none
+  // The following are the broker's: publishers do not set them.
+  std::string_view deaths = {};  // of a dead letter, encoded: deaths.hpp
+  std::uint64_t due_ms = 0;      // age of the store at which the message expires, or a delayed one is routed; 0 = never
+  std::uint32_t attempts = 0;    // deliveries before a delayed retry
+  std::string_view return_to = {};  // queue to which a delayed retry returns
 };
 
-// Checks the sizes of limits.hpp; the error names the part and its limit.
+// Checks the sizes of limits.hpp; the error names the part and its limit. Does not decode the properties.
 result<void> check(const message_view& message);
 
 // Headers in which a topic's record keeps what Kafka's record has no field for, readable for every Kafka client. Other
@@ -36,6 +42,8 @@ constexpr std::string_view header_routing_key = "tg-routing-key";
 // Wall time of a reading that a device kept, in Unix ms as decimal text: arrival minus the reading's age.
 constexpr std::string_view header_time = "tg-time";
 
+// The message's properties, encoded (properties.hpp).
+constexpr std::string_view header_properties = "tg-properties";
 // The gateway's clock was not trusted when the record came: its timestamp is an estimate. No value. Consumers of queues
 // get this header, too.
 constexpr std::string_view header_estimated = "tg-estimated";

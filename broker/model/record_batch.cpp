@@ -210,16 +210,20 @@ void batch_builder::add(offset_t offset, std::int64_t timestamp_ms, const messag
 
 void batch_builder::add_to_topic(offset_t offset, std::int64_t timestamp_ms, const message_view& message) {
   const bool has_exchange = !message.exchange.empty();
-  const std::size_t count = message.headers.size() + 1 + (has_exchange ? 1 : 0) + (message.is_time_estimated ? 1 : 0);
+  const bool has_properties = !message.properties.empty();
+  const std::size_t count = message.headers.size() + 1 + (has_exchange ? 1 : 0) + (has_properties ? 1 : 0) +
+                            (message.is_time_estimated ? 1 : 0);
   std::size_t size = key_size(message.key) + field_size(message.body) + signed_varint_size(as_signed(count)) +
                      headers_size(message.headers) + field_size(header_routing_key) + field_size(message.routing_key);
   if (has_exchange) size += field_size(header_exchange) + field_size(message.exchange);
+  if (has_properties) size += field_size(header_properties) + field_size(message.properties);
   if (message.is_time_estimated) size += field_size(header_estimated) + field_size({});
   char* at = put_key(begin_record(offset, timestamp_ms, size), message.key);
   at = put_signed_varint(put_field(at, message.body), as_signed(count));
   at = put_field(put_field(at, header_routing_key), message.routing_key);
   if (has_exchange) at = put_field(put_field(at, header_exchange), message.exchange);
   at = put_headers(at, message.headers);
+  if (has_properties) at = put_field(put_field(at, header_properties), message.properties);
   if (message.is_time_estimated) at = put_field(put_field(at, header_estimated), {});
   end_record(at);
 }
@@ -227,7 +231,10 @@ void batch_builder::add_to_topic(offset_t offset, std::int64_t timestamp_ms, con
 void batch_builder::add_to_queue(offset_t offset, std::int64_t timestamp_ms, const message_view& message) {
   using protobuf::size_of;
   const std::uint64_t estimated = message.is_time_estimated ? 1 : 0;
-  const std::size_t fields = size_of(message.exchange) + size_of(message.routing_key) + size_of(estimated);
+  const std::uint64_t attempts = message.attempts;
+  const std::size_t fields = size_of(message.exchange) + size_of(message.routing_key) + size_of(message.properties) +
+                             size_of(message.due_ms) + size_of(message.deaths) + size_of(attempts) +
+                             size_of(estimated) + size_of(message.return_to);
   const std::size_t count = message.headers.size() + 1;
   const std::size_t size = key_size(message.key) + field_size(message.body) + signed_varint_size(as_signed(count)) +
                            field_size(header_of_queue) + signed_varint_size(as_signed(fields)) + fields +
@@ -237,7 +244,12 @@ void batch_builder::add_to_queue(offset_t offset, std::int64_t timestamp_ms, con
   at = put_signed_varint(put_field(at, header_of_queue), as_signed(fields));
   at = protobuf::put_text(at, number_of(queue_field::exchange), message.exchange);
   at = protobuf::put_text(at, number_of(queue_field::routing_key), message.routing_key);
+  at = protobuf::put_text(at, number_of(queue_field::properties), message.properties);
+  at = protobuf::put_number(at, number_of(queue_field::due_ms), message.due_ms);
+  at = protobuf::put_text(at, number_of(queue_field::deaths), message.deaths);
+  at = protobuf::put_number(at, number_of(queue_field::attempts), attempts);
   at = protobuf::put_number(at, number_of(queue_field::is_time_estimated), estimated);
+  at = protobuf::put_text(at, number_of(queue_field::return_to), message.return_to);
   end_record(put_headers(at, message.headers));
 }
 
@@ -275,9 +287,14 @@ std::string batch_builder::finish() {
 
 namespace {
 
-void read_queue_message(const record_view& record, message_view& message) {
-  message.exchange = message.routing_key = {};
+void clear_broker_fields(message_view& message) {
+  message.exchange = message.routing_key = message.properties = message.deaths = message.return_to = {};
   message.is_time_estimated = false;
+  message.due_ms = 0;
+  message.attempts = 0;
+}
+
+void read_queue_message(const record_view& record, message_view& message) {
   auto header = record.headers.begin();
   if (header != record.headers.end() && header->name == header_of_queue) {
     protobuf::field_reader fields(header++->value);
@@ -286,7 +303,12 @@ void read_queue_message(const record_view& record, message_view& message) {
       switch (static_cast<queue_field>(field.number)) {
         case queue_field::exchange: message.exchange = field.text; break;
         case queue_field::routing_key: message.routing_key = field.text; break;
+        case queue_field::properties: message.properties = field.text; break;
+        case queue_field::due_ms: message.due_ms = field.value; break;
+        case queue_field::deaths: message.deaths = field.text; break;
+        case queue_field::attempts: message.attempts = static_cast<std::uint32_t>(field.value); break;
         case queue_field::is_time_estimated: message.is_time_estimated = field.value != 0; break;
+        case queue_field::return_to: message.return_to = field.text; break;
       }
     }
   }
@@ -294,8 +316,6 @@ void read_queue_message(const record_view& record, message_view& message) {
 }
 
 void read_topic_message(const record_view& record, message_view& message) {
-  message.exchange = message.routing_key = {};
-  message.is_time_estimated = false;
   message.headers.clear();
   for (const header& header : record.headers) {
     if (header.name == header_routing_key) {
@@ -304,6 +324,8 @@ void read_topic_message(const record_view& record, message_view& message) {
       message.exchange = header.value;
     } else if (header.name == header_estimated) {
       message.is_time_estimated = true;
+    } else if (header.name == header_properties) {
+      message.properties = header.value;
     } else {
       message.headers.push_back(header);
     }
@@ -313,6 +335,7 @@ void read_topic_message(const record_view& record, message_view& message) {
 }  // namespace
 
 void read_message(const record_view& record, record_form form, message_view& message) {
+  clear_broker_fields(message);
   message.key = record.key;
   message.body = record.body;
   if (form == record_form::queue) return read_queue_message(record, message);
@@ -326,10 +349,12 @@ message_view to_message(const record_view& record, record_form form) {
 }
 
 std::size_t record_size_bound(const message_view& message) {
-  constexpr std::size_t varints = 64;
+  constexpr std::size_t varints = 96;
   return varints + key_size(message.key) + field_size(message.body) + headers_size(message.headers) +
          header_routing_key.size() + message.routing_key.size() + header_exchange.size() + message.exchange.size() +
-         (message.is_time_estimated ? header_estimated.size() : 0);
+         (message.is_time_estimated ? header_estimated.size() : 0) +
+         (message.properties.empty() ? 0 : header_properties.size() + message.properties.size()) +
+         message.deaths.size() + message.return_to.size();
 }
 
 }  // namespace tidegate

@@ -109,10 +109,18 @@ enum class record_form {
   topic,  // plain headers: see message.hpp
   queue,  // one header `t`, always the first, so that a publisher may have one of that name: protobuf fields
 };
-// The fields of `t`. Numbers between are reserved for queues: 3 more routing keys, 4 properties, 5 due, 6 deaths, 7
-// attempts.
+// The fields of `t`, named as in message_view. 3 is reserved for more routing keys.
 constexpr std::string_view header_of_queue = "t";
-enum class queue_field : std::uint32_t { exchange = 1, routing_key = 2, is_time_estimated = 8 };
+enum class queue_field : std::uint32_t {
+  exchange = 1,
+  routing_key = 2,
+  properties = 4,
+  due_ms = 5,
+  deaths = 6,
+  attempts = 7,
+  is_time_estimated = 8,
+  return_to = 9,
+};
 
 // Writes a batch, record by record. The caller gives the offsets, which rise; gaps are allowed.
 class batch_builder {

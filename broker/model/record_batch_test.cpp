@@ -122,6 +122,33 @@ TEST(record_batch, a_queues_record_says_all_in_one_header) {
   EXPECT_EQ(message.headers[0].name, "t");
 }
 
+TEST(record_batch, properties_and_what_the_broker_adds_survive) {
+  message_view sent{"x", "k", "", {{"unit", "C"}}, "21.5"};
+  sent.properties = "\x90\x00\x03";
+  sent.deaths = "died";
+  sent.due_ms = std::uint64_t{1} << 40;
+  sent.attempts = 3;
+  sent.return_to = "work";
+  for (const record_form form : {record_form::queue, record_form::topic}) {
+    batch_builder builder;
+    builder.add(7, 1'000, sent, form);
+    EXPECT_LE(builder.size(), record_batch_header_bytes + record_size_bound(sent));
+    const std::string bytes = builder.finish();
+    record_reader reader(read_batch(bytes).value());
+    record_view record;
+    ASSERT_TRUE(reader.next(record));
+    const message_view message = to_message(record, form);
+    EXPECT_EQ(message.properties, sent.properties);
+    ASSERT_EQ(message.headers.size(), 1u);
+    EXPECT_EQ(message.headers[0].name, "unit");
+    const bool is_queue = form == record_form::queue;
+    EXPECT_EQ(message.deaths, is_queue ? "died" : "");
+    EXPECT_EQ(message.due_ms, is_queue ? sent.due_ms : 0);
+    EXPECT_EQ(message.attempts, is_queue ? 3u : 0u);
+    EXPECT_EQ(message.return_to, is_queue ? "work" : "");
+  }
+}
+
 TEST(record_batch, an_estimated_time_is_told_in_either_form) {
   message_view sent;
   sent.is_time_estimated = true;

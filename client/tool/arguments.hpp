@@ -18,6 +18,7 @@ struct publish_arguments {
   std::string routing_key;
   std::string partition_key;
   std::vector<std::pair<std::string, std::string>> headers;
+  std::string properties;  // encoded: broker/model/properties.hpp
   bool mandatory = true;
   // The source of the bodies: exactly one of these four.
   std::optional<std::string> body;
@@ -57,27 +58,26 @@ struct offsets_arguments {
 
 struct declare_arguments {
   std::string kind;
-  client::topic_definition topic;  // its name is also the name of an exchange
+  client::topic_definition topic;
   client::queue_definition queue;
-  std::string exchange_type = "direct";
+  client::exchange_definition exchange;
   bool passive = false;
 };
 
 struct binding_arguments {
   bool remove = false;
-  std::string exchange;
-  std::string target_kind;
-  std::string target;
-  std::string routing_key;
+  client::binding_definition binding;
 };
 
 struct delete_arguments {
   std::string kind;
   std::string name;
+  bool only_unused = false;
 };
 
 struct list_arguments {
   std::string kind;
+  std::string queue = {};  // of bindings: only those to this queue; empty = all
 };
 
 enum class store_action { check, show, save, salvage, restore };

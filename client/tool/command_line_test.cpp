@@ -110,7 +110,7 @@ TEST_F(command_line, defines) {
   EXPECT_EQ(topic.topic.partitions, 3u);
   EXPECT_EQ(topic.topic.retention_bytes, 64u << 20);
   EXPECT_EQ(topic.topic.retention_age, std::chrono::hours(7 * 24));
-  EXPECT_EQ(parsed<declare_arguments>({"declare", "exchange", "e", "--type", "fanout"}).exchange_type, "fanout");
+  EXPECT_EQ(parsed<declare_arguments>({"declare", "exchange", "e", "--type", "fanout"}).exchange.type, "fanout");
   const auto lazy = parsed<declare_arguments>({"declare", "queue", "q", "--durability", "interval:500"});
   EXPECT_EQ(lazy.queue.durability, "interval:500");
   const auto few = parsed<declare_arguments>(
@@ -119,7 +119,12 @@ TEST_F(command_line, defines) {
   EXPECT_EQ(few.queue.bytes_max, 1u << 20);
   EXPECT_EQ(few.queue.overflow, "reject");
   EXPECT_TRUE(parsed<binding_arguments>({"unbind", "e", "queue", "q", "k"}).remove);
-  EXPECT_EQ(parsed<binding_arguments>({"bind", "e", "topic", "t"}).routing_key, "");
+  EXPECT_EQ(parsed<binding_arguments>({"bind", "e", "topic", "t"}).binding.routing_key, "");
+  EXPECT_EQ(
+      parsed<binding_arguments>({"bind", "e", "queue", "q", "--header", "a=b", "--match", "any"}).binding.arguments,
+      std::string("\x01"
+                  "aS\0\0\0\1b\x07x-matchS\0\0\0\3any",
+                  24));
   EXPECT_EQ(parsed<delete_arguments>({"delete", "queue", "q"}).name, "q");
 }
 

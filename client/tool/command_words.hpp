@@ -30,6 +30,13 @@ void add_bench(CLI::App& app, arguments& into);
 // Adds the option --durability, which several commands share. It says when a queue's or topic's messages are written.
 void add_durability(CLI::App& command, std::string& into);
 
+// Splits NAME=VALUE, or throws the usage error that names its option.
+inline std::pair<std::string, std::string> split_pair(const char* option, const std::string& text) {
+  const std::size_t at = text.find('=');
+  if (at == std::string::npos || at == 0) throw CLI::ValidationError(option, "'" + text + "' is not NAME=VALUE");
+  return {text.substr(0, at), text.substr(at + 1)};
+}
+
 // Returns a value that was parsed by a function of ours, or throws the usage error that names its option.
 template <class Value>
 Value taken(const char* option, const result<Value>& value) {

@@ -1,5 +1,6 @@
 #include "broker/base/limits.hpp"
 #include "broker/model/durability.hpp"
+#include "broker/model/field_table.hpp"
 #include "client/tool/command_words.hpp"
 
 namespace tidegate::tool {
@@ -22,7 +23,7 @@ constexpr const char* status_words =
     "EXIT CODES\n"
     "  0  done     1  failed     2  usage";
 
-const CLI::IsMember queue_or_topic({"queue", "topic"});
+const CLI::IsMember target_kinds({"queue", "topic", "exchange"});
 
 void add_passive(CLI::App& command, declare_arguments& arguments) {
   command.add_flag("--passive", arguments.passive, "Only check that it exists");
@@ -38,11 +39,15 @@ void add_overflow(CLI::App& command, std::string& overflow) {
 void add_declare_exchange(CLI::App& declare, arguments& into) {
   CLI::App& command = *declare.add_subcommand("exchange", "Where messages are published: bindings route them from it");
   const auto arguments = std::make_shared<declare_arguments>();
-  command.add_option("NAME", arguments->topic.name, "Its name")->required();
-  command.add_option("--type", arguments->exchange_type, "How bindings match")
-      ->type_name("direct|fanout|topic")
-      ->check(CLI::IsMember({"direct", "fanout", "topic"}))
+  client::exchange_definition& exchange = arguments->exchange;
+  command.add_option("NAME", exchange.name, "Its name")->required();
+  command.add_option("--type", exchange.type, "How bindings match")
+      ->type_name("direct|fanout|topic|headers")
+      ->check(CLI::IsMember({"direct", "fanout", "topic", "headers"}))
       ->capture_default_str();
+  command.add_flag("--auto-delete", exchange.auto_delete, "Delete it with its last binding");
+  command.add_flag("--internal", exchange.internal, "Let it take messages from other exchanges only");
+  command.add_option("--alternate", exchange.alternate, "Exchange for what no binding matches")->type_name("NAME");
   add_passive(command, *arguments);
   command.callback([arguments, &into] {
     arguments->kind = "exchange";
@@ -111,11 +116,28 @@ void add_declare_topic(CLI::App& declare, arguments& into) {
 void add_binding(CLI::App& command, bool remove, arguments& into) {
   const auto arguments = std::make_shared<binding_arguments>();
   arguments->remove = remove;
-  command.add_option("EXCHANGE", arguments->exchange, "The exchange's name")->required();
-  command.add_option("KIND", arguments->target_kind, "queue or topic")->required()->check(queue_or_topic);
-  command.add_option("NAME", arguments->target, "The queue's or topic's name")->required();
-  command.add_option("KEY", arguments->routing_key, "Routing key or pattern; a fanout exchange needs none");
-  command.callback([arguments, &into] { into.command = *arguments; });
+  client::binding_definition& binding = arguments->binding;
+  command.add_option("EXCHANGE", binding.exchange, "The exchange's name")->required();
+  command.add_option("KIND", binding.target_kind, "queue, topic or exchange")->required()->check(target_kinds);
+  command.add_option("NAME", binding.target, "The target's name")->required();
+  command.add_option("KEY", binding.routing_key, "Routing key or pattern; a fanout or headers exchange needs none");
+  const auto headers = std::make_shared<std::vector<std::string>>();
+  const auto match = std::make_shared<std::string>();
+  command.add_option("--header", *headers, "For a headers exchange: a header that messages need; may be repeated")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+  command.add_option("--match", *match, "For a headers exchange: whether all headers are needed or any (all)")
+      ->type_name("all|any|all-with-x|any-with-x")
+      ->check(CLI::IsMember({"all", "any", "all-with-x", "any-with-x"}));
+  command.callback([arguments, headers, match, &into] {
+    std::string& table = arguments->binding.arguments;
+    for (const std::string& header : *headers) {
+      const auto [name, value] = split_pair("--header", header);
+      append_text(table, name, value);
+    }
+    if (!match->empty()) append_text(table, "x-match", *match);
+    into.command = *arguments;
+  });
 }
 
 }  // namespace
@@ -142,7 +164,7 @@ void add_declare(CLI::App& app, arguments& into) {
           "stops or is killed. The definition, bindings and groups' offsets stay. Durability cannot be changed later.\n"
           "\n"
           "EXAMPLES\n"
-          "  tidegate declare exchange readings --type topic\n"
+          "  tidegate declare exchange readings --type topic --alternate unmatched\n"
           "  tidegate declare queue work\n"
           "  tidegate declare queue history --durability interval:1000\n"
           "  tidegate declare topic live --durability memory --retention-bytes 2M\n"
@@ -155,11 +177,13 @@ void add_declare(CLI::App& app, arguments& into) {
 }
 
 void add_bind(CLI::App& app, arguments& into) {
-  CLI::App& bind = *app.add_subcommand("bind", "Route messages of an exchange to a queue or a topic");
+  CLI::App& bind = *app.add_subcommand("bind", "Route messages of an exchange to a queue, a topic or an exchange");
   bind.footer(std::string("In keys of a topic exchange, * is one word and # any number of words.\n"
                           "\n"
                           "EXAMPLES\n"
                           "  tidegate bind readings topic log '#'\n"
+                          "  tidegate bind readings exchange archive 'plant.#'\n"
+                          "  tidegate bind amq.headers queue alarms --header level=high --header plant=a\n"
                           "  tidegate bind readings queue alarms 'plant.*.alarm'\n") +
               exit_codes);
   add_binding(bind, false, into);
@@ -184,6 +208,7 @@ void add_delete(CLI::App& app, arguments& into) {
       ->required()
       ->check(CLI::IsMember({"exchange", "queue", "topic"}));
   command.add_option("NAME", arguments->name, "Its name")->required();
+  command.add_flag("--if-unused", arguments->only_unused, "Refuse to delete an exchange that has bindings");
   command.callback([arguments, &into] { into.command = *arguments; });
 }
 
@@ -198,6 +223,7 @@ void add_list(CLI::App& app, arguments& into) {
           "\n"
           "EXAMPLES\n"
           "  tidegate list queues\n"
+          "  tidegate list bindings --queue work\n"
           "  tidegate list topics --json\n"
           "  tidegate list losses\n") +
       exit_codes);
@@ -205,7 +231,13 @@ void add_list(CLI::App& app, arguments& into) {
   list.add_option("KIND", arguments->kind, "exchanges, bindings, queues, topics, groups, losses or connections")
       ->required()
       ->check(CLI::IsMember({"exchanges", "bindings", "queues", "topics", "groups", "losses", "connections"}));
-  list.callback([arguments, &into] { into.command = *arguments; });
+  list.add_option("--queue", arguments->queue, "Of bindings, only those to this queue")->type_name("NAME");
+  list.callback([arguments, &into] {
+    if (!arguments->queue.empty() && arguments->kind != "bindings") {
+      throw CLI::ValidationError("--queue", "goes with bindings only");
+    }
+    into.command = *arguments;
+  });
   CLI::App& status = *app.add_subcommand("status", "Show the broker's state and counters");
   status.footer(status_words);
   status.callback([&into] { into.command = list_arguments{"status"}; });

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/model/table_json.hpp"
 #include "client/tool/command.hpp"
 #include "client/tool/listing.hpp"
 
@@ -23,12 +24,14 @@ void tell(const environment& environment, const json::object& done, const std::s
 }  // namespace
 
 awaitable<int> declare(environment& environment, const declare_arguments& arguments) {
-  const std::string& name = arguments.kind == "queue" ? arguments.queue.name : arguments.topic.name;
+  const std::string& name = arguments.kind == "queue"      ? arguments.queue.name
+                            : arguments.kind == "exchange" ? arguments.exchange.name
+                                                           : arguments.topic.name;
   json::object done{{"kind", arguments.kind}, {"name", name}};
   std::string line = fmt::format("{} {}", arguments.kind, name);
   if (arguments.kind == "exchange") {
-    co_await environment.broker.declare_exchange(name, arguments.exchange_type, arguments.passive);
-    if (!arguments.passive) done["type"] = arguments.exchange_type;
+    co_await environment.broker.declare_exchange(arguments.exchange, arguments.passive);
+    if (!arguments.passive) done["type"] = arguments.exchange.type;
   } else if (arguments.kind == "queue") {
     const std::uint64_t ready = co_await environment.broker.declare_queue(arguments.queue, arguments.passive);
     done["ready"] = ready;
@@ -49,13 +52,16 @@ namespace {
 
 // Looks the binding up, because the broker does not report whether it existed: for the broker a repeated unbind
 // succeeds.
-awaitable<bool> is_bound(client::connection& broker, const binding_arguments& arguments) {
+awaitable<bool> is_bound(client::connection& broker, const client::binding_definition& binding) {
   bool found = false;
+  const json::value arguments = json::parse(to_json(binding.arguments));
   const auto is_it = [&](const json::value& row) {
-    return row.at("exchange") == json::string(arguments.exchange) &&
-           row.at("target_kind") == json::string(arguments.target_kind) &&
-           row.at("target") == json::string(arguments.target) &&
-           row.at("routing_key") == json::string(arguments.routing_key);
+    const json::value* const own = row.as_object().if_contains("arguments");
+    return row.at("exchange") == json::string(binding.exchange) &&
+           row.at("target_kind") == json::string(binding.target_kind) &&
+           row.at("target") == json::string(binding.target) &&
+           row.at("routing_key") == json::string(binding.routing_key) &&
+           (own == nullptr ? binding.arguments.empty() : *own == arguments);
   };
   const auto look = [&](const json::value& page) {
     found = std::any_of(page.as_array().begin(), page.as_array().end(), is_it);
@@ -68,18 +74,24 @@ awaitable<bool> is_bound(client::connection& broker, const binding_arguments& ar
 }  // namespace
 
 awaitable<int> change_binding(environment& environment, const binding_arguments& arguments) {
-  const auto& [remove, exchange, kind, target, key] = arguments;
-  const bool was_bound = remove && co_await is_bound(environment.broker, arguments);
+  const auto& [remove, binding] = arguments;
+  const auto& [exchange, kind, target, key, table] = binding;
+  const bool was_bound = remove && co_await is_bound(environment.broker, binding);
   if (remove) {
-    co_await environment.broker.unbind(exchange, kind, target, key);
+    co_await environment.broker.unbind(binding);
   } else {
-    co_await environment.broker.bind(exchange, kind, target, key);
+    co_await environment.broker.bind(binding);
   }
   const std::string_view change = !remove ? "bound" : was_bound ? "unbound" : "none";
-  tell(environment,
-       {{"change", change}, {"exchange", exchange}, {"target_kind", kind}, {"target", target}, {"routing_key", key}},
-       fmt::format("{}: {} -> {} {} by '{}'", change == "none" ? "no such binding" : change, exchange, kind, target,
-                   key));
+  json::object done{
+      {"change", change}, {"exchange", exchange}, {"target_kind", kind}, {"target", target}, {"routing_key", key}};
+  std::string line = fmt::format("{}: {} -> {} {} by '{}'", change == "none" ? "no such binding" : change, exchange,
+                                 kind, target, key);
+  if (!table.empty()) {
+    done["arguments"] = json::parse(to_json(table));
+    line += " " + to_json(table);
+  }
+  tell(environment, done, line);
   co_return exit_ok;
 }
 
@@ -102,7 +114,7 @@ awaitable<void> check_exists(client::connection& broker, const std::string& kind
 
 awaitable<int> remove(environment& environment, const delete_arguments& arguments) {
   co_await check_exists(environment.broker, arguments.kind, arguments.name);
-  co_await environment.broker.erase(arguments.kind, arguments.name);
+  co_await environment.broker.erase(arguments.kind, arguments.name, arguments.only_unused);
   tell(environment, {{"kind", arguments.kind}, {"name", arguments.name}, {"deleted", true}},
        fmt::format("deleted: {} {}", arguments.kind, arguments.name));
   co_return exit_ok;

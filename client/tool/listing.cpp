@@ -70,12 +70,22 @@ class list_output {
   bool is_array_ = false;
 };
 
-awaitable<void> print_all(client::connection& broker, std::string_view kind, list_output& output, bool& is_complete) {
+// The rows of bindings whose target is the queue.
+json::array bindings_to(const std::string& queue, const json::array& rows) {
+  json::array chosen;
+  for (const json::value& row : rows) {
+    if (row.at("target_kind") == "queue" && row.at("target") == json::string(queue)) chosen.push_back(row);
+  }
+  return chosen;
+}
+
+awaitable<void> print_all(client::connection& broker, const list_arguments& asked, list_output& output,
+                          bool& is_complete) {
   const auto take = [&](const json::value& page) {
-    output.add(page);
+    asked.queue.empty() ? output.add(page) : output.add(bindings_to(asked.queue, page.as_array()));
     return true;
   };
-  co_await each_page(broker, kind, take);
+  co_await each_page(broker, asked.kind, take);
   is_complete = true;
 }
 
@@ -85,7 +95,7 @@ awaitable<int> list(environment& environment, const list_arguments& arguments) {
   list_output output(environment.json, arguments.kind);
   bool is_complete = false;
   task_group tasks(environment.executor, environment.interruption);
-  tasks.start(print_all(environment.broker, arguments.kind, output, is_complete));
+  tasks.start(print_all(environment.broker, arguments, output, is_complete));
   try {
     co_await tasks.finish();
   } catch (...) {

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "broker/base/limits.hpp"
+#include "broker/model/properties.hpp"
 #include "client/tool/command_words.hpp"
 
 namespace tidegate::tool {
@@ -10,12 +11,6 @@ namespace {
 template <class Options>
 std::shared_ptr<Options> kept() {
   return std::make_shared<Options>();
-}
-
-std::pair<std::string, std::string> split_header(const std::string& text) {
-  const std::size_t at = text.find('=');
-  if (at == std::string::npos || at == 0) throw CLI::ValidationError("--header", "'" + text + "' is not NAME=VALUE");
-  return {text.substr(0, at), text.substr(at + 1)};
 }
 
 moment taken_moment(const char* option, const std::string& text) {
@@ -45,9 +40,40 @@ constexpr const char* publish_epilogue =
     "EXIT CODES\n"
     "  0  all are confirmed     1  some are not, or unroutable: says how many and why     2  usage";
 
+// Texts of AMQP's properties take up to 255 bytes.
+struct property_options {
+  std::optional<std::string> content_type, correlation_id, reply_to, message_id, type, app_id;
+};
+
+void add_properties(CLI::App& command, property_options& options) {
+  const auto add = [&](const char* option, std::optional<std::string>& into, const char* meaning) {
+    command.add_option(option, into, meaning)->type_name("TEXT")->check([](const std::string& text) {
+      return text.size() <= 255 ? std::string() : fmt::format("{} bytes are over the limit of 255", text.size());
+    });
+  };
+  add("--content-type", options.content_type, "A property: the body's media type, as in application/json");
+  add("--message-id", options.message_id, "A property: the message's own id");
+  add("--correlation-id", options.correlation_id, "A property: of a reply, what it answers");
+  add("--reply-to", options.reply_to, "A property: queue for replies");
+  add("--type", options.type, "A property: what the message is about");
+  add("--app-id", options.app_id, "A property: the program that publishes");
+}
+
+std::string encode(const property_options& options) {
+  properties set;
+  set.content_type = options.content_type;
+  set.correlation_id = options.correlation_id;
+  set.reply_to = options.reply_to;
+  set.message_id = options.message_id;
+  set.type = options.type;
+  set.app_id = options.app_id;
+  return tidegate::encode(set);
+}
+
 struct publish_options {
   publish_arguments arguments;
   std::vector<std::string> headers;
+  property_options properties;
   std::string body;
   std::size_t size = 0;
 };
@@ -80,7 +106,8 @@ void add_publish_identity(CLI::App& command, publish_options& options, arguments
 
 void finish_publish(const CLI::App& command, publish_options& options, arguments& into) {
   publish_arguments& to = options.arguments;
-  for (const std::string& header : options.headers) to.headers.push_back(split_header(header));
+  for (const std::string& header : options.headers) to.headers.push_back(split_pair("--header", header));
+  to.properties = encode(options.properties);
   if (command.count("BODY") > 0) to.body = options.body;
   if (command.count("--size") > 0) to.generated_bytes = options.size;
   const int sources = (to.body ? 1 : 0) + (to.file.empty() ? 0 : 1) + (to.lines ? 1 : 0) + (to.generated_bytes ? 1 : 0);
@@ -104,6 +131,7 @@ void add_publish(CLI::App& app, arguments& into) {
   command.add_option("--header", options->headers, "A header; may be repeated")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
+  add_properties(command, options->properties);
   command.add_flag(
       "--mandatory,!--no-mandatory", options->arguments.mandatory,
       "Count a message that no binding matches as failed, or let it be confirmed and discarded (mandatory)");

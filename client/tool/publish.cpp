@@ -82,6 +82,7 @@ awaitable<void> publication::send_all() {
   message.routing_key = arguments_.routing_key;
   message.key = arguments_.partition_key;
   for (const auto& [name, value] : arguments_.headers) message.headers.push_back({name, value});
+  message.properties = arguments_.properties;
   client::publish_options options;
   options.mandatory = arguments_.mandatory;
   const bool counts = arguments_.first_sequence.has_value() || !environment_.producer.empty();

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "broker/model/definitions.hpp"
+#include "broker/model/table_json.hpp"
 #include "client/tool/moment.hpp"
 #include "client/tool/text.hpp"
 
@@ -89,6 +91,9 @@ void add_message(json::object& to, const message_view& message, std::int64_t tim
   }
   to["headers"] = std::move(headers);
   if (!binary_headers.empty()) to["headers_base64"] = std::move(binary_headers);
+  if (const auto properties = read_properties(message.properties); properties && !message.properties.empty()) {
+    to["properties"] = json::parse(to_json(*properties));
+  }
   to["timestamp_ms"] = timestamp_ms;
   add_text(to, "body", message.body);
 }
@@ -98,6 +103,9 @@ std::string message_line(const message_view& message, std::int64_t timestamp_ms)
   if (!message.key.empty()) line += fmt::format(" key={}", to_line(message.key));
   for (const header& header : message.headers) {
     line += fmt::format(" {}={}", to_line(header.name), to_line(header.value));
+  }
+  if (const auto properties = read_properties(message.properties); properties && !message.properties.empty()) {
+    line += " " + to_line(to_json(*properties));
   }
   return line + " | " + to_line(message.body);
 }

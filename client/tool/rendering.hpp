@@ -10,8 +10,8 @@
 
 namespace tidegate::tool {
 
-// Adds routing key, exchange, key, headers, timestamp and body to the object. Bytes that are not UTF-8 are added as
-// base64, in a member whose name ends in _base64. If several headers have the same name, the last one is kept.
+// Adds routing key, exchange, key, headers, properties, timestamp and body to the object. Bytes that are not UTF-8 are
+// added as base64, in a member whose name ends in _base64. If several headers have the same name, the last one is kept.
 void add_message(boost::json::object& to, const message_view& message, std::int64_t timestamp_ms);
 
 // Returns a line like "2024-05-01T12:00:00.000Z plant.1.temperature key=k unit=C | 21.5".

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "broker/model/definitions.hpp"
+#include "broker/model/field_table.hpp"
+#include "broker/model/table_json.hpp"
 #include "client/tool/text.hpp"
 
 namespace tidegate::tool {
@@ -55,6 +58,21 @@ TEST(rendering, gives_binary_as_base64) {
   EXPECT_EQ(json_of({.exchange = "", .routing_key = "", .key = "\xFF", .headers = {{"h", "\xFF"}}, .body = "\xFF"}),
             R"({"routing_key":"","exchange":"","key_base64":"/w==","headers":{},"headers_base64":{"h":"/w=="},)"
             R"("timestamp_ms":5,"body_base64":"/w=="})");
+}
+
+TEST(rendering, gives_properties_as_an_object) {
+  std::string table;
+  append_number(table, "level", 7);
+  properties properties;
+  properties.headers = table;
+  properties.content_type = "text/plain";
+  const std::string encoded = encode(properties);
+  message_view message{.exchange = "", .routing_key = "a", .key = "", .headers = {}, .body = "x"};
+  message.properties = encoded;
+  EXPECT_NE(json_of(message).find(R"("properties":{"content_type":"text/plain","headers":{"level":7}})"),
+            std::string::npos);
+  EXPECT_EQ(message_line(message, 0),
+            R"(1970-01-01T00:00:00.000Z a {"content_type":"text/plain","headers":{"level":7}} | x)");
 }
 
 TEST(rendering, gives_messages_as_lines) {

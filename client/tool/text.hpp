@@ -6,12 +6,6 @@
 
 namespace tidegate::tool {
 
-// Returns whether the bytes are well-formed UTF-8 by RFC 3629: no overlong forms, no surrogates, nothing above
-// U+10FFFF.
-bool is_utf8(std::string_view bytes);
-
-std::string to_base64(std::string_view bytes);
-
 // Returns the bytes as one line for a terminal. Control characters become \n, \t, \xNN, so that a message cannot
 // control the terminal. Bytes that are not UTF-8 become their size and base64.
 std::string to_line(std::string_view bytes);

@@ -33,8 +33,10 @@ static bool decode_bytes(pb_istream_t *in, tg_bytes *bytes) {
   return true;
 }
 
+const uint8_t tg_empty[1] = {0};
+
 static bool encode_bytes(pb_ostream_t *out, const pb_field_t *field, const tg_bytes *bytes) {
-  if (bytes->size == 0) return true;
+  if (bytes->size == 0 && bytes->data != tg_empty) return true;
   return pb_encode_tag_for_field(out, field) && pb_encode_string(out, bytes->data, bytes->size);
 }
 

@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 // Text or bytes. After decoding, `data` points into the decoded frame and is valid as long as that buffer. For
-// encoding, it points to the sender's memory. size 0 = the field is absent.
+// encoding, it points to the sender's memory. size 0 = the field is absent, unless `data` is tg_empty: then the field
+// is sent, empty. A receiver sees an absent field by its `data`, which is NULL.
 typedef struct tg_bytes {
   const uint8_t *data;
   size_t size;
@@ -26,6 +27,8 @@ typedef struct tg_list {
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+extern const uint8_t tg_empty[1];
 
 // Encodes or decodes a field of the types above; nanopb calls it because link.options names it. Decodes from
 // tg_field_stream only. Refuses a field that was not sent as bytes.

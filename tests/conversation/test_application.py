@@ -199,6 +199,37 @@ def test_discarded_is_gone_and_counted(talk, link_pb2):
     assert (rows["q"]["ready"], rows["q"]["unsettled"], rows["q"]["discarded"]) == (0, 0, 1)
 
 
+# ------------------------------------------------------------------------------------------------ exchanges
+
+def test_headers_choose_the_queue_and_properties_come_back_exact_bytes(talk):
+    peer = talk()
+    peer.connect()
+    peer.declare_queue("hot")
+    #               Bind: correlation 3, amq.headers -> queue "hot", arguments {"level": text "high"}
+    peer.send_bytes("aa 01 2c 08 03 12 0b 616d712e68656164657273 1a 05 7175657565 22 03 686f74"
+                    " 32 0f 05 6c6576656c 53 00000004 68696768")
+    peer.expect_bytes("c2 01 02 08 03")                       # Done: correlation 3
+    #               PublishMessage: id 1, amq.headers, body "!", properties: headers {"level": "high"}, priority 3
+    properties = "28 00 0000000f 05 6c6576656c 53 00000004 68696768 03"
+    peer.send_bytes(f"f2 01 2a 08 01 12 0b 616d712e68656164657273 32 01 21 4a 16 {properties}")
+    peer.expect_bytes("fa 01 04 08 01 10 01")                 # Confirm: id 1 and all before it
+    consume(peer, "hot")
+    delivered = peer.expect("deliver", consumer=1, exchange="amq.headers", body=b"!")
+    assert delivered.properties == bytes.fromhex(properties)
+
+
+def test_what_no_binding_matches_comes_back_whole(talk):
+    peer = talk()
+    peer.connect()
+    headers = [{"name": "unit", "value": b"C"}]
+    peer.send("publish_message", id=1, exchange="amq.headers", routing_key="k", key=b"p", headers=headers, body=b"b",
+              properties=bytes.fromhex("0800 03"), mandatory=True)
+    returned = peer.expect("return", id=1, exchange="amq.headers", routing_key="k", key=b"p", body=b"b",
+                           properties=bytes.fromhex("0800 03"))
+    assert [(header.name, header.value) for header in returned.headers] == [("unit", b"C")]
+    peer.expect("confirm", id=1, multiple=True)
+
+
 # ------------------------------------------------------------------------------------------------ lists
 
 def text(string):
@@ -212,13 +243,14 @@ def test_a_list_comes_in_pages_exact_bytes(talk):
     #               List: correlation 2, kind "exchanges", max_bytes 1
     peer.send_bytes(f"d2 01 0f 08 02 {kind} 20 01")
     #                 Listed: correlation 2, the first row whatever its size, and the place of the next page
-    first = text('[{"name":"amq.direct","type":"direct"}]')
-    peer.expect_bytes(f"da 01 37 08 02 12 27 {first} 1a 0a {text('amq.direct')}")
-    #               the same after "amq.fanout"
-    peer.send_bytes(f"d2 01 1b 08 02 {kind} 1a 0a {text('amq.fanout')} 20 01")
+    rest = '"auto_delete":false,"internal":false,"alternate":null,"bindings":0}]'
+    first = text('[{"name":"amq.direct","type":"direct",' + rest)
+    peer.expect_bytes(f"da 01 7a 08 02 12 6a {first} 1a 0a {text('amq.direct')}")
+    #               the same after "amq.match"
+    peer.send_bytes(f"d2 01 1a 08 02 {kind} 1a 09 {text('amq.match')} 20 01")
     #                 the last page: no next
-    last = text('[{"name":"amq.topic","type":"topic"}]')
-    peer.expect_bytes(f"da 01 29 08 02 12 25 {last}")
+    last = text('[{"name":"amq.topic","type":"topic",' + rest.replace(":0}", ":2}"))
+    peer.expect_bytes(f"da 01 6c 08 02 12 68 {last}")
 
 
 def test_without_a_place_and_a_bound_the_first_page_comes_as_it_always_did(talk):

@@ -45,15 +45,27 @@ def lay_out_clone(folder, port):
         f'{configuration}\n[native]\nlisten = "127.0.0.1:{port}"\n\n[clock]\ntrusted = "always"\n')
 
 
-def test_the_tutorial_prints_what_it_says(desk):
-    port = processes.free_port()
-    tutorial = (processes.TOP / "docs" / "tutorial.md").read_text().replace("7420", str(port))
-    lay_out_clone(desk.folder, port)
-    steps = console.steps(tutorial)
-    assert len(steps) > 40
+def run_page(desk, page, port):
+    """Runs the commands of a document and compares what they print."""
+    text = (processes.TOP / "docs" / page).read_text().replace("7420", str(port))
+    steps = console.steps(text)
     outputs = console.run(desk, steps, {"TIDEGATE_BROKER": f"127.0.0.1:{port}"})
     differences = console.differences(steps, outputs)
     assert not differences, "\n\n".join(differences)
+    return len(steps)
+
+
+def test_the_tutorial_prints_what_it_says(desk):
+    port = processes.free_port()
+    lay_out_clone(desk.folder, port)
+    assert run_page(desk, "tutorial.md", port) > 40
+
+
+@pytest.mark.parametrize("page", ["exchanges.md"])
+def test_the_page_of_a_concept_prints_what_it_says(desk, page, monkeypatch):
+    broker = gateway.Broker(desk).start()
+    monkeypatch.setenv("PATH", f"{os.path.dirname(processes.program('tidegate'))}:{os.environ['PATH']}")
+    assert run_page(desk, page, broker.port) > 4
 
 
 @pytest.mark.parametrize("expected, output, same", [

@@ -145,7 +145,7 @@ def test_at_its_bound_publishes_are_refused_and_it_comes_back(desk, broker, link
         if answer.code != link_pb2.OK:
             refusal = answer
             break
-    assert refusal.code == link_pb2.STORE_FULL and "store.memory_bytes_max" in refusal.text
+    assert refusal.code == link_pb2.MEMORY_FULL and "store.memory_bytes_max" in refusal.text
     status = tool(desk, broker, "status")[0]
     assert status["memory_bytes_used"] <= status["memory_bytes_max"] < status["memory_bytes_used"] + 600_000
     assert len(gateway.consume_all(broker, link_pb2, "live", idle_seconds=1)) == refusal.id - 1

@@ -33,7 +33,9 @@ def test_what_is_declared_is_listed(tidegate):
     tidegate("declare", "topic", "history", "--partitions", 3, "--retention-bytes", "8M", "--retention-age", "2h")
     tidegate("bind", "plant", "queue", "alarms", "*.alarm")
     tidegate("bind", "plant", "topic", "history", "#")
-    assert {"name": "plant", "type": "topic"} in tidegate("list", "exchanges")[0]
+    made = {row["name"]: row for row in tidegate("list", "exchanges")[0]}["plant"]
+    assert made == {"name": "plant", "type": "topic", "auto_delete": False, "internal": False, "alternate": None,
+                    "bindings": made["bindings"]}
     assert {"alarms", "work"} == {row["name"] for row in tidegate("list", "queues")[0]}
     history = next(row for row in tidegate("list", "topics")[0] if row["name"] == "history")
     assert (len(history["partitions"]), history["retention_bytes"], history["retention_ms"]) == (3, 8 << 20, 7200000)

@@ -98,7 +98,7 @@ holdings read_holdings(const opened_store& opened, const std::vector<std::uint32
   found.stopped_cleanly = opened.store.start().stopped_cleanly;
   for (const binding_definition& binding : core.inspecting.routes().bindings())
     found.definitions.insert(binding_name(binding));
-  for (const auto& [name, exchange] : core.inspecting.routes().definitions()) {
+  for (const auto& [name, exchange] : core.inspecting.routes().all()) {
     if (!name.empty() && !tidegate::core::routing::exchanges::is_built_in(name)) found.definitions.insert("x/" + name);
   }
   reading reading(core, found);

@@ -85,7 +85,7 @@ void marking_broker::declare_topic(const std::string& name, std::uint32_t partit
 
 void marking_broker::declare_exchange(const std::string& name, exchange_type type) {
   mark_("define x/" + name);
-  take(core_.defining.declare_exchange(name, type, expect({{"defined x/" + name}, {}})));
+  take(core_.defining.declare_exchange({name, type}, expect({{"defined x/" + name}, {}})));
 }
 
 void marking_broker::bind(const binding_definition& binding) {

@@ -6,6 +6,7 @@
 #include <concepts>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -43,14 +44,16 @@ class section {
   const std::uint64_t* number(std::string_view key) const { return get<std::uint64_t>(key); }
 
   // Copies the key's value into `into`, which stays as it is when the file does not have the key. `Value` is bool,
-  // milliseconds, std::string, std::filesystem::path, std::vector<std::string> or text_table, or, for numbers and
-  // sizes, an unsigned type that holds what the key's bounds allow.
+  // milliseconds, std::string, an optional of bool or std::string, std::filesystem::path, std::vector<std::string> or
+  // text_table, or, for numbers and sizes, an unsigned type that holds what the key's bounds allow.
   template <class Value>
   void read(std::string_view key, Value& into) const {
     if constexpr (std::same_as<Value, std::filesystem::path>) {
       if (const auto* const found = text(key)) into = *found;
     } else if constexpr (std::unsigned_integral<Value> && !std::same_as<Value, bool>) {
       if (const auto* const found = number(key)) into = static_cast<Value>(*found);
+    } else if constexpr (std::same_as<Value, std::optional<bool>> || std::same_as<Value, std::optional<std::string>>) {
+      if (const auto* const found = get<typename Value::value_type>(key)) into = *found;
     } else {
       if (const auto* const found = get<Value>(key)) into = *found;
     }

@@ -8,7 +8,9 @@
 
 namespace tidegate::core::api {
 
+using catalog::exchange_request;
 using catalog::queue_request;
+using catalog::sameness;
 using catalog::topic_request;
 
 class defining {
@@ -18,8 +20,9 @@ class defining {
 
   // Creates the object and settles the receipt with the commit. Declaring an existing object settles too; different
   // attributes are a precondition error that names the first one.
-  result<void> declare_exchange(std::string_view name, exchange_type type, const receipt& answer) {
-    return catalog_.declare_exchange(name, type, answer);
+  result<void> declare_exchange(const exchange_request& exchange, const receipt& answer,
+                                sameness sameness = sameness::lenient) {
+    return catalog_.declare_exchange(exchange, answer, sameness);
   }
   result<void> declare_queue(const queue_request& queue, const receipt& answer) {
     return catalog_.declare_queue(queue, answer);
@@ -38,10 +41,10 @@ class defining {
   result<void> unbind(const binding_definition& binding, const receipt& answer) {
     return catalog_.unbind(binding, answer);
   }
-  // Deletes the object and its bindings; deleting a missing object settles too. Errors: the exchange is built in; the
-  // queue has consumers.
-  result<void> remove_exchange(std::string_view name, const receipt& answer) {
-    return catalog_.remove_exchange(name, answer);
+  // Deletes the object and its bindings; deleting a missing object settles too. Errors: the exchange is built in, or
+  // `only_unused` and it has bindings; the queue has consumers.
+  result<void> remove_exchange(std::string_view name, const receipt& answer, bool only_unused = false) {
+    return catalog_.remove_exchange(name, answer, only_unused);
   }
   result<void> remove_queue(std::string_view name, const receipt& answer);
   result<void> remove_topic(std::string_view name, const receipt& answer);

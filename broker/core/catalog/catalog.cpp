@@ -11,7 +11,7 @@ catalog::catalog(store::store& store, commits::pipeline& commits, groups::offset
     : commits_(commits),
       offsets_(offsets),
       rows_(commits),
-      exchanges_(store, rows_),
+      exchanges_(store, rows_, [this](std::string_view key) { return queues_.find(key); }),
       queues_(store, rows_),
       topics_(store, rows_, retention_bytes),
       protection_(store, offsets) {
@@ -41,13 +41,18 @@ void catalog::load(const store::books& books, const store::contents& found) {
   }
 }
 
-routing::target catalog::target_of(const binding_definition& binding) const {
-  if (binding.kind == target_kind::queue) return {queues_.find(binding.target), nullptr};
-  return {nullptr, topics_.find(binding.target)};
+routing::target catalog::target_of(const binding_definition& binding) {
+  switch (binding.kind) {
+    case target_kind::queue: return {queues_.find(binding.target)};
+    case target_kind::topic: return {nullptr, topics_.find(binding.target)};
+    case target_kind::exchange: return {nullptr, nullptr, exchanges_.routes().find_table(binding.target)};
+  }
+  return {};
 }
 
-const routing::route* catalog::find_route(std::string_view exchange, std::string_view routing_key) {
-  if (!exchange.empty()) return exchanges_.routes().find(exchange, routing_key);
+const routing::route* catalog::find_route(const message_view& message) {
+  if (!message.exchange.empty()) return exchanges_.routes().find(message);
+  const std::string_view routing_key = message.routing_key;
   // Successive messages mostly go to the same queue.
   if (!default_route_.queues.empty() && default_route_.queues.front()->name() == routing_key) return &default_route_;
   default_route_.queues.clear();
@@ -55,8 +60,8 @@ const routing::route* catalog::find_route(std::string_view exchange, std::string
   return &default_route_;
 }
 
-result<void> catalog::declare_exchange(std::string_view name, exchange_type type, const receipt& answer) {
-  if (const auto declared = exchanges_.declare(name, type); !declared) return declared;
+result<void> catalog::declare_exchange(const exchange_request& exchange, const receipt& answer, sameness sameness) {
+  if (const auto declared = exchanges_.declare(exchange, sameness); !declared) return declared;
   return rows_.settle(answer);
 }
 
@@ -97,8 +102,8 @@ result<void> catalog::unbind(const binding_definition& binding, const receipt& a
   return rows_.settle(answer);
 }
 
-result<void> catalog::remove_exchange(std::string_view name, const receipt& answer) {
-  if (const auto removed = exchanges_.remove(name); !removed) return removed;
+result<void> catalog::remove_exchange(std::string_view name, const receipt& answer, bool only_unused) {
+  if (const auto removed = exchanges_.remove(name, only_unused); !removed) return removed;
   return rows_.settle(answer);
 }
 

@@ -21,7 +21,8 @@ class catalog {
 
   // Creates the object and settles the receipt with the commit. Declaring an existing object settles too; different
   // attributes are a precondition error that names the first one.
-  result<void> declare_exchange(std::string_view name, exchange_type type, const receipt& answer);
+  result<void> declare_exchange(const exchange_request& exchange, const receipt& answer,
+                                sameness sameness = sameness::lenient);
   result<void> declare_queue(const queue_request& queue, const receipt& answer);
   result<void> declare_topic(const topic_request& topic, const receipt& answer);
   // Creates the queue or topic, or changes an existing one to what the configuration says: durability, bounds and
@@ -34,9 +35,9 @@ class catalog {
   // is full.
   result<void> bind(const binding_definition& binding, const receipt& answer);
   result<void> unbind(const binding_definition& binding, const receipt& answer);
-  // Deletes the object and its bindings; deleting a missing object settles too. Errors: the exchange is built in; the
-  // queue has consumers.
-  result<void> remove_exchange(std::string_view name, const receipt& answer);
+  // Deletes the object and its bindings; deleting a missing object settles too. Errors: the exchange is built in, or
+  // `only_unused` and it has bindings; the queue has consumers.
+  result<void> remove_exchange(std::string_view name, const receipt& answer, bool only_unused = false);
   result<void> remove_queue(std::string_view name, const receipt& answer);
   // Deletes the topic with its bindings and committed offsets. Returns the streams of its partitions, so that the
   // caller can wake the sessions that watch them.
@@ -47,13 +48,13 @@ class catalog {
   topic_registry& topics() { return topics_; }
   const topic_registry& topics() const { return topics_; }
   // Returns the route of a message; it is valid until the next call. Null if there is no such exchange.
-  const routing::route* find_route(std::string_view exchange, std::string_view routing_key);
+  const routing::route* find_route(const message_view& message);
   const routing::exchanges& routes() const { return exchanges_.routes(); }
   const core::catalog::protection& protection() const { return protection_; }
 
  private:
   void load(const store::books& books, const store::contents& found);
-  routing::target target_of(const binding_definition& binding) const;
+  routing::target target_of(const binding_definition& binding);
 
   commits::pipeline& commits_;
   groups::offsets& offsets_;

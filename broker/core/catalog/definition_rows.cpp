@@ -1,6 +1,7 @@
 #include "broker/core/catalog/definition_rows.hpp"
 
 #include "broker/base/limits.hpp"
+#include "broker/model/field_table.hpp"
 
 namespace tidegate::core::catalog {
 namespace {
@@ -30,6 +31,13 @@ const store::stream_ledger& books_of(const store::books& books, stream_id stream
     throw store_damaged("the store is damaged: a definition's stream has another durability");
   }
   return found->second;
+}
+
+result<void> check_arguments(std::string_view arguments) {
+  if (arguments.size() <= limits::arguments_bytes) return check_table("arguments", arguments);
+  return error{errc::too_large,
+               fmt::format("arguments of {} bytes are over the limit of {}", arguments.size(), limits::arguments_bytes),
+               "arguments"};
 }
 
 error limit_reached(std::string_view what) {

@@ -38,12 +38,19 @@ error limit_reached(std::string_view what);
 // definition disagree on whether the stream lives in memory.
 const store::stream_ledger& books_of(const store::books& books, stream_id stream, const durability& durability);
 
+// How an existing object is compared with a declaration of the same name. Lenient: what the declaration does not set is
+// accepted as it is. Exact: what it does not set stands for the default, as in AMQP.
+enum class sameness { lenient, exact };
+
 // Returns the precondition error for an existing object that is declared again with another value of `field`.
 template <class Value>
 error differs(std::string_view what, std::string_view name, std::string_view field, const Value& is,
               const Value& wanted) {
   return {errc::precondition, fmt::format("{} '{}' has {} {}, not {}", what, name, field, is, wanted),
-          std::string(field)};
+          std::string(field), fmt::to_string(wanted), fmt::to_string(is)};
 }
+
+// Checks the arguments of a definition. Errors: longer than limits::arguments_bytes; they do not decode.
+result<void> check_arguments(std::string_view arguments);
 
 }  // namespace tidegate::core::catalog

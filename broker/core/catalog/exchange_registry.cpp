@@ -19,41 +19,104 @@ std::string row_name(std::uint64_t number) {
   return name;
 }
 
+std::string_view yes_or_no(bool value) { return value ? "true" : "false"; }
+
+result<void> check_same(const exchange_definition& is, const exchange_request& wanted, sameness sameness) {
+  const bool is_exact = sameness == sameness::exact;
+  const auto differ = [&](std::string_view field, std::string_view own, std::string_view asked) {
+    return differs("exchange", is.name, field, own, asked);
+  };
+  if (is.type != wanted.type) return differ("type", name(is.type), name(wanted.type));
+  if (wanted.auto_delete.value_or(is_exact ? false : is.auto_delete) != is.auto_delete) {
+    return differ("auto_delete", yes_or_no(is.auto_delete), yes_or_no(!is.auto_delete));
+  }
+  if (wanted.internal.value_or(is_exact ? false : is.internal) != is.internal) {
+    return differ("internal", yes_or_no(is.internal), yes_or_no(!is.internal));
+  }
+  if ((wanted.alternate || is_exact) && wanted.alternate != is.alternate) {
+    return differ("alternate", is.alternate.value_or("none"), wanted.alternate.value_or("none"));
+  }
+  return {};
+}
+
 }  // namespace
 
 void exchange_registry::add_found(std::uint64_t number, const binding_definition& binding,
                                   const routing::target& target) {
   exchanges_.bind(binding, target);
-  numbers_[binding] = number;
+  add_number(binding, number);
   next_number_ = std::max(next_number_, number + 1);
 }
 
-result<void> exchange_registry::declare(std::string_view name, exchange_type type) {
-  if (const auto* const known = exchanges_.find_definition(name)) {
-    if (known->type == type) return {};
-    return differs("exchange", name, "type", tidegate::name(known->type), tidegate::name(type));
+result<void> exchange_registry::declare(const exchange_request& request, sameness sameness) {
+  if (const auto* const known = exchanges_.find_definition(request.name)) return check_same(*known, request, sameness);
+  if (request.name.empty()) return error{errc::not_allowed, "the default exchange is built in", "name"};
+  return create(request);
+}
+
+result<void> exchange_registry::create(const exchange_request& request) {
+  if (const auto checked = check_name("exchange", request.name); !checked) return checked;
+  if (routing::exchanges::is_built_in(request.name)) {
+    return error{errc::not_allowed, fmt::format("'{}': names that begin with amq. are the broker's", request.name),
+                 "name"};
   }
-  if (const auto checked = check_name("exchange", name); !checked) return checked;
-  if (routing::exchanges::is_built_in(name)) {
-    return error{errc::not_allowed, fmt::format("'{}': names that begin with amq. are the broker's", name), "name"};
+  if (request.alternate && !request.alternate->empty()) {
+    if (const auto checked = check_name("alternate exchange", *request.alternate); !checked) {
+      return error{errc::invalid, checked.error().text, "alternate"};
+    }
   }
-  if (exchanges_.definitions().size() >= limits::definitions_count) return limit_reached("exchanges");
+  const std::string arguments = request.arguments.value_or("");
+  if (const auto checked = check_arguments(arguments); !checked) return checked;
+  if (exchanges_.all().size() >= limits::definitions_count) return limit_reached("exchanges");
   if (const auto room = commits::check_room(store_); !room) return room;
-  exchange_definition made{std::string(name), type};
-  rows_.put(store::catalog_exchange, name, encode(made));
+  exchange_definition made{
+      request.name,      request.type, request.auto_delete.value_or(false), request.internal.value_or(false),
+      request.alternate, arguments};
+  rows_.put(store::catalog_exchange, made.name, encode(made));
   exchanges_.add(std::move(made));
   return {};
 }
 
-result<void> exchange_registry::remove(std::string_view name) {
+result<void> exchange_registry::remove(std::string_view name, bool only_unused) {
   if (routing::exchanges::is_built_in(name)) {
     return error{errc::not_allowed, fmt::format("exchange '{}' is built in and stays", name), "name"};
   }
-  if (exchanges_.find_definition(name) == nullptr) return {};
-  unbind_all([&](const auto& binding) { return binding.exchange == name; });
+  const routing::exchange_table* const found = exchanges_.find_table(name);
+  if (found == nullptr) return {};
+  if (only_unused && !found->bound.empty()) {
+    return error{errc::precondition, fmt::format("exchange '{}' has {} bindings", name, found->bound.size()),
+                 "if_unused"};
+  }
+  erase(name);
+  return {};
+}
+
+void exchange_registry::erase(std::string_view exchange) {
+  const std::string name(exchange);
+  const auto bound = exchanges_.find_table(name)->bound;
+  for (const auto& [binding, target] : bound) erase(binding);
+  unbind_target(target_kind::exchange, name);
+  if (exchanges_.find_definition(name) == nullptr) return;  // an auto-delete exchange that was bound to itself
   exchanges_.remove(name);
   rows_.erase(store::catalog_exchange, name);
-  return {};
+}
+
+// Deletes those of the exchanges that are auto-delete and have no binding left. This removes bindings to them, whose
+// exchanges may be auto-delete in turn. A list and no recursion, because a chain may have as many links as there may be
+// exchanges.
+void exchange_registry::erase_unused(std::vector<std::string> exchanges) {
+  while (!exchanges.empty()) {
+    const std::string name = std::move(exchanges.back());
+    exchanges.pop_back();
+    const routing::exchange_table* const table = exchanges_.find_table(name);
+    if (table == nullptr || !table->definition.auto_delete || !table->bound.empty()) continue;
+    for (const binding_definition& binding : bindings_to({target_kind::exchange, name})) {
+      erase(binding);
+      exchanges.push_back(binding.exchange);
+    }
+    exchanges_.remove(name);
+    rows_.erase(store::catalog_exchange, name);
+  }
 }
 
 result<void> exchange_registry::check(const binding_definition& binding) const {
@@ -61,7 +124,8 @@ result<void> exchange_registry::check(const binding_definition& binding) const {
     return error{errc::not_allowed, "the default exchange routes to queues by their names and takes no bindings",
                  "exchange"};
   }
-  if (exchanges_.find_definition(binding.exchange) == nullptr) {
+  const exchange_definition* const exchange = exchanges_.find_definition(binding.exchange);
+  if (exchange == nullptr) {
     return error{errc::not_found, fmt::format("no exchange '{}'; declare it first", binding.exchange), "exchange"};
   }
   if (binding.routing_key.size() > limits::routing_key_bytes) {
@@ -70,10 +134,10 @@ result<void> exchange_registry::check(const binding_definition& binding) const {
                              limits::routing_key_bytes),
                  "routing_key"};
   }
-  if (!is_utf8(binding.routing_key)) {
-    return error{errc::invalid, "the routing key is not UTF-8", "routing_key"};
-  }
-  return {};
+  if (const auto checked = check_arguments(binding.arguments); !checked) return checked;
+  if (exchange->type != exchange_type::headers) return {};
+  const auto parsed = routing::header_match::parse(binding.arguments);
+  return parsed ? result<void>() : parsed.error();
 }
 
 result<void> exchange_registry::bind(const binding_definition& binding, const routing::target& target) {
@@ -82,27 +146,46 @@ result<void> exchange_registry::bind(const binding_definition& binding, const ro
   if (const auto room = commits::check_room(store_); !room) return room;
   exchanges_.bind(binding, target);
   const std::uint64_t number = next_number_++;
-  numbers_[binding] = number;
+  add_number(binding, number);
   rows_.put(store::catalog_binding, row_name(number), encode(binding));
   return {};
 }
 
 void exchange_registry::unbind(const binding_definition& binding) {
-  if (!exchanges_.unbind(binding)) return;
-  const auto number = numbers_.find(binding);
-  rows_.erase(store::catalog_binding, row_name(number->second));
-  numbers_.erase(number);
+  if (!numbers_.contains(binding)) return;
+  std::string exchange = binding.exchange;
+  erase(binding);
+  erase_unused({std::move(exchange)});
 }
 
 void exchange_registry::unbind_target(target_kind kind, std::string_view target) {
-  unbind_all([&](const auto& binding) { return binding.kind == kind && binding.target == target; });
+  std::vector<std::string> exchanges;
+  for (const binding_definition& binding : bindings_to({kind, target})) {
+    erase(binding);
+    exchanges.push_back(binding.exchange);
+  }
+  erase_unused(std::move(exchanges));
 }
 
-void exchange_registry::unbind_all(const std::function<bool(const binding_definition&)>& chosen) {
-  const auto all = exchanges_.bindings();
-  for (const binding_definition& binding : all) {
-    if (chosen(binding)) unbind(binding);
-  }
+std::vector<binding_definition> exchange_registry::bindings_to(const destination& destination) const {
+  std::vector<binding_definition> found;
+  const auto [first, last] = by_target_.equal_range(destination);
+  for (auto one = first; one != last; ++one) found.push_back(*one->second);
+  return found;
+}
+
+void exchange_registry::add_number(const binding_definition& binding, std::uint64_t number) {
+  const auto added = numbers_.emplace(binding, number).first;
+  by_target_.emplace(destination{added->first.kind, added->first.target}, &added->first);
+}
+
+void exchange_registry::erase(const binding_definition& binding) {
+  exchanges_.unbind(binding);
+  const auto number = numbers_.find(binding);
+  const auto [first, last] = by_target_.equal_range({binding.kind, binding.target});
+  by_target_.erase(std::find_if(first, last, [&](const auto& one) { return one.second == &number->first; }));
+  rows_.erase(store::catalog_binding, row_name(number->second));
+  numbers_.erase(number);
 }
 
 }  // namespace tidegate::core::catalog

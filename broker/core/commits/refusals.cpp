@@ -16,7 +16,7 @@ error store_full_error(const store::store& store) {
 
 error memory_full_error(const store::store& store) {
   const store::memory_use& use = store.in_memory().use();
-  return {errc::store_full,
+  return {errc::memory_full,
           fmt::format("what lives in memory takes {} of {} KiB, and no log there may give way for more: consume, or "
                       "raise store.memory_bytes_max",
                       use.bytes / limits::kib, use.bytes_max / limits::kib)};

@@ -6,7 +6,8 @@
 
 namespace tidegate::core::commits {
 
-// Returns a store_full error with the present figures: of the store, or of the memory for streams in memory.
+// Return a store_full or memory_full error with the present figures.
+
 error store_full_error(const store::store& store);
 error memory_full_error(const store::store& store);
 

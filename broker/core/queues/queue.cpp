@@ -123,7 +123,7 @@ result<void> queue::check_room(std::uint64_t bytes) const {
   if (definition_.overflow != overflow::reject) return {};
   const std::uint64_t messages = ready() + lane_.coming(), held = ready_bytes() + lane_.coming_bytes();
   if (!is_over(messages + 1, held + bytes)) return {};
-  return error{errc::store_full,
+  return error{errc::target_full,
                fmt::format("queue '{}' has {} messages of {} bytes ready, as much as it may, and rejects more: "
                            "consume, or raise its messages_max or bytes_max",
                            name(), messages, held),

@@ -2,10 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include <array>
-#include <map>
-#include <random>
-#include <set>
+#include <optional>
 
 #include "broker/base/limits.hpp"
 
@@ -19,7 +16,10 @@ class routes : public testing::Test {
  protected:
   std::vector<std::string> queues_for(std::string_view exchange, std::string_view key) {
     std::vector<std::string> names;
-    for (const queues::queue* const queue : exchanges_.find(exchange, key)->queues) {
+    message_view message;
+    message.exchange = exchange;
+    message.routing_key = key;
+    for (const queues::queue* const queue : exchanges_.find(message)->queues) {
       names.emplace_back(queue == a_.queue ? "a" : "b");
     }
     return names;
@@ -30,10 +30,11 @@ class routes : public testing::Test {
   void bind(std::string_view exchange, const target& queue, std::string_view key) {
     exchanges_.bind(binding(exchange, queue == a_ ? "a" : "b", key), queue);
   }
-  exchanges exchanges_;
   // Stand-ins for queues: routing never dereferences its targets.
   char places_[2];
   target a_{reinterpret_cast<queues::queue*>(&places_[0])}, b_{reinterpret_cast<queues::queue*>(&places_[1])};
+  queues::queue* by_default_ = a_.queue;  // where the default exchange routes the key "a"
+  exchanges exchanges_{[this](std::string_view key) { return key == "a" ? by_default_ : nullptr; }};
 };
 
 TEST_F(routes, direct_compares_bytes) {
@@ -79,7 +80,7 @@ TEST_F(routes, more_keys_than_are_cached_are_routed_all_the_same) {
   bind("amq.topic", a_, "even.#");
   for (std::size_t i = 0; i < limits::cached_route_targets + 1'000; ++i) {
     const std::string key = (i % 2 == 0 ? "even." : "odd.") + std::to_string(i);
-    ASSERT_EQ(exchanges_.find("amq.topic", key)->queues.size(), i % 2 == 0 ? 1u : 0u);
+    ASSERT_EQ(queues_for("amq.topic", key).size(), i % 2 == 0 ? 1u : 0u);
   }
 }
 
@@ -91,89 +92,87 @@ TEST_F(routes, an_exchange_that_was_never_bound_is_removed) {
   EXPECT_THAT(queues_for("amq.topic", "k"), ElementsAre("a"));
 }
 
-// Exchanges are declared, bound, unbound and removed in random order, and the routes compared with a plain list of
-// bindings after each step.
-class random_definitions : public routes {
+// Links from exchange to exchange, and alternates.
+class linked_exchanges : public routes {
  protected:
-  struct model {
-    std::map<std::string, exchange_type, std::less<>> exchanges;
-    std::set<binding_definition> bindings;
-  };
-
-  std::size_t draw(std::size_t below) { return std::uniform_int_distribution<std::size_t>(0, below - 1)(random_); }
-  std::string draw_name() { return names[draw(names.size())]; }
-  binding_definition draw_binding() { return binding(draw_name(), draw(2) == 0 ? "a" : "b", keys[draw(keys.size())]); }
-
-  void step() {
-    switch (draw(4)) {
-      case 0: return add();
-      case 1: return bind_one();
-      case 2: {
-        const auto binding = draw_binding();
-        EXPECT_EQ(exchanges_.unbind(binding), model_.bindings.erase(binding) == 1);
-        return;
-      }
-      default: return remove();
-    }
+  void add(const char* name, exchange_type type, std::optional<std::string> alternate = {}) {
+    exchange_definition exchange{name, type};
+    exchange.alternate = std::move(alternate);
+    exchanges_.add(std::move(exchange));
   }
-  void add() {
-    const std::string name = draw_name();
-    const auto type = static_cast<exchange_type>(draw(3));
-    if (exchanges_.find_definition(name) != nullptr) return;
-    exchanges_.add({name, type});
-    model_.exchanges[name] = type;
+  void link(std::string_view from, std::string_view to, std::string_view key = {}) {
+    const binding_definition link{std::string(from), target_kind::exchange, std::string(to), std::string(key)};
+    exchanges_.bind(link, {nullptr, nullptr, exchanges_.find_table(to)});
   }
-  void bind_one() {
-    const auto binding = draw_binding();
-    if (exchanges_.find_definition(binding.exchange) == nullptr) return;
-    EXPECT_EQ(exchanges_.bind(binding, binding.target == "a" ? a_ : b_), model_.bindings.insert(binding).second);
-  }
-  void remove() {
-    const std::string name = draw_name();
-    if (exchanges_.find_definition(name) == nullptr || exchanges::is_built_in(name)) return;
-    exchanges_.remove(name);
-    model_.exchanges.erase(name);
-    std::erase_if(model_.bindings, [&](const auto& binding) { return binding.exchange == name; });
-  }
-
-  std::set<std::string> expected(const std::string& exchange, const std::string& key) const {
-    std::set<std::string> targets;
-    for (const auto& binding : model_.bindings) {
-      if (binding.exchange != exchange) continue;
-      const auto type = model_.exchanges.at(exchange);
-      const bool is_match =
-          type == exchange_type::fanout ||
-          (type == exchange_type::direct ? binding.routing_key == key : routing::matches(binding.routing_key, key));
-      if (is_match) targets.insert(binding.target);
-    }
-    return targets;
-  }
-  void compare() {
-    ASSERT_EQ(exchanges_.definitions().size(), model_.exchanges.size());
-    ASSERT_EQ(exchanges_.bindings(), model_.bindings);
-    for (const auto& [exchange, type] : model_.exchanges) {
-      for (const char* const key : keys) {
-        const auto found = queues_for(exchange, key);
-        ASSERT_EQ(std::set<std::string>(found.begin(), found.end()), expected(exchange, key)) << exchange << ' ' << key;
-      }
-    }
-  }
-
-  // Names that sort before, between and after those of the built-in exchanges.
-  static constexpr std::array names = {"a", "alarms", "amq.direct", "amq.fanout", "amq.topic", "amr", "zones"};
-  static constexpr std::array keys = {"k", "k.l", "#", "*.l", ""};
-  std::mt19937_64 random_{7};
-  model model_{{{"amq.direct", exchange_type::direct},
-                {"amq.fanout", exchange_type::fanout},
-                {"amq.topic", exchange_type::topic}},
-               {}};
 };
 
-TEST_F(random_definitions, agree_with_a_plain_list) {
-  for (int i = 0; i < 5'000 && !HasFatalFailure(); ++i) {
-    step();
-    compare();
-  }
+TEST_F(linked_exchanges, pass_messages_on_and_end_in_a_circle) {
+  add("first", exchange_type::topic);
+  add("second", exchange_type::fanout);
+  link("first", "second", "a.#");
+  link("second", "first");
+  link("second", "second");
+  bind("second", a_, "");
+  bind("first", b_, "*.b");
+  EXPECT_THAT(queues_for("first", "a.b"), UnorderedElementsAre("a", "b"));
+  EXPECT_THAT(queues_for("first", "z.b"), ElementsAre("b"));
+  EXPECT_THAT(queues_for("second", "z.b"), UnorderedElementsAre("a", "b"));
+}
+
+TEST_F(linked_exchanges, a_change_behind_a_link_is_seen_in_front_of_it) {
+  add("first", exchange_type::fanout);
+  add("second", exchange_type::fanout);
+  add("third", exchange_type::direct);
+  link("first", "second");
+  link("second", "third");
+  EXPECT_THAT(queues_for("first", "k"), ElementsAre());
+  bind("third", a_, "k");
+  EXPECT_THAT(queues_for("first", "k"), ElementsAre("a"));
+  exchanges_.unbind(binding("third", "a", "k"));
+  EXPECT_THAT(queues_for("first", "k"), ElementsAre());
+}
+
+TEST_F(linked_exchanges, an_alternate_gets_what_no_binding_matches) {
+  add("readings", exchange_type::direct, "rest");
+  EXPECT_THAT(queues_for("readings", "k"), ElementsAre());
+  add("rest", exchange_type::fanout, "readings");  // a circle
+  EXPECT_THAT(queues_for("readings", "k"), ElementsAre());
+  bind("rest", b_, "");
+  EXPECT_THAT(queues_for("readings", "k"), ElementsAre("b"));
+  bind("readings", a_, "k");
+  EXPECT_THAT(queues_for("readings", "k"), ElementsAre("a"));
+  EXPECT_THAT(queues_for("readings", "other"), ElementsAre("b"));
+  exchanges_.remove("rest");
+  EXPECT_THAT(queues_for("readings", "other"), ElementsAre());
+}
+
+TEST_F(linked_exchanges, a_binding_to_an_exchange_without_bindings_keeps_the_alternate_out) {
+  add("rest", exchange_type::fanout);
+  add("nowhere", exchange_type::direct);
+  add("readings", exchange_type::fanout, "rest");
+  bind("rest", b_, "");
+  EXPECT_THAT(queues_for("readings", "k"), ElementsAre("b"));
+  link("readings", "nowhere");
+  EXPECT_THAT(queues_for("readings", "k"), ElementsAre());
+}
+
+TEST_F(linked_exchanges, the_default_exchange_may_be_the_alternate) {
+  add("readings", exchange_type::direct, "");
+  EXPECT_THAT(queues_for("readings", "a"), ElementsAre("a"));
+  EXPECT_THAT(queues_for("readings", "other"), ElementsAre());
+  by_default_ = {};
+  EXPECT_THAT(queues_for("readings", "a"), ElementsAre());
+}
+
+TEST_F(routes, bindings_that_differ_in_arguments_are_two) {
+  auto plain = binding("amq.direct", "a", "k"), other = plain;
+  append_number(other.arguments, "version", 2);
+  EXPECT_TRUE(exchanges_.bind(plain, a_));
+  EXPECT_TRUE(exchanges_.bind(other, a_));
+  exchanges_.unbind(plain);
+  EXPECT_THAT(queues_for("amq.direct", "k"), ElementsAre("a"));
+  exchanges_.unbind(other);
+  EXPECT_THAT(queues_for("amq.direct", "k"), ElementsAre());
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Targets of routing: the queues and topics that a message goes to.
+// Targets of routing: the queues and topics that a message goes to, and exchanges on the way there.
 #pragma once
 
 #include <vector>
@@ -12,10 +12,13 @@ class topic;
 
 namespace tidegate::core::routing {
 
-// A queue or a topic: one of the two pointers is set. Routing never dereferences them.
+struct exchange_table;
+
+// A queue, a topic or another exchange: one of the pointers is set. Routing never dereferences the first two.
 struct target {
   queues::queue* queue = nullptr;
   topics::topic* topic = nullptr;
+  exchange_table* exchange = nullptr;
   friend bool operator==(const target&, const target&) = default;
 };
 
@@ -23,8 +26,13 @@ struct target {
 struct route {
   std::vector<queues::queue*> queues;
   std::vector<topics::topic*> topics;
+  bool is_internal = false;  // the exchange takes messages from other exchanges only
   bool empty() const { return queues.empty() && topics.empty(); }
   std::size_t size() const { return queues.size() + topics.size(); }
+  void clear() {
+    queues.clear();
+    topics.clear();
+  }
 };
 
 }  // namespace tidegate::core::routing

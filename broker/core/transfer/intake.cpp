@@ -6,6 +6,7 @@
 
 #include "broker/base/log.hpp"
 #include "broker/core/commits/refusals.hpp"
+#include "broker/model/properties.hpp"
 
 namespace tidegate::core::transfer {
 namespace {
@@ -35,9 +36,18 @@ intake::intake(store::store& store, const clock& clock, catalog::catalog& catalo
 
 result<publish_outcome> intake::publish(message_view& message, const publish_request& request) {
   if (const auto checked = check(message); !checked) return checked.error();
-  const routing::route* const route = catalog_.find_route(message.exchange, message.routing_key);
+  if (!message.properties.empty()) {
+    if (const auto decoded = read_properties(message.properties); !decoded) return decoded.error();
+  }
+  const routing::route* const route = catalog_.find_route(message);
   if (route == nullptr) {
     return error{errc::not_found, fmt::format("no exchange '{}'; declare it first", message.exchange), "exchange"};
+  }
+  if (route->is_internal) {
+    return error{
+        errc::not_allowed,
+        fmt::format("exchange '{}' is internal: it takes messages from other exchanges only", message.exchange),
+        "exchange"};
   }
   if (request.producer) {
     const auto checked = producers_.check(*request.producer, request.sequence);
@@ -143,7 +153,7 @@ result<void> intake::check_overflow(const topics::partition& partition, std::uin
   if (fits && is_counted) return {};
   const std::string reader = catalog_.protection().kept_for(partition);
   return error{
-      errc::store_full,
+      errc::target_full,
       fmt::format("topic '{}' holds {} records in {} KiB in this partition, as much as it may{}{}, and rejects "
                   "more: let its readers move on, or raise its retention",
                   bound.name, partition.next - log_start, held / limits::kib, reader.empty() ? "" : ", ", reader),

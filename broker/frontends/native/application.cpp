@@ -161,7 +161,7 @@ void application::publish_message(const tg_frame& frame) {
   if (!published) return refuse_publish(id, published.error());
   if (sequence != 0) publishes_.sequence_taken();
   if (*published != core::api::publish_outcome::unroutable) return;
-  if (publish_.mandatory) return_unroutable(publish_);
+  if (publish_.mandatory) append_return(session_.answers(), id, publish_.message);
   publishes_.stored(id);
   session_.wake();
 }
@@ -183,17 +183,10 @@ std::optional<error> application::objection(const publish_frame& publish) const 
   const std::uint64_t refused = publishes_.refused_sequence();
   if (refused != 0 && publish.sequence > refused) {
     return error{errc::store_full,
-                 fmt::format("sequence {} found the store full; send it again before later ones", refused), "sequence"};
+                 fmt::format("sequence {} was refused for want of room; send it again before later ones", refused),
+                 "sequence"};
   }
   return std::nullopt;
-}
-
-void application::return_unroutable(const publish_frame& publish) {
-  const message_view& message = publish.message;
-  const tg_Return returned{publish.id, bytes_of(message.exchange), bytes_of(message.routing_key),
-                           bytes_of(message.body)};
-  append_frame(session_.answers(), TG_RETURN, tg_Return_fields, &returned,
-               message.exchange.size() + message.routing_key.size() + message.body.size());
 }
 
 // Answers the publish by itself.

@@ -60,7 +60,6 @@ class application final : public role {
 
   void publish_message(const tg_frame& frame);
   void refuse_publish(std::uint64_t id, const error& cause);
-  void return_unroutable(const publish_frame& publish);
   std::optional<error> objection(const publish_frame& publish) const;
   void confirm(std::uint64_t id, bool multiple);
   void declare_exchange(const tg_frame& frame);

@@ -76,6 +76,9 @@ tg_Code wire_code(errc code) {
     case errc::fenced: return tg_Code_FENCED;
     case errc::limit: return tg_Code_LIMIT;
     case errc::unsupported: return tg_Code_UNSUPPORTED;
+    case errc::locked: return tg_Code_LOCKED;
+    case errc::target_full: return tg_Code_TARGET_FULL;
+    case errc::memory_full: return tg_Code_MEMORY_FULL;
   }
   return tg_Code_INVALID;
 }
@@ -121,6 +124,7 @@ bool decode(const tg_frame& frame, publish_frame& publish) {
       case tg_PublishMessage_body_tag: fields.take(field, message.body); break;
       case tg_PublishMessage_mandatory_tag: fields.take(field, publish.mandatory); break;
       case tg_PublishMessage_sequence_tag: fields.take(field, publish.sequence); break;
+      case tg_PublishMessage_properties_tag: fields.take(field, message.properties); break;
       default: break;  // of a later version
     }
   }
@@ -151,7 +155,7 @@ void append_deliver(std::string& out, std::uint32_t consumer, const core::delive
   std::size_t size = size_of(std::uint64_t{consumer}) + size_of(delivery.number) +
                      size_of(std::uint64_t{delivery.redelivered}) + size_of(std::uint64_t{delivery.deliveries}) +
                      size_of(message.routing_key) + size_of(message.key) + size_of(message.body) +
-                     size_of(timestamp_ms) + size_of(message.exchange);
+                     size_of(timestamp_ms) + size_of(message.exchange) + size_of(message.properties);
   for (const header& header : message.headers) size += size_of(header.name, header.value);
   if (message.is_time_estimated) size += size_of(header_estimated, {});
   protobuf::field_writer writer(out, TG_DELIVER, size);
@@ -166,6 +170,23 @@ void append_deliver(std::string& out, std::uint32_t consumer, const core::delive
   writer.text(8, message.body);
   writer.number(9, timestamp_ms);
   writer.text(10, message.exchange);
+  writer.text(11, message.properties);
+  writer.finish();
+}
+
+void append_return(std::string& out, std::uint64_t id, const message_view& message) {
+  using protobuf::size_of;
+  std::size_t size = size_of(id) + size_of(message.exchange) + size_of(message.routing_key) + size_of(message.body) +
+                     size_of(message.key) + size_of(message.properties);
+  for (const header& header : message.headers) size += size_of(header.name, header.value);
+  protobuf::field_writer writer(out, TG_RETURN, size);
+  writer.number(1, id);
+  writer.text(2, message.exchange);
+  writer.text(3, message.routing_key);
+  writer.text(4, message.body);
+  writer.text(5, message.key);
+  for (const header& header : message.headers) writer.pair(6, header.name, header.value);
+  writer.text(7, message.properties);
   writer.finish();
 }
 

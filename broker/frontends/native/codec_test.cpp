@@ -26,6 +26,7 @@ std::string by_nanopb(std::uint32_t consumer, const core::delivery_view& deliver
   deliver.key = bytes_of(delivery.message.key);
   deliver.headers = headers.encoder();
   deliver.body = bytes_of(delivery.message.body);
+  deliver.properties = bytes_of(delivery.message.properties);
   deliver.timestamp_ms = static_cast<std::uint64_t>(delivery.timestamp_ms);
   return frame_of(TG_DELIVER, tg_Deliver_fields, deliver, 100'000);
 }

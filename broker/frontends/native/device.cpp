@@ -190,7 +190,7 @@ bool device::take(std::uint32_t sequence, std::uint32_t alias, std::string_view 
     if (*published == core::api::publish_outcome::unroutable) reject(sequence, errc::not_found);
     return true;
   }
-  if (published.error().code == errc::store_full) {
+  if (is_full(published.error().code)) {
     // No later one may be accepted either, or order and count would be wrong: the device comes back later.
     pending_.pop_back();
     log::warning("device {}: {}", name(), published.error().text);

@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "broker/frontends/native/pace_status.hpp"
+#include "broker/model/table_json.hpp"
 
 namespace tidegate::native {
 namespace {
@@ -28,7 +29,7 @@ constexpr std::size_t rows_asked(std::size_t bytes_max, std::size_t row_bytes_mi
 
 error no_place() { return {errc::invalid, "'after' is no place of this list: pages give it as their next", "after"}; }
 
-// Places of several parts are joined by a zero byte. Names hold none, and a routing key is the last part.
+// Places of several parts are joined by a zero byte; names hold none.
 template <std::size_t Count>
 std::optional<std::array<std::string_view, Count>> parts_of(std::string_view place) {
   std::array<std::string_view, Count> parts;
@@ -78,33 +79,38 @@ listing_page fill(const std::vector<Row>& rows, std::size_t rows_max, std::size_
 
 result<listing_page> exchanges(const inspecting& core, std::string_view after, std::size_t bytes_max) {
   const auto show = [](const auto& row) {
-    return json::object{{"name", row.first}, {"type", tidegate::name(row.second.type)}};
+    const exchange_definition& exchange = row.second.definition;
+    json::object shown{{"name", exchange.name},
+                       {"type", tidegate::name(exchange.type)},
+                       {"auto_delete", exchange.auto_delete},
+                       {"internal", exchange.internal},
+                       {"alternate", nullptr},
+                       {"bindings", row.second.bound.size()}};
+    if (exchange.alternate) shown["alternate"] = *exchange.alternate;
+    if (!exchange.arguments.empty()) shown["arguments"] = json::parse(to_json(exchange.arguments));
+    return shown;
   };
-  const auto& all = core.routes().definitions();
+  const auto& all = core.routes().all();
   return fill(all.upper_bound(after), all.end(), bytes_max, show, [](const auto& row) { return row.first; });
-}
-
-std::string place_of(const binding_definition& binding) {
-  return fmt::format("{}{}{}{}{}{}{}", binding.exchange, '\0', tidegate::name(binding.kind), '\0', binding.target, '\0',
-                     binding.routing_key);
 }
 
 result<listing_page> bindings(const inspecting& core, std::string_view after, std::size_t bytes_max) {
   const auto show = [](const binding_definition& binding) {
-    return json::object{{"exchange", binding.exchange},
-                        {"target_kind", tidegate::name(binding.kind)},
-                        {"target", binding.target},
-                        {"routing_key", binding.routing_key}};
+    json::object shown{{"exchange", binding.exchange},
+                       {"target_kind", tidegate::name(binding.kind)},
+                       {"target", binding.target},
+                       {"routing_key", binding.routing_key}};
+    if (!binding.arguments.empty()) shown["arguments"] = json::parse(to_json(binding.arguments));
+    return shown;
   };
+  const auto place_of = [](const binding_definition& binding) { return encode(binding); };
   const auto& all = core.routes().bindings();
   if (after.empty()) return fill(all.begin(), all.end(), bytes_max, show, place_of);
-  const auto parts = parts_of<4>(after);
-  if (!parts) return no_place();
-  const auto& [exchange, kind_name, target, key] = *parts;
-  const auto kind = parse_target_kind(kind_name);
-  if (!kind) return no_place();
-  const binding_definition last{std::string(exchange), *kind, std::string(target), std::string(key)};
-  return fill(all.upper_bound(last), all.end(), bytes_max, show, place_of);
+  try {
+    return fill(all.upper_bound(decode_binding(after)), all.end(), bytes_max, show, place_of);
+  } catch (const storage_failure&) {
+    return no_place();
+  }
 }
 
 json::object show_queue(const core::api::queue_row& row) {

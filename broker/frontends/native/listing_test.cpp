@@ -12,7 +12,10 @@ namespace {
 
 namespace json = boost::json;
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::SizeIs;
+using testing::UnorderedElementsAre;
+using namespace std::string_literals;
 
 class listings : public testing::Test {
  protected:
@@ -51,8 +54,9 @@ class listings : public testing::Test {
 };
 
 TEST_F(listings, exchanges_go_by_name) {
-  core().defining.declare_exchange("b", exchange_type::topic, receipt()).value();
-  EXPECT_THAT(walk("exchanges", "name"), ElementsAre("amq.direct", "amq.fanout", "amq.topic", "b"));
+  core().defining.declare_exchange({"b", exchange_type::topic}, receipt()).value();
+  EXPECT_THAT(walk("exchanges", "name"),
+              ElementsAre("amq.direct", "amq.fanout", "amq.headers", "amq.match", "amq.topic", "b"));
 }
 
 TEST_F(listings, queues_go_by_name) {
@@ -74,8 +78,10 @@ TEST_F(listings, bindings_go_by_all_that_they_are) {
   bind("b", std::string("y\0", 2));
   bind("b", "");
   core().defining.bind({"amq.direct", target_kind::topic, "a", "x"}, receipt()).value();
+  core().defining.bind({"amq.headers", target_kind::queue, "a", "h", "\x01kS\0\0\0\1v"s}, receipt()).value();
   EXPECT_THAT(walk("bindings", "routing_key"),
-              ElementsAre("x", "x", "", std::string("y\0", 2), std::string("y\0z", 3)));
+              UnorderedElementsAre("x", "x", "", std::string("y\0", 2), std::string("y\0z", 3), "h"));
+  EXPECT_THAT(page("bindings", {}, 10'000).json, HasSubstr(R"("routing_key":"h","arguments":{"k":"v"})"));
 }
 
 TEST_F(listings, groups_go_by_topic_partition_and_name) {
@@ -199,7 +205,9 @@ TEST_F(listings, an_application_asks_for_the_next_page_by_its_place) {
   EXPECT_EQ(view_of(next), "amq.direct");
   list.after = next;
   peer.send(TG_LIST, tg_List_fields, list, 64);
-  EXPECT_THAT(peer.answers(), ElementsAre(R"(listed [{"name":"amq.fanout","type":"fanout"}])"));
+  EXPECT_THAT(peer.answers(),
+              ElementsAre(R"(listed [{"name":"amq.fanout","type":"fanout","auto_delete":false,"internal":false,)"
+                          R"("alternate":null,"bindings":0}])"));
   list.after = bytes_of("amq.topic");
   peer.send(TG_LIST, tg_List_fields, list, 64);
   EXPECT_THAT(peer.answers(), ElementsAre("listed []"));

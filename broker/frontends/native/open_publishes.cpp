@@ -29,7 +29,7 @@ void open_publishes::stored(std::uint64_t id) {
 void open_publishes::refused(std::uint64_t id, errc cause) {
   publish& found = at(id);
   found.state = publish::state::answered;
-  if (cause != errc::store_full || found.sequence == 0) return;
+  if (!is_full(cause) || found.sequence == 0) return;
   if (refused_sequence_ == 0 || found.sequence < refused_sequence_) refused_sequence_ = found.sequence;
 }
 

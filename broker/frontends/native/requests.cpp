@@ -18,8 +18,18 @@ error does_not_decode(std::string_view what) { return {errc::invalid, fmt::forma
 result<binding_definition> binding_of(const tg_Bind& bind) {
   const auto kind = parse_target_kind(view_of(bind.target_kind));
   if (!kind) return kind.error();
+  if (!is_utf8(view_of(bind.routing_key))) return error{errc::invalid, "the routing key is not UTF-8", "routing_key"};
   return binding_definition{std::string(view_of(bind.exchange)), *kind, std::string(view_of(bind.target)),
-                            std::string(view_of(bind.routing_key))};
+                            std::string(view_of(bind.routing_key)), std::string(view_of(bind.arguments))};
+}
+
+std::optional<std::string> if_set(const tg_bytes& text) {
+  return text.data == nullptr ? std::nullopt : std::optional(std::string(view_of(text)));
+}
+std::optional<bool> if_set(bool is_set, bool value) { return is_set ? std::optional(value) : std::nullopt; }
+
+core::api::sameness sameness_of(bool is_exact) {
+  return is_exact ? core::api::sameness::exact : core::api::sameness::lenient;
 }
 
 // Absent = unchanged, or the default.
@@ -63,7 +73,13 @@ void application::declare_exchange(const tg_frame& frame) {
   const auto type = parse_exchange_type(view_of(declare.type));
   if (!type) return session_.refuse(declare.correlation, type.error());
   const auto receipt = receipt_for({declare.correlation});
-  conclude(receipt, declare.correlation, core_.defining.declare_exchange(name, *type, receipt));
+  const core::api::exchange_request wanted{std::string(name),
+                                           *type,
+                                           if_set(declare.has_auto_delete, declare.auto_delete),
+                                           if_set(declare.has_internal, declare.internal),
+                                           if_set(declare.alternate),
+                                           if_set(declare.arguments)};
+  conclude(receipt, declare.correlation, core_.defining.declare_exchange(wanted, receipt, sameness_of(declare.exact)));
 }
 
 void application::declare_queue(const tg_frame& frame) {
@@ -150,7 +166,8 @@ void application::remove(const tg_frame& frame) {
         {errc::precondition, fmt::format("devices publish to exchange '{}' (native.device_exchange)", name), "name"});
   }
   const auto receipt = receipt_for({remove.correlation});
-  if (kind == "exchange") return conclude(receipt, remove.correlation, core_.defining.remove_exchange(name, receipt));
+  if (kind == "exchange")
+    return conclude(receipt, remove.correlation, core_.defining.remove_exchange(name, receipt, remove.if_unused));
   if (kind == "queue") return conclude(receipt, remove.correlation, core_.defining.remove_queue(name, receipt));
   if (kind == "topic") return conclude(receipt, remove.correlation, core_.defining.remove_topic(name, receipt));
   conclude(receipt, remove.correlation,

@@ -56,18 +56,17 @@ void catalog::add(std::string_view key, std::string_view definition) {
   }
 }
 
-bool catalog::has_exchange(const binding_definition& binding) const {
-  return is_built_in(binding.exchange) || exchanges_.contains(binding.exchange);
-}
+bool catalog::has_exchange(const std::string& name) const { return is_built_in(name) || exchanges_.contains(name); }
 
 bool catalog::has_target(const binding_definition& binding) const {
+  if (binding.kind == target_kind::exchange) return has_exchange(binding.target);
   return (binding.kind == target_kind::queue ? queues_ : topics_).contains(binding.target);
 }
 
 std::vector<std::string> catalog::dangling() const {
   std::vector<std::string> found;
   for (const binding_definition& binding : bindings_) {
-    if (!has_exchange(binding)) {
+    if (!has_exchange(binding.exchange)) {
       found.push_back(fmt::format("a binding leads from exchange {}, which is not there", binding.exchange));
     }
     if (!has_target(binding)) {

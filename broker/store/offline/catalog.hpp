@@ -28,7 +28,9 @@ class catalog {
   void add(std::string_view key, std::string_view definition);
   // Returns a sentence for each missing exchange or target of a binding. A start refuses such bindings too.
   std::vector<std::string> dangling() const;
-  bool is_dangling(const binding_definition& binding) const { return !has_exchange(binding) || !has_target(binding); }
+  bool is_dangling(const binding_definition& binding) const {
+    return !has_exchange(binding.exchange) || !has_target(binding);
+  }
 
   const std::map<stream_id, stream_owner>& streams() const { return streams_; }
   std::size_t exchanges() const { return exchanges_.size(); }
@@ -38,7 +40,7 @@ class catalog {
 
  private:
   void own(stream_id stream, stream_owner owner);
-  bool has_exchange(const binding_definition& binding) const;
+  bool has_exchange(const std::string& name) const;
   bool has_target(const binding_definition& binding) const;
 
   std::map<stream_id, stream_owner> streams_;

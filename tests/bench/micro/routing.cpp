@@ -22,12 +22,17 @@ class bound {
       exchanges_.bind({exchange_, target_kind::queue, fmt::format("queue-{}", i), key_of(i)}, {queue, nullptr});
     }
   }
-  const core::routing::route& find(std::string_view key) { return *exchanges_.find(exchange_, key); }
+  const core::routing::route& find(std::string_view key) {
+    message_.exchange = exchange_;
+    message_.routing_key = key;
+    return *exchanges_.find(message_);
+  }
 
  private:
   std::string exchange_;
   std::vector<char> places_;
-  core::routing::exchanges exchanges_;
+  message_view message_;
+  core::routing::exchanges exchanges_{[](std::string_view) { return nullptr; }};
 };
 
 std::string device_key(std::int64_t i) { return fmt::format("plant.line-{}.temperature", i); }
