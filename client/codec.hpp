@@ -24,13 +24,15 @@ void encode_declare_topic(std::string& out, std::uint32_t correlation, const top
 void encode_bind(std::string& out, std::uint32_t correlation, const binding_definition& binding);
 void encode_unbind(std::string& out, std::uint32_t correlation, const binding_definition& binding);
 void encode_delete(std::string& out, std::uint32_t correlation, std::string_view kind, std::string_view name,
-                   bool only_unused);
+                   const erase_options& options);
+void encode_purge(std::string& out, std::uint32_t correlation, std::string_view queue);
 void encode_list(std::string& out, std::uint32_t correlation, std::string_view kind, std::string_view after,
                  std::uint32_t max_bytes);
 
 void encode_publish(std::string& out, std::uint64_t id, const message_view& message, const publish_options& options);
 void encode_consume(std::string& out, std::uint32_t correlation, std::uint32_t consumer, std::string_view queue,
-                    std::uint32_t prefetch, bool auto_ack);
+                    const consume_options& options);
+void encode_get(std::string& out, std::uint32_t correlation, std::string_view queue, bool auto_ack);
 void encode_cancel(std::string& out, std::uint32_t correlation, std::uint32_t consumer);
 void encode_settle(std::string& out, std::uint64_t tag, outcome outcome, bool multiple);
 
@@ -77,6 +79,8 @@ struct done {
   std::uint64_t message_count = 0;
   std::string topic_id = {};
   std::string notice = {};
+  std::string name = {};
+  std::uint32_t consumers = 0;
 };
 struct refusal {
   std::uint32_t correlation = 0;  // 0 = belongs to no request
@@ -112,8 +116,17 @@ struct committed_answer {
   std::optional<committed_offset> value;
 };
 
+struct got {
+  std::uint32_t correlation = 0;
+  std::optional<got_message> value;
+};
+struct cancelled {
+  std::uint32_t consumer = 0;
+  std::string queue;
+};
+
 using incoming = std::variant<skipped, ping, connected, done, refusal, listed, confirm, returned, delivery, produced,
-                              fetch_answer, offset_answer, committed_answer>;
+                              fetch_answer, offset_answer, committed_answer, got, cancelled>;
 
 // Decodes a frame's body. The result owns its bytes, so it may outlive the frame. Error: the body is malformed.
 result<incoming> decode(const frame& frame);

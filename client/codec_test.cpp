@@ -92,14 +92,21 @@ TEST(codec, declares_binds_and_deletes) {
   EXPECT_EQ(encoded(encode_unbind, 2, binding), "b201130802120265781a05746f7069632201742a0123");
   binding.arguments = "\x01kV";
   EXPECT_EQ(encoded(encode_bind, 2, binding), "aa01180802120265781a05746f7069632201742a01233203016b56");
-  EXPECT_EQ(encoded(encode_delete, 9, "queue", "q", false), "ba010c0809120571756575651a0171");
-  EXPECT_EQ(encoded(encode_delete, 9, "queue", "q", true), "ba010e0809120571756575651a01712001");
+  EXPECT_EQ(encoded(encode_delete, 9, "queue", "q", erase_options{}), "ba010c0809120571756575651a0171");
+  EXPECT_EQ(encoded(encode_delete, 9, "queue", "q", erase_options{true, false}), "ba010e0809120571756575651a01712001");
   EXPECT_EQ(encoded(encode_list, 10, "status", "", 0), "d2010a080a1206737461747573");
   EXPECT_EQ(encoded(encode_list, 10, "queues", "work", 65536), "d20114080a12067175657565731a04776f726b20808004");
 }
 
 TEST(codec, consumes_and_settles) {
-  EXPECT_EQ(encoded(encode_consume, 11, 1, "q", 10, true), "8a020b080b10011a0171200a2801");
+  EXPECT_EQ(encoded(encode_consume, 11, 1, "q", consume_options{10, true}), "8a020b080b10011a0171200a2801");
+  EXPECT_EQ(encoded(encode_consume, 11, 1, "q", consume_options{0, false, true, -1}), "8a020b080b10011a017130013801");
+  EXPECT_EQ(encoded(encode_get, 4, "q", true),
+            "aa02070804120171"
+            "1801");
+  EXPECT_EQ(encoded(encode_purge, 4, "q"),
+            "e20105080412"
+            "0171");
   EXPECT_EQ(encoded(encode_cancel, 12, 1), "920204080c1001");
   EXPECT_EQ(encoded(encode_settle, 9, outcome::discard, true), "a20206080910011802");
 }

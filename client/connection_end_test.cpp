@@ -80,7 +80,7 @@ TEST_F(connection_end_test, skips_members_it_does_not_know) {
   converse(
       [&]() -> awaitable<> {
         co_await open();
-        EXPECT_EQ(co_await client_->declare_queue("q"), 12u);
+        EXPECT_EQ((co_await client_->declare_queue("q")).ready, 12u);
       },
       [&]() -> awaitable<> {
         co_await peer_.welcome();
@@ -94,7 +94,7 @@ TEST_F(connection_end_test, takes_a_frame_byte_by_byte) {
   converse(
       [&]() -> awaitable<> {
         co_await open();
-        EXPECT_EQ(co_await client_->declare_queue("q"), 3u);
+        EXPECT_EQ((co_await client_->declare_queue("q")).ready, 3u);
       },
       [&]() -> awaitable<> {
         co_await peer_.welcome();
@@ -125,7 +125,7 @@ TEST_F(connection_end_test, lives_on_pongs_and_answers_pings) {
   converse(
       [&]() -> awaitable<> {
         co_await open();
-        EXPECT_EQ(co_await client_->declare_queue("q"), 12u);
+        EXPECT_EQ((co_await client_->declare_queue("q")).ready, 12u);
         co_await pause(2500ms);
         EXPECT_TRUE(client_->is_open());
       },

@@ -176,7 +176,7 @@ TEST_F(connection_test, checks_a_message_before_it_is_sent) {
 }
 
 TEST_F(connection_test, gives_answers_to_whom_they_belong) {
-  const auto count = [&]() -> awaitable<> { EXPECT_EQ(co_await client_->declare_queue("q"), 12u); };
+  const auto count = [&]() -> awaitable<> { EXPECT_EQ((co_await client_->declare_queue("q")).ready, 12u); };
   converse(
       [&]() -> awaitable<> {
         co_await open();

@@ -1,14 +1,15 @@
 #include "client/consuming.hpp"
 
 #include "client/open_session.hpp"
+#include "client/requests.hpp"
 
 namespace tidegate::client {
 namespace {
 
 using held = std::shared_ptr<session>;
 
-awaitable<std::uint32_t> consume(held on, std::string_view queue, std::uint32_t prefetch, bool auto_ack) {
-  co_return co_await on->consume(queue, prefetch, auto_ack);
+awaitable<std::uint32_t> consume(held on, std::string_view queue, consume_options options) {
+  co_return co_await on->consume(queue, options);
 }
 
 awaitable<> cancel(held on, std::uint32_t consumer) { co_await on->cancel(consumer); }
@@ -29,8 +30,18 @@ awaitable<> settle(held on, std::uint64_t tag, outcome outcome, bool multiple) {
 }  // namespace
 
 awaitable<std::uint32_t> consuming::consume(std::string_view queue, std::uint32_t prefetch, bool auto_ack) {
-  return client::consume(now(), queue, prefetch, auto_ack);
+  return consume(queue, consume_options{.prefetch = prefetch, .auto_ack = auto_ack});
 }
+
+awaitable<std::uint32_t> consuming::consume(std::string_view queue, consume_options options) {
+  return client::consume(now(), queue, options);
+}
+
+awaitable<std::optional<got_message>> consuming::get(std::string_view queue, bool auto_ack) {
+  return requests::get(now(), queue, auto_ack);
+}
+
+awaitable<std::uint64_t> consuming::purge(std::string_view queue) { return requests::purge(now(), queue); }
 
 awaitable<> consuming::cancel(std::uint32_t consumer) { return client::cancel(now(), consumer); }
 

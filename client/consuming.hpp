@@ -15,7 +15,12 @@ class consuming : connection_part {
 
   // Returns the consumer's id. `prefetch`: unsettled deliveries at most; 0 = as many as the broker allows.
   awaitable<std::uint32_t> consume(std::string_view queue, std::uint32_t prefetch, bool auto_ack = false);
+  awaitable<std::uint32_t> consume(std::string_view queue, consume_options options);
   awaitable<> cancel(std::uint32_t consumer);
+  // Returns the queue's next message, without a consumer; none if no message is ready. Settled like a delivery.
+  awaitable<std::optional<got_message>> get(std::string_view queue, bool auto_ack = false);
+  // Discards the messages that are ready in the queue; returns how many these were.
+  awaitable<std::uint64_t> purge(std::string_view queue);
   // Returns the next delivery of any consumer of this connection. Deliveries that arrived before the connection ended
   // come first. Throws error_exception, with the connection open, for an error that belongs to no request: a settlement
   // that was refused, a consumer whose queue was deleted.

@@ -58,8 +58,8 @@ result<incoming> decode_connected(const tg_frame& frame) {
 result<incoming> decode_done(const tg_frame& frame) {
   tg_Done message = {};
   if (!tg_frame_decode(&frame, tg_Done_fields, &message)) return malformed("Done");
-  return done{message.correlation, message.partitions, message.message_count, text(message.topic_id),
-              text(message.notice)};
+  return done{message.correlation,  message.partitions, message.message_count, text(message.topic_id),
+              text(message.notice), text(message.name), message.consumers};
 }
 
 result<incoming> decode_error(const tg_frame& frame) {
@@ -101,15 +101,17 @@ struct header_collector {
   }
 };
 
-// Copies the frame's body once and decodes the copy, so that the delivery outlives the receive buffer.
-result<incoming> decode_deliver(const tg_frame& received) {
-  auto storage = std::make_shared<const std::string>(view({received.body, received.body_size}));
-  tg_frame frame = received;
-  frame.body = reinterpret_cast<const std::uint8_t*>(storage->data());
+// Copies a Deliver's body once and decodes the copy, so that the delivery outlives the receive buffer.
+std::optional<delivery> deliver_of(std::string_view body) {
+  auto storage = std::make_shared<const std::string>(body);
+  const tg_frame frame{.member = TG_DELIVER,
+                       .body = reinterpret_cast<const std::uint8_t*>(storage->data()),
+                       .body_size = storage->size(),
+                       .size = 0};
   header_collector collector;
   tg_Deliver message = {};
   message.headers = {.step = header_collector::step, .item = &collector.slot, .context = &collector};
-  if (!tg_frame_decode(&frame, tg_Deliver_fields, &message)) return malformed("Deliver");
+  if (!tg_frame_decode(&frame, tg_Deliver_fields, &message)) return std::nullopt;
   return delivery{.consumer = message.consumer,
                   .tag = message.tag,
                   .redelivered = message.redelivered,
@@ -122,6 +124,27 @@ result<incoming> decode_deliver(const tg_frame& received) {
                               .body = view(message.body),
                               .properties = view(message.properties)},
                   .storage = std::move(storage)};
+}
+
+result<incoming> decode_deliver(const tg_frame& received) {
+  auto decoded = deliver_of(view({received.body, received.body_size}));
+  if (!decoded) return malformed("Deliver");
+  return *std::move(decoded);
+}
+
+result<incoming> decode_got(const tg_frame& frame) {
+  tg_Got message = {};
+  if (!tg_frame_decode(&frame, tg_Got_fields, &message)) return malformed("Got");
+  if (message.delivery.data == nullptr) return got{message.correlation, std::nullopt};
+  auto decoded = deliver_of(view(message.delivery));
+  if (!decoded) return malformed("Got");
+  return got{message.correlation, got_message{*std::move(decoded), message.message_count}};
+}
+
+result<incoming> decode_cancelled(const tg_frame& frame) {
+  tg_Cancelled message = {};
+  if (!tg_frame_decode(&frame, tg_Cancelled_fields, &message)) return malformed("Cancelled");
+  return cancelled{message.consumer, text(message.queue)};
 }
 
 result<incoming> decode_produced(const tg_frame& frame) {
@@ -183,6 +206,8 @@ result<incoming> decode(const frame& frame) {
     case TG_CONFIRM: return decode_confirm(wire);
     case TG_RETURN: return decode_return(wire);
     case TG_DELIVER: return decode_deliver(wire);
+    case TG_GOT: return decode_got(wire);
+    case TG_CANCELLED: return decode_cancelled(wire);
     case TG_PRODUCED: return decode_produced(wire);
     case TG_FETCHED: return decode_fetched(wire);
     case TG_OFFSET_LISTED: return decode_offset_listed(wire);

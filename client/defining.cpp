@@ -14,12 +14,12 @@ awaitable<> defining::declare_exchange(const exchange_definition& exchange, bool
   return requests::declare_exchange(now(), exchange, passive);
 }
 
-awaitable<std::uint64_t> defining::declare_queue(std::string_view name, bool passive) {
+awaitable<declared_queue> defining::declare_queue(std::string_view name, bool passive) {
   const queue_definition queue{.name = std::string(name)};
   co_return co_await declare_queue(queue, passive);
 }
 
-awaitable<std::uint64_t> defining::declare_queue(const queue_definition& queue, bool passive) {
+awaitable<declared_queue> defining::declare_queue(const queue_definition& queue, bool passive) {
   return requests::declare_queue(now(), queue, passive);
 }
 
@@ -45,8 +45,8 @@ awaitable<> defining::unbind(std::string_view exchange, std::string_view target_
 
 awaitable<> defining::unbind(const binding_definition& binding) { return requests::unbind(now(), binding); }
 
-awaitable<> defining::erase(std::string_view kind, std::string_view name, bool only_unused) {
-  return requests::erase(now(), kind, name, only_unused);
+awaitable<std::uint64_t> defining::erase(std::string_view kind, std::string_view name, erase_options options) {
+  return requests::erase(now(), kind, name, options);
 }
 
 awaitable<listing_page> defining::list(std::string_view kind, std::string_view after) {

@@ -14,9 +14,8 @@ class defining : connection_part {
   // `passive`: checks that it exists, and makes nothing. Declaring what exists with the same properties does nothing.
   awaitable<> declare_exchange(std::string_view name, std::string_view type, bool passive = false);
   awaitable<> declare_exchange(const exchange_definition& exchange, bool passive = false);
-  // Returns how many messages are ready in the queue.
-  awaitable<std::uint64_t> declare_queue(std::string_view name, bool passive = false);
-  awaitable<std::uint64_t> declare_queue(const queue_definition& queue, bool passive = false);
+  awaitable<declared_queue> declare_queue(std::string_view name, bool passive = false);
+  awaitable<declared_queue> declare_queue(const queue_definition& queue, bool passive = false);
   awaitable<declared_topic> declare_topic(const topic_definition& topic, bool passive = false);
   // `target_kind`: "queue", "topic" or "exchange".
   awaitable<> bind(std::string_view exchange, std::string_view target_kind, std::string_view target,
@@ -25,8 +24,8 @@ class defining : connection_part {
   awaitable<> unbind(std::string_view exchange, std::string_view target_kind, std::string_view target,
                      std::string_view routing_key);
   awaitable<> unbind(const binding_definition& binding);
-  // `only_unused`: refused (PRECONDITION) if the exchange has bindings.
-  awaitable<> erase(std::string_view kind, std::string_view name, bool only_unused = false);
+  // Returns how many messages of a queue were ready. Consumers of a queue end, and receive() throws.
+  awaitable<std::uint64_t> erase(std::string_view kind, std::string_view name, erase_options options = {});
   // Returns one page of the rows of that kind (link.proto, List), as the broker has them when it answers. `after` is
   // the `next` of the page before; empty = from the start. A page takes about limits::listing_page_bytes. What exists
   // from the first page to the last is listed once. Error: INVALID for another kind, or an `after` that no page of it

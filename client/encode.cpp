@@ -97,13 +97,19 @@ void encode_declare_exchange(std::string& out, std::uint32_t correlation, const 
 }
 
 void encode_declare_queue(std::string& out, std::uint32_t correlation, const queue_definition& queue, bool passive) {
-  const tg_DeclareQueue message{.correlation = correlation,
-                                .name = borrow(queue.name),
-                                .passive = passive,
-                                .messages_max = queue.messages_max,
-                                .bytes_max = queue.bytes_max,
-                                .overflow = borrow(queue.overflow),
-                                .durability = borrow(queue.durability)};
+  tg_DeclareQueue message{};
+  message.correlation = correlation;
+  message.name = borrow(queue.name);
+  message.passive = passive;
+  message.messages_max = queue.messages_max;
+  message.bytes_max = queue.bytes_max;
+  message.overflow = borrow(queue.overflow);
+  message.has_auto_delete = queue.auto_delete.has_value();
+  message.auto_delete = queue.auto_delete.value_or(false);
+  message.has_single_active = queue.single_active.has_value();
+  message.single_active = queue.single_active.value_or(false);
+  message.exclusive = queue.exclusive;
+  message.durability = borrow(queue.durability);
   append(out, TG_DECLARE_QUEUE, tg_DeclareQueue_fields, message,
          queue.name.size() + queue.overflow.size() + queue.durability.size());
 }
@@ -134,10 +140,22 @@ void encode_unbind(std::string& out, std::uint32_t correlation, const binding_de
 }
 
 void encode_delete(std::string& out, std::uint32_t correlation, std::string_view kind, std::string_view name,
-                   bool only_unused) {
-  const tg_Delete message{
-      .correlation = correlation, .kind = borrow(kind), .name = borrow(name), .if_unused = only_unused};
+                   const erase_options& options) {
+  const tg_Delete message{.correlation = correlation,
+                          .kind = borrow(kind),
+                          .name = borrow(name),
+                          .if_unused = options.if_unused,
+                          .if_empty = options.if_empty};
   append(out, TG_DELETE, tg_Delete_fields, message, kind.size() + name.size());
+}
+
+void encode_purge(std::string& out, std::uint32_t correlation, std::string_view queue) {
+  append(out, TG_PURGE, tg_Purge_fields, tg_Purge{.correlation = correlation, .queue = borrow(queue)}, queue.size());
+}
+
+void encode_get(std::string& out, std::uint32_t correlation, std::string_view queue, bool auto_ack) {
+  const tg_Get message{.correlation = correlation, .queue = borrow(queue), .auto_ack = auto_ack};
+  append(out, TG_GET, tg_Get_fields, message, queue.size());
 }
 
 void encode_list(std::string& out, std::uint32_t correlation, std::string_view kind, std::string_view after,
@@ -169,12 +187,14 @@ void encode_publish(std::string& out, std::uint64_t id, const message_view& mess
 }
 
 void encode_consume(std::string& out, std::uint32_t correlation, std::uint32_t consumer, std::string_view queue,
-                    std::uint32_t prefetch, bool auto_ack) {
+                    const consume_options& options) {
   const tg_Consume message{.correlation = correlation,
                            .consumer = consumer,
                            .queue = borrow(queue),
-                           .prefetch = prefetch,
-                           .auto_ack = auto_ack};
+                           .prefetch = options.prefetch,
+                           .auto_ack = options.auto_ack,
+                           .exclusive = options.exclusive,
+                           .priority = options.priority};
   append(out, TG_CONSUME, tg_Consume_fields, message, queue.size());
 }
 

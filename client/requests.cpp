@@ -10,11 +10,11 @@ awaitable<> declare_exchange(held on, const exchange_definition& exchange, bool 
   });
 }
 
-awaitable<std::uint64_t> declare_queue(held on, const queue_definition& queue, bool passive) {
-  const auto done = co_await on->ask<codec::done>([&](std::string& out, std::uint32_t correlation) {
+awaitable<declared_queue> declare_queue(held on, const queue_definition& queue, bool passive) {
+  auto done = co_await on->ask<codec::done>([&](std::string& out, std::uint32_t correlation) {
     codec::encode_declare_queue(out, correlation, queue, passive);
   });
-  co_return done.message_count;
+  co_return declared_queue{std::move(done.name), done.message_count, done.consumers};
 }
 
 awaitable<declared_topic> declare_topic(held on, const topic_definition& topic, bool passive) {
@@ -34,10 +34,23 @@ awaitable<> unbind(held on, const binding_definition& binding) {
       [&](std::string& out, std::uint32_t correlation) { codec::encode_unbind(out, correlation, binding); });
 }
 
-awaitable<> erase(held on, std::string_view kind, std::string_view name, bool only_unused) {
-  co_await on->ask<codec::done>([&](std::string& out, std::uint32_t correlation) {
-    codec::encode_delete(out, correlation, kind, name, only_unused);
+awaitable<std::uint64_t> erase(held on, std::string_view kind, std::string_view name, erase_options options) {
+  const auto done = co_await on->ask<codec::done>([&](std::string& out, std::uint32_t correlation) {
+    codec::encode_delete(out, correlation, kind, name, options);
   });
+  co_return done.message_count;
+}
+
+awaitable<std::uint64_t> purge(held on, std::string_view queue) {
+  const auto done = co_await on->ask<codec::done>(
+      [&](std::string& out, std::uint32_t correlation) { codec::encode_purge(out, correlation, queue); });
+  co_return done.message_count;
+}
+
+awaitable<std::optional<got_message>> get(held on, std::string_view queue, bool auto_ack) {
+  auto answer = co_await on->ask<codec::got>(
+      [&](std::string& out, std::uint32_t correlation) { codec::encode_get(out, correlation, queue, auto_ack); });
+  co_return std::move(answer.value);
 }
 
 awaitable<listing_page> list(held on, std::string_view kind, std::string_view after) {

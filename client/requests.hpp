@@ -16,11 +16,13 @@ namespace requests {
 using held = std::shared_ptr<session>;
 
 awaitable<> declare_exchange(held on, const exchange_definition& exchange, bool passive);
-awaitable<std::uint64_t> declare_queue(held on, const queue_definition& queue, bool passive);
+awaitable<declared_queue> declare_queue(held on, const queue_definition& queue, bool passive);
 awaitable<declared_topic> declare_topic(held on, const topic_definition& topic, bool passive);
 awaitable<> bind(held on, const binding_definition& binding);
 awaitable<> unbind(held on, const binding_definition& binding);
-awaitable<> erase(held on, std::string_view kind, std::string_view name, bool only_unused);
+awaitable<std::uint64_t> erase(held on, std::string_view kind, std::string_view name, erase_options options);
+awaitable<std::uint64_t> purge(held on, std::string_view queue);
+awaitable<std::optional<got_message>> get(held on, std::string_view queue, bool auto_ack);
 awaitable<listing_page> list(held on, std::string_view kind, std::string_view after);
 awaitable<offset_t> produce(held on, codec::place where, std::string_view batch);
 awaitable<fetched> fetch(held on, const fetch_request& request);

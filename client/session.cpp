@@ -216,6 +216,15 @@ void session::take(codec::refusal&& refusal) {
   }
 }
 
+void session::take(codec::cancelled&& cancelled) {
+  if (consumption_.consumers == 0) return;
+  --consumption_.consumers;
+  const std::string text =
+      fmt::format("queue '{}' was deleted, so consumer {} has ended", cancelled.queue, cancelled.consumer);
+  if (!consumption_.stray) consumption_.stray = error{errc::not_found, text, "queue"};
+  signals_.delivered.notify();
+}
+
 void session::take(codec::confirm&& confirm) {
   const bool known = publishes_.ledger.settle(confirm, [this](const confirmation& settled) {
     if (!publishes_.waiting.tell(settled.id, settled) && *publishes_.told) (*publishes_.told)(settled);

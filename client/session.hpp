@@ -42,14 +42,14 @@ class session : public std::enable_shared_from_this<session> {
   awaitable<confirmation> publish(const message_view& message, publish_options options);
   awaitable<> drain();
 
-  awaitable<std::uint32_t> consume(std::string_view queue, std::uint32_t prefetch, bool auto_ack);
+  awaitable<std::uint32_t> consume(std::string_view queue, consume_options options);
   awaitable<> cancel(std::uint32_t consumer);
   awaitable<std::optional<delivery>> receive(time_point deadline);
   awaitable<> settle(std::uint64_t tag, outcome outcome, bool multiple);
 
  private:
   using reply = std::variant<error, codec::connected, codec::done, codec::listed, codec::produced, codec::fetch_answer,
-                             codec::offset_answer, codec::committed_answer>;
+                             codec::offset_answer, codec::committed_answer, codec::got>;
   struct ending {
     boost::system::error_code code;
     std::string text;
@@ -75,6 +75,7 @@ class session : public std::enable_shared_from_this<session> {
   void take(codec::refusal&& refusal);
   void take(codec::confirm&& confirm);
   void take(codec::returned returned);
+  void take(codec::cancelled&& cancelled);
   void take(delivery&& delivery);
   void end_malformed(std::string_view text);
 

@@ -100,13 +100,13 @@ awaitable<> session::drain() {
 
 // ------------------------------------------------------------------------------------------------------- consuming
 
-awaitable<std::uint32_t> session::consume(std::string_view queue, std::uint32_t prefetch, bool auto_ack) {
+awaitable<std::uint32_t> session::consume(std::string_view queue, consume_options options) {
   check_open();
   const std::uint32_t consumer = ++consumption_.last_consumer;
   ++consumption_.consumers;
   try {
     co_await ask<codec::done>([&](std::string& out, std::uint32_t correlation) {
-      codec::encode_consume(out, correlation, consumer, queue, prefetch, auto_ack);
+      codec::encode_consume(out, correlation, consumer, queue, options);
     });
   } catch (...) {
     --consumption_.consumers;

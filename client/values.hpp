@@ -80,6 +80,28 @@ struct queue_definition {
   std::uint64_t messages_max = 0;  // bound of ready messages; 0 = unchanged, unlimited if new
   std::uint64_t bytes_max = 0;     // bound of ready messages, in bytes of their bodies; 0 = unchanged, unlimited if new
   std::string overflow = {};       // at a bound: "drop-oldest" or "reject"; empty = unchanged, "drop-oldest" if new
+  std::optional<bool> auto_delete = {};    // deleted when its last consumer ends; not set = unchanged, false if new
+  std::optional<bool> single_active = {};  // one consumer at a time gets messages; so, too
+  bool exclusive = false;                  // for this connection alone: in memory, gone when the connection ends
+};
+
+struct declared_queue {
+  std::string name;  // given by the broker if the definition had none
+  std::uint64_t ready = 0;
+  std::uint32_t consumers = 0;
+};
+
+struct consume_options {
+  std::uint32_t prefetch = 0;  // unsettled deliveries at most; 0 = as many as the broker allows
+  bool auto_ack = false;
+  bool exclusive = false;     // the queue's only consumer
+  std::int32_t priority = 0;  // consumers of a higher one come first, as long as they have credit
+};
+
+// What has to be true for an exchange or a queue to be deleted. Else it is refused (PRECONDITION).
+struct erase_options {
+  bool if_unused = false;  // the exchange has no bindings, the queue no consumers
+  bool if_empty = false;   // no message of the queue is ready
 };
 
 struct topic_definition {
@@ -108,6 +130,12 @@ struct delivery {
   std::int64_t timestamp_ms = 0;
   message_view message;
   std::shared_ptr<const std::string> storage;
+};
+
+// The answer to get(). `left`: messages that are ready after this one.
+struct got_message {
+  client::delivery delivery;
+  std::uint64_t left = 0;
 };
 
 // One page of a list.

@@ -120,6 +120,19 @@ class Peer:
             return
         raise AssertionError(f"not closed, but 0x{rest.hex()}")
 
+    def receive_for(self, seconds):
+        """Returns the next frame like receive(), or None if none begins to come in time."""
+        if len(self.received) == self.at:
+            self.socket.settimeout(seconds)
+            try:
+                self.read(1)
+                self.at -= 1
+            except TimeoutError:
+                return None
+            finally:
+                self.socket.settimeout(WAIT_SECONDS)
+        return self.receive()
+
     def expect_silence(self, seconds=0.3):
         self.socket.settimeout(seconds)
         try:
@@ -143,6 +156,10 @@ class Peer:
     def declare_queue(self, name):
         self.send("declare_queue", correlation=2, name=name)
         return self.expect("done", correlation=2)
+
+    def consume(self, queue, consumer=1, correlation=3, **fields):
+        self.send("consume", correlation=correlation, consumer=consumer, queue=queue, **fields)
+        self.expect("done", correlation=correlation)
 
     def list(self, kind, max_bytes=0):
         """Returns the pages of a list, each as its rows."""

@@ -25,6 +25,7 @@ tests_packages=(
   python3-pytest
   protobuf-compiler python3-protobuf  # conversation tests speak the wire schema from Python
   openjdk-17-jre-headless maven       # a real Kafka: Maven fetches it, Java runs it
+  rabbitmq-server python3-pika        # a real RabbitMQ, without its service: the tests start their own
   procps                              # what processes weigh
   faketime                            # a broker whose clock is wrong
   valgrind                            # instructions a message costs
@@ -73,6 +74,14 @@ done
 if [ ${#missing[@]} -eq 0 ]; then
   say "all ${#wanted[@]} packages are there, nothing to do"
   exit 0
+fi
+
+# The package would start a RabbitMQ for the whole machine, and at each boot. Who wants it: systemctl unmask.
+service=/etc/systemd/system/rabbitmq-server.service
+if [[ " ${missing[*]} " == *" rabbitmq-server "* && ! -e $service ]]; then
+  say "masking the service of rabbitmq-server: the tests start their own"
+  as_root mkdir -p "${service%/*}"
+  as_root ln -s /dev/null "$service"
 fi
 
 say "installing ${#missing[@]} of ${#wanted[@]} packages: ${missing[*]}"

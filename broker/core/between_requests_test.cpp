@@ -114,6 +114,7 @@ class busy_sessions {
     }
 
     void settled(std::uint64_t, const error*) override { hear(0); }
+    void cancelled(consumer_id) override {}
     void deliverable(consumer_id) override {
       hear(1);
       pull();
@@ -148,8 +149,9 @@ class busy_sessions {
     }
     void consume(std::string_view queue) {
       if (consumers_.size() >= 4) return cancel();
-      consumers_.push_back(
-          ask([&](const api::services& core) { return core.consuming.consume(id_, queue, 5, any(5) == 0).value(); }));
+      consumers_.push_back(ask([&](const api::services& core) {
+        return core.consuming.consume(id_, queue, {5, any(5) == 0}).value();
+      }));
     }
     void cancel() {
       if (consumers_.empty()) return;

@@ -36,7 +36,7 @@ TEST_F(queues, deliver_in_order_and_forget_what_is_acknowledged) {
   EXPECT_THAT(bodies(taken), ElementsAre("0", "1", "2"));
   EXPECT_THAT(taken, Each(Field(&stepping_broker::delivered::redelivered, false)));
   EXPECT_EQ(broker_.ready("work"), 0u);
-  EXPECT_EQ(broker_.inspecting().find_queue("work")->unsettled(), 3u);
+  EXPECT_EQ(broker_.inspecting().find_queue("work")->figures().unsettled, 3u);
   for (const auto& one : taken) EXPECT_TRUE(broker_.ack(consumer, one.offset));
   broker_.reopen_closed();
   EXPECT_EQ(broker_.ready("work"), 0u);
@@ -133,7 +133,7 @@ TEST_F(queues, auto_acknowledged_deliveries_are_gone) {
   fill(3);
   const auto consumer = broker_.consume("work", 1, true);
   EXPECT_EQ(broker_.pull_all(consumer).size(), 3u);
-  EXPECT_EQ(broker_.inspecting().find_queue("work")->unsettled(), 0u);
+  EXPECT_EQ(broker_.inspecting().find_queue("work")->figures().unsettled, 0u);
   broker_.reopen_closed();
   EXPECT_EQ(broker_.ready("work"), 0u);
 }
@@ -231,13 +231,14 @@ TEST_F(queues, a_cancelled_consumer_gives_back_and_gets_nothing) {
 
 TEST_F(queues, consumers_of_a_connection_are_limited) {
   for (std::size_t i = 0; i < limits::consumers_per_connection; ++i) broker_.consume("work");
-  EXPECT_EQ(broker_.consuming().consume(broker_.session(), "work", 0, false).error().code, errc::limit);
-  EXPECT_EQ(broker_.consuming().consume(broker_.session(), "none", 0, false).error().code, errc::not_found);
+  EXPECT_EQ(broker_.consuming().consume(broker_.session(), "work", {}).error().code, errc::limit);
+  EXPECT_EQ(broker_.consuming().consume(broker_.session(), "none", {}).error().code, errc::not_found);
 }
 
 TEST_F(queues, a_queue_with_consumers_stays) {
   const auto consumer = broker_.consume("work");
-  EXPECT_EQ(broker_.defining().remove_queue("work", broker_.next_receipt()).error().code, errc::precondition);
+  const auto removed = broker_.defining().remove_queue("work", broker_.next_receipt(), {true, false});
+  EXPECT_EQ(removed.error().code, errc::precondition);
   broker_.cancel(consumer);
   EXPECT_TRUE(broker_.defining().remove_queue("work", broker_.next_receipt()));
 }
@@ -358,7 +359,7 @@ TEST_F(queues, keep_no_more_unsettled_than_their_limit) {
   for (int i = 0; i < 2; ++i) consumers.push_back(broker_.consume("work"));
   for (const auto consumer : consumers) broker_.pull_all(consumer);
   for (const auto consumer : consumers) broker_.pull_all(consumer);
-  EXPECT_EQ(broker_.inspecting().find_queue("work")->unsettled(), limits::unsettled_per_queue);
+  EXPECT_EQ(broker_.inspecting().find_queue("work")->figures().unsettled, limits::unsettled_per_queue);
   // One settled delivery makes room for one more, for any consumer that has credit.
   const int told = broker_.noted().told[consumers[1]];
   broker_.ack(consumers[0], 0);

@@ -44,6 +44,7 @@ class noting_session final : public session_events {
     if (refusal != nullptr) refused[token].push_back(refusal->code);
   }
   void deliverable(consumer_id consumer) override { ++told[consumer]; }
+  void cancelled(consumer_id consumer) override { ended.push_back(consumer); }
   void changed(stream_id stream) override { changes.push_back(stream); }
   void lease_lost(std::string_view name) override { leases_lost.emplace_back(name); }
   void resumed() override { ++resumptions; }
@@ -51,6 +52,7 @@ class noting_session final : public session_events {
   std::vector<std::uint64_t> stored;                   // tokens
   std::map<std::uint64_t, std::vector<errc>> refused;  // by token: the error of each refusal
   std::map<consumer_id, int> told;
+  std::vector<consumer_id> ended;  // by cancelled()
   std::vector<stream_id> changes;
   std::vector<std::string> leases_lost;
   int resumptions = 0;
@@ -168,8 +170,11 @@ class stepping_broker {
   }
   consumer_id consume_as(session_id session, std::string_view queue, std::uint32_t prefetch = 0,
                          bool auto_ack = false) {
-    const consumer_id consumer = consuming().consume(session, queue, prefetch, auto_ack).value();
-    sessions_of_[consumer] = session;
+    return try_consume(session, queue, {prefetch, auto_ack}).value();
+  }
+  result<consumer_id> try_consume(session_id session, std::string_view queue, const api::consume_options& options) {
+    const auto consumer = consuming().consume(session, queue, options);
+    if (consumer) sessions_of_[*consumer] = session;
     broker_->tell();
     return consumer;
   }

@@ -115,6 +115,7 @@ core::api::queue_request read_queue(const section& section) {
   section.read("messages_max", queue.messages_max);
   section.read("bytes_max", queue.bytes_max);
   section.read("overflow", queue.overflow, parse_overflow);
+  section.read("single_active", queue.single_active);
   section.read("durability", queue.durability, parse_durability);
   if (!check_name("queue", queue.name)) section.refuse("name", names_taken);
   return queue;

@@ -151,6 +151,7 @@ durability = "interval:500"
 messages_max = 1000
 bytes_max = "2M"
 overflow = "reject"
+single_active = true
 [[topic]]
 name = "t"
 partitions = 3
@@ -181,6 +182,7 @@ match = "any"
   EXPECT_EQ(all.queues[0].messages_max, 1'000u);
   EXPECT_EQ(all.queues[0].bytes_max, 2u << 20);
   EXPECT_EQ(all.queues[0].overflow, overflow::reject);
+  EXPECT_EQ(all.queues[0].single_active, true);
   ASSERT_THAT(all.topics, SizeIs(1));
   EXPECT_EQ(all.topics[0].partitions, 3u);
   EXPECT_EQ(all.topics[0].retention_bytes, 5u << 20);

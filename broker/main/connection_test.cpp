@@ -201,7 +201,7 @@ TEST_F(sockets, half_a_frame_and_a_closed_end_leave_nothing) {
   client.connect();
   client.send(frame_of(TG_CONSUME, tg_Consume_fields, tg_Consume{2, 1, bytes_of("work"), 0, false}, 8));
   client.send(publish_frame(1, "whole") + publish_frame(2, "half").substr(0, 5));
-  run_until([&] { return gateway_.broker.inspecting().find_queue("work")->unsettled() == 1; });
+  run_until([&] { return gateway_.broker.inspecting().find_queue("work")->figures().unsettled == 1; });
   client.close();
   EXPECT_TRUE(run_until([&] { return gateway_.front().sessions().empty(); }));
   EXPECT_EQ(gateway_.broker.ready("work"), 1u);
@@ -236,11 +236,11 @@ TEST_F(sockets, a_peer_that_does_not_read_costs_a_bounded_amount) {
   slow.connect();
   slow.send(frame_of(TG_CONSUME, tg_Consume_fields, tg_Consume{2, 1, bytes_of("work"), 0, false}, 8));
   run_for(milliseconds(200));
-  const auto taken = gateway_.broker.inspecting().find_queue("work")->unsettled();
+  const auto taken = gateway_.broker.inspecting().find_queue("work")->figures().unsettled;
   EXPECT_GT(taken, 0u);
   EXPECT_LT(taken, 200u);  // the rest of the 20 MB stays in the store
   run_for(milliseconds(100));
-  EXPECT_EQ(gateway_.broker.inspecting().find_queue("work")->unsettled(), taken);
+  EXPECT_EQ(gateway_.broker.inspecting().find_queue("work")->figures().unsettled, taken);
   live.connect();
   live.send(publish_frame(1, "m"));
   live.expect("confirm through 1 code 0");
@@ -263,7 +263,7 @@ TEST_F(sockets, the_loop_may_end_under_consumers_with_deliveries) {
   }
   for (int i = 0; i < 10; ++i) gateway_.broker.put("work", "m");
   gateway_.broker.commit();
-  EXPECT_TRUE(run_until([&] { return gateway_.broker.inspecting().find_queue("work")->unsettled() == 2; }));
+  EXPECT_TRUE(run_until([&] { return gateway_.broker.inspecting().find_queue("work")->figures().unsettled == 2; }));
 }
 
 class few_sockets : public sockets {

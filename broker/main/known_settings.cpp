@@ -183,6 +183,10 @@ constexpr settings::key queue_keys[] = {
      .standard = R"("drop-oldest")",
      .meaning = "At a bound: the oldest message is dropped, with a loss record, or publishes are refused.",
      .words = {"drop-oldest", "reject"}},
+    {.name = "single_active",
+     .takes = kind::boolean,
+     .standard = "false",
+     .meaning = "One consumer at a time gets messages; another follows when it ends."},
 };
 
 constexpr settings::key topic_keys[] = {

@@ -26,6 +26,9 @@ class memory_groups {
   commit_group& memory_group() { return *memory_group_; }
   commit_group& riding_group() { return *riding_; }
   const memory_streams& streams() const { return streams_; }
+  // Adds or removes a stream that ends with the process: nothing of it is written.
+  void add_transient(stream_id stream) { streams_.add_transient(stream); }
+  void remove_transient(stream_id stream) { streams_.remove_transient(stream); }
   const memory_use& use() const { return streams_.use(); }
   // Returns whether records of a memory stream, up to `end`, may go into the memory group: nothing before them waits
   // for a commit, and their offsets are reserved. Otherwise they have to ride.

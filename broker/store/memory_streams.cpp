@@ -1,12 +1,16 @@
 #include "broker/store/memory_streams.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace tidegate::store {
 namespace {
 
 // Bytes dropped in addition to those asked for, because finding the largest log takes time.
 constexpr std::uint64_t give_way_bytes = 64 * 1024;
+
+// Of a transient stream: its offsets need no reservation.
+constexpr offset_t never_reserved_end = std::numeric_limits<offset_t>::max();
 
 stream_change row_of(stream_id id, const stream_view& view, offset_t reserved_end) {
   stream_change row{stream_change::what::reserve, id, view.kind, {}};
@@ -28,6 +32,15 @@ void memory_streams::change(memory_stream& stream, const Change& change) {
 void memory_streams::add(stream_id id, stream_kind kind, stream_limits limits, offset_t begin, offset_t reserved_end,
                          drop_totals dropped) {
   streams_.emplace(id, entry{memory_stream(kind, std::move(limits), begin, dropped), reserved_end, reserved_end});
+}
+
+void memory_streams::add_transient(stream_id id) { add(id, stream_kind::queue, {}, 0, never_reserved_end, {}); }
+
+void memory_streams::remove_transient(stream_id id) {
+  stream_change gone;
+  gone.change = stream_change::what::drop;
+  gone.stream = id;
+  apply(gone);
 }
 
 void memory_streams::apply(const stream_change& change) {
@@ -90,6 +103,7 @@ std::vector<stream_change> memory_streams::reservations_for(const commit_group& 
     const auto found = streams_.find(share.stream);
     if (found == streams_.end() || !share.appends()) continue;
     offset_t& asked_end = found->second.asked_end;
+    if (asked_end == never_reserved_end) continue;
     if (share.end() + offsets_per_reservation / 2 <= asked_end) continue;
     asked_end = share.end() + offsets_per_reservation;
     rows.push_back(row_of(share.stream, found->second.stream.view(), asked_end));
@@ -101,6 +115,7 @@ std::vector<stream_change> memory_streams::final_rows() const {
   std::vector<stream_change> rows;
   for (const auto& [id, entry] : streams_) {
     const stream_view& view = entry.stream.view();
+    if (entry.reserved_end == never_reserved_end) continue;
     if (view.end != entry.reserved_end) rows.push_back(row_of(id, view, view.end));
   }
   return rows;

@@ -1,6 +1,6 @@
 // All streams of durability "memory", and one bound for all memory that they take. The file has one row for each of
-// these streams. The row reserves a block of offsets, so that no offset is used twice whatever happens to the process.
-// Used on the broker thread only.
+// these streams, except for transient ones, which end with the process anyway. The row reserves a block of offsets, so
+// that no offset is used twice whatever happens to the process. Used on the broker thread only.
 #pragma once
 
 #include <map>
@@ -27,6 +27,9 @@ class memory_streams {
   // Adds an empty stream. `begin`: its first offset, never used before. The file reserves offsets below `reserved_end`.
   void add(stream_id id, stream_kind kind, stream_limits limits, offset_t begin, offset_t reserved_end,
            drop_totals dropped);
+  // Adds an empty stream that the file knows nothing of, or removes it.
+  void add_transient(stream_id id);
+  void remove_transient(stream_id id);
   // Apply a commit's change. A stream that is not in memory is skipped.
   void apply(const stream_change& change);
   void apply(const cursor_change& change);

@@ -36,6 +36,8 @@ struct consume_arguments {
   std::optional<std::uint64_t> count;
   std::optional<std::chrono::milliseconds> idle;
   bool auto_ack = false;
+  bool exclusive = false;
+  std::int32_t priority = 0;
   client::outcome outcome = client::outcome::ack;
   bool raw = false;
 };
@@ -72,7 +74,18 @@ struct binding_arguments {
 struct delete_arguments {
   std::string kind;
   std::string name;
-  bool only_unused = false;
+  client::erase_options conditions;
+};
+
+struct get_arguments {
+  std::string queue;
+  std::uint64_t count = 1;
+  client::outcome outcome = client::outcome::ack;
+  bool raw = false;
+};
+
+struct purge_arguments {
+  std::string queue;
 };
 
 struct list_arguments {
@@ -118,7 +131,8 @@ struct bench_arguments {
 };
 
 using command = std::variant<publish_arguments, consume_arguments, tail_arguments, offsets_arguments, declare_arguments,
-                             binding_arguments, delete_arguments, list_arguments, store_arguments, bench_arguments>;
+                             binding_arguments, delete_arguments, list_arguments, store_arguments, bench_arguments,
+                             get_arguments, purge_arguments>;
 
 struct arguments {
   client::endpoint broker;

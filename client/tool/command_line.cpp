@@ -89,6 +89,8 @@ std::variant<arguments, int> parse_command_line(int count, const char* const* wo
   add_global_options(app, parsed, broker);
   add_publish(app, parsed);
   add_consume(app, parsed);
+  add_get(app, parsed);
+  add_purge(app, parsed);
   add_tail(app, parsed);
   add_offsets(app, parsed);
   add_declare(app, parsed);

@@ -12,6 +12,8 @@ namespace tidegate::tool {
 // message_words.cpp
 void add_publish(CLI::App& app, arguments& into);
 void add_consume(CLI::App& app, arguments& into);
+void add_get(CLI::App& app, arguments& into);
+void add_purge(CLI::App& app, arguments& into);
 void add_tail(CLI::App& app, arguments& into);
 void add_offsets(CLI::App& app, arguments& into);
 

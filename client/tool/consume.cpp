@@ -2,11 +2,10 @@
 
 #include "broker/base/limits.hpp"
 #include "client/tool/command.hpp"
-#include "client/tool/rendering.hpp"
+#include "client/tool/delivery_output.hpp"
 
 namespace tidegate::tool {
 
-namespace json = boost::json;
 using client::awaitable;
 
 namespace {
@@ -23,7 +22,9 @@ class consumption {
   awaitable<void> settle(std::uint64_t tag);
   awaitable<void> finish(std::uint32_t consumer);
   int outcome() const;
-  void show(const client::delivery& delivery);
+  void show(const client::delivery& delivery) {
+    tool::show(delivery, arguments_.queue, arguments_.raw, environment_.json);
+  }
   std::uint32_t prefetch() const;
   // With a count the tool acknowledges by itself. With auto-ack the broker would send more messages than the count, and
   // those would be lost.
@@ -51,17 +52,6 @@ std::uint32_t consumption::prefetch() const {
 bool consumption::keeps_open() const {
   if (arguments_.outcome == client::outcome::requeue) return true;
   return arguments_.count && settled_ + prefetch() >= *arguments_.count;
-}
-
-void consumption::show(const client::delivery& delivery) {
-  if (arguments_.raw) return print_line(delivery.message.body);
-  if (!environment_.json) return print_line(message_line(delivery.message, delivery.timestamp_ms));
-  json::object line{{"queue", arguments_.queue},
-                    {"tag", delivery.tag},
-                    {"redelivered", delivery.redelivered},
-                    {"delivery_count", delivery.delivery_count}};
-  add_message(line, delivery.message, delivery.timestamp_ms);
-  print_json(line);
 }
 
 awaitable<void> consumption::settle(std::uint64_t tag) {
@@ -94,7 +84,8 @@ awaitable<void> consumption::finish(std::uint32_t consumer) {
 }
 
 awaitable<int> consumption::run() {
-  const std::uint32_t consumer = co_await environment_.broker.consume(arguments_.queue, prefetch(), auto_ack());
+  const client::consume_options options{prefetch(), auto_ack(), arguments_.exclusive, arguments_.priority};
+  const std::uint32_t consumer = co_await environment_.broker.consume(arguments_.queue, options);
   task_group tasks(environment_.executor, environment_.interruption);
   tasks.start(take());
   co_await tasks.finish();

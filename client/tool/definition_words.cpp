@@ -70,6 +70,9 @@ void add_declare_queue(CLI::App& declare, arguments& into) {
   command.add_option("--bytes-max", options->bytes, "Bound of the bodies of ready messages (no bound)")
       ->type_name("N[K|M|G]");
   add_overflow(command, queue.overflow);
+  command.add_flag("--auto-delete", queue.auto_delete, "Delete it when its last consumer ends");
+  command.add_flag("--single-active", queue.single_active,
+                   "Give messages to one consumer at a time; another follows when it ends");
   add_durability(command, queue.durability);
   add_passive(command, options->arguments);
   command.callback([options, &into] {
@@ -208,7 +211,9 @@ void add_delete(CLI::App& app, arguments& into) {
       ->required()
       ->check(CLI::IsMember({"exchange", "queue", "topic"}));
   command.add_option("NAME", arguments->name, "Its name")->required();
-  command.add_flag("--if-unused", arguments->only_unused, "Refuse to delete an exchange that has bindings");
+  command.add_flag("--if-unused", arguments->conditions.if_unused,
+                   "Refuse if the exchange has bindings, or the queue consumers");
+  command.add_flag("--if-empty", arguments->conditions.if_empty, "Refuse if a message of the queue is ready");
   command.callback([arguments, &into] { into.command = *arguments; });
 }
 

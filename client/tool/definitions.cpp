@@ -33,9 +33,9 @@ awaitable<int> declare(environment& environment, const declare_arguments& argume
     co_await environment.broker.declare_exchange(arguments.exchange, arguments.passive);
     if (!arguments.passive) done["type"] = arguments.exchange.type;
   } else if (arguments.kind == "queue") {
-    const std::uint64_t ready = co_await environment.broker.declare_queue(arguments.queue, arguments.passive);
-    done["ready"] = ready;
-    line += fmt::format(": {} ready", ready);
+    const client::declared_queue queue = co_await environment.broker.declare_queue(arguments.queue, arguments.passive);
+    done["ready"] = queue.ready;
+    line += fmt::format(": {} ready", queue.ready);
   } else {
     const client::declared_topic topic = co_await environment.broker.declare_topic(arguments.topic, arguments.passive);
     const std::uint32_t partitions = topic.partitions;
@@ -114,7 +114,7 @@ awaitable<void> check_exists(client::connection& broker, const std::string& kind
 
 awaitable<int> remove(environment& environment, const delete_arguments& arguments) {
   co_await check_exists(environment.broker, arguments.kind, arguments.name);
-  co_await environment.broker.erase(arguments.kind, arguments.name, arguments.only_unused);
+  co_await environment.broker.erase(arguments.kind, arguments.name, arguments.conditions);
   tell(environment, {{"kind", arguments.kind}, {"name", arguments.name}, {"deleted", true}},
        fmt::format("deleted: {} {}", arguments.kind, arguments.name));
   co_return exit_ok;

@@ -194,6 +194,10 @@ void add_consume(CLI::App& app, arguments& into) {
   CLI::App& command = *app.add_subcommand("consume", consume_description)->footer(consume_epilogue);
   const auto options = kept<consume_options>();
   command.add_option("QUEUE", options->arguments.queue, "The queue's name")->required();
+  command.add_flag("--exclusive", options->arguments.exclusive, "Be the queue's only consumer, or fail");
+  command.add_option("--priority", options->arguments.priority, "Consumers of a higher one come first")
+      ->type_name("N")
+      ->capture_default_str();
   command.add_option("--prefetch", options->arguments.prefetch, "Messages under way; 0 is the broker's bound")
       ->type_name("N")
       ->check(CLI::Range(std::uint32_t{0}, limits::prefetch_max))
@@ -212,6 +216,54 @@ void add_consume(CLI::App& app, arguments& into) {
       ->excludes(auto_ack);
   command.add_flag("--raw", options->arguments.raw, "Only the body and a line end");
   command.callback([&command, options, &into] { finish_consume(command, *options, into); });
+}
+
+// --------------------------------------------------------------------------------------------------- get and purge
+
+void add_get(CLI::App& app, arguments& into) {
+  CLI::App& command = *app.add_subcommand("get", "Take the next message of a queue, without waiting for one");
+  command.footer(
+      "The message is acknowledged after it was printed. With --reject requeue it returns to its place, marked as\n"
+      "redelivered; with --reject discard the queue drops it.\n"
+      "\n"
+      "EXAMPLES\n"
+      "  tidegate get work\n"
+      "  tidegate get work --count 10 --json\n"
+      "\n"
+      "EXIT CODES\n"
+      "  0  as many as asked for     1  fewer were ready, or failed     2  usage");
+  const auto arguments = kept<get_arguments>();
+  const auto reject = kept<std::string>();
+  command.add_option("QUEUE", arguments->queue, "The queue's name")->required();
+  command.add_option("--count", arguments->count, "How many messages")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_option("--reject", *reject, "Do not acknowledge: requeue puts them back, discard drops them")
+      ->type_name("requeue|discard")
+      ->check(CLI::IsMember({"requeue", "discard"}));
+  command.add_flag("--raw", arguments->raw, "Print the bodies only");
+  command.callback([arguments, reject, &into] {
+    if (*reject == "requeue") arguments->outcome = client::outcome::requeue;
+    if (*reject == "discard") arguments->outcome = client::outcome::discard;
+    if (arguments->raw && into.json) throw CLI::ValidationError("--raw", "and --json exclude each other");
+    into.command = *arguments;
+  });
+}
+
+void add_purge(CLI::App& app, arguments& into) {
+  CLI::App& command = *app.add_subcommand("purge", "Discard the messages that are ready in a queue");
+  command.footer(
+      "Messages that a consumer has and has not acknowledged stay. Prints how many were discarded.\n"
+      "\n"
+      "EXAMPLES\n"
+      "  tidegate purge work\n"
+      "\n"
+      "EXIT CODES\n"
+      "  0  done     1  failed     2  usage");
+  const auto arguments = kept<purge_arguments>();
+  command.add_option("QUEUE", arguments->queue, "The queue's name")->required();
+  command.callback([arguments, &into] { into.command = *arguments; });
 }
 
 // ---------------------------------------------------------------------------------------------- tail and offsets

@@ -9,11 +9,6 @@ import record_batch
 import wire
 
 
-def consume(peer, queue, consumer=1, correlation=3, **fields):
-    peer.send("consume", correlation=correlation, consumer=consumer, queue=queue, **fields)
-    peer.expect("done", correlation=correlation)
-
-
 def ready_count(peer, queue):
     peer.send("declare_queue", correlation=9, name=queue, passive=True)
     return peer.expect("done", correlation=9).message_count
@@ -39,7 +34,7 @@ def test_publish_is_confirmed_exact_bytes(talk):
     peer.expect("connected", correlation=1)
     #                DeclareQueue: correlation 2, name "q"
     peer.send_bytes("9a 01 05 08 02 12 01 71")
-    peer.expect_bytes("c2 01 02 08 02")                       # Done: correlation 2
+    peer.expect_bytes("c2 01 05 08 02 32 01 71")              # Done: correlation 2, name "q"
     #                PublishMessage: id 1, routing key "q", body "hello"
     peer.send_bytes("f2 01 0c 08 01 1a 01 71 32 05 68656c6c6f")
     peer.expect_bytes("fa 01 04 08 01 10 01")                 # Confirm: id 1 and all before it
@@ -65,7 +60,7 @@ def test_published_message_is_delivered_with_all_its_parts(talk):
     peer.declare_queue("q")
     headers = [{"name": "unit", "value": b"C"}, {"name": "raw", "value": bytes(range(256))}]
     peer.publish(1, routing_key="q", key=b"k", headers=headers, body=b"\0\xff")
-    consume(peer, "q")
+    peer.consume("q")
     message = peer.expect("deliver", consumer=1, tag=1, redelivered=False, delivery_count=0, routing_key="q", key=b"k",
                           body=b"\0\xff", exchange="")
     assert [(header.name, header.value) for header in message.headers] == [("unit", b"C"), ("raw", bytes(range(256)))]
@@ -80,7 +75,7 @@ def test_confirmed_message_survives_a_killed_broker(talk, broker):
     peer = talk()
     peer.connect()
     assert ready_count(peer, "work") == 1
-    consume(peer, "work")
+    peer.consume("work")
     peer.expect("deliver", body=b"kept")
 
 
@@ -141,7 +136,7 @@ def test_unacknowledged_is_delivered_again_after_the_connection_ends(talk):
     peer.declare_queue("q")
     for number in 1, 2:
         peer.publish(number, routing_key="q", body=b"%d" % number)
-    consume(peer, "q")
+    peer.consume("q")
     peer.expect("deliver", body=b"1", redelivered=False)
     second = peer.expect("deliver", body=b"2", redelivered=False)
     peer.send("settle", tag=second.tag)
@@ -149,7 +144,7 @@ def test_unacknowledged_is_delivered_again_after_the_connection_ends(talk):
     peer.close()
     peer = talk()
     peer.connect()
-    consume(peer, "q")
+    peer.consume("q")
     peer.expect("deliver", body=b"1", redelivered=True, delivery_count=1)
     peer.expect_silence()
 
@@ -160,14 +155,14 @@ def test_acknowledged_is_gone_also_after_a_kill(talk, broker):
     peer.declare_queue("q")
     for number in 1, 2, 3:
         peer.publish(number, routing_key="q", body=b"%d" % number)
-    consume(peer, "q")
+    peer.consume("q")
     tags = [peer.expect("deliver").tag for _ in range(3)]
     peer.send("settle", tag=tags[1], multiple=True)
     settled(peer)
     broker.restart_after_kill()
     peer = talk()
     peer.connect()
-    consume(peer, "q")
+    peer.consume("q")
     peer.expect("deliver", body=b"3", redelivered=True)
     peer.expect_silence()
 
@@ -178,7 +173,7 @@ def test_requeued_returns_to_its_place_and_says_so(talk, link_pb2):
     peer.declare_queue("q")
     for number in 1, 2, 3:
         peer.publish(number, routing_key="q", body=b"%d" % number)
-    consume(peer, "q", prefetch=1)
+    peer.consume("q", prefetch=1)
     first = peer.expect("deliver", body=b"1", redelivered=False)
     peer.send("settle", tag=first.tag, outcome=link_pb2.Settle.REQUEUE)
     again = peer.expect("deliver", body=b"1", redelivered=True, delivery_count=1)
@@ -191,43 +186,12 @@ def test_discarded_is_gone_and_counted(talk, link_pb2):
     peer.connect()
     peer.declare_queue("q")
     peer.publish(1, routing_key="q", body=b"bad")
-    consume(peer, "q")
+    peer.consume("q")
     peer.send("settle", tag=peer.expect("deliver").tag, outcome=link_pb2.Settle.DISCARD)
     settled(peer)
     peer.send("list", correlation=4, kind="queues")
     rows = {row["name"]: row for row in json.loads(peer.expect("listed", correlation=4).json)}
     assert (rows["q"]["ready"], rows["q"]["unsettled"], rows["q"]["discarded"]) == (0, 0, 1)
-
-
-# ------------------------------------------------------------------------------------------------ exchanges
-
-def test_headers_choose_the_queue_and_properties_come_back_exact_bytes(talk):
-    peer = talk()
-    peer.connect()
-    peer.declare_queue("hot")
-    #               Bind: correlation 3, amq.headers -> queue "hot", arguments {"level": text "high"}
-    peer.send_bytes("aa 01 2c 08 03 12 0b 616d712e68656164657273 1a 05 7175657565 22 03 686f74"
-                    " 32 0f 05 6c6576656c 53 00000004 68696768")
-    peer.expect_bytes("c2 01 02 08 03")                       # Done: correlation 3
-    #               PublishMessage: id 1, amq.headers, body "!", properties: headers {"level": "high"}, priority 3
-    properties = "28 00 0000000f 05 6c6576656c 53 00000004 68696768 03"
-    peer.send_bytes(f"f2 01 2a 08 01 12 0b 616d712e68656164657273 32 01 21 4a 16 {properties}")
-    peer.expect_bytes("fa 01 04 08 01 10 01")                 # Confirm: id 1 and all before it
-    consume(peer, "hot")
-    delivered = peer.expect("deliver", consumer=1, exchange="amq.headers", body=b"!")
-    assert delivered.properties == bytes.fromhex(properties)
-
-
-def test_what_no_binding_matches_comes_back_whole(talk):
-    peer = talk()
-    peer.connect()
-    headers = [{"name": "unit", "value": b"C"}]
-    peer.send("publish_message", id=1, exchange="amq.headers", routing_key="k", key=b"p", headers=headers, body=b"b",
-              properties=bytes.fromhex("0800 03"), mandatory=True)
-    returned = peer.expect("return", id=1, exchange="amq.headers", routing_key="k", key=b"p", body=b"b",
-                           properties=bytes.fromhex("0800 03"))
-    assert [(header.name, header.value) for header in returned.headers] == [("unit", b"C")]
-    peer.expect("confirm", id=1, multiple=True)
 
 
 # ------------------------------------------------------------------------------------------------ lists
@@ -281,7 +245,7 @@ def test_prefetch_holds_deliveries_back(talk):
     peer.declare_queue("q")
     for number in range(1, 6):
         peer.publish(number, routing_key="q", body=b"%d" % number)
-    consume(peer, "q", prefetch=2)
+    peer.consume("q", prefetch=2)
     first = peer.expect("deliver", body=b"1")
     peer.expect("deliver", body=b"2")
     peer.expect_silence()
@@ -295,8 +259,8 @@ def test_competing_consumers_share_a_queue(talk):
     for peer in publisher, one, two:
         peer.connect()
     publisher.declare_queue("q")
-    consume(one, "q", prefetch=5)
-    consume(two, "q", prefetch=5)
+    one.consume("q", prefetch=5)
+    two.consume("q", prefetch=5)
     for number in range(1, 11):
         publisher.publish(number, routing_key="q", body=b"%d" % number)
     found = [int(peer.expect("deliver").body) for peer in (one, two) for _ in range(5)]
@@ -308,13 +272,13 @@ def test_cancelled_consumer_gets_nothing_and_its_deliveries_return(talk):
     peer.connect()
     peer.declare_queue("q")
     peer.publish(1, routing_key="q", body=b"a")
-    consume(peer, "q")
+    peer.consume("q")
     peer.expect("deliver", body=b"a")
     peer.send("cancel", correlation=4, consumer=1)
     peer.expect("done", correlation=4)
     peer.publish(2, routing_key="q", body=b"b")
     peer.expect_silence()
-    consume(peer, "q", consumer=2)
+    peer.consume("q", consumer=2)
     peer.expect("deliver", consumer=2, body=b"a", redelivered=True)
     peer.expect("deliver", consumer=2, body=b"b", redelivered=False)
 

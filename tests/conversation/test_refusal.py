@@ -17,7 +17,6 @@ def peer(talk):
 
 
 @pytest.mark.parametrize("member, fields, code, words", [
-    ("declare_queue", {"name": ""}, "INVALID", "name"),
     ("declare_queue", {"name": "x" * 250}, "INVALID", "249"),
     ("declare_queue", {"name": "none", "passive": True}, "NOT_FOUND", "no queue 'none'"),
     ("declare_exchange", {"name": "e", "type": "lake"}, "INVALID", "headers"),
@@ -40,6 +39,12 @@ def peer(talk):
     ("delete", {"kind": "lake", "name": "work"}, "INVALID", "lake"),
     ("list", {"kind": "lakes"}, "INVALID", "lakes"),
     ("list", {"kind": "losses", "after": b"first"}, "INVALID", "after"),
+    ("declare_queue", {"name": "amq.mine"}, "NOT_ALLOWED", "amq."),
+    ("declare_queue", {"name": "work", "auto_delete": True}, "PRECONDITION", "auto_delete"),
+    ("declare_queue", {"name": "work", "exclusive": True}, "PRECONDITION", "exclusive"),
+    ("declare_queue", {"name": "q", "arguments": b"\1"}, "INVALID", "arguments"),
+    ("get", {"queue": "none"}, "NOT_FOUND", "no queue 'none'"),
+    ("purge", {"queue": "none"}, "NOT_FOUND", "no queue 'none'"),
     ("consume", {"consumer": 1, "queue": "none"}, "NOT_FOUND", "no queue 'none'"),
     ("consume", {"consumer": 0, "queue": "work"}, "INVALID", "consumer"),
     ("cancel", {"consumer": 9}, "NOT_FOUND", "9"),

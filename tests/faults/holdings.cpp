@@ -13,6 +13,7 @@ class silent_session final : public core::session_events {
  public:
   void settled(std::uint64_t, const error*) override {}
   void deliverable(core::consumer_id) override {}
+  void cancelled(core::consumer_id) override {}
   void changed(stream_id) override {}
   void lease_lost(std::string_view) override {}
   void resumed() override {}
@@ -37,7 +38,7 @@ class reading {
     held_queue& queue = into_.queues[row.definition->name];
     queue.ready = row.ready;
     into_.definitions.insert("q/" + row.definition->name);
-    const auto consumer = core_.consuming.consume(session_, row.definition->name, 0, false);
+    const auto consumer = core_.consuming.consume(session_, row.definition->name, {});
     if (!consumer) return refuse("queue " + row.definition->name, consumer.error());
     for (bool more = true; more;) {
       const auto pulled = core_.consuming.pull(*consumer, [&](const core::delivery_view& delivery) {

@@ -215,7 +215,7 @@ bool marking_broker::produce(const std::string& topic, std::uint32_t partition, 
 }
 
 core::consumer_id marking_broker::consume(const std::string& queue, std::uint32_t prefetch, bool auto_ack) {
-  const core::consumer_id consumer = core_.consuming.consume(session_, queue, prefetch, auto_ack).value();
+  const core::consumer_id consumer = core_.consuming.consume(session_, queue, {prefetch, auto_ack}).value();
   consumers_[consumer] = {queue, auto_ack, {}};
   return consumer;
 }

@@ -104,6 +104,7 @@ class marking_broker final : public core::session_events {
 
   void settled(std::uint64_t token, const error* refusal) override;
   void deliverable(core::consumer_id) override {}
+  void cancelled(core::consumer_id) override {}
   void changed(stream_id) override {}
   void lease_lost(std::string_view) override {}
   void resumed() override {}
@@ -121,6 +122,10 @@ class marking_broker final : public core::session_events {
   };
   core::receipt expect(promise promise);
   void take(const result<void>& asked);
+  template <class Value>
+  void take(const result<Value>& asked) {
+    take(asked ? result<void>() : asked.error());
+  }
   void remove_bindings_of(const std::string& target, promise& promise);
   result<core::api::publish_outcome> send(const last_publish& message, const core::receipt& answer);
   void mark_attempt(std::uint64_t number, std::uint64_t sequence, const publishing& message);

@@ -6,16 +6,35 @@
 
 namespace tidegate::core::api {
 
-result<consumer_id> consuming::consume(session_id session, std::string_view queue, std::uint32_t prefetch,
-                                       bool auto_ack) {
-  TIDEGATE_EXPECT(notices_.knows(session));
+result<queues::queue*> consuming::find(session_id session, std::string_view queue) {
   queues::queue* const found = catalog_.queues().find(queue);
   if (found == nullptr) {
     return error{errc::not_found, fmt::format("no queue '{}'; declare it first", queue), "queue"};
   }
+  if (const auto checked = catalog::queue_registry::check_owner(*found, session); !checked) return checked.error();
+  return found;
+}
+
+consuming::channel& consuming::channel_of(session_id session) {
+  TIDEGATE_EXPECT(notices_.knows(session));
   auto& channel = channels_[session];
   if (!channel) channel = std::make_unique<consuming::channel>();
-  if (channel->consumers.size() >= limits::consumers_per_connection) {
+  return *channel;
+}
+
+result<consumer_id> consuming::consume(session_id session, std::string_view queue, const consume_options& options) {
+  const auto found = find(session, queue);
+  if (!found) return found.error();
+  const auto& others = (*found)->consumers();
+  if (!others.empty() && (options.exclusive || others.front()->is_exclusive)) {
+    return error{
+        errc::not_allowed,
+        fmt::format("queue '{}' has {}", queue,
+                    options.exclusive ? "consumers already, so none can be exclusive" : "an exclusive consumer"),
+        "exclusive"};
+  }
+  channel& channel = channel_of(session);
+  if (channel.consumers.size() >= limits::consumers_per_connection) {
     return error{errc::limit,
                  fmt::format("{} consumers on one connection are the limit", limits::consumers_per_connection)};
   }
@@ -23,13 +42,15 @@ result<consumer_id> consuming::consume(session_id session, std::string_view queu
   auto made = std::make_unique<queues::consumer>();
   made->id = id;
   made->session = session;
-  made->source = found;
-  made->prefetch = prefetch == 0 ? limits::prefetch_max : std::min(prefetch, limits::prefetch_max);
-  made->auto_ack = auto_ack;
-  found->add_consumer(*made);
-  channel->consumers.push_back(id);
+  made->source = *found;
+  made->prefetch = options.prefetch == 0 ? limits::prefetch_max : std::min(options.prefetch, limits::prefetch_max);
+  made->auto_ack = options.auto_ack;
+  made->is_exclusive = options.exclusive;
+  made->priority = options.priority;
+  (*found)->add_consumer(*made);
+  channel.consumers.push_back(id);
   consumers_.emplace(id, std::move(made));
-  wake(*found);
+  wake(**found);
   return id;
 }
 
@@ -48,10 +69,36 @@ void consuming::cancel(consumer_id id, leftovers leftovers) {
     note_settled(queue);
   }
   channel.out.forget(*consumer);
+  wake_or_remove(queue);
+}
+
+void consuming::wake_or_remove(queues::queue& queue) {
+  if (queue.is_done()) return remove(queue);
   wake(queue);
 }
 
+void consuming::remove(queues::queue& queue) {
+  while (!queue.consumers().empty()) {
+    queues::consumer& consumer = *queue.consumers().back();
+    const session_id session = consumer.session;
+    const consumer_id id = consumer.id;
+    queue.remove_consumer(consumer);
+    std::erase(channels_.at(session)->consumers, id);
+    notices_.cancelled(session, id);
+    consumers_.erase(id);
+  }
+  for (const auto& [session, channel] : channels_) {
+    channel->out.take_if([&](const delivery& one) { return one.from == &queue; }, [](const delivery&) {});
+  }
+  catalog_.remove_queue(queue);
+}
+
 void consuming::end(session_id session) {
+  end_channel(session);
+  for (queues::queue* const queue : catalog_.queues().owned_by(session)) remove(*queue);
+}
+
+void consuming::end_channel(session_id session) {
   const auto found = channels_.find(session);
   if (found == channels_.end()) return;
   const auto channel = std::move(found->second);
@@ -70,7 +117,7 @@ void consuming::end(session_id session) {
   });
   std::sort(touched.begin(), touched.end());
   touched.erase(std::unique(touched.begin(), touched.end()), touched.end());
-  for (queues::queue* const queue : touched) wake(*queue);
+  for (queues::queue* const queue : touched) wake_or_remove(*queue);
 }
 
 result<pull_result> consuming::pull(consumer_id id, const delivery_taker& take) {
@@ -82,18 +129,52 @@ result<pull_result> consuming::pull(consumer_id id, const delivery_taker& take) 
   const auto number = [&](delivery_view& delivery) {
     const auto bytes = static_cast<std::uint32_t>(delivery.message.body.size());
     delivery.number =
-        consumer.auto_ack ? out.count() : out.add(consumer, {delivery.offset, bytes, delivery.deliveries});
+        consumer.auto_ack ? out.count() : out.add(queue, &consumer, {delivery.offset, bytes, delivery.deliveries});
     return take(delivery);
   };
   const auto pulled = queue.pull(consumer, store_.read(), group_of(queue), number);
   if (!pulled) return pulled;
-  if (!commits_.gathering().contents().losses.empty()) commits_.note(commits::acknowledgement_delay_max);
-  counters_.delivered += pulled->count;
-  if (consumer.auto_ack && pulled->count > 0) {
-    counters_.acknowledged += pulled->count;
-    note_settled(queue);
-  }
+  note_pulled(queue, pulled->count, consumer.auto_ack);
+  // Others were told of no more messages than there were, and this consumer cannot take what is left.
+  if (!consumer.told) wake(queue);
   return pulled;
+}
+
+void consuming::note_pulled(const queues::queue& queue, std::uint64_t count, bool auto_ack) {
+  if (!commits_.gathering().contents().losses.empty()) commits_.note(commits::acknowledgement_delay_max);
+  counters_.delivered += count;
+  if (!auto_ack || count == 0) return;
+  counters_.acknowledged += count;
+  note_settled(queue);
+}
+
+result<std::optional<std::uint64_t>> consuming::get(session_id session, std::string_view queue, bool auto_ack,
+                                                    const delivery_taker& take) {
+  const auto found = find(session, queue);
+  if (!found) return found.error();
+  queues::queue& from = **found;
+  deliveries& out = channel_of(session).out;
+  const auto number = [&](delivery_view& delivery) {
+    const auto bytes = static_cast<std::uint32_t>(delivery.message.body.size());
+    delivery.number = auto_ack ? out.count() : out.add(from, nullptr, {delivery.offset, bytes, delivery.deliveries});
+    return take(delivery);
+  };
+  const auto got = from.get(auto_ack, store_.read(), group_of(from), number);
+  if (!got) return got.error();
+  note_pulled(from, *got ? 1 : 0, auto_ack);
+  return *got ? std::optional(from.ready()) : std::nullopt;
+}
+
+result<std::uint64_t> consuming::purge(std::string_view queue, const receipt& answer) {
+  const auto found = find(answer.session, queue);
+  if (!found) return found.error();
+  const std::uint64_t purged = (*found)->purge(group_of(**found));
+  if ((*found)->definition().durability.is_memory()) {
+    commits_.answer_later(answer, commits::course::at_once, milliseconds(0));
+  } else {
+    catalog_.settle(answer);
+  }
+  return purged;
 }
 
 bool consuming::settle(session_id session, std::uint64_t number, outcome outcome) {
@@ -114,16 +195,10 @@ bool consuming::settle_through(session_id session, std::uint64_t number, outcome
 
 void consuming::settle(const delivery& delivery, outcome outcome) {
   queues::queue& queue = *delivery.from;
-  const bool was_at_limit = queue.unsettled() >= limits::unsettled_per_queue;
+  const bool was_at_limit = queue.figures().unsettled >= limits::unsettled_per_queue;
   if (delivery.consumer != nullptr) --delivery.consumer->unsettled;
-  switch (outcome) {
-    case outcome::ack:
-      queue.acknowledge(delivery.message, group_of(queue));
-      ++counters_.acknowledged;
-      break;
-    case outcome::discard: queue.discard(delivery.message, group_of(queue)); break;
-    case outcome::requeue: queue.requeue(delivery.message, group_of(queue)); break;
-  }
+  if (outcome == outcome::ack) ++counters_.acknowledged;
+  queue.settle(delivery.message, outcome, group_of(queue));
   note_settled(queue);
   // An acknowledgement gives credit to its own consumer alone, unless the queue was at its limit of unsettled
   // deliveries.
@@ -135,7 +210,7 @@ void consuming::settle(const delivery& delivery, outcome outcome) {
 }
 
 void consuming::requeue(const delivery& delivery) {
-  delivery.from->requeue(delivery.message, group_of(*delivery.from));
+  delivery.from->settle(delivery.message, outcome::requeue, group_of(*delivery.from));
 }
 
 // Keeps every consumer that may pull notified: called for each message that becomes ready, and for each credit.
@@ -146,13 +221,7 @@ void consuming::tell(queues::consumer& consumer) {
 }
 
 void consuming::wake(queues::queue& queue) {
-  for (queues::consumer* const consumer : queue.consumers()) tell(*consumer);
-}
-
-void consuming::forget(const queues::queue& queue) {
-  for (const auto& [session, channel] : channels_) {
-    channel->out.take_if([&](const delivery& one) { return one.from == &queue; }, [](const delivery&) {});
-  }
+  queue.wake([this](queues::consumer& consumer) { tell(consumer); });
 }
 
 store::commit_group& consuming::group_of(const queues::queue& queue) {

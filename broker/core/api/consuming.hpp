@@ -14,9 +14,15 @@
 namespace tidegate::core::api {
 
 using queues::delivery_taker;
+using queues::outcome;
 using queues::pull_result;
 
-enum class outcome { ack, requeue, discard };
+struct consume_options {
+  std::uint32_t prefetch = 0;  // deliveries that may be unsettled; 0 = limits::prefetch_max, which nobody exceeds
+  bool auto_ack = false;
+  bool exclusive = false;     // no other consumer of the queue
+  std::int32_t priority = 0;  // consumers of a higher one come first, as long as they have credit
+};
 // How cancel() treats the consumer's unsettled deliveries: they remain unsettled at the session, or are requeued.
 enum class leftovers { stay_out, requeue };
 
@@ -29,25 +35,34 @@ class consuming {
   consuming(store::store& store, catalog::catalog& catalog, commits::pipeline& commits, notices& notices)
       : store_(store), catalog_(catalog), commits_(commits), notices_(notices) {}
 
-  // Adds a consumer to the queue. `prefetch`: number of deliveries that may be unsettled; 0 = limits::prefetch_max,
-  // which no consumer exceeds. Errors: no such queue; too many consumers of the session.
-  result<consumer_id> consume(session_id session, std::string_view queue, std::uint32_t prefetch, bool auto_ack);
+  // Adds a consumer to the queue. Errors: no such queue; it belongs to another session; it has an exclusive consumer,
+  // or this one is to be exclusive and there are others; too many consumers of the session.
+  result<consumer_id> consume(session_id session, std::string_view queue, const consume_options& options);
   // Ends the consumer; does nothing if it has ended.
   void cancel(consumer_id consumer, leftovers leftovers);
   // Hands at most a fair share of the ready messages to `take`. A consumer that has ended gets nothing. Error: the
   // store cannot be read.
   result<pull_result> pull(consumer_id consumer, const delivery_taker& take);
+  // Hands the next ready message to `take`, for no consumer. Returns how many are left; none if there was no message.
+  // Errors: no such queue; it belongs to another session; it has too many unsettled deliveries; the store cannot be
+  // read.
+  result<std::optional<std::uint64_t>> get(session_id session, std::string_view queue, bool auto_ack,
+                                           const delivery_taker& take);
+  // Settles all ready messages and returns how many these were; settled with the commit. Errors: no such queue; it
+  // belongs to another session.
+  result<std::uint64_t> purge(std::string_view queue, const receipt& answer);
   // Settles one delivery. Returns false if no delivery of this number is unsettled at the session.
   bool settle(session_id session, std::uint64_t number, outcome outcome);
   // Settles all deliveries up to this number. Returns false if the session has had no delivery of this number yet.
   bool settle_through(session_id session, std::uint64_t number, outcome outcome);
 
-  // Ends the consumers of a session that has ended, and requeues its unsettled deliveries at their places.
+  // Ends the consumers of a session that has ended, requeues its unsettled deliveries at their places, and deletes the
+  // queues that belong to it alone.
   void end(session_id session);
   // Notifies the queue's consumers that have credit. Call when messages became ready.
   void wake(queues::queue& queue);
-  // Forgets all deliveries of a queue that is about to be deleted.
-  void forget(const queues::queue& queue);
+  // Deletes the queue: ends its consumers, which are told, and forgets its deliveries.
+  void remove(queues::queue& queue);
   const counters& counts() const { return counters_; }
 
  private:
@@ -55,12 +70,18 @@ class consuming {
     std::vector<consumer_id> consumers;
     deliveries out;
   };
+  result<queues::queue*> find(session_id session, std::string_view queue);
+  channel& channel_of(session_id session);
+  void note_pulled(const queues::queue& queue, std::uint64_t count, bool auto_ack);
   store::commit_group& group_of(const queues::queue& queue);
+  void end_channel(session_id session);
   void settle(const delivery& delivery, outcome outcome);
   void requeue(const delivery& delivery);
+  // Deletes the queue if it is auto-delete and its last consumer has ended; otherwise notifies its consumers.
+  void wake_or_remove(queues::queue& queue);
   // Notifies the consumer if it may pull and does not know yet.
   void tell(queues::consumer& consumer);
-  void note_settled(const queues::queue& queue) { commits_.note_settled(queue.is_in_memory()); }
+  void note_settled(const queues::queue& queue) { commits_.note_settled(queue.definition().durability.is_memory()); }
 
   store::store& store_;
   catalog::catalog& catalog_;

@@ -1,11 +1,28 @@
 #include "broker/core/api/defining.hpp"
 
+#include <fmt/format.h>
+
 namespace tidegate::core::api {
 
-result<void> defining::remove_queue(std::string_view name, const receipt& answer) {
-  const queues::queue* const queue = catalog_.queues().find(name);
-  if (queue != nullptr && queue->consumers().empty()) consuming_.forget(*queue);
-  return catalog_.remove_queue(name, answer);
+result<std::uint64_t> defining::remove_queue(std::string_view name, const receipt& answer,
+                                             const removal_conditions& conditions) {
+  queues::queue* const queue = catalog_.queues().find(name);
+  std::uint64_t ready = 0;
+  if (queue != nullptr) {
+    const auto checked = catalog::queue_registry::check_owner(*queue, answer.session);
+    if (!checked) return checked.error();
+    if (conditions.unused && !queue->consumers().empty()) {
+      return error{errc::precondition, fmt::format("queue '{}' has {} consumers", name, queue->consumers().size()),
+                   "if_unused"};
+    }
+    ready = queue->ready();
+    if (conditions.empty && ready > 0) {
+      return error{errc::precondition, fmt::format("queue '{}' has {} messages ready", name, ready), "if_empty"};
+    }
+    consuming_.remove(*queue);
+  }
+  catalog_.settle(answer);
+  return ready;
 }
 
 result<void> defining::remove_topic(std::string_view name, const receipt& answer) {

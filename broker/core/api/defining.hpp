@@ -13,6 +13,12 @@ using catalog::queue_request;
 using catalog::sameness;
 using catalog::topic_request;
 
+// What has to be true for a queue to be deleted.
+struct removal_conditions {
+  bool unused = false;  // it has no consumers
+  bool empty = false;   // no message is ready
+};
+
 class defining {
  public:
   defining(catalog::catalog& catalog, api::consuming& consuming, api::reading& reading)
@@ -24,8 +30,16 @@ class defining {
                                 sameness sameness = sameness::lenient) {
     return catalog_.declare_exchange(exchange, answer, sameness);
   }
-  result<void> declare_queue(const queue_request& queue, const receipt& answer) {
-    return catalog_.declare_queue(queue, answer);
+  // Checks that the session may use the queue. Error: the queue belongs to another one.
+  static result<void> check_owner(const queues::queue& queue, session_id session) {
+    return catalog::queue_registry::check_owner(queue, session);
+  }
+  // Returns the queue, which may have got its name from the broker.
+  result<const queues::queue*> declare_queue(const queue_request& queue, const receipt& answer,
+                                             sameness sameness = sameness::lenient) {
+    const auto declared = catalog_.declare_queue(queue, answer, sameness);
+    if (!declared) return declared.error();
+    return *declared;
   }
   result<void> declare_topic(const topic_request& topic, const receipt& answer) {
     return catalog_.declare_topic(topic, answer);
@@ -41,12 +55,14 @@ class defining {
   result<void> unbind(const binding_definition& binding, const receipt& answer) {
     return catalog_.unbind(binding, answer);
   }
-  // Deletes the object and its bindings; deleting a missing object settles too. Errors: the exchange is built in, or
-  // `only_unused` and it has bindings; the queue has consumers.
+  // Deletes the object and its bindings; deleting a missing object settles too. A queue's consumers end, and are told.
+  // Errors: the exchange is built in; the queue belongs to another session; a condition that is not met.
   result<void> remove_exchange(std::string_view name, const receipt& answer, bool only_unused = false) {
     return catalog_.remove_exchange(name, answer, only_unused);
   }
-  result<void> remove_queue(std::string_view name, const receipt& answer);
+  // Returns how many messages were ready.
+  result<std::uint64_t> remove_queue(std::string_view name, const receipt& answer,
+                                     const removal_conditions& conditions = {});
   result<void> remove_topic(std::string_view name, const receipt& answer);
 
  private:

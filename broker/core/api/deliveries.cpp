@@ -12,8 +12,8 @@ constexpr std::size_t places_kept = 4'096;  // capacity of an empty line above w
 
 }  // namespace
 
-std::uint64_t deliveries::add(queues::consumer& consumer, const queues::held_message& message) {
-  line_.push_back({++last_, consumer.source, &consumer, message});
+std::uint64_t deliveries::add(queues::queue& from, queues::consumer* consumer, const queues::held_message& message) {
+  line_.push_back({++last_, &from, consumer, message});
   return last_;
 }
 

@@ -16,7 +16,7 @@ namespace tidegate::core::api {
 struct delivery {
   std::uint64_t number = 0;
   queues::queue* from = nullptr;         // null = settled: a hole
-  queues::consumer* consumer = nullptr;  // null = the consumer has ended
+  queues::consumer* consumer = nullptr;  // null = the consumer has ended, or there was none
   queues::held_message message;
 };
 
@@ -27,7 +27,7 @@ class deliveries {
   // Returns the next number, for a delivery that is settled already (auto_ack).
   std::uint64_t count() { return ++last_; }
   // Adds a delivery that has to be settled. Returns its number.
-  std::uint64_t add(queues::consumer& consumer, const queues::held_message& message);
+  std::uint64_t add(queues::queue& from, queues::consumer* consumer, const queues::held_message& message);
   // Returns the newest number; 0 = none yet.
   std::uint64_t last() const { return last_; }
 

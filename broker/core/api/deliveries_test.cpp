@@ -14,7 +14,7 @@ using testing::ElementsAre;
 class deliveries_test : public testing::Test {
  protected:
   deliveries_test() { first_.source = second_.source = &queue_; }
-  std::uint64_t add(queues::consumer& consumer) { return out_.add(consumer, {out_.last() + 1, 10, 0}); }
+  std::uint64_t add(queues::consumer& consumer) { return out_.add(queue_, &consumer, {out_.last() + 1, 10, 0}); }
   std::vector<std::uint64_t> through(std::uint64_t number) {
     std::vector<std::uint64_t> numbers;
     out_.take_through(number, [&](const delivery& taken) { numbers.push_back(taken.number); });

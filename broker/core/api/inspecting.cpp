@@ -92,10 +92,11 @@ std::vector<queue_row> inspecting::list_queues(std::string_view after, std::size
   const auto& all = catalog_.queues().all();
   for (auto found = all.upper_bound(after); found != all.end() && rows.size() < rows_max; ++found) {
     const auto& queue = found->second;
+    const auto figures = queue->figures();
     const auto* const stream = store_.read().find(queue->stream());
-    rows.push_back({&queue->definition(), queue->ready(), queue->ready_bytes(), queue->unsettled(),
-                    queue->consumers().size(), stream == nullptr ? 0 : stream->bytes, queue->discarded(),
-                    stream == nullptr ? store::drop_totals{} : stream->drops});
+    rows.push_back({&queue->definition(), queue->ready(), figures.ready_bytes, figures.unsettled,
+                    queue->consumers().size(), stream == nullptr ? 0 : stream->bytes, figures.discarded,
+                    stream == nullptr ? store::drop_totals{} : stream->drops, queue->owner() != session_id{}});
   }
   return rows;
 }

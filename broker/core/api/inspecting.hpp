@@ -24,6 +24,7 @@ struct queue_row {
   const queue_definition* definition;  // valid until the next request
   std::uint64_t ready, ready_bytes, unsettled, consumers, bytes, discarded;
   store::drop_totals drops;
+  bool is_exclusive;
 };
 struct partition_row {
   offset_t log_start, high_watermark;

@@ -4,6 +4,7 @@ namespace tidegate::core::api {
 
 void notices::batch::clear() {
   deliverable.clear();
+  cancelled.clear();
   changed.clear();
   leases_lost.clear();
   resumed.clear();
@@ -30,6 +31,10 @@ notices::batch& notices::gather() {
 
 void notices::deliverable(session_id session, consumer_id consumer) {
   gather().deliverable.emplace_back(session, consumer);
+}
+
+void notices::cancelled(session_id session, consumer_id consumer) {
+  gather().cancelled.emplace_back(session, consumer);
 }
 
 void notices::changed(session_id session, stream_id stream) { gather().changed.emplace_back(session, stream); }
@@ -77,6 +82,9 @@ void notices::tell() {
 void notices::tell(const batch& batch) {
   for (const auto& [session, consumer] : batch.deliverable) {
     if (auto* const events = events_of(session)) events->deliverable(consumer);
+  }
+  for (const auto& [session, consumer] : batch.cancelled) {
+    if (auto* const events = events_of(session)) events->cancelled(consumer);
   }
   for (const auto& [session, stream] : batch.changed) {
     if (auto* const events = events_of(session)) events->changed(stream);

@@ -21,6 +21,7 @@ class notices {
 
   // Gathers an event, which the next tell() sends. Nothing is sent to a session that is detached by then.
   void deliverable(session_id session, consumer_id consumer);
+  void cancelled(session_id session, consumer_id consumer);
   void changed(session_id session, stream_id stream);
   void lease_lost(session_id session, std::string_view name);
   // Gathers the event for all paused sessions, which are then no longer paused.
@@ -43,10 +44,13 @@ class notices {
   // Gathered events by kind.
   struct batch {
     std::vector<std::pair<session_id, consumer_id>> deliverable;
+    std::vector<std::pair<session_id, consumer_id>> cancelled;
     std::vector<std::pair<session_id, stream_id>> changed;
     std::vector<std::pair<session_id, std::string>> leases_lost;
     std::vector<session_id> resumed;
-    bool empty() const { return deliverable.empty() && changed.empty() && leases_lost.empty() && resumed.empty(); }
+    bool empty() const {
+      return deliverable.empty() && cancelled.empty() && changed.empty() && leases_lost.empty() && resumed.empty();
+    }
     void clear();
   };
   batch& gather();

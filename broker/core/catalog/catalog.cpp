@@ -65,9 +65,15 @@ result<void> catalog::declare_exchange(const exchange_request& exchange, const r
   return rows_.settle(answer);
 }
 
-result<void> catalog::declare_queue(const queue_request& queue, const receipt& answer) {
-  if (const auto declared = queues_.declare(queue); !declared) return declared;
-  return rows_.settle(answer);
+result<queues::queue*> catalog::declare_queue(const queue_request& queue, const receipt& answer, sameness sameness) {
+  const auto declared = queues_.declare(queue, answer.session, sameness);
+  if (!declared) return declared;
+  if ((*declared)->owner() != session_id{}) {
+    rows_.settle_at_once(answer);
+  } else {
+    rows_.settle(answer).value();
+  }
+  return declared;
 }
 
 result<void> catalog::declare_topic(const topic_request& topic, const receipt& answer) {
@@ -93,11 +99,21 @@ result<void> catalog::bind(const binding_definition& binding, const receipt& ans
     return error{errc::not_found,
                  fmt::format("no {} '{}'; declare it first", tidegate::name(binding.kind), binding.target), "target"};
   }
-  if (const auto bound = exchanges_.bind(binding, target); !bound) return bound;
-  return rows_.settle(answer);
+  const bool is_transient = target.queue != nullptr && target.queue->owner() != session_id{};
+  if (target.queue != nullptr) {
+    const auto checked = queue_registry::check_owner(*target.queue, answer.session);
+    if (!checked) return checked;
+  }
+  if (const auto bound = exchanges_.bind(binding, target, is_transient); !bound) return bound;
+  if (!is_transient) return rows_.settle(answer);
+  rows_.settle_at_once(answer);
+  return {};
 }
 
 result<void> catalog::unbind(const binding_definition& binding, const receipt& answer) {
+  if (const queues::queue* const queue = target_of(binding).queue) {
+    if (const auto checked = queue_registry::check_owner(*queue, answer.session); !checked) return checked;
+  }
   exchanges_.unbind(binding);
   return rows_.settle(answer);
 }
@@ -107,17 +123,11 @@ result<void> catalog::remove_exchange(std::string_view name, const receipt& answ
   return rows_.settle(answer);
 }
 
-result<void> catalog::remove_queue(std::string_view name, const receipt& answer) {
-  if (const queues::queue* const found = queues_.find(name)) {
-    if (!found->consumers().empty()) {
-      return error{errc::precondition,
-                   fmt::format("queue '{}' has {} consumers; end them first", name, found->consumers().size()), "name"};
-    }
-    exchanges_.unbind_target(target_kind::queue, name);
-    default_route_.queues.clear();
-    queues_.remove(name);
-  }
-  return rows_.settle(answer);
+void catalog::remove_queue(queues::queue& queue) {
+  exchanges_.unbind_target(target_kind::queue, queue.name());
+  default_route_.queues.clear();
+  queues_.remove(queue);
+  if (!commits_.gathering().empty()) rows_.hurry();
 }
 
 result<std::vector<stream_id>> catalog::remove_topic(std::string_view name, const receipt& answer) {

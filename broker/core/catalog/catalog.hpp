@@ -23,7 +23,8 @@ class catalog {
   // attributes are a precondition error that names the first one.
   result<void> declare_exchange(const exchange_request& exchange, const receipt& answer,
                                 sameness sameness = sameness::lenient);
-  result<void> declare_queue(const queue_request& queue, const receipt& answer);
+  result<queues::queue*> declare_queue(const queue_request& queue, const receipt& answer,
+                                       sameness sameness = sameness::lenient);
   result<void> declare_topic(const topic_request& topic, const receipt& answer);
   // Creates the queue or topic, or changes an existing one to what the configuration says: durability, bounds and
   // retention change, and partitions are added, without an error. Errors: partitions would have to be removed; records
@@ -36,12 +37,16 @@ class catalog {
   result<void> bind(const binding_definition& binding, const receipt& answer);
   result<void> unbind(const binding_definition& binding, const receipt& answer);
   // Deletes the object and its bindings; deleting a missing object settles too. Errors: the exchange is built in, or
-  // `only_unused` and it has bindings; the queue has consumers.
+  // `only_unused` and it has bindings.
   result<void> remove_exchange(std::string_view name, const receipt& answer, bool only_unused = false);
-  result<void> remove_queue(std::string_view name, const receipt& answer);
   // Deletes the topic with its bindings and committed offsets. Returns the streams of its partitions, so that the
   // caller can wake the sessions that watch them.
   result<std::vector<stream_id>> remove_topic(std::string_view name, const receipt& answer);
+
+  // Deletes the queue and its bindings, and asks for a commit. It has no consumers and no unsettled deliveries.
+  void remove_queue(queues::queue& queue);
+  // Settles the receipt with the commit that is gathering, without delay.
+  void settle(const receipt& answer) { rows_.settle(answer).value(); }
 
   queue_registry& queues() { return queues_; }
   const queue_registry& queues() const { return queues_; }

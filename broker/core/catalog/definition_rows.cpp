@@ -24,6 +24,10 @@ result<void> definition_rows::settle(const receipt& answer) {
   return {};
 }
 
+void definition_rows::settle_at_once(const receipt& answer) {
+  commits_.answer_later(answer, commits::course::at_once, milliseconds(0));
+}
+
 const store::stream_ledger& books_of(const store::books& books, stream_id stream, const durability& durability) {
   const auto found = books.streams.find(stream);
   if (found == books.streams.end()) throw store_damaged("the store is damaged: a definition's stream is not there");

@@ -26,6 +26,8 @@ class definition_rows {
   // Settles the receipt with the gathering commit and asks for that commit without delay. Always returns success, for
   // the caller to return.
   result<void> settle(const receipt& answer);
+  // Settles the receipt of a change that has no row when this turn of the loop is over.
+  void settle_at_once(const receipt& answer);
 
  private:
   commits::pipeline& commits_;

@@ -140,9 +140,15 @@ result<void> exchange_registry::check(const binding_definition& binding) const {
   return parsed ? result<void>() : parsed.error();
 }
 
-result<void> exchange_registry::bind(const binding_definition& binding, const routing::target& target) {
+result<void> exchange_registry::bind(const binding_definition& binding, const routing::target& target,
+                                     bool is_transient) {
   if (numbers_.contains(binding)) return {};
   if (numbers_.size() >= limits::definitions_count) return limit_reached("bindings");
+  if (is_transient) {
+    exchanges_.bind(binding, target);
+    add_number(binding, 0);
+    return {};
+  }
   if (const auto room = commits::check_room(store_); !room) return room;
   exchanges_.bind(binding, target);
   const std::uint64_t number = next_number_++;
@@ -184,7 +190,7 @@ void exchange_registry::erase(const binding_definition& binding) {
   const auto number = numbers_.find(binding);
   const auto [first, last] = by_target_.equal_range({binding.kind, binding.target});
   by_target_.erase(std::find_if(first, last, [&](const auto& one) { return one.second == &number->first; }));
-  rows_.erase(store::catalog_binding, row_name(number->second));
+  if (number->second != 0) rows_.erase(store::catalog_binding, row_name(number->second));
   numbers_.erase(number);
 }
 

@@ -44,8 +44,9 @@ class exchange_registry {
   // exchange, which takes no bindings; the key is too long; the arguments are too long, do not decode, or do not suit a
   // headers exchange.
   result<void> check(const binding_definition& binding) const;
-  // Adds a binding that check() accepts; an existing one succeeds. Errors: too many bindings; the store is full.
-  result<void> bind(const binding_definition& binding, const routing::target& target);
+  // Adds a binding that check() accepts; an existing one succeeds. `is_transient`: it gets no row, as its queue has
+  // none. Errors: too many bindings; the store is full.
+  result<void> bind(const binding_definition& binding, const routing::target& target, bool is_transient);
   // Removes the binding; does nothing if there is none. An auto-delete exchange is deleted with its last binding.
   void unbind(const binding_definition& binding);
   // Removes all bindings to the target.
@@ -71,7 +72,7 @@ class exchange_registry {
   const store::store& store_;
   definition_rows& rows_;
   routing::exchanges exchanges_;
-  std::map<binding_definition, std::uint64_t> numbers_;              // of the bindings' rows
+  std::map<binding_definition, std::uint64_t> numbers_;              // of the bindings' rows; 0 = no row
   std::multimap<destination, const binding_definition*> by_target_;  // points into numbers_
   std::uint64_t next_number_ = 1;
 };

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "broker/core/catalog/definition_rows.hpp"
 #include "broker/core/queues/queue.hpp"
@@ -14,13 +16,18 @@
 namespace tidegate::core::catalog {
 
 // A queue as a client or the configuration asks for it. A field that is not set stands for the default, except that
-// declaring an existing queue then accepts the queue's own value.
+// declaring an existing queue leniently then accepts the queue's own value.
 struct queue_request {
   std::string name;
   std::optional<tidegate::durability> durability = {};  // default: commit
   std::uint64_t messages_max = 0;                       // ready messages; 0 = not set (unlimited)
   std::uint64_t bytes_max = 0;                          // bodies of ready messages; 0 = not set (unlimited)
   std::optional<tidegate::overflow> overflow = {};      // default: drop_oldest
+  std::optional<bool> auto_delete = {};                 // default: false
+  std::optional<bool> single_active = {};               // default: false
+  // The queue belongs to the session that declares it: it lives in memory, has no row, and ends with the session.
+  bool exclusive = false;
+  std::optional<std::string> arguments = {};  // a protocol's own, kept for listings
 };
 
 class queue_registry {
@@ -29,29 +36,38 @@ class queue_registry {
 
   // Adds a queue that the store held at start. Throws store_damaged if `books` has no matching ledger of its stream.
   void add_found(queue_definition definition, const store::books& books);
-  // Creates the queue; an existing one with the same attributes succeeds. Errors: the queue has other attributes (the
-  // first one is named); the name is invalid; the broker keeps nothing in memory; too many queues; the store is full.
-  result<void> declare(const queue_request& request);
+  // Creates the queue for a session; an existing one with the same attributes succeeds. Returns it. A request without a
+  // name gets one that no queue has. Errors: the queue has other attributes (the first one is named); it belongs to
+  // another session; the name is invalid or reserved; the broker keeps nothing in memory; too many queues; the store is
+  // full.
+  result<queues::queue*> declare(const queue_request& request, session_id session, sameness sameness);
   // Creates the queue, or changes an existing one to what the configuration says. Errors: messages would have to move
   // into memory or out of it; as declare() for a new queue.
   result<void> adopt(const queue_request& request);
-  // Deletes the queue and its messages. The queue must exist.
-  void remove(std::string_view name);
+  // Deletes the queue and its messages.
+  void remove(queues::queue& queue);
+  // Checks that the session may use the queue. Error: the queue belongs to another one.
+  static result<void> check_owner(const queues::queue& queue, session_id session);
 
+  // Returns the queues that belong to the session alone.
+  std::vector<queues::queue*> owned_by(session_id session) const;
   // Returns null if there is no such queue.
   queues::queue* find(std::string_view name) const;
   queues::queue* find(stream_id stream) const;
   const std::map<std::string, std::unique_ptr<queues::queue>, std::less<>>& all() const { return by_name_; }
 
  private:
-  void add(std::unique_ptr<queues::queue> queue);
-  result<void> create(const queue_request& request);
+  queues::queue& add(std::unique_ptr<queues::queue> queue);
+  result<queues::queue*> create(queue_request request, session_id session);
+  queues::queue& create_transient(queue_definition made, session_id owner);
 
   store::store& store_;
   definition_rows& rows_;
   std::map<std::string, std::unique_ptr<queues::queue>, std::less<>> by_name_;
   boost::unordered_flat_map<std::string_view, queues::queue*> index_;  // by name, faster: used for every publish
   boost::unordered_flat_map<stream_id, queues::queue*> by_stream_;
+  boost::unordered_flat_map<session_id, std::vector<queues::queue*>> owned_;
+  std::uint32_t next_transient_ = std::numeric_limits<std::uint32_t>::max();  // stream; those of the store count up
 };
 
 }  // namespace tidegate::core::catalog

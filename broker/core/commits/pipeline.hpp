@@ -77,7 +77,8 @@ class pipeline {
 
   // The steps. Before a step, the caller adds the drops that keep queues within their bounds to the groups.
 
-  bool has_memory_group() const { return !store_.memory_group().empty(); }
+  // Returns whether the memory group has changes, or receipts that wait for its application.
+  bool has_memory_group() const { return !store_.memory_group().empty() || !receipts_.at_once.empty(); }
   // Applies the memory group.
   progress apply_memory();
   // Returns whether the gathering group may go to the writer now; if it may go later, asks for another call. Call after

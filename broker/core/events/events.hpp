@@ -32,6 +32,8 @@ class session_events {
   virtual void settled(std::uint64_t token, const error* refusal) = 0;
   // Reports that the consumer has messages to pull.
   virtual void deliverable(consumer_id consumer) = 0;
+  // Reports that the consumer has ended because its queue was deleted. Its unsettled deliveries are gone.
+  virtual void cancelled(consumer_id consumer) = 0;
   // Reports that the watched partition's stream has new records or was deleted. Ends the watch.
   virtual void changed(stream_id stream) = 0;
   // Reports that another session took the lease over: the work that the lease stands for is that session's now.

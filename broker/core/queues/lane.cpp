@@ -157,6 +157,20 @@ void lane::put_back(const held_message& message, store::commit_group& group) {
   group.count_delivery(stream_, message.offset, back.deliveries);
 }
 
+std::uint64_t lane::purge(std::uint64_t delivered, std::uint64_t delivered_bytes, store::commit_group& group) {
+  const std::uint64_t purged = held_ - delivered;
+  if (purged == 0) return 0;
+  std::uint64_t bytes = held_bytes_ - std::min(held_bytes_, delivered_bytes);
+  for (const auto& [offset, message] : returned_) group.ack(stream_, offset, std::exchange(bytes, 0));
+  returned_.clear();
+  if (cursor_ < end_) group.ack(stream_, {cursor_, end_}, bytes);
+  cursor_ = std::max(cursor_, end_);
+  forget_found();
+  held_ = delivered;
+  held_bytes_ = delivered == 0 ? 0 : std::min(held_bytes_, delivered_bytes);
+  return purged;
+}
+
 // Messages that fail their CRC or are missing can never be delivered. They are settled, so that the queue continues
 // after them, and recorded in the loss ledger. Their sizes are unknown, so each counts as the mean of the messages
 // held.

@@ -69,6 +69,9 @@ class lane {
   void acknowledge(offset_t offset, std::uint64_t bytes, store::commit_group& group);
   // Makes a delivered message ready again, at its place in the stream.
   void put_back(const held_message& message, store::commit_group& group);
+  // Settles all durable messages that are not delivered. `delivered_bytes`: of the bodies of those that are. Returns
+  // how many it settled.
+  std::uint64_t purge(std::uint64_t delivered, std::uint64_t delivered_bytes, store::commit_group& group);
   // Drops messages while `goes_on` returns true, in the order of take(), and last the ones that this group appends.
   // Adds the drops to `gone`. The drops are void if the group's records are.
   void drop_oldest(const store::reader& reader, store::commit_group& group, const std::function<bool()>& goes_on,

@@ -12,8 +12,8 @@ constexpr std::uint64_t dropped_per_group = 65'536;
 
 }  // namespace
 
-queue::queue(queue_definition definition)
-    : definition_(std::move(definition)), lane_(definition_.name, definition_.stream) {}
+queue::queue(queue_definition definition, session_id owner)
+    : definition_(std::move(definition)), owner_(owner), lane_(definition_.name, definition_.stream) {}
 
 queue::queue(queue_definition definition, const store::stream_ledger& found)
     : definition_(std::move(definition)), lane_(definition_.name, definition_.stream, found) {}
@@ -28,24 +28,32 @@ void queue::advance(offset_t end) {
 }
 
 void queue::add_consumer(consumer& consumer) {
-  consumers_.push_back(&consumer);
+  line_.add(consumer);
+  was_consumed_ = true;
   begin_round();
 }
 
 void queue::remove_consumer(consumer& consumer) {
-  std::erase(consumers_, &consumer);
+  line_.remove(consumer);
   begin_round();
 }
 
 bool queue::wants(const consumer& consumer) const {
-  return ready() > 0 && consumer.unsettled < consumer.prefetch && unsettled_ < limits::unsettled_per_queue;
+  return ready() > 0 && consumer.has_credit() && unsettled_ < limits::unsettled_per_queue &&
+         line_.may_take(consumer, definition_.single_active);
+}
+
+void queue::wake(const std::function<void(consumer&)>& tell) {
+  if (ready() == 0) return;
+  line_.wake(
+      ready(), [this](const consumer& consumer) { return wants(consumer); }, tell);
 }
 
 // In a round every consumer may pull an equal part of the messages that were ready when the round started, so that none
 // starves. A consumer that has had its part and asks for more starts the next round.
 void queue::begin_round() {
   ++round_;
-  const std::size_t consumers = std::max<std::size_t>(1, consumers_.size());
+  const std::size_t consumers = std::max<std::size_t>(1, line_.consumers().size());
   part_ = (ready() + consumers - 1) / consumers;
 }
 
@@ -66,44 +74,65 @@ result<pull_result> queue::pull(consumer& consumer, const store::reader& reader,
   delivery_view delivery;
   const auto deliver = [&](const record_view& record, std::uint32_t deliveries, bool is_redelivered) {
     ++count;
-    if (consumer.auto_ack) {
-      lane_.acknowledge(record.offset, record.body.size(), group);
-    } else {
-      ++unsettled_;
-      unsettled_bytes_ += record.body.size();
-      ++consumer.unsettled;
-    }
-    delivery.offset = record.offset;
-    delivery.redelivered = is_redelivered;
-    delivery.deliveries = deliveries;
-    delivery.timestamp_ms = record.timestamp_ms;
-    read_message(record, record_form::queue, delivery.message);
+    if (!consumer.auto_ack) ++consumer.unsettled;
+    count_delivery(record, consumer.auto_ack, group);
+    fill(delivery, record, deliveries, is_redelivered);
     return take(delivery) && count < share;
   };
   if (const auto taken = lane_.take(reader, group, deliver); !taken) return taken.error();
+  if (count > 0) line_.served(consumer);
   consumer.told = wants(consumer);
   return pull_result{count, consumer.told};
 }
 
-void queue::take_back(const held_message& message) {
+void queue::count_delivery(const record_view& record, bool auto_ack, store::commit_group& group) {
+  if (auto_ack) return lane_.acknowledge(record.offset, record.body.size(), group);
+  ++unsettled_;
+  unsettled_bytes_ += record.body.size();
+}
+
+void queue::fill(delivery_view& delivery, const record_view& record, std::uint32_t deliveries,
+                 bool is_redelivered) const {
+  delivery.offset = record.offset;
+  delivery.redelivered = is_redelivered;
+  delivery.deliveries = deliveries;
+  delivery.timestamp_ms = record.timestamp_ms;
+  read_message(record, record_form::queue, delivery.message);
+}
+
+result<bool> queue::get(bool auto_ack, const store::reader& reader, store::commit_group& group,
+                        const delivery_taker& take) {
+  if (ready() == 0) return false;
+  if (unsettled_ >= limits::unsettled_per_queue) {
+    return error{errc::limit,
+                 fmt::format("queue '{}' has {} deliveries that are not settled, the limit", name(), unsettled_)};
+  }
+  bool is_found = false;
+  delivery_view delivery;
+  const auto deliver = [&](const record_view& record, std::uint32_t deliveries, bool is_redelivered) {
+    is_found = true;
+    count_delivery(record, auto_ack, group);
+    fill(delivery, record, deliveries, is_redelivered);
+    take(delivery);
+    return false;
+  };
+  if (const auto taken = lane_.take(reader, group, deliver); !taken) return taken.error();
+  return is_found;
+}
+
+std::uint64_t queue::purge(store::commit_group& group) {
+  const std::uint64_t purged = lane_.purge(unsettled_, unsettled_bytes_, group);
+  begin_round();
+  return purged;
+}
+
+void queue::settle(const held_message& message, outcome outcome, store::commit_group& group) {
   TIDEGATE_EXPECT(unsettled_ > 0);
   --unsettled_;
   unsettled_bytes_ -= message.bytes;
-}
-
-void queue::acknowledge(const held_message& message, store::commit_group& group) {
-  take_back(message);
+  if (outcome == outcome::discard) ++discarded_;
+  if (outcome == outcome::requeue) return lane_.put_back(message, group);
   lane_.acknowledge(message.offset, message.bytes, group);
-}
-
-void queue::discard(const held_message& message, store::commit_group& group) {
-  ++discarded_;
-  acknowledge(message, group);
-}
-
-void queue::requeue(const held_message& message, store::commit_group& group) {
-  take_back(message);
-  lane_.put_back(message, group);
 }
 
 bool queue::is_over(std::uint64_t messages, std::uint64_t bytes) const {

@@ -278,7 +278,8 @@ void intake::bury(const queues::departures& gone, store::commit_group& group) {
 void intake::tick() {
   // A queue with appends at the writer is left out: these may still become void and their offsets be given again.
   for (const auto& [name, queue] : catalog_.queues().all()) {
-    const bool is_whole = queue->is_in_memory() ? store_.in_memory().is_free(queue->stream(), 0) : !store_.is_busy();
+    const bool is_whole =
+        queue->definition().durability.is_memory() ? store_.in_memory().is_free(queue->stream(), 0) : !store_.is_busy();
     store::commit_group& group = commits_.group_of(queue->definition().durability, course::at_once);
     if (is_whole) bury(queue->keep_bounds(store_.read(), group), group);
   }

@@ -95,6 +95,8 @@ void application::frame(const tg_frame& frame) {
     case TG_LIST: return list(frame);
     case TG_CONSUME: return consume(frame);
     case TG_CANCEL: return cancel(frame);
+    case TG_GET: return get(frame);
+    case TG_PURGE: return purge(frame);
     case TG_LIST_OFFSET: return list_offset(frame);
     case TG_COMMIT_OFFSET: return commit_offset(frame);
     case TG_FETCH_OFFSET: return fetch_offset(frame);
@@ -124,8 +126,10 @@ void application::settled(std::uint64_t token, const error* refusal) {
 }
 
 void application::answer_done(const waiting_request& done) {
-  const tg_Done answer{done.correlation, done.partitions, done.number, bytes_of(done.topic_id), bytes_of(done.notice)};
-  append_frame(session_.answers(), TG_DONE, tg_Done_fields, &answer, done.topic_id.size() + done.notice.size());
+  const tg_Done answer{done.correlation,      done.partitions,     done.number,   bytes_of(done.topic_id),
+                       bytes_of(done.notice), bytes_of(done.name), done.consumers};
+  append_frame(session_.answers(), TG_DONE, tg_Done_fields, &answer,
+               done.topic_id.size() + done.notice.size() + done.name.size());
   session_.wake();
 }
 
@@ -221,9 +225,10 @@ void application::consume(const tg_frame& frame) {
         {errc::invalid, fmt::format("consumer {} is 0 or in use on this connection", consume.consumer), "consumer"});
   }
   // deliverable() may come before the consumer has its entry; the consumer is put into the line below.
-  const auto id = core_.consuming.consume(session_.id(), view_of(consume.queue), consume.prefetch, consume.auto_ack);
+  const auto id = core_.consuming.consume(session_.id(), view_of(consume.queue),
+                                          {consume.prefetch, consume.auto_ack, consume.exclusive, consume.priority});
   if (!id) return session_.refuse(consume.correlation, id.error());
-  consumers_[*id] = {consume.consumer};
+  consumers_[*id] = {consume.consumer, std::string(view_of(consume.queue))};
   deliverable(*id);
   answer_done({consume.correlation});
 }
@@ -243,6 +248,40 @@ void application::cancel(const tg_frame& frame) {
   core_.consuming.cancel(found->first, core::api::leftovers::requeue);
   consumers_.erase(found);
   answer_done({cancel.correlation});
+}
+
+void application::cancelled(core::consumer_id consumer) {
+  const auto found = consumers_.find(consumer);
+  if (found == consumers_.end()) return;
+  const tg_Cancelled told{found->second.number, bytes_of(found->second.queue)};
+  append_frame(session_.answers(), TG_CANCELLED, tg_Cancelled_fields, &told, found->second.queue.size());
+  if (found->second.in_line) std::erase(ready_, found->first);
+  consumers_.erase(found);
+}
+
+void application::get(const tg_frame& frame) {
+  tg_Get get{};
+  if (!tg_frame_decode(&frame, tg_Get_fields, &get)) return session_.fail({errc::invalid, "Get does not decode"});
+  const std::string_view queue = view_of(get.queue);
+  const auto* const known = core_.inspecting.find_queue(queue);
+  const auto got = core_.consuming.get(session_.id(), queue, get.auto_ack, [&](const core::delivery_view& delivery) {
+    append_got(session_.answers(), get.correlation, known->ready(), delivery);
+    return false;
+  });
+  if (!got) return session_.refuse(get.correlation, got.error());
+  session_.wake();
+  if (*got) return;
+  const tg_Got empty{get.correlation, 0, {}};
+  append_frame(session_.answers(), TG_GOT, tg_Got_fields, &empty, 0);
+}
+
+void application::purge(const tg_frame& frame) {
+  tg_Purge purge{};
+  if (!tg_frame_decode(&frame, tg_Purge_fields, &purge)) return session_.fail({errc::invalid, "Purge does not decode"});
+  const auto receipt = receipt_for({purge.correlation});
+  const auto purged = core_.consuming.purge(view_of(purge.queue), receipt);
+  if (purged) requests_[receipt.token].number = *purged;
+  conclude(receipt, purge.correlation, purged ? result<void>() : purged.error());
 }
 
 void application::deliverable(core::consumer_id consumer) {

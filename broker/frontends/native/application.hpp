@@ -20,6 +20,7 @@ class application final : public role {
   void frame(const tg_frame& frame) override;
   void settled(std::uint64_t token, const error* refusal) override;
   void deliverable(core::consumer_id consumer) override;
+  void cancelled(core::consumer_id consumer) override;
   void changed(stream_id stream) override;
   void fill(milliseconds now) override;
   milliseconds deadline() const override;
@@ -32,6 +33,7 @@ class application final : public role {
  private:
   struct consuming {
     std::uint32_t number;  // the client's id of the consumer
+    std::string queue;
     bool in_line = false;  // is in `ready_`
   };
   struct waiting_fetch {
@@ -51,7 +53,8 @@ class application final : public role {
     tg_member answer = TG_DONE;
     std::uint64_t number = 0;  // Produced: base offset; Done: message count
     std::uint32_t partitions = 0;
-    std::string topic_id = {}, notice = {};
+    std::string topic_id = {}, notice = {}, name = {};
+    std::uint32_t consumers = 0;
   };
 
   void connected(const tg_Connect& connect);
@@ -72,6 +75,8 @@ class application final : public role {
   void consume(const tg_frame& frame);
   void cancel(const tg_frame& frame);
   void settle(const tg_frame& frame);
+  void get(const tg_frame& frame);
+  void purge(const tg_frame& frame);
   void produce(const tg_frame& frame);
   void fetch(const tg_frame& frame);
   void list_offset(const tg_frame& frame);
@@ -85,6 +90,7 @@ class application final : public role {
   bool try_fetch(waiting_fetch& fetch, bool due);
   bool still_too_little(waiting_fetch& fetch);
   void answer_done(const waiting_request& done);
+  static waiting_request declared(std::uint32_t correlation, const core::queues::queue& queue);
 
   session& session_;
   const core::api::services& core_;

@@ -211,7 +211,7 @@ TEST_F(applications, deliveries_come_after_the_answer_and_are_settled_by_tag) {
   EXPECT_THAT(peer_.answers(), ElementsAre("deliver 7 tag 4 'a' again 1"));
   peer_.settle(4, tg_Settle_Outcome_ACK, true);
   EXPECT_THAT(peer_.answers_committed(), IsEmpty());
-  EXPECT_EQ(gateway_.broker.inspecting().find_queue("work")->unsettled(), 0u);
+  EXPECT_EQ(gateway_.broker.inspecting().find_queue("work")->figures().unsettled, 0u);
   EXPECT_EQ(gateway_.broker.ready("work"), 0u);
 }
 
@@ -247,7 +247,7 @@ TEST_F(applications, an_unknown_outcome_settles_nothing) {
   //                        key    len tag   outcome 102
   peer_.send_bytes(from_hex("a2 02 04 08 01 18 66"));
   EXPECT_THAT(peer_.answers(), ElementsAre("error 0 code 1 field outcome"));
-  EXPECT_EQ(gateway_.broker.inspecting().find_queue("work")->unsettled(), 1u);
+  EXPECT_EQ(gateway_.broker.inspecting().find_queue("work")->figures().unsettled, 1u);
 }
 
 TEST_F(applications, one_unsettled_delivery_keeps_nothing_of_the_others) {
@@ -259,9 +259,9 @@ TEST_F(applications, one_unsettled_delivery_keeps_nothing_of_the_others) {
     peer_.settle(tag);
     peer_.take();
   }
-  EXPECT_EQ(gateway_.broker.inspecting().find_queue("work")->unsettled(), 1u);
+  EXPECT_EQ(gateway_.broker.inspecting().find_queue("work")->figures().unsettled, 1u);
   peer_.settle(101, tg_Settle_Outcome_ACK, true);
-  EXPECT_EQ(gateway_.broker.inspecting().find_queue("work")->unsettled(), 0u);
+  EXPECT_EQ(gateway_.broker.inspecting().find_queue("work")->figures().unsettled, 0u);
 }
 
 TEST_F(applications, a_cancelled_consumer_gives_back_what_it_had) {

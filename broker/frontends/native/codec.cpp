@@ -174,6 +174,22 @@ void append_deliver(std::string& out, std::uint32_t consumer, const core::delive
   writer.finish();
 }
 
+void append_got(std::string& out, std::uint32_t correlation, std::uint64_t left, const core::delivery_view& delivery) {
+  using protobuf::size_of;
+  std::string deliver;
+  append_deliver(deliver, 0, delivery);
+  tg_frame frame;
+  const auto split =
+      tg_frame_split(reinterpret_cast<const std::uint8_t*>(deliver.data()), deliver.size(), deliver.size(), &frame);
+  TIDEGATE_EXPECT(split == TG_SPLIT_READY);
+  const std::string_view body = body_of(frame);
+  protobuf::field_writer writer(out, TG_GOT, size_of(std::uint64_t{correlation}) + size_of(left) + size_of(body));
+  writer.number(1, correlation);
+  writer.number(2, left);
+  writer.text(3, body);
+  writer.finish();
+}
+
 void append_return(std::string& out, std::uint64_t id, const message_view& message) {
   using protobuf::size_of;
   std::size_t size = size_of(id) + size_of(message.exchange) + size_of(message.routing_key) + size_of(message.body) +

@@ -31,6 +31,8 @@ void add_definitions(conversation& frames) {
       tg_DeclareExchange{3, bytes_of("x"), bytes_of("topic"), false});
   add(frames, TG_BIND, tg_Bind_fields,
       tg_Bind{4, bytes_of("x"), bytes_of("queue"), bytes_of("work"), bytes_of("a.#.b")});
+  add(frames, TG_BIND, tg_Bind_fields,
+      tg_Bind{4, bytes_of("amq.headers"), bytes_of("queue"), bytes_of("work"), {}, bytes_of("\1kS")});
   add(frames, TG_BIND, tg_Bind_fields, tg_Bind{5, bytes_of("x"), bytes_of("topic"), bytes_of("log"), bytes_of("#")});
   add(frames, TG_UNBIND, tg_Bind_fields, tg_Bind{6, bytes_of("x"), bytes_of("topic"), bytes_of("log"), bytes_of("k")});
   add(frames, TG_DELETE, tg_Delete_fields, tg_Delete{7, bytes_of("queue"), bytes_of("works")});
@@ -62,6 +64,13 @@ conversation application_of_queues() {
     add(frames, TG_SETTLE, tg_Settle_fields, tg_Settle{tag, tag == 3, static_cast<tg_Settle_Outcome>(tag - 1)});
   }
   add(frames, TG_CANCEL, tg_Cancel_fields, tg_Cancel{10, 1});
+  add(frames, TG_GET, tg_Get_fields, tg_Get{11, bytes_of("work"), false});
+  add(frames, TG_PURGE, tg_Purge_fields, tg_Purge{12, bytes_of("work")});
+  tg_DeclareQueue exclusive{13};
+  exclusive.exclusive = true;
+  add(frames, TG_DECLARE_QUEUE, tg_DeclareQueue_fields, exclusive);
+  add(frames, TG_DELETE, tg_Delete_fields, tg_Delete{14, bytes_of("queue"), bytes_of("work"), false, true});
+  add(frames, TG_DELETE, tg_Delete_fields, tg_Delete{15, bytes_of("queue"), bytes_of("work")});
   add(frames, TG_PING, tg_Ping_fields, tg_Ping{7});
   return frames;
 }

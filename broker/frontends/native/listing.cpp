@@ -126,7 +126,10 @@ json::object show_queue(const core::api::queue_row& row) {
           {"messages_max", definition.messages_max},
           {"bytes_max", definition.bytes_max},
           {"overflow", tidegate::name(definition.overflow)},
-          {"durability", to_text(definition.durability)}};
+          {"durability", to_text(definition.durability)},
+          {"auto_delete", definition.auto_delete},
+          {"single_active", definition.single_active},
+          {"exclusive", row.is_exclusive}};
 }
 
 result<listing_page> queues(const inspecting& core, std::string_view after, std::size_t bytes_max) {

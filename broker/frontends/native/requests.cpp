@@ -88,17 +88,33 @@ void application::declare_queue(const tg_frame& frame) {
   const std::string_view name = view_of(declare.name);
   const auto* const known = core_.inspecting.find_queue(name);
   if (declare.passive) {
-    if (known != nullptr) return answer_done({declare.correlation, TG_DONE, known->ready()});
+    if (known != nullptr) {
+      const auto checked = core_.defining.check_owner(*known, session_.id());
+      if (!checked) return session_.refuse(declare.correlation, checked.error());
+      return answer_done(declared(declare.correlation, *known));
+    }
     return session_.refuse(declare.correlation, {errc::not_found, fmt::format("no queue '{}'", name), "name"});
   }
   const auto durability = durability_of(declare.durability);
   if (!durability) return session_.refuse(declare.correlation, durability.error());
   const auto overflow = overflow_of(declare.overflow);
   if (!overflow) return session_.refuse(declare.correlation, overflow.error());
-  const auto receipt = receipt_for({declare.correlation, TG_DONE, known == nullptr ? 0 : known->ready()});
-  conclude(receipt, declare.correlation,
-           core_.defining.declare_queue(
-               {std::string(name), *durability, declare.messages_max, declare.bytes_max, *overflow}, receipt));
+  core::api::queue_request wanted{std::string(name), *durability, declare.messages_max, declare.bytes_max, *overflow};
+  wanted.auto_delete = if_set(declare.has_auto_delete, declare.auto_delete);
+  wanted.single_active = if_set(declare.has_single_active, declare.single_active);
+  wanted.exclusive = declare.exclusive;
+  wanted.arguments = if_set(declare.arguments);
+  const auto receipt = receipt_for({declare.correlation});
+  const auto queue = core_.defining.declare_queue(wanted, receipt, sameness_of(declare.exact));
+  if (queue) requests_[receipt.token] = declared(declare.correlation, **queue);
+  conclude(receipt, declare.correlation, queue ? result<void>() : queue.error());
+}
+
+application::waiting_request application::declared(std::uint32_t correlation, const core::queues::queue& queue) {
+  waiting_request done{correlation, TG_DONE, queue.ready()};
+  done.name = queue.name();
+  done.consumers = static_cast<std::uint32_t>(queue.consumers().size());
+  return done;
 }
 
 void application::declare_topic(const tg_frame& frame) {
@@ -168,7 +184,11 @@ void application::remove(const tg_frame& frame) {
   const auto receipt = receipt_for({remove.correlation});
   if (kind == "exchange")
     return conclude(receipt, remove.correlation, core_.defining.remove_exchange(name, receipt, remove.if_unused));
-  if (kind == "queue") return conclude(receipt, remove.correlation, core_.defining.remove_queue(name, receipt));
+  if (kind == "queue") {
+    const auto removed = core_.defining.remove_queue(name, receipt, {remove.if_unused, remove.if_empty});
+    if (removed) requests_[receipt.token].number = *removed;
+    return conclude(receipt, remove.correlation, removed ? result<void>() : removed.error());
+  }
   if (kind == "topic") return conclude(receipt, remove.correlation, core_.defining.remove_topic(name, receipt));
   conclude(receipt, remove.correlation,
            error{errc::invalid, fmt::format("'{}' is not exchange, queue or topic", kind), "kind"});

@@ -221,8 +221,9 @@ TEST_F(requests, passive_declarations_only_look) {
 
 TEST_F(requests, durability_is_declared) {
   const auto declare = [&](std::uint32_t correlation, std::string_view name, std::string_view durability) {
-    peer_.send(TG_DECLARE_QUEUE, tg_DeclareQueue_fields,
-               tg_DeclareQueue{correlation, bytes_of(name), false, 0, 0, {}, bytes_of(durability)}, 64);
+    tg_DeclareQueue queue{correlation, bytes_of(name)};
+    queue.durability = bytes_of(durability);
+    peer_.send(TG_DECLARE_QUEUE, tg_DeclareQueue_fields, queue, 64);
   };
   declare(2, "lazy", "interval:500");
   declare(3, "lazy", "");
@@ -241,8 +242,8 @@ TEST_F(requests, durability_is_declared) {
                           "done 7 partitions 1 messages 0", "done 8 partitions 1 messages 0"));
   EXPECT_EQ(gateway_.broker.inspecting().find_queue("lazy")->definition().durability.interval, milliseconds(500));
   EXPECT_EQ(gateway_.broker.inspecting().find_topic("t")->definition().durability.interval, milliseconds(200));
-  EXPECT_TRUE(gateway_.broker.inspecting().find_queue("other")->is_in_memory());
-  EXPECT_TRUE(gateway_.broker.inspecting().find_topic("u")->is_in_memory());
+  EXPECT_TRUE(gateway_.broker.inspecting().find_queue("other")->definition().durability.is_memory());
+  EXPECT_TRUE(gateway_.broker.inspecting().find_topic("u")->definition().durability.is_memory());
 }
 
 TEST_F(requests, a_queues_bounds_are_declared_and_listed) {

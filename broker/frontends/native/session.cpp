@@ -161,6 +161,11 @@ void session::deliverable(core::consumer_id consumer) {
   wake();
 }
 
+void session::cancelled(core::consumer_id consumer) {
+  if (role_) role_->cancelled(consumer);
+  wake();
+}
+
 void session::changed(stream_id stream) {
   if (role_) role_->changed(stream);
   wake();

@@ -33,6 +33,7 @@ class role {
   virtual void frame(const tg_frame& frame) = 0;
   virtual void settled(std::uint64_t token, const error* refusal) = 0;
   virtual void deliverable(core::consumer_id) {}
+  virtual void cancelled(core::consumer_id) {}
   virtual void changed(stream_id) {}
   // Puts deliveries, answers and acknowledgements that are due into the outbox. Called before the outbox is sent.
   virtual void fill(milliseconds now) = 0;
@@ -88,6 +89,7 @@ class session final : public core::session_events, public net::session {
  private:
   void settled(std::uint64_t token, const error* refusal) override;
   void deliverable(core::consumer_id consumer) override;
+  void cancelled(core::consumer_id consumer) override;
   void changed(stream_id stream) override;
   void lease_lost(std::string_view name) override;
   void resumed() override;

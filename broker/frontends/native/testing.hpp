@@ -240,7 +240,8 @@ class peer {
     send(TG_PUBLISH_MESSAGE, tg_PublishMessage_fields, publish, 1'024 + routing_key.size() + body.size());
   }
   void consume(std::uint32_t consumer, std::string_view queue, std::uint32_t prefetch = 0, bool auto_ack = false) {
-    send(TG_CONSUME, tg_Consume_fields, tg_Consume{9, consumer, bytes_of(queue), prefetch, auto_ack}, queue.size());
+    send(TG_CONSUME, tg_Consume_fields, tg_Consume{9, consumer, bytes_of(queue), prefetch, auto_ack, false, 0},
+         queue.size());
   }
   void settle(std::uint64_t tag, tg_Settle_Outcome outcome = tg_Settle_Outcome_ACK, bool multiple = false) {
     send(TG_SETTLE, tg_Settle_fields, tg_Settle{tag, multiple, outcome});

@@ -1,0 +1,115 @@
+"""Conversations about exchanges, queues and their consumers, one behaviour per test."""
+
+
+def test_headers_choose_the_queue_and_properties_come_back_exact_bytes(talk):
+    peer = talk()
+    peer.connect()
+    peer.declare_queue("hot")
+    #               Bind: correlation 3, amq.headers -> queue "hot", arguments {"level": text "high"}
+    peer.send_bytes("aa 01 2c 08 03 12 0b 616d712e68656164657273 1a 05 7175657565 22 03 686f74"
+                    " 32 0f 05 6c6576656c 53 00000004 68696768")
+    peer.expect_bytes("c2 01 02 08 03")                       # Done: correlation 3
+    #               PublishMessage: id 1, amq.headers, body "!", properties: headers {"level": "high"}, priority 3
+    properties = "28 00 0000000f 05 6c6576656c 53 00000004 68696768 03"
+    peer.send_bytes(f"f2 01 2a 08 01 12 0b 616d712e68656164657273 32 01 21 4a 16 {properties}")
+    peer.expect_bytes("fa 01 04 08 01 10 01")                 # Confirm: id 1 and all before it
+    peer.consume("hot")
+    delivered = peer.expect("deliver", consumer=1, exchange="amq.headers", body=b"!")
+    assert delivered.properties == bytes.fromhex(properties)
+
+
+def test_what_no_binding_matches_comes_back_whole(talk):
+    peer = talk()
+    peer.connect()
+    headers = [{"name": "unit", "value": b"C"}]
+    peer.send("publish_message", id=1, exchange="amq.headers", routing_key="k", key=b"p", headers=headers, body=b"b",
+              properties=bytes.fromhex("0800 03"), mandatory=True)
+    returned = peer.expect("return", id=1, exchange="amq.headers", routing_key="k", key=b"p", body=b"b",
+                           properties=bytes.fromhex("0800 03"))
+    assert [(header.name, header.value) for header in returned.headers] == [("unit", b"C")]
+    peer.expect("confirm", id=1, multiple=True)
+
+
+def test_get_takes_one_message_and_says_how_many_are_left_exact_bytes(talk, link_pb2):
+    peer = talk()
+    peer.connect()
+    peer.declare_queue("q")
+    peer.publish(1, routing_key="q", body=b"1")
+    peer.publish(2, routing_key="q", body=b"2")
+    peer.send_bytes("aa 02 05 08 05 12 01 71")                # Get: correlation 5, queue "q"
+    got = peer.expect("got", correlation=5, message_count=1)
+    assert (got.delivery.consumer, got.delivery.tag, got.delivery.body) == (0, 1, b"1")
+    peer.send("settle", tag=1, outcome=link_pb2.Settle.REQUEUE)
+    peer.send("get", correlation=6, queue="q", auto_ack=True)
+    again = peer.expect("got", correlation=6, message_count=1).delivery
+    assert (again.body, again.redelivered, again.delivery_count) == (b"1", True, 1)
+    peer.send("get", correlation=7, queue="q", auto_ack=True)
+    assert peer.expect("got", correlation=7, message_count=0).delivery.body == b"2"
+    peer.send_bytes("aa 02 05 08 08 12 01 71")                # Get: correlation 8, queue "q"
+    peer.expect_bytes("b2 02 02 08 08")                       # Got: correlation 8, no delivery
+
+
+def test_purge_says_how_many_are_gone_and_leaves_what_is_delivered(talk):
+    peer = talk()
+    peer.connect()
+    peer.declare_queue("q")
+    for number in 1, 2, 3:
+        peer.publish(number, routing_key="q", body=b"%d" % number)
+    peer.consume("q", prefetch=1)
+    tag = peer.expect("deliver", body=b"1").tag
+    peer.send_bytes("e2 01 05 08 04 12 01 71")                # Purge: correlation 4, queue "q"
+    peer.expect_bytes("c2 01 04 08 04 18 02")                 # Done: correlation 4, 2 messages
+    peer.send("settle", tag=tag)
+    peer.expect_silence()
+
+
+def test_an_exclusive_queue_is_for_one_connection_and_ends_with_it(talk):
+    peer, other = talk(), talk()
+    peer.connect()
+    other.connect()
+    peer.send("declare_queue", correlation=2, name="", exclusive=True)
+    name = peer.expect("done", correlation=2).name
+    assert name.startswith("amq.gen-") and len(name) == 30
+    for request, fields in (("declare_queue", {"name": name}), ("declare_queue", {"name": name, "passive": True}),
+                            ("get", {"queue": name}), ("purge", {"queue": name}),
+                            ("consume", {"queue": name, "consumer": 1}), ("delete", {"kind": "queue", "name": name})):
+        other.send(request, correlation=3, **fields)
+        other.expect("error", correlation=3, code=other.link_pb2.LOCKED)
+    other.publish(1, routing_key=name, body=b"m")
+    peer.consume(name)
+    peer.expect("deliver", body=b"m")
+    peer.close()
+    while True:  # the broker sees the end of the connection a little later
+        other.send("declare_queue", correlation=4, name=name, passive=True)
+        if other.expect("error", correlation=4).code == other.link_pb2.NOT_FOUND:
+            return
+
+
+def test_the_end_of_a_queue_ends_its_consumers_exact_bytes(talk):
+    peer, other = talk(), talk()
+    peer.connect()
+    other.connect()
+    peer.declare_queue("q")
+    peer.consume("q", consumer=7)
+    other.send("delete", correlation=3, kind="queue", name="q", if_unused=True)
+    other.expect("error", correlation=3, code=other.link_pb2.PRECONDITION, field="if_unused")
+    other.send("delete", correlation=4, kind="queue", name="q")
+    other.expect("done", correlation=4)
+    peer.expect_bytes("ba 02 05 08 07 12 01 71")              # Cancelled: consumer 7, queue "q"
+    peer.send("cancel", correlation=5, consumer=7)
+    peer.expect("error", correlation=5, code=peer.link_pb2.NOT_FOUND)
+
+
+def test_consumers_of_a_higher_priority_come_first(talk):
+    low, high = talk(), talk()
+    low.connect()
+    high.connect()
+    low.declare_queue("q")
+    low.consume("q", priority=-1)
+    high.consume("q", priority=1, prefetch=1)
+    low.publish(1, routing_key="q", body=b"1")
+    high.expect("deliver", body=b"1")
+    low.publish(2, routing_key="q", body=b"2")
+    low.expect("deliver", body=b"2")
+    low.send("consume", correlation=6, consumer=2, queue="q", exclusive=True)
+    low.expect("error", correlation=6, code=low.link_pb2.NOT_ALLOWED, field="exclusive")
