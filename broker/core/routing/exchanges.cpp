@@ -190,15 +190,24 @@ void exchanges::forget_routes(exchange_table& table) {
   table.routes.clear();
 }
 
-// Empties the caches of this exchange and of all from which messages reach it.
+void exchanges::forget_all_routes() {
+  for (auto& [name, table] : tables_) forget_routes(table);
+}
+
+// Empties the caches of this exchange and of all from which messages reach it. If these are many, all caches are
+// emptied: then nothing is to do for the next change in a long chain.
 void exchanges::forget_routes_through(std::string_view name) {
+  constexpr std::size_t sources_max = 64;
+  if (cached_targets_ == 0) return;
   std::vector<std::string_view> reached{name};
+  std::unordered_set<std::string_view> seen{name};
   for (std::size_t at = 0; at < reached.size(); ++at) {
+    if (reached.size() > sources_max) return forget_all_routes();
     if (const auto found = index_.find(reached[at]); found != index_.end()) forget_routes(*found->second);
     const auto sources = sources_.find(reached[at]);
     if (sources == sources_.end()) continue;
     for (const std::string& source : sources->second) {
-      if (std::find(reached.begin(), reached.end(), source) == reached.end()) reached.push_back(source);
+      if (seen.insert(source).second) reached.push_back(source);
     }
   }
 }
@@ -223,9 +232,7 @@ const route* exchanges::find(const message_view& message) {
   way.from(table);
   if (!way.is_cacheable()) return &uncached_;
   const std::size_t targets = 1 + uncached_.size();
-  if (cached_targets_ + targets > limits::cached_route_targets) {
-    for (auto& [name, each] : tables_) forget_routes(each);
-  }
+  if (cached_targets_ + targets > limits::cached_route_targets) forget_all_routes();
   table.cached_targets += targets;
   cached_targets_ += targets;
   return &table.routes.emplace(key, std::move(uncached_)).first->second;

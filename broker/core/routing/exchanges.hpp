@@ -72,6 +72,7 @@ class exchanges {
   class walk;
   static std::string_view cache_key(const exchange_table& table, std::string_view routing_key);
   void forget_routes(exchange_table& table);
+  void forget_all_routes();
   void forget_routes_through(std::string_view name);
   void link(std::string_view from, const std::string& to);
   void unlink(std::string_view from, std::string_view to);
