@@ -52,7 +52,7 @@ class model {
     if (dice < 53) return pull();
     if (dice < 56) return get();
     if (dice < 80) return settle();
-    if (dice == 80 && any(20) == 0) return purge();
+    if (dice == 80 && any(8) == 0) return purge();
     if (dice < 82) return cancel();
     if (dice < 90) return flush();
     if (dice < 99) return finish();
