@@ -19,19 +19,17 @@ std::string row_name(std::uint64_t number) {
   return name;
 }
 
-std::string_view yes_or_no(bool value) { return value ? "true" : "false"; }
-
 result<void> check_same(const exchange_definition& is, const exchange_request& wanted, sameness sameness) {
   const bool is_exact = sameness == sameness::exact;
-  const auto differ = [&](std::string_view field, std::string_view own, std::string_view asked) {
+  const auto differ = [&](std::string_view field, const auto& own, const auto& asked) {
     return differs("exchange", is.name, field, own, asked);
   };
   if (is.type != wanted.type) return differ("type", name(is.type), name(wanted.type));
   if (wanted.auto_delete.value_or(is_exact ? false : is.auto_delete) != is.auto_delete) {
-    return differ("auto_delete", yes_or_no(is.auto_delete), yes_or_no(!is.auto_delete));
+    return differ("auto_delete", is.auto_delete, !is.auto_delete);
   }
   if (wanted.internal.value_or(is_exact ? false : is.internal) != is.internal) {
-    return differ("internal", yes_or_no(is.internal), yes_or_no(!is.internal));
+    return differ("internal", is.internal, !is.internal);
   }
   if ((wanted.alternate || is_exact) && wanted.alternate != is.alternate) {
     return differ("alternate", is.alternate.value_or("none"), wanted.alternate.value_or("none"));

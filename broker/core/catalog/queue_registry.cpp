@@ -14,8 +14,6 @@ namespace {
 // Names that the broker gives and keeps for itself begin like this, as RabbitMQ's do.
 constexpr std::string_view reserved_prefix = "amq.";
 
-std::string_view yes_or_no(bool value) { return value ? "true" : "false"; }
-
 // Compares one attribute: what the request does not set is the queue's own value, or exactly the default.
 class comparison {
  public:
@@ -29,10 +27,10 @@ class comparison {
   }
   void compare(std::string_view field, std::uint64_t wanted, std::uint64_t own) {
     compare(field, wanted == 0 ? std::optional<std::uint64_t>() : wanted, std::uint64_t{0}, own,
-            [](std::uint64_t value) { return std::to_string(value); });
+            [](std::uint64_t value) { return value; });
   }
   void compare(std::string_view field, const std::optional<bool>& wanted, bool own) {
-    compare(field, wanted, false, own, yes_or_no);
+    compare(field, wanted, false, own, [](bool value) { return value; });
   }
   // The first difference.
   result<void> finish() const { return found_; }

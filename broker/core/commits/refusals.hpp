@@ -7,7 +7,6 @@
 namespace tidegate::core::commits {
 
 // Return a store_full or memory_full error with the present figures.
-
 error store_full_error(const store::store& store);
 error memory_full_error(const store::store& store);
 
