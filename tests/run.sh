@@ -9,7 +9,7 @@
 #                   commits
 #   --conversation  exact bytes against a broker built with the sanitizers
 #   --faults        power cuts, failing calls, flipped bits, kills, full maps and disks: nothing confirmed is lost
-#   --endtoend      release programs together with a real Kafka, processes killed under load
+#   --endtoend      release programs together with a real Kafka and beside a real RabbitMQ, processes killed under load
 #   --long          more rounds of tests that have rounds; may be combined with stages, alone it runs all stages
 #   --help          prints this text
 #

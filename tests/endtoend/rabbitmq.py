@@ -299,7 +299,7 @@ class NativeSide:
         return taken
 
     def cancel(self, consumer):
-        """The deliveries of an AMQP consumer outlive it: so do these scenarios settle them before."""
+        """Here unsettled deliveries return to the queue, in AMQP they outlive the consumer: settle them before."""
         self.answer("cancel", consumer=consumer)
 
     def settle_down(self):
