@@ -122,7 +122,8 @@ std::optional<delivery> deliver_of(std::string_view body) {
                               .key = view(message.key),
                               .headers = std::move(collector.headers),
                               .body = view(message.body),
-                              .properties = view(message.properties)},
+                              .properties = view(message.properties),
+                              .deaths = view(message.deaths)},
                   .storage = std::move(storage)};
 }
 

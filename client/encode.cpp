@@ -57,6 +57,25 @@ tg_Settle_Outcome to_wire(outcome outcome) {
   return tg_Settle_Outcome_REQUEUE;
 }
 
+void set_rules(tg_DeclareQueue& message, const queue_definition& queue) {
+  const auto set = [](bool& has, auto& into, const auto& value) {
+    has = value.has_value();
+    if constexpr (requires { value->count(); }) {
+      if (value) into = static_cast<std::uint64_t>(value->count());
+    } else {
+      into = value.value_or(0);
+    }
+  };
+  set(message.has_time_to_live_ms, message.time_to_live_ms, queue.time_to_live);
+  set(message.has_expires_ms, message.expires_ms, queue.expires);
+  set(message.has_delivery_limit, message.delivery_limit, queue.delivery_limit);
+  set(message.has_priority_max, message.priority_max, queue.priority_max);
+  set(message.has_retry_delay_ms, message.retry_delay_ms, queue.retry_delay);
+  set(message.has_retry_delay_max_ms, message.retry_delay_max_ms, queue.retry_delay_max);
+  message.dead_letter_exchange = borrow_if_set(queue.dead_letter_exchange);
+  message.dead_letter_key = borrow_if_set(queue.dead_letter_key);
+}
+
 }  // namespace
 
 void encode_connect(std::string& out, std::uint32_t correlation, const connect_options& options) {
@@ -108,6 +127,7 @@ void encode_declare_queue(std::string& out, std::uint32_t correlation, const que
   message.auto_delete = queue.auto_delete.value_or(false);
   message.has_single_active = queue.single_active.has_value();
   message.single_active = queue.single_active.value_or(false);
+  set_rules(message, queue);
   message.exclusive = queue.exclusive;
   message.durability = borrow(queue.durability);
   append(out, TG_DECLARE_QUEUE, tg_DeclareQueue_fields, message,
@@ -169,9 +189,10 @@ void encode_list(std::string& out, std::uint32_t correlation, std::string_view k
 // of link.proto; the order is nanopb's.
 void encode_publish(std::string& out, std::uint64_t id, const message_view& message, const publish_options& options) {
   using protobuf::size_of;
+  const auto delay_ms = static_cast<std::uint64_t>(options.delay.count());
   std::size_t size = size_of(id) + size_of(message.exchange) + size_of(message.routing_key) + size_of(message.key) +
                      size_of(message.body) + size_of(std::uint64_t{options.mandatory}) + size_of(options.sequence) +
-                     size_of(message.properties);
+                     size_of(message.properties) + size_of(delay_ms);
   for (const header& header : message.headers) size += size_of(header.name, header.value);
   protobuf::field_writer writer(out, TG_PUBLISH_MESSAGE, size);
   writer.number(1, id);
@@ -183,6 +204,7 @@ void encode_publish(std::string& out, std::uint64_t id, const message_view& mess
   writer.number(7, options.mandatory);
   writer.number(8, options.sequence);
   writer.text(9, message.properties);
+  writer.number(10, delay_ms);
   writer.finish();
 }
 

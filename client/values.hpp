@@ -44,8 +44,9 @@ struct session_info {
 };
 
 struct publish_options {
-  bool mandatory = false;      // report the message as unroutable if no binding matches
-  std::uint64_t sequence = 0;  // producer sequence; 0 = none
+  bool mandatory = false;              // report the message as unroutable if no binding matches
+  std::uint64_t sequence = 0;          // producer sequence; 0 = none
+  std::chrono::milliseconds delay{0};  // the message is routed so much later; at most 49 days
 };
 
 // The end of a publish. `failure`: why the broker refused it; none = it did not. `unroutable`: the publish was
@@ -79,10 +80,20 @@ struct queue_definition {
   std::string durability = {};     // "commit", "interval:<ms>" or "memory"; empty = unchanged, "commit" if new
   std::uint64_t messages_max = 0;  // bound of ready messages; 0 = unchanged, unlimited if new
   std::uint64_t bytes_max = 0;     // bound of ready messages, in bytes of their bodies; 0 = unchanged, unlimited if new
-  std::string overflow = {};       // at a bound: "drop-oldest" or "reject"; empty = unchanged, "drop-oldest" if new
+  // At a bound: "drop-oldest", "reject" or "reject-dead-letter"; empty = unchanged, "drop-oldest" if new.
+  std::string overflow = {};
   std::optional<bool> auto_delete = {};    // deleted when its last consumer ends; not set = unchanged, false if new
   std::optional<bool> single_active = {};  // one consumer at a time gets messages; so, too
   bool exclusive = false;                  // for this connection alone: in memory, gone when the connection ends
+  // Not set = unchanged, or none if new.
+  std::optional<std::chrono::milliseconds> time_to_live = {};  // of each message
+  std::optional<std::chrono::milliseconds> expires = {};       // unused so long, the queue is deleted
+  std::optional<std::string> dead_letter_exchange = {};        // gets what dies here; "" = the default exchange
+  std::optional<std::string> dead_letter_key = {};             // their routing key; not set = their own
+  std::optional<std::uint32_t> delivery_limit = {};            // returned more often, a message dies; 0 = no limit
+  std::optional<std::uint32_t> priority_max = {};              // messages have priorities from 0 to this
+  // A message that is returned waits for min(returns x retry_delay, retry_delay_max).
+  std::optional<std::chrono::milliseconds> retry_delay = {}, retry_delay_max = {};
 };
 
 struct declared_queue {

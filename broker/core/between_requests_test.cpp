@@ -222,7 +222,7 @@ TEST(between_requests, who_found_core_full_hears_when_it_is_not_and_nobody_else)
 class outliving : public testing::Test {
  protected:
   outliving() {
-    broker_.declare_queue("work");
+    broker_.declare_queue("work", [](auto& queue) { queue.delivery_limit = 0; });
     broker_.commit();
   }
   void fill(int count) {

@@ -15,6 +15,7 @@ const store::contents& known_facts(const store::contents& found) {
       case store::fact_space::committed_offset:
       case store::fact_space::producer:
       case store::fact_space::definition:
+      case store::fact_space::due_zone:
       case store::fact_space::store: continue;
     }
     throw storage_failure("the store holds something that this version does not know: use the version that wrote it");
@@ -29,8 +30,9 @@ broker::broker(store::store& store, const clock& clock, broker_options options)
       commits_(store, clock, options.commit, options.group_bytes_max),
       offsets_(known_facts(store.found())),
       catalog_(store, commits_, offsets_, options.retention_bytes_default),
-      intake_(store, clock, catalog_, commits_, options.commit.linger),
-      consuming_(store, catalog_, commits_, notices_),
+      timers_(store, static_cast<std::uint64_t>(commits_.timeline().lifetime().count())),
+      intake_(store, clock, catalog_, commits_, timers_, options.commit.linger),
+      consuming_(catalog_, commits_, intake_.moves(), notices_),
       reading_(store, catalog_, commits_, notices_),
       sessions_(notices_, consuming_, reading_),
       publishing_(intake_, commits_, notices_),
@@ -39,12 +41,16 @@ broker::broker(store::store& store, const clock& clock, broker_options options)
       inspecting_(store, clock, catalog_, commits_, offsets_, intake_, consuming_),
       services_{sessions_, publishing_, consuming_, defining_, reading_, grouping_, inspecting_} {
   store_.forget_found();
+  ask_for_timers();
 }
 
 void broker::flush() {
+  commits_.called();
+  run_timers();
   apply_memory();
   if (commits_.is_due()) hand_over();
   notices_.tell();
+  ask_for_timers();
 }
 
 void broker::flush_now() {
@@ -55,6 +61,7 @@ void broker::flush_now() {
     hand_over();
   }
   notices_.tell();
+  ask_for_timers();
 }
 
 void broker::apply_memory() {
@@ -67,7 +74,21 @@ void broker::hand_over() {
   apply_memory();
   intake_.keep_bounds(store_.open_group());
   intake_.keep_bounds(store_.riding_group());
-  pass_on(commits_.hand_over());
+  const commits::progress done = commits_.hand_over();
+  intake_.moves().handed_over();
+  if (!commits_.is_busy()) intake_.moves().stored();
+  pass_on(done);
+}
+
+void broker::run_timers() {
+  const auto wait = intake_.moves().next();
+  if (wait && wait->count() == 0) intake_.moves().run();
+  while (queues::queue* const unused = catalog_.queues().find_expired()) consuming_.remove(*unused);
+}
+
+void broker::ask_for_timers() {
+  if (const auto wait = intake_.moves().next()) commits_.call_within(*wait);
+  if (const auto wait = catalog_.queues().next_expiry()) commits_.call_within(*wait);
 }
 
 void broker::collect() {
@@ -75,7 +96,10 @@ void broker::collect() {
   // void ones, so the memory group is applied first.
   apply_memory();
   const auto brought = commits_.collect();
-  if (brought) pass_on(*brought);
+  if (brought) {
+    if (!brought->is_void) intake_.moves().stored();
+    pass_on(*brought);
+  }
   flush();
 }
 
@@ -92,7 +116,8 @@ void broker::pass_on(const commits::progress& progress) {
 void broker::advance(const std::vector<store::stream_update>& updates) {
   for (const store::stream_update& update : updates) {
     if (queues::queue* const queue = catalog_.queues().find(update.stream)) {
-      queue->advance(update.end);
+      queue->advance(update.stream, update.end);
+      intake_.moves().bury_excess(*queue);
       consuming_.wake(*queue);
     } else {
       reading_.wake(update.stream);

@@ -9,6 +9,7 @@
 #include "broker/core/catalog/catalog.hpp"
 #include "broker/core/commits/pipeline.hpp"
 #include "broker/core/groups/offsets.hpp"
+#include "broker/core/timers/timers.hpp"
 #include "broker/core/transfer/intake.hpp"
 #include "broker/store/store.hpp"
 
@@ -50,6 +51,8 @@ class broker {
  private:
   void apply_memory();
   void hand_over();
+  void run_timers();
+  void ask_for_timers();
   // Passes on the results of a step to queues, topics, producers and sessions.
   void pass_on(const commits::progress& progress);
   void advance(const std::vector<store::stream_update>& updates);
@@ -60,6 +63,7 @@ class broker {
   commits::pipeline commits_;
   groups::offsets offsets_;
   catalog::catalog catalog_;
+  timers::timers timers_;
   transfer::intake intake_;
   api::notices notices_;
   api::consuming consuming_;

@@ -14,6 +14,8 @@
 
 #include "broker/base/log.hpp"
 #include "broker/core/broker.hpp"
+#include "broker/model/deaths.hpp"
+#include "broker/model/properties.hpp"
 
 namespace tidegate::core {
 
@@ -134,6 +136,36 @@ class stepping_broker {
                                std::string_view key = {}) {
     return try_publish(exchange, routing_key, body, key).value();
   }
+  result<api::publish_outcome> try_publish_with(std::string_view exchange, std::string_view routing_key,
+                                                std::string_view body, const properties& properties,
+                                                milliseconds delay = milliseconds(0)) {
+    const std::string encoded = encode(properties);
+    message_view message;
+    message.exchange = exchange;
+    message.routing_key = routing_key;
+    message.body = body;
+    message.properties = encoded;
+    return publishing().publish(message, {next_receipt(), std::nullopt, 0, delay});
+  }
+  // Publishes to a queue through the default exchange, with a time to live and a priority.
+  void put_for(std::string_view queue, std::string_view body, std::string_view expiration,
+               std::optional<std::uint8_t> priority = {}) {
+    properties set;
+    if (!expiration.empty()) set.expiration = expiration;
+    set.priority = priority;
+    try_publish_with("", queue, body, set).value();
+  }
+  void put_later(std::string_view queue, std::string_view body, milliseconds delay) {
+    try_publish_with("", queue, body, {}, delay).value();
+  }
+  // Lets time pass, and everything happen that is due then.
+  void pass(milliseconds time) {
+    clock.advance(time);
+    for (int i = 0; i < 4; ++i) {
+      broker_->flush();
+      commit();
+    }
+  }
   // Publishes to a queue through the default exchange.
   void put(std::string_view queue, std::string_view body) { publish("", queue, body); }
   result<api::publish_outcome> publish_as(const api::producer_ref& producer, std::uint64_t sequence,
@@ -145,6 +177,12 @@ class stepping_broker {
   }
 
   void declare_queue(std::string_view name) { defining().declare_queue({std::string(name)}, next_receipt()).value(); }
+  // `set` sets attributes of the request.
+  void declare_queue(std::string_view name, const std::function<void(api::queue_request&)>& set) {
+    api::queue_request request{std::string(name)};
+    set(request);
+    defining().declare_queue(request, next_receipt()).value();
+  }
   void declare_topic(std::string_view name, std::uint32_t partitions = 1, std::uint64_t retention_bytes = 0,
                      milliseconds retention_age = {}) {
     defining()
@@ -191,20 +229,28 @@ class stepping_broker {
     std::string body;
     bool redelivered;
     std::uint32_t deliveries;
+    std::string exchange = {}, routing_key = {};
+    tidegate::deaths deaths = {};
+    std::string properties = {};
+    std::uint64_t number = 0;
   };
   // Pulls once, `limit` messages at most.
   std::vector<delivered> pull(consumer_id consumer, std::size_t limit = SIZE_MAX) {
     std::vector<delivered> taken;
-    more_ = consuming()
-                .pull(consumer,
-                      [&](const delivery_view& delivery) {
-                        taken.push_back({delivery.offset, std::string(delivery.message.body), delivery.redelivered,
-                                         delivery.deliveries});
-                        numbers_[{consumer, delivery.offset}] = delivery.number;
-                        return taken.size() < limit;
-                      })
-                .value()
-                .more;
+    more_ =
+        consuming()
+            .pull(consumer,
+                  [&](const delivery_view& delivery) {
+                    const message_view& message = delivery.message;
+                    taken.push_back({delivery.offset, std::string(message.body), delivery.redelivered,
+                                     delivery.deliveries, std::string(message.exchange),
+                                     std::string(message.routing_key), decode_deaths(message.deaths).value_or(deaths{}),
+                                     std::string(message.properties), delivery.number});
+                    numbers_[{consumer, delivery.offset}] = delivery.number;
+                    return taken.size() < limit;
+                  })
+            .value()
+            .more;
     return taken;
   }
   // Pulls until there are no more messages.
@@ -220,6 +266,12 @@ class stepping_broker {
     const auto number = numbers_.find({consumer, offset});
     if (number == numbers_.end()) return false;
     const bool is_settled = consuming().settle(sessions_of_.at(consumer), number->second, outcome);
+    broker_->tell();
+    return is_settled;
+  }
+  // The same by the delivery's number.
+  bool settle_number(std::uint64_t number, api::outcome outcome) {
+    const bool is_settled = consuming().settle(session_, number, outcome);
     broker_->tell();
     return is_settled;
   }

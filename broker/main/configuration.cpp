@@ -114,8 +114,16 @@ core::api::queue_request read_queue(const section& section) {
   section.read("name", queue.name);
   section.read("messages_max", queue.messages_max);
   section.read("bytes_max", queue.bytes_max);
-  section.read("overflow", queue.overflow, parse_overflow);
+  section.read("overflow", queue.overflow, parse_queue_overflow);
   section.read("single_active", queue.single_active);
+  section.read("time_to_live", queue.time_to_live);
+  section.read("expires", queue.expires);
+  section.read("dead_letter_exchange", queue.dead_letter_exchange);
+  section.read("dead_letter_key", queue.dead_letter_key);
+  section.read("delivery_limit", queue.delivery_limit);
+  section.read("priority_max", queue.priority_max);
+  section.read("retry_delay", queue.retry_delay);
+  section.read("retry_delay_max", queue.retry_delay_max);
   section.read("durability", queue.durability, parse_durability);
   if (!check_name("queue", queue.name)) section.refuse("name", names_taken);
   return queue;

@@ -1,5 +1,7 @@
 #include "broker/main/known_settings.hpp"
 
+#include <limits>
+
 #include "broker/base/limits.hpp"
 
 namespace tidegate {
@@ -13,6 +15,8 @@ constexpr std::uint64_t store_bytes_limit = is_32_bit ? 1ull << 30 : 1ull << 44;
 constexpr std::uint64_t memory_bytes_limit = is_32_bit ? 1ull << 30 : 1ull << 40;
 constexpr std::uint64_t count_limit = 1ull << 62;
 constexpr auto linger_limit = static_cast<std::uint64_t>(limits::linger_max.count());
+constexpr std::uint64_t count_limit_32 = std::numeric_limits<std::uint32_t>::max();
+constexpr auto queue_time_limit = static_cast<std::uint64_t>(limits::time_to_live_max.count());
 constexpr auto age_limit = static_cast<std::uint64_t>(
     std::chrono::duration_cast<std::chrono::milliseconds>(limits::retention_age_max).count());
 
@@ -181,12 +185,44 @@ constexpr settings::key queue_keys[] = {
     {.name = "overflow",
      .takes = kind::word,
      .standard = R"("drop-oldest")",
-     .meaning = "At a bound: the oldest message is dropped, with a loss record, or publishes are refused.",
-     .words = {"drop-oldest", "reject"}},
+     .meaning = "At a bound: the oldest message is dropped, with a loss record, or publishes are refused. "
+                "`reject-dead-letter` also makes a dead letter of the refused message.",
+     .words = {"drop-oldest", "reject", "reject-dead-letter"}},
     {.name = "single_active",
      .takes = kind::boolean,
      .standard = "false",
      .meaning = "One consumer at a time gets messages; another follows when it ends."},
+    {.name = "time_to_live",
+     .takes = kind::duration,
+     .meaning = "Time after which a message expires. Counts elapsed time, whatever the wall clock does.",
+     .most = queue_time_limit},
+    {.name = "expires",
+     .takes = kind::duration,
+     .meaning = "The queue is deleted when nobody consumed, got or declared it for so long.",
+     .least = 1,
+     .most = queue_time_limit},
+    {.name = "dead_letter_exchange",
+     .meaning = "Exchange for messages that expire, are discarded, returned too often, or dropped at a bound; empty is "
+                "the default exchange."},
+    {.name = "dead_letter_key", .meaning = "Their routing key, unless it is their own."},
+    {.name = "delivery_limit",
+     .takes = kind::number,
+     .standard = "20",
+     .meaning = "A message that is returned more often dies; 0 is no limit.",
+     .most = count_limit_32},
+    {.name = "priority_max",
+     .takes = kind::number,
+     .standard = "0",
+     .meaning = "Messages have priorities from 0 to this.",
+     .most = limits::priority_max},
+    {.name = "retry_delay",
+     .takes = kind::duration,
+     .meaning = "A message that is returned waits so long, twice as long the second time, and so on.",
+     .most = queue_time_limit},
+    {.name = "retry_delay_max",
+     .takes = kind::duration,
+     .meaning = "It waits no longer than this.",
+     .most = queue_time_limit},
 };
 
 constexpr settings::key topic_keys[] = {

@@ -29,6 +29,7 @@ struct message_view {
   std::uint64_t due_ms = 0;      // age of the store at which the message expires, or a delayed one is routed; 0 = never
   std::uint32_t attempts = 0;    // deliveries before a delayed retry
   std::string_view return_to = {};  // queue to which a delayed retry returns
+  std::uint64_t expires_ms = 0;     // age of the store at which a message expires that waits for its retry; 0 = never
 };
 
 // Checks the sizes of limits.hpp; the error names the part and its limit. Does not decode the properties.
@@ -51,5 +52,8 @@ constexpr std::string_view header_estimated = "tg-estimated";
 // that was given in error, in Unix ms as decimal text. The earlier records of the partition whose timestamp is later
 // than this record's carry timestamps given in error.
 constexpr std::string_view header_clock_corrected = "tg-clock-corrected";
+// Of a dead letter in a topic: the queue that it left, and why (model/deaths.hpp).
+constexpr std::string_view header_death_queue = "tg-death-queue";
+constexpr std::string_view header_death_reason = "tg-death-reason";
 
 }  // namespace tidegate

@@ -234,7 +234,7 @@ void batch_builder::add_to_queue(offset_t offset, std::int64_t timestamp_ms, con
   const std::uint64_t attempts = message.attempts;
   const std::size_t fields = size_of(message.exchange) + size_of(message.routing_key) + size_of(message.properties) +
                              size_of(message.due_ms) + size_of(message.deaths) + size_of(attempts) +
-                             size_of(estimated) + size_of(message.return_to);
+                             size_of(estimated) + size_of(message.return_to) + size_of(message.expires_ms);
   const std::size_t count = message.headers.size() + 1;
   const std::size_t size = key_size(message.key) + field_size(message.body) + signed_varint_size(as_signed(count)) +
                            field_size(header_of_queue) + signed_varint_size(as_signed(fields)) + fields +
@@ -250,6 +250,7 @@ void batch_builder::add_to_queue(offset_t offset, std::int64_t timestamp_ms, con
   at = protobuf::put_number(at, number_of(queue_field::attempts), attempts);
   at = protobuf::put_number(at, number_of(queue_field::is_time_estimated), estimated);
   at = protobuf::put_text(at, number_of(queue_field::return_to), message.return_to);
+  at = protobuf::put_number(at, number_of(queue_field::expires_ms), message.expires_ms);
   end_record(put_headers(at, message.headers));
 }
 
@@ -290,7 +291,7 @@ namespace {
 void clear_broker_fields(message_view& message) {
   message.exchange = message.routing_key = message.properties = message.deaths = message.return_to = {};
   message.is_time_estimated = false;
-  message.due_ms = 0;
+  message.due_ms = message.expires_ms = 0;
   message.attempts = 0;
 }
 
@@ -309,6 +310,7 @@ void read_queue_message(const record_view& record, message_view& message) {
         case queue_field::attempts: message.attempts = static_cast<std::uint32_t>(field.value); break;
         case queue_field::is_time_estimated: message.is_time_estimated = field.value != 0; break;
         case queue_field::return_to: message.return_to = field.text; break;
+        case queue_field::expires_ms: message.expires_ms = field.value; break;
       }
     }
   }

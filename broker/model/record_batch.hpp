@@ -120,6 +120,7 @@ enum class queue_field : std::uint32_t {
   attempts = 7,
   is_time_estimated = 8,
   return_to = 9,
+  expires_ms = 10,
 };
 
 // Writes a batch, record by record. The caller gives the offsets, which rise; gaps are allowed.

@@ -24,6 +24,7 @@ enum class fact_space : char {
   committed_offset = state_cursor,  // cursor_key()
   producer = state_producer,        // producer_key(): its last sequence
   definition = 'D',
+  due_zone = 'z',  // core/timers: a lower bound of when messages of a zone are due
   store = 'M',
 };
 

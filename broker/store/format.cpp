@@ -64,6 +64,11 @@ loss_number number_of_loss_key(std::string_view key) {
   return number;
 }
 
+bool is_of_single_messages(loss_reason reason) {
+  return reason == loss_reason::expired || reason == loss_reason::delivery_limit ||
+         reason == loss_reason::dead_letter_refused;
+}
+
 std::string_view name(loss_reason reason) {
   switch (reason) {
     case loss_reason::retention_bytes: return "retention_bytes";

@@ -169,6 +169,10 @@ enum class loss_reason : std::uint8_t {
 };
 std::string_view name(loss_reason reason);
 
+// Returns whether the reason concerns single messages anywhere in a queue. Their losses share a record, too, whose
+// range then has other messages as well: `records` says how many were lost.
+bool is_of_single_messages(loss_reason reason);
+
 // A record of the loss ledger: the range of messages that was dropped, and why. Adjoining drops for one reason share a
 // record for up to an hour.
 struct loss_record {

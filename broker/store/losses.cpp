@@ -24,14 +24,15 @@ void losses::set_dirty(loss_number number, const loss_record& record, commit_num
 }
 
 bool losses::adjoins(const loss_record& open, const loss_record& more) {
-  return open.reason == more.reason && open.source == more.source && open.end == more.first &&
-         open.wall_trusted == more.wall_trusted;
+  const bool is_next = open.end == more.first || is_of_single_messages(more.reason);
+  return open.source == more.source && is_next && open.wall_trusted == more.wall_trusted;
 }
 
 void losses::note(const loss_record& record, milliseconds lifetime, commit_number commit) {
-  open_row& open = open_[record.stream];
+  open_row& open = open_[{record.stream, record.reason}];
   if (open.number != 0 && adjoins(open.record, record) && lifetime - open.opened < row_time_max) {
-    open.record.end = record.end;
+    open.record.first = std::min(open.record.first, record.first);
+    open.record.end = std::max(open.record.end, record.end);
     open.record.records += record.records;
     open.record.unread += record.unread;
     open.record.bytes += record.bytes;
@@ -42,6 +43,10 @@ void losses::note(const loss_record& record, milliseconds lifetime, commit_numbe
   set_dirty(open.number, open.record, commit);
   changed_[open.number] = open.record;
   if (record.reason == loss_reason::deleted) close(record.stream);
+}
+
+void losses::close(stream_id stream) {
+  std::erase_if(open_, [&](const auto& open) { return open.first.first == stream; });
 }
 
 std::map<loss_number, loss_record> losses::take_changed() { return std::exchange(changed_, {}); }

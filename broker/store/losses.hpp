@@ -22,12 +22,12 @@ class losses {
   // Returns the highest number that a row has had; 0 = none. Numbers rise by one.
   loss_number newest() const { return next_ - 1; }
 
-  // Adds a drop: as a new row, or to the stream's newest row if that one has the same reason and source, adjoins the
-  // drop, and is less than an hour old. `lifetime`: age of the store at the drop.
+  // Adds a drop: as a new row, or to the stream's newest row for this reason if that one has the same source, adjoins
+  // the drop or is of single messages, and is less than an hour old. `lifetime`: age of the store at the drop.
   void note(const loss_record& record, milliseconds lifetime, commit_number commit);
 
-  // Ends the stream's newest row, which no later drop extends. Call when the stream is dropped.
-  void close(stream_id stream) { open_.erase(stream); }
+  // Ends the stream's newest rows, which no later drop extends. Call when the stream is dropped.
+  void close(stream_id stream);
 
   // Returns the rows that changed since the last call.
   std::map<loss_number, loss_record> take_changed();
@@ -54,7 +54,7 @@ class losses {
 
   loss_number next_ = 1;
   std::map<loss_number, row> dirty_;
-  std::map<stream_id, open_row> open_;          // rows that may still grow
+  std::map<std::pair<stream_id, loss_reason>, open_row> open_;  // rows that may still grow
   std::map<loss_number, loss_record> changed_;  // since take_changed(); some may be in the table already
   commit_number dirty_since_ = 0;
 };

@@ -22,6 +22,8 @@ namespace tidegate::store {
 // Share of the map above which publishes are refused. Acknowledgements, deletes and cursors need fresh pages to free
 // others (LMDB copies what it changes), and keep the rest for that.
 constexpr double refuse_above = 0.80;
+// Share of the map up to which messages still move from one place to another: they free as much as they take.
+constexpr double move_up_to = 0.90;
 
 class store {
  public:
@@ -61,9 +63,11 @@ class store {
   void step() { thread_->step(); }
 
   const reader& read() const { return *reader_; }
-  // Publishes are refused: more than refuse_above of the map is in use; or the writer found no room for records below
+  // More than `bound` of the map is in use; or the writer found no room for records below
   // that (free pages can be too scattered for a chunk), until more is free.
-  bool is_full() const { return pages_.used_share() > full_above_; }
+  bool is_full(double bound = refuse_above) const {
+    return pages_.used_share() > (full_above_ < refuse_above ? full_above_ : bound);
+  }
   const lmdb::page_use& pages() const { return pages_; }
   stream_id new_stream_id() { return static_cast<stream_id>(next_stream_++); }
   // Call every few seconds: see store_files::watch().

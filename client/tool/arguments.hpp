@@ -20,6 +20,7 @@ struct publish_arguments {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string properties;  // encoded: broker/model/properties.hpp
   bool mandatory = true;
+  std::chrono::milliseconds delay{0};
   // The source of the bodies: exactly one of these four.
   std::optional<std::string> body;
   std::string file;

@@ -59,7 +59,39 @@ struct bound_options {
   declare_arguments arguments;
   std::string bytes;
   std::string age;
+  // Of a queue, by option.
+  std::map<std::string, std::string> times;
 };
+
+// Attributes of a queue that are times: 90s, 10m, 2h, 7d.
+std::optional<std::chrono::milliseconds>* time_of(client::queue_definition& queue, std::string_view option) {
+  if (option == "--ttl") return &queue.time_to_live;
+  if (option == "--expires") return &queue.expires;
+  if (option == "--retry-delay") return &queue.retry_delay;
+  return &queue.retry_delay_max;
+}
+
+void add_queue_rules(CLI::App& command, bound_options& options) {
+  client::queue_definition& queue = options.arguments.queue;
+  const auto add_time = [&](const char* option, const char* meaning) {
+    command.add_option(option, options.times[option], meaning)->type_name("TIME");
+  };
+  add_time("--ttl", "How long a message lives here (for ever): 500ms, 90s, 10m, 2h, 7d");
+  add_time("--expires", "Delete the queue when it was not used for so long (never)");
+  command
+      .add_option("--dead-letter-exchange", queue.dead_letter_exchange,
+                  "Exchange for what dies here; '' is the default exchange (what dies is gone)")
+      ->type_name("NAME");
+  command.add_option("--dead-letter-key", queue.dead_letter_key, "Routing key of what dies here (its own)")
+      ->type_name("KEY");
+  command.add_option("--delivery-limit", queue.delivery_limit, "A message returned more often dies (20; 0 = no limit)")
+      ->type_name("N");
+  command.add_option("--priority-max", queue.priority_max, "Messages have priorities from 0 to this (0)")
+      ->type_name("N")
+      ->check(CLI::Range(std::uint32_t{0}, limits::priority_max));
+  add_time("--retry-delay", "A message that is returned waits so long, twice as long the second time, and so on");
+  add_time("--retry-delay-max", "It waits no longer than this");
+}
 
 void add_declare_queue(CLI::App& declare, arguments& into) {
   CLI::App& command = *declare.add_subcommand("queue", "Work for competing consumers, gone when acknowledged");
@@ -73,9 +105,14 @@ void add_declare_queue(CLI::App& declare, arguments& into) {
   command.add_flag("--auto-delete", queue.auto_delete, "Delete it when its last consumer ends");
   command.add_flag("--single-active", queue.single_active,
                    "Give messages to one consumer at a time; another follows when it ends");
+  add_queue_rules(command, *options);
   add_durability(command, queue.durability);
   add_passive(command, options->arguments);
   command.callback([options, &into] {
+    for (const auto& [option, time] : options->times) {
+      if (time.empty()) continue;
+      *time_of(options->arguments.queue, option) = taken(option.c_str(), parse_duration(time));
+    }
     if (!options->bytes.empty()) {
       options->arguments.queue.bytes_max = taken("--bytes-max", parse_bytes(options->bytes));
     }

@@ -43,6 +43,8 @@ constexpr const char* publish_epilogue =
 // Texts of AMQP's properties take up to 255 bytes.
 struct property_options {
   std::optional<std::string> content_type, correlation_id, reply_to, message_id, type, app_id;
+  std::optional<std::uint8_t> priority;
+  std::string expiration;
 };
 
 void add_properties(CLI::App& command, property_options& options) {
@@ -57,6 +59,11 @@ void add_properties(CLI::App& command, property_options& options) {
   add("--reply-to", options.reply_to, "A property: queue for replies");
   add("--type", options.type, "A property: what the message is about");
   add("--app-id", options.app_id, "A property: the program that publishes");
+  command.add_option("--priority", options.priority, "A property: messages of a higher one come first")
+      ->type_name("N")
+      ->check(CLI::Range(std::uint32_t{0}, limits::priority_max));
+  command.add_option("--ttl", options.expiration, "A property: how long the message lives in a queue: 500ms, 90s, 2h")
+      ->type_name("TIME");
 }
 
 std::string encode(const property_options& options) {
@@ -67,6 +74,12 @@ std::string encode(const property_options& options) {
   set.message_id = options.message_id;
   set.type = options.type;
   set.app_id = options.app_id;
+  set.priority = options.priority;
+  std::string expiration;
+  if (!options.expiration.empty()) {
+    expiration = fmt::format("{}", taken("--ttl", parse_duration(options.expiration)).count());
+    set.expiration = expiration;
+  }
   return tidegate::encode(set);
 }
 
@@ -76,6 +89,7 @@ struct publish_options {
   property_options properties;
   std::string body;
   std::size_t size = 0;
+  std::string delay;
 };
 
 void add_publish_sources(CLI::App& command, publish_options& options) {
@@ -108,6 +122,7 @@ void finish_publish(const CLI::App& command, publish_options& options, arguments
   publish_arguments& to = options.arguments;
   for (const std::string& header : options.headers) to.headers.push_back(split_pair("--header", header));
   to.properties = encode(options.properties);
+  if (!options.delay.empty()) to.delay = taken("--delay", parse_duration(options.delay));
   if (command.count("BODY") > 0) to.body = options.body;
   if (command.count("--size") > 0) to.generated_bytes = options.size;
   const int sources = (to.body ? 1 : 0) + (to.file.empty() ? 0 : 1) + (to.lines ? 1 : 0) + (to.generated_bytes ? 1 : 0);
@@ -132,6 +147,8 @@ void add_publish(CLI::App& app, arguments& into) {
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
   add_properties(command, options->properties);
+  command.add_option("--delay", options->delay, "Route the message so much later: 500ms, 90s, 10m, 2h, 7d")
+      ->type_name("TIME");
   command.add_flag(
       "--mandatory,!--no-mandatory", options->arguments.mandatory,
       "Count a message that no binding matches as failed, or let it be confirmed and discarded (mandatory)");

@@ -85,6 +85,7 @@ awaitable<void> publication::send_all() {
   message.properties = arguments_.properties;
   client::publish_options options;
   options.mandatory = arguments_.mandatory;
+  options.delay = arguments_.delay;
   const bool counts = arguments_.first_sequence.has_value() || !environment_.producer.empty();
   if (counts) options.sequence = arguments_.first_sequence.value_or(environment_.info.producer_sequence + 1);
   while (const auto body = co_await bodies_->next()) {

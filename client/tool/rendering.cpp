@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "broker/model/deaths.hpp"
 #include "broker/model/definitions.hpp"
 #include "broker/model/table_json.hpp"
 #include "client/tool/moment.hpp"
@@ -74,6 +75,24 @@ std::string upper(std::string text) {
   return text;
 }
 
+json::array to_json(const deaths& deaths) {
+  json::array list;
+  for (const death& one : deaths.list) {
+    json::object shown;
+    add_text(shown, "queue", one.queue);
+    shown["reason"] = name(one.reason);
+    shown["count"] = one.count;
+    shown["time_ms"] = one.time_ms;
+    add_text(shown, "exchange", one.exchange);
+    json::array keys;
+    for (const std::string& key : one.routing_keys) keys.emplace_back(to_line(key));
+    shown["routing_keys"] = std::move(keys);
+    if (one.original_expiration) shown["original_expiration"] = *one.original_expiration;
+    list.push_back(std::move(shown));
+  }
+  return list;
+}
+
 }  // namespace
 
 void add_message(json::object& to, const message_view& message, std::int64_t timestamp_ms) {
@@ -94,6 +113,9 @@ void add_message(json::object& to, const message_view& message, std::int64_t tim
   if (const auto properties = read_properties(message.properties); properties && !message.properties.empty()) {
     to["properties"] = json::parse(to_json(*properties));
   }
+  if (const auto deaths = decode_deaths(message.deaths); deaths && !deaths->list.empty()) {
+    to["deaths"] = to_json(*deaths);
+  }
   to["timestamp_ms"] = timestamp_ms;
   add_text(to, "body", message.body);
 }
@@ -106,6 +128,10 @@ std::string message_line(const message_view& message, std::int64_t timestamp_ms)
   }
   if (const auto properties = read_properties(message.properties); properties && !message.properties.empty()) {
     line += " " + to_line(to_json(*properties));
+  }
+  if (const auto deaths = decode_deaths(message.deaths); deaths && !deaths->list.empty()) {
+    const death& last = deaths->list.front();
+    line += fmt::format(" {} in {}", name(last.reason), to_line(last.queue));
   }
   return line + " | " + to_line(message.body);
 }

@@ -3,6 +3,8 @@
 Both sides answer in the same words, so that a scenario can be played on both and what it saw compared:
     publish  -> "confirmed", "returned" or "refused"
     get      -> None, or (body, is redelivered, tag)
+    letter   -> None, or {body, exchange, key, priority, expiration, deaths: (queue, reason, count, exchange, keys,
+                expiration) each}
     refusals -> Refused with "not found", "precondition", "not allowed" or "locked"
 """
 
@@ -96,11 +98,16 @@ class AmqpSide:
                  auto_delete=auto_delete, internal=internal, arguments=arguments)
 
     def queue(self, name="", passive=False, exclusive=False, auto_delete=False, length=None, bytes_max=None,
-              overflow=None, single_active=False):
+              overflow=None, single_active=False, ttl=None, expires=None, dead_exchange=None, dead_key=None, limit=None,
+              priorities=None):
         """Returns (name, ready messages, consumers)."""
-        arguments = {"x-max-length": length, "x-max-length-bytes": bytes_max,
-                     "x-overflow": {"reject": "reject-publish", None: None}[overflow],
-                     "x-single-active-consumer": single_active or None}
+        overflows = {"reject": "reject-publish", "reject-dead-letter": "reject-publish-dlx", None: None}
+        arguments = {"x-max-length": length, "x-max-length-bytes": bytes_max, "x-overflow": overflows[overflow],
+                     "x-single-active-consumer": single_active or None, "x-message-ttl": ttl, "x-expires": expires,
+                     "x-dead-letter-exchange": dead_exchange, "x-dead-letter-routing-key": dead_key,
+                     "x-max-priority": priorities}
+        if limit is not None:  # only quorum queues count deliveries
+            arguments |= {"x-queue-type": "quorum", "x-delivery-limit": limit}
         done = self.ask(self.channel.queue_declare, queue=name, passive=passive, durable=not exclusive,
                         exclusive=exclusive, auto_delete=auto_delete,
                         arguments={key: value for key, value in arguments.items() if value is not None}).method
@@ -128,10 +135,12 @@ class AmqpSide:
     def purge(self, name):
         return self.ask(self.channel.queue_purge, queue=name).method.message_count
 
-    def publish(self, exchange, key, body, headers=None, mandatory=True):
+    def publish(self, exchange, key, body, headers=None, mandatory=True, expiration=None, priority=None):
+        properties = self.pika.BasicProperties(headers=headers, delivery_mode=2, expiration=expiration,
+                                               priority=priority)
         try:
             self.ask(self.channel.basic_publish, exchange=exchange, routing_key=key, body=body, mandatory=mandatory,
-                     properties=self.pika.BasicProperties(headers=headers, delivery_mode=2))
+                     properties=properties)
         except self.pika.exceptions.UnroutableError:
             return "returned"
         except self.pika.exceptions.NackError:
@@ -141,6 +150,15 @@ class AmqpSide:
     def get(self, queue, auto_ack=False):
         method, _, body = self.ask(self.channel.basic_get, queue=queue, auto_ack=auto_ack)
         return None if method is None else (body, method.redelivered, method.delivery_tag)
+
+    def letter(self, queue):
+        method, properties, body = self.ask(self.channel.basic_get, queue=queue, auto_ack=True)
+        if method is None:
+            return None
+        deaths = [(one["queue"], one["reason"], one["count"], one["exchange"], tuple(one["routing-keys"]),
+                   one.get("original-expiration")) for one in (properties.headers or {}).get("x-death", [])]
+        return {"body": body, "exchange": method.exchange, "key": method.routing_key,
+                "priority": properties.priority, "expiration": properties.expiration, "deaths": deaths}
 
     def ack(self, tag, multiple=False):
         self.channel.basic_ack(tag, multiple)
@@ -202,7 +220,9 @@ class NativeSide:
             if not self.keep(name, message):
                 break
         if name == "error":
-            words = {"NOT_FOUND": "not found", "PRECONDITION": "precondition", "NOT_ALLOWED": "not allowed",
+            # AMQP has one code for what is out of range and for what differs.
+            words = {"NOT_FOUND": "not found", "PRECONDITION": "precondition", "INVALID": "precondition",
+                     "NOT_ALLOWED": "not allowed",
                      "LOCKED": "locked"}
             code = self.link_pb2.Code.Name(message.code)
             raise Refused(words.get(code, code))
@@ -221,10 +241,14 @@ class NativeSide:
                     internal=internal, exact=True, **fields)
 
     def queue(self, name="", passive=False, exclusive=False, auto_delete=False, length=None, bytes_max=None,
-              overflow=None, single_active=False):
+              overflow=None, single_active=False, ttl=None, expires=None, dead_exchange=None, dead_key=None, limit=None,
+              priorities=None):
+        rules = {"time_to_live_ms": ttl, "expires_ms": expires, "dead_letter_exchange": dead_exchange,
+                 "dead_letter_key": dead_key, "delivery_limit": limit, "priority_max": priorities}
         done = self.answer("declare_queue", name=name, passive=passive, exclusive=exclusive, auto_delete=auto_delete,
                            messages_max=length or 0, bytes_max=bytes_max or 0, overflow=overflow or "", exact=True,
-                           single_active=single_active)
+                           single_active=single_active,
+                           **{name: value for name, value in rules.items() if value is not None})
         return done.name, done.message_count, done.consumers
 
     def bind(self, exchange, queue, key="", arguments=None):
@@ -250,9 +274,9 @@ class NativeSide:
     def purge(self, name):
         return self.answer("purge", queue=name).message_count
 
-    def publish(self, exchange, key, body, headers=None, mandatory=True):
+    def publish(self, exchange, key, body, headers=None, mandatory=True, expiration=None, priority=None):
         self.ids += 1
-        properties = b"" if headers is None else encode_headers(headers)
+        properties = encode_properties(headers, priority, expiration)
         self.peer.send("publish_message", id=self.ids, exchange=exchange, routing_key=key, body=body,
                        mandatory=mandatory, properties=properties)
         is_returned = False
@@ -264,7 +288,8 @@ class NativeSide:
             self.keep(name, message)
         codes = {0: "confirmed", self.link_pb2.TARGET_FULL: "refused"}
         if message.code not in codes:
-            words = {self.link_pb2.NOT_FOUND: "not found", self.link_pb2.NOT_ALLOWED: "not allowed"}
+            words = {self.link_pb2.NOT_FOUND: "not found", self.link_pb2.NOT_ALLOWED: "not allowed",
+                     self.link_pb2.PRECONDITION: "precondition"}
             raise Refused(words[message.code])
         return "returned" if is_returned else codes[message.code]
 
@@ -272,6 +297,18 @@ class NativeSide:
         got = self.answer("get", queue=queue, auto_ack=auto_ack)
         delivery = got.delivery
         return (delivery.body, delivery.redelivered, delivery.tag) if got.HasField("delivery") else None
+
+    def letter(self, queue):
+        got = self.answer("get", queue=queue, auto_ack=True)
+        if not got.HasField("delivery"):
+            return None
+        delivery = got.delivery
+        deaths = [(one.queue, self.link_pb2.Deaths.Reason.Name(one.reason).lower(), one.count, one.exchange,
+                   tuple(one.routing_keys), str(one.original_expiration - 1) if one.original_expiration else None)
+                  for one in delivery.deaths.list]
+        priority, expiration = decode_properties(delivery.properties)
+        return {"body": delivery.body, "exchange": delivery.exchange, "key": delivery.routing_key,
+                "priority": priority, "expiration": expiration, "deaths": deaths}
 
     def ack(self, tag, multiple=False):
         self.peer.send("settle", tag=tag, multiple=multiple)
@@ -324,6 +361,31 @@ def table(fields):
     return out
 
 
-def encode_headers(headers):
-    encoded = table(headers)
-    return struct.pack(">HI", 1 << 13, len(encoded)) + encoded
+HEADERS, PRIORITY, EXPIRATION = 1 << 13, 1 << 11, 1 << 8
+
+
+def encode_properties(headers, priority=None, expiration=None):
+    """Returns properties in the layout of AMQP's content header."""
+    flags, values = 0, b""
+    if headers is not None:
+        encoded = table(headers)
+        flags, values = flags | HEADERS, values + struct.pack(">I", len(encoded)) + encoded
+    if priority is not None:
+        flags, values = flags | PRIORITY, values + bytes([priority])
+    if expiration is not None:
+        flags, values = flags | EXPIRATION, values + bytes([len(expiration)]) + expiration.encode()
+    return struct.pack(">H", flags) + values if flags else b""
+
+
+def decode_properties(encoded):
+    """Returns (priority, expiration) of properties that have no others but headers."""
+    if not encoded:
+        return None, None
+    flags, at = struct.unpack(">H", encoded[:2])[0], 2
+    assert flags & ~(HEADERS | PRIORITY | EXPIRATION) == 0
+    if flags & HEADERS:
+        at += 4 + struct.unpack(">I", encoded[at:at + 4])[0]
+    priority = encoded[at] if flags & PRIORITY else None
+    at += 1 if flags & PRIORITY else 0
+    expiration = encoded[at + 1:at + 1 + encoded[at]].decode() if flags & EXPIRATION else None
+    return priority, expiration

@@ -7,6 +7,7 @@ import processes
 import rabbitmq
 import scenarios
 import scenarios_of_exchanges  # noqa: F401
+import scenarios_of_lives  # noqa: F401
 import scenarios_of_queues  # noqa: F401
 
 

@@ -52,7 +52,10 @@ class section {
       if (const auto* const found = text(key)) into = *found;
     } else if constexpr (std::unsigned_integral<Value> && !std::same_as<Value, bool>) {
       if (const auto* const found = number(key)) into = static_cast<Value>(*found);
-    } else if constexpr (std::same_as<Value, std::optional<bool>> || std::same_as<Value, std::optional<std::string>>) {
+    } else if constexpr (std::same_as<Value, std::optional<std::uint32_t>>) {
+      if (const auto* const found = number(key)) into = static_cast<std::uint32_t>(*found);
+    } else if constexpr (std::same_as<Value, std::optional<bool>> || std::same_as<Value, std::optional<std::string>> ||
+                         std::same_as<Value, std::optional<std::chrono::milliseconds>>) {
       if (const auto* const found = get<typename Value::value_type>(key)) into = *found;
     } else {
       if (const auto* const found = get<Value>(key)) into = *found;

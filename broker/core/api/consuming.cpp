@@ -11,7 +11,8 @@ result<queues::queue*> consuming::find(session_id session, std::string_view queu
   if (found == nullptr) {
     return error{errc::not_found, fmt::format("no queue '{}'; declare it first", queue), "queue"};
   }
-  if (const auto checked = catalog::queue_registry::check_owner(*found, session); !checked) return checked.error();
+  if (const auto checked = catalog::queue_registry::check_usable(*found, session); !checked) return checked.error();
+  catalog_.queues().note_used(*found);
   return found;
 }
 
@@ -63,10 +64,10 @@ void consuming::cancel(consumer_id id, leftovers leftovers) {
   channel& channel = *channels_.at(consumer->session);
   std::erase(channel.consumers, id);
   queue.remove_consumer(*consumer);
+  catalog_.queues().note_used(queue);
   if (leftovers == leftovers::requeue && consumer->unsettled > 0) {
     channel.out.take_if([&](const delivery& one) { return one.consumer == consumer.get(); },
-                        [&](const delivery& one) { requeue(one); });
-    note_settled(queue);
+                        [&](const delivery& one) { settle(queue, one.message, outcome::requeue); });
   }
   channel.out.forget(*consumer);
   wake_or_remove(queue);
@@ -90,6 +91,7 @@ void consuming::remove(queues::queue& queue) {
   for (const auto& [session, channel] : channels_) {
     channel->out.take_if([&](const delivery& one) { return one.from == &queue; }, [](const delivery&) {});
   }
+  moves_.forget(queue);
   catalog_.remove_queue(queue);
 }
 
@@ -108,11 +110,11 @@ void consuming::end_channel(session_id session) {
     const auto consumer = consumers_.find(id);
     touched.push_back(consumer->second->source);
     consumer->second->source->remove_consumer(*consumer->second);
+    catalog_.queues().note_used(*consumer->second->source);
     consumers_.erase(consumer);
   }
   channel->out.take_through(channel->out.last(), [&](const delivery& one) {
-    requeue(one);
-    note_settled(*one.from);
+    settle(*one.from, one.message, outcome::requeue);
     touched.push_back(one.from);
   });
   std::sort(touched.begin(), touched.end());
@@ -126,13 +128,11 @@ result<pull_result> consuming::pull(consumer_id id, const delivery_taker& take) 
   queues::consumer& consumer = *found->second;
   queues::queue& queue = *consumer.source;
   deliveries& out = channels_.at(consumer.session)->out;
-  const auto number = [&](delivery_view& delivery) {
-    const auto bytes = static_cast<std::uint32_t>(delivery.message.body.size());
-    delivery.number =
-        consumer.auto_ack ? out.count() : out.add(queue, &consumer, {delivery.offset, bytes, delivery.deliveries});
+  const auto number = [&](delivery_view& delivery, const queues::held_message& held) {
+    delivery.number = consumer.auto_ack ? out.count() : out.add(queue, &consumer, held);
     return take(delivery);
   };
-  const auto pulled = queue.pull(consumer, store_.read(), group_of(queue), number);
+  const auto pulled = queue.pull(consumer, moves_.around(queue), number);
   if (!pulled) return pulled;
   note_pulled(queue, pulled->count, consumer.auto_ack);
   // Others were told of no more messages than there were, and this consumer cannot take what is left.
@@ -154,12 +154,11 @@ result<std::optional<std::uint64_t>> consuming::get(session_id session, std::str
   if (!found) return found.error();
   queues::queue& from = **found;
   deliveries& out = channel_of(session).out;
-  const auto number = [&](delivery_view& delivery) {
-    const auto bytes = static_cast<std::uint32_t>(delivery.message.body.size());
-    delivery.number = auto_ack ? out.count() : out.add(from, nullptr, {delivery.offset, bytes, delivery.deliveries});
+  const auto number = [&](delivery_view& delivery, const queues::held_message& held) {
+    delivery.number = auto_ack ? out.count() : out.add(from, nullptr, held);
     return take(delivery);
   };
-  const auto got = from.get(auto_ack, store_.read(), group_of(from), number);
+  const auto got = from.get(auto_ack, moves_.around(from), number);
   if (!got) return got.error();
   note_pulled(from, *got ? 1 : 0, auto_ack);
   return *got ? std::optional(from.ready()) : std::nullopt;
@@ -198,8 +197,7 @@ void consuming::settle(const delivery& delivery, outcome outcome) {
   const bool was_at_limit = queue.figures().unsettled >= limits::unsettled_per_queue;
   if (delivery.consumer != nullptr) --delivery.consumer->unsettled;
   if (outcome == outcome::ack) ++counters_.acknowledged;
-  queue.settle(delivery.message, outcome, group_of(queue));
-  note_settled(queue);
+  settle(queue, delivery.message, outcome);
   // An acknowledgement gives credit to its own consumer alone, unless the queue was at its limit of unsettled
   // deliveries.
   if (outcome == outcome::requeue || was_at_limit) {
@@ -209,8 +207,10 @@ void consuming::settle(const delivery& delivery, outcome outcome) {
   }
 }
 
-void consuming::requeue(const delivery& delivery) {
-  delivery.from->settle(delivery.message, outcome::requeue, group_of(*delivery.from));
+void consuming::settle(queues::queue& queue, const queues::held_message& message, outcome outcome) {
+  const auto now_ms = static_cast<std::uint64_t>(commits_.timeline().lifetime().count());
+  if (const auto departure = queue.settle(message, outcome, now_ms, group_of(queue))) moves_.depart(queue, *departure);
+  note_settled(queue);
 }
 
 // Keeps every consumer that may pull notified: called for each message that becomes ready, and for each credit.

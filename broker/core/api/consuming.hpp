@@ -10,10 +10,12 @@
 #include "broker/core/api/deliveries.hpp"
 #include "broker/core/api/notices.hpp"
 #include "broker/core/catalog/catalog.hpp"
+#include "broker/core/transfer/moves.hpp"
 
 namespace tidegate::core::api {
 
-using queues::delivery_taker;
+// Receives one delivery. Returns false to stop; the delivery counts as handed out all the same.
+using delivery_taker = std::function<bool(delivery_view&)>;
 using queues::outcome;
 using queues::pull_result;
 
@@ -32,8 +34,8 @@ class consuming {
     std::uint64_t delivered = 0, acknowledged = 0;
   };
 
-  consuming(store::store& store, catalog::catalog& catalog, commits::pipeline& commits, notices& notices)
-      : store_(store), catalog_(catalog), commits_(commits), notices_(notices) {}
+  consuming(catalog::catalog& catalog, commits::pipeline& commits, transfer::moves& moves, notices& notices)
+      : catalog_(catalog), commits_(commits), moves_(moves), notices_(notices) {}
 
   // Adds a consumer to the queue. Errors: no such queue; it belongs to another session; it has an exclusive consumer,
   // or this one is to be exclusive and there are others; too many consumers of the session.
@@ -76,16 +78,16 @@ class consuming {
   store::commit_group& group_of(const queues::queue& queue);
   void end_channel(session_id session);
   void settle(const delivery& delivery, outcome outcome);
-  void requeue(const delivery& delivery);
+  void settle(queues::queue& queue, const queues::held_message& message, outcome outcome);
   // Deletes the queue if it is auto-delete and its last consumer has ended; otherwise notifies its consumers.
   void wake_or_remove(queues::queue& queue);
   // Notifies the consumer if it may pull and does not know yet.
   void tell(queues::consumer& consumer);
   void note_settled(const queues::queue& queue) { commits_.note_settled(queue.definition().durability.is_memory()); }
 
-  store::store& store_;
   catalog::catalog& catalog_;
   commits::pipeline& commits_;
+  transfer::moves& moves_;
   notices& notices_;
   boost::unordered_flat_map<session_id, std::unique_ptr<channel>> channels_;
   boost::unordered_flat_map<consumer_id, std::unique_ptr<queues::consumer>> consumers_;

@@ -9,7 +9,7 @@ result<std::uint64_t> defining::remove_queue(std::string_view name, const receip
   queues::queue* const queue = catalog_.queues().find(name);
   std::uint64_t ready = 0;
   if (queue != nullptr) {
-    const auto checked = catalog::queue_registry::check_owner(*queue, answer.session);
+    const auto checked = catalog::queue_registry::check_usable(*queue, answer.session);
     if (!checked) return checked.error();
     if (conditions.unused && !queue->consumers().empty()) {
       return error{errc::precondition, fmt::format("queue '{}' has {} consumers", name, queue->consumers().size()),

@@ -56,8 +56,8 @@ store_status inspecting::store_now() const {
 message_status inspecting::messages_now() const {
   const auto& in = intake_.counts();
   const auto& out = consuming_.counts();
-  return {in.published,        in.duplicates, in.unroutable,    in.refused_full,
-          in.refused_overflow, out.delivered, out.acknowledged, in.clock_corrections};
+  return {in.published,  in.duplicates,    in.unroutable,    in.refused_full,     in.refused_overflow,
+          out.delivered, out.acknowledged, in.dead_lettered, in.clock_corrections};
 }
 
 commit_status inspecting::commits_now() const {

@@ -22,6 +22,7 @@ struct store_status {
 struct message_status {
   std::uint64_t published = 0, duplicates = 0, unroutable = 0, refused_full = 0, refused_overflow = 0, delivered = 0,
                 acknowledged = 0;
+  std::uint64_t dead_lettered = 0;      // messages that moved to a dead-letter target
   std::uint64_t clock_corrections = 0;  // times that a partition's timestamps went back
 };
 

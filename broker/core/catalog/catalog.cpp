@@ -56,7 +56,8 @@ const routing::route* catalog::find_route(const message_view& message) {
   // Successive messages mostly go to the same queue.
   if (!default_route_.queues.empty() && default_route_.queues.front()->name() == routing_key) return &default_route_;
   default_route_.queues.clear();
-  if (queues::queue* const queue = queues_.find(routing_key)) default_route_.queues.push_back(queue);
+  queues::queue* const queue = queues_.find(routing_key);
+  if (queue != nullptr && !queue_registry::is_delayed(*queue)) default_route_.queues.push_back(queue);
   return &default_route_;
 }
 
@@ -101,7 +102,7 @@ result<void> catalog::bind(const binding_definition& binding, const receipt& ans
   }
   const bool is_transient = target.queue != nullptr && target.queue->owner() != session_id{};
   if (target.queue != nullptr) {
-    const auto checked = queue_registry::check_owner(*target.queue, answer.session);
+    const auto checked = queue_registry::check_usable(*target.queue, answer.session);
     if (!checked) return checked;
   }
   if (const auto bound = exchanges_.bind(binding, target, is_transient); !bound) return bound;

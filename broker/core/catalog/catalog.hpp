@@ -48,6 +48,10 @@ class catalog {
   // Settles the receipt with the commit that is gathering, without delay.
   void settle(const receipt& answer) { rows_.settle(answer).value(); }
 
+  // See queue_registry.
+  void open_level(queues::queue& queue, std::uint8_t level) { queues_.open_level(queue, level); }
+  queues::queue* open_delayed(bool in_memory) { return queues_.open_delayed(in_memory); }
+
   queue_registry& queues() { return queues_; }
   const queue_registry& queues() const { return queues_; }
   topic_registry& topics() { return topics_; }

@@ -21,6 +21,8 @@ class definition_rows {
   void erase(char kind, std::string_view name);
   // Creates, limits or drops a stream in the same commit as the rows.
   void change_stream(store::stream_change change) { commits_.gathering().change_stream(std::move(change)); }
+  // Returns the age of the store.
+  std::uint64_t now_ms() { return static_cast<std::uint64_t>(commits_.timeline().lifetime().count()); }
   // Asks for a commit without delay: a definition does not wait for the linger.
   void hurry() { commits_.note(milliseconds(0)); }
   // Settles the receipt with the gathering commit and asks for that commit without delay. Always returns success, for

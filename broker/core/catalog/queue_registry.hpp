@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,13 @@ struct queue_request {
   std::optional<tidegate::overflow> overflow = {};      // default: drop_oldest
   std::optional<bool> auto_delete = {};                 // default: false
   std::optional<bool> single_active = {};               // default: false
+  // The rest as in queue_definition. By default there is none of it, except for the delivery limit.
+  std::optional<milliseconds> time_to_live = {};
+  std::optional<milliseconds> expires = {};
+  std::optional<std::string> dead_letter_exchange = {}, dead_letter_key = {};
+  std::optional<std::uint32_t> delivery_limit = {};
+  std::optional<std::uint32_t> priority_max = {};
+  std::optional<milliseconds> retry_delay = {}, retry_delay_max = {};
   // The queue belongs to the session that declares it: it lives in memory, has no row, and ends with the session.
   bool exclusive = false;
   std::optional<std::string> arguments = {};  // a protocol's own, kept for listings
@@ -46,8 +54,22 @@ class queue_registry {
   result<void> adopt(const queue_request& request);
   // Deletes the queue and its messages.
   void remove(queues::queue& queue);
+  // Makes sure that the queue has a lane of this level. A new one is a new stream, noted in the queue's row.
+  void open_level(queues::queue& queue, std::uint8_t level);
+  // Returns the queue in which messages wait that are to be routed, or returned, later; makes it when it is first
+  // needed. There is one on flash and one in memory. Null if there is no room for it.
+  queues::queue* open_delayed(bool in_memory);
+  static bool is_delayed(const queues::queue& queue);
+  // Notes that the queue is in use: it expires when it was not for as long as its definition says.
+  void note_used(const queues::queue& queue);
+  // Returns a queue that has expired and is to be deleted; null if there is none.
+  queues::queue* find_expired();
+  // Returns the time until find_expired() may find one. None = no queue expires.
+  std::optional<milliseconds> next_expiry();
   // Checks that the session may use the queue. Error: the queue belongs to another one.
   static result<void> check_owner(const queues::queue& queue, session_id session);
+  // The same, for use as an ordinary queue. Error also: messages wait in the queue until they are due.
+  static result<void> check_usable(const queues::queue& queue, session_id session);
 
   // Returns the queues that belong to the session alone.
   std::vector<queues::queue*> owned_by(session_id session) const;
@@ -60,6 +82,8 @@ class queue_registry {
   queues::queue& add(std::unique_ptr<queues::queue> queue);
   result<queues::queue*> create(queue_request request, session_id session);
   queues::queue& create_transient(queue_definition made, session_id owner);
+  queues::queue& create_lasting(queue_definition made);
+  void watch_expiry(queues::queue& queue);
 
   store::store& store_;
   definition_rows& rows_;
@@ -67,6 +91,9 @@ class queue_registry {
   boost::unordered_flat_map<std::string_view, queues::queue*> index_;  // by name, faster: used for every publish
   boost::unordered_flat_map<stream_id, queues::queue*> by_stream_;
   boost::unordered_flat_map<session_id, std::vector<queues::queue*>> owned_;
+  // Of queues that expire, by their first stream: when they were last used, as an age of the store.
+  boost::unordered_flat_map<stream_id, std::uint64_t> used_;
+  std::set<std::pair<std::uint64_t, stream_id>> expiries_;                    // when to look at a queue that expires
   std::uint32_t next_transient_ = std::numeric_limits<std::uint32_t>::max();  // stream; those of the store count up
 };
 

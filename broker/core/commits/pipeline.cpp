@@ -87,7 +87,6 @@ progress pipeline::apply_memory() {
 }
 
 bool pipeline::is_due() {
-  call_at_ = milliseconds::max();
   if (store_.is_busy() || !pace_.has_work()) return false;  // if busy, is_due() is called after collect() anyway
   const bool writes = store_.has_work_for_writer() || work_left_;
   if (!writes || pace_.wait().count() <= 0) return true;

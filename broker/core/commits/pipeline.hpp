@@ -81,8 +81,11 @@ class pipeline {
   bool has_memory_group() const { return !store_.memory_group().empty() || !receipts_.at_once.empty(); }
   // Applies the memory group.
   progress apply_memory();
-  // Returns whether the gathering group may go to the writer now; if it may go later, asks for another call. Call after
-  // the time that on_work() asked for.
+  // Call first when the owner comes after the time that on_work() asked for: what follows may ask for another call.
+  void called() { call_at_ = milliseconds::max(); }
+  // Asks for a call after `wait`, unless one is asked for that comes earlier.
+  void call_within(milliseconds wait) { wake(wait); }
+  // Returns whether the gathering group may go to the writer now; if it may go later, asks for another call.
   bool is_due();
   // Hands the gathering group to the writer. If there is nothing to write, applies the riding group and settles all
   // receipts instead. The writer must be free.

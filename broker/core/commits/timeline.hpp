@@ -20,6 +20,11 @@ class timeline {
   // `last`: time of the store's newest commit. `clock` must outlive the timeline.
   timeline(const store::commit_time& last, const clock& clock);
 
+  // Returns the age of the store: time that is known to have passed since it was made.
+  milliseconds lifetime() {
+    look();
+    return lifetime_ + since_start();
+  }
   // Returns the time to stamp the next commit with.
   store::commit_time now();
   // A time for timestamps: the wall clock if it is trusted, otherwise the last trusted time plus the time since.

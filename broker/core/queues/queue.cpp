@@ -7,24 +7,28 @@
 namespace tidegate::core::queues {
 namespace {
 
-// Most messages that keep_bounds() drops in one group. After a bound was lowered, later groups drop the rest.
-constexpr std::uint64_t dropped_per_group = 65'536;
+// Most expired messages that one pull or get comes across. Alarms take most of them before.
+constexpr std::size_t expired_per_pull = 1'024;
 
 }  // namespace
 
 queue::queue(queue_definition definition, session_id owner)
-    : definition_(std::move(definition)), owner_(owner), lane_(definition_.name, definition_.stream) {}
+    : definition_(std::move(definition)), owner_(owner), lanes_(definition_.name) {
+  lanes_.add(0, definition_.stream);
+}
 
 queue::queue(queue_definition definition, const store::stream_ledger& found)
-    : definition_(std::move(definition)), lane_(definition_.name, definition_.stream, found) {}
+    : definition_(std::move(definition)), lanes_(definition_.name) {
+  lanes_.add(0, definition_.stream, &found);
+}
 
 void queue::void_appends() {
-  lane_.void_appends();
+  for (lane* const lane : lanes_.all()) lane->void_appends();
   begin_round();
 }
 
-void queue::advance(offset_t end) {
-  if (lane_.advance(end)) begin_round();
+void queue::advance(stream_id stream, offset_t end) {
+  if (lanes_.find(stream)->advance(end)) begin_round();
 }
 
 void queue::add_consumer(consumer& consumer) {
@@ -39,7 +43,7 @@ void queue::remove_consumer(consumer& consumer) {
 }
 
 bool queue::wants(const consumer& consumer) const {
-  return ready() > 0 && consumer.has_credit() && unsettled_ < limits::unsettled_per_queue &&
+  return ready() > 0 && consumer.has_credit() && lanes_.out() < limits::unsettled_per_queue &&
          line_.may_take(consumer, definition_.single_active);
 }
 
@@ -61,114 +65,112 @@ std::size_t queue::share_of(consumer& consumer) {
   if (consumer.round == round_ || part_ == 0) begin_round();
   consumer.round = round_;
   const std::size_t credit = consumer.prefetch - std::min<std::size_t>(consumer.prefetch, consumer.unsettled);
-  const std::size_t room = limits::unsettled_per_queue - std::min<std::size_t>(limits::unsettled_per_queue, unsettled_);
+  const std::size_t room =
+      limits::unsettled_per_queue - std::min<std::size_t>(limits::unsettled_per_queue, lanes_.out());
   return std::min({credit, room, part_});
 }
 
-result<pull_result> queue::pull(consumer& consumer, const store::reader& reader, store::commit_group& group,
-                                const delivery_taker& take) {
+result<pull_result> queue::pull(consumer& consumer, const surroundings& around, const delivery_taker& take) {
   consumer.told = false;
   if (!wants(consumer)) return pull_result{};
-  const std::size_t share = share_of(consumer);
-  std::size_t count = 0;
-  delivery_view delivery;
-  const auto deliver = [&](const record_view& record, std::uint32_t deliveries, bool is_redelivered) {
-    ++count;
-    if (!consumer.auto_ack) ++consumer.unsettled;
-    count_delivery(record, consumer.auto_ack, group);
-    fill(delivery, record, deliveries, is_redelivered);
-    return take(delivery) && count < share;
-  };
-  if (const auto taken = lane_.take(reader, group, deliver); !taken) return taken.error();
-  if (count > 0) line_.served(consumer);
-  consumer.told = wants(consumer);
-  return pull_result{count, consumer.told};
+  handing handing{around, take, &consumer, consumer.auto_ack, share_of(consumer)};
+  if (const auto done = hand_out(handing); !done) return done.error();
+  if (handing.count > 0) line_.served(consumer);
+  // A pull that came across expired messages alone is over for this turn: the consumer is told again.
+  consumer.told = handing.count > 0 && wants(consumer);
+  return pull_result{handing.count, consumer.told};
 }
 
-void queue::count_delivery(const record_view& record, bool auto_ack, store::commit_group& group) {
-  if (auto_ack) return lane_.acknowledge(record.offset, record.body.size(), group);
-  ++unsettled_;
-  unsettled_bytes_ += record.body.size();
-}
-
-void queue::fill(delivery_view& delivery, const record_view& record, std::uint32_t deliveries,
-                 bool is_redelivered) const {
-  delivery.offset = record.offset;
-  delivery.redelivered = is_redelivered;
-  delivery.deliveries = deliveries;
-  delivery.timestamp_ms = record.timestamp_ms;
-  read_message(record, record_form::queue, delivery.message);
-}
-
-result<bool> queue::get(bool auto_ack, const store::reader& reader, store::commit_group& group,
-                        const delivery_taker& take) {
-  if (ready() == 0) return false;
-  if (unsettled_ >= limits::unsettled_per_queue) {
-    return error{errc::limit,
-                 fmt::format("queue '{}' has {} deliveries that are not settled, the limit", name(), unsettled_)};
+result<void> queue::hand_out(handing& handing) {
+  for (std::size_t level = lanes_.count(); level-- > 0 && handing.goes_on;) {
+    lane* const lane = lanes_.find(static_cast<std::uint8_t>(level));
+    if (lane == nullptr || lane->ready().messages == 0) continue;
+    const auto take = [&](const record_view& record, std::uint32_t deliveries, bool is_redelivered) {
+      return hand_out(handing, *lane, record, deliveries, is_redelivered);
+    };
+    if (const auto taken = lane->take(handing.around.reader, handing.around.group, take); !taken) return taken;
   }
-  bool is_found = false;
-  delivery_view delivery;
-  const auto deliver = [&](const record_view& record, std::uint32_t deliveries, bool is_redelivered) {
-    is_found = true;
-    count_delivery(record, auto_ack, group);
-    fill(delivery, record, deliveries, is_redelivered);
-    take(delivery);
-    return false;
+  return {};
+}
+
+bool queue::hand_out(handing& handing, lane& lane, const record_view& record, std::uint32_t deliveries,
+                     bool is_redelivered) {
+  message_view& message = delivery_.message;
+  read_message(record, record_form::queue, message);
+  const held_message held = held_of(record, message, deliveries, lane.level());
+  if (held.due_ms != 0 && held.due_ms <= handing.around.now_ms) {
+    handing.around.depart({held, death_reason::expired}, message);
+    return handing.goes_on = ++handing.expired < expired_per_pull;
+  }
+  delivery_.offset = record.offset;
+  delivery_.deliveries = held.deliveries;
+  delivery_.redelivered = is_redelivered || held.deliveries > 0;
+  delivery_.timestamp_ms = record.timestamp_ms;
+  ++handing.count;
+  if (handing.to != nullptr && !handing.auto_ack) ++handing.to->unsettled;
+  if (handing.auto_ack) lane.acknowledge(held, handing.around.group);
+  return handing.goes_on = handing.take(delivery_, held) && handing.count < handing.share;
+}
+
+result<bool> queue::get(bool auto_ack, const surroundings& around, const delivery_taker& take) {
+  if (ready() == 0) return false;
+  if (lanes_.out() >= limits::unsettled_per_queue) {
+    return error{errc::limit,
+                 fmt::format("queue '{}' has {} deliveries that are not settled, the limit", name(), lanes_.out())};
+  }
+  handing handing{around, take, nullptr, auto_ack};
+  if (const auto done = hand_out(handing); !done) return done.error();
+  return handing.count > 0;
+}
+
+result<void> queue::expire(stream_id stream, const std::vector<offset_t>& offsets, const surroundings& around) {
+  lane& lane = *lanes_.find(stream);
+  message_view message;
+  const auto is_due = [&](const record_view& record) {
+    read_message(record, record_form::queue, message);
+    return message.due_ms != 0 && message.due_ms <= around.now_ms;
   };
-  if (const auto taken = lane_.take(reader, group, deliver); !taken) return taken.error();
-  return is_found;
+  const auto depart = [&](const record_view& record, std::uint32_t deliveries, bool) {
+    around.depart({held_of(record, message, deliveries, lane.level()), death_reason::expired}, message);
+    return true;
+  };
+  return lane.take_at(offsets, around.reader, is_due, depart);
 }
 
 std::uint64_t queue::purge(store::commit_group& group) {
-  const std::uint64_t purged = lane_.purge(unsettled_, unsettled_bytes_, group);
+  std::uint64_t purged = 0;
+  for (lane* const lane : lanes_.all()) purged += lane->purge(group);
   begin_round();
   return purged;
 }
 
-void queue::settle(const held_message& message, outcome outcome, store::commit_group& group) {
-  TIDEGATE_EXPECT(unsettled_ > 0);
-  --unsettled_;
-  unsettled_bytes_ -= message.bytes;
-  if (outcome == outcome::discard) ++discarded_;
-  if (outcome == outcome::requeue) return lane_.put_back(message, group);
-  lane_.acknowledge(message.offset, message.bytes, group);
-}
-
-bool queue::is_over(std::uint64_t messages, std::uint64_t bytes) const {
-  const bool counts = definition_.messages_max != 0, weighs = definition_.bytes_max != 0;
-  return (counts && messages > definition_.messages_max) || (weighs && bytes > definition_.bytes_max);
-}
-
-bool queue::is_over() const { return is_over(ready() + lane_.coming(), ready_bytes() + lane_.coming_bytes()); }
-
-result<void> queue::check_room(std::uint64_t bytes) const {
-  if (definition_.bytes_max != 0 && bytes > definition_.bytes_max) {
-    return error{errc::too_large,
-                 fmt::format("a message of {} bytes for queue '{}', whose bytes_max is {}", bytes, name(),
-                             definition_.bytes_max),
-                 "body"};
+std::optional<departure> queue::settle(const held_message& message, outcome outcome, std::uint64_t now_ms,
+                                       store::commit_group& group) {
+  lane& lane = lanes_.of(message);
+  TIDEGATE_EXPECT(lane.out() > 0);
+  if (outcome != outcome::ack) {
+    if (outcome == outcome::discard) ++discarded_;
+    if (auto departure = departs(message, outcome, now_ms)) return departure;
+    if (outcome == outcome::requeue) {
+      lane.put_back(message, group);
+      return std::nullopt;
+    }
   }
-  if (definition_.overflow != overflow::reject) return {};
-  const std::uint64_t messages = ready() + lane_.coming(), held = ready_bytes() + lane_.coming_bytes();
-  if (!is_over(messages + 1, held + bytes)) return {};
-  return error{errc::target_full,
-               fmt::format("queue '{}' has {} messages of {} bytes ready, as much as it may, and rejects more: "
-                           "consume, or raise its messages_max or bytes_max",
-                           name(), messages, held),
-               "queue"};
+  lane.acknowledge(message, group);
+  return std::nullopt;
 }
 
-departures queue::keep_bounds(const store::reader& reader, store::commit_group& group) {
-  departures gone;
-  if (definition_.overflow == overflow::reject || !is_over()) return gone;
-  const bool counts = definition_.messages_max != 0 && ready() + lane_.coming() > definition_.messages_max;
-  gone.reason = counts ? store::loss_reason::messages_max : store::loss_reason::bytes_max;
-  gone.stream = stream();
-  lane_.drop_oldest(
-      reader, group, [&] { return is_over() && gone.records < dropped_per_group; }, gone);
-  if (gone.records > 0) begin_round();
-  return gone;
+std::optional<departure> queue::departs(const held_message& message, outcome outcome, std::uint64_t now_ms) const {
+  const bool is_expired = message.due_ms != 0 && message.due_ms <= now_ms;
+  if (outcome == outcome::discard) {
+    if (!definition_.dead_letter_exchange) return std::nullopt;
+    return departure{message, death_reason::rejected};
+  }
+  const std::uint32_t limit = definition_.delivery_limit.value_or(limits::delivery_limit);
+  if (is_expired) return departure{message, death_reason::expired};
+  if (limit != 0 && message.deliveries >= limit) return departure{message, death_reason::delivery_limit};
+  if (definition_.retry_delay.count() == 0) return std::nullopt;
+  return departure{message, death_reason::rejected, true};
 }
 
 }  // namespace tidegate::core::queues

@@ -1,21 +1,25 @@
-// A queue: shares the messages of a lane among competing consumers, and keeps the ready messages within the queue's
-// bounds. Who is next among the consumers is decided in consumer_line.hpp.
+// A queue: shares the messages of its lanes among competing consumers. Who is next among the consumers is decided in
+// consumer_line.hpp; what the queue may hold, in bounds.hpp; how messages leave that nobody acknowledges, in
+// moving.hpp.
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
-#include <vector>
 
 #include "broker/base/limits.hpp"
 #include "broker/core/events/events.hpp"
+#include "broker/core/queues/bounds.hpp"
 #include "broker/core/queues/consumer_line.hpp"
-#include "broker/core/queues/lane.hpp"
+#include "broker/core/queues/levels.hpp"
+#include "broker/core/queues/moving.hpp"
 #include "broker/model/definitions.hpp"
 
 namespace tidegate::core::queues {
 
-// Receives one delivery. Returns false to stop; the delivery counts as handed out all the same.
-using delivery_taker = std::function<bool(delivery_view&)>;
+// Receives one delivery, and what its acknowledgement needs. Returns false to stop; the delivery counts as handed out
+// all the same.
+using delivery_taker = std::function<bool(delivery_view&, const held_message&)>;
 
 struct pull_result {
   std::size_t count = 0;
@@ -42,14 +46,15 @@ class queue {
   queue(queue_definition definition, const store::stream_ledger& found);
 
   const queue_definition& definition() const { return definition_; }
-  // Replaces durability, bounds and overflow. Name and stream must stay the same.
+  // Replaces what the definition says. Name, streams and whether the queue lives in memory must stay the same.
   void redefine(queue_definition definition) { definition_ = std::move(definition); }
   // Session 0 = none.
   session_id owner() const { return owner_; }
   const std::string& name() const { return definition_.name; }
-  stream_id stream() const { return lane_.stream(); }
-  std::uint64_t ready() const { return lane_.held() - unsettled_; }
-  queue_figures figures() const { return {ready_bytes(), unsettled_, discarded_}; }
+  // The stream of the lowest priority.
+  stream_id stream() const { return definition_.stream; }
+  std::uint64_t ready() const { return lanes_.ready().messages; }
+  queue_figures figures() const { return {lanes_.ready().bytes, lanes_.out(), discarded_}; }
   const std::vector<consumer*>& consumers() const { return line_.consumers(); }
   void add_consumer(consumer& consumer);
   // Removes the consumer. Its unsettled deliveries stay unsettled until the session settles or requeues them.
@@ -57,57 +62,63 @@ class queue {
   // Returns whether the queue is to be deleted: it is auto-delete, and the last of its consumers has ended.
   bool is_done() const { return definition_.auto_delete && was_consumed_ && consumers().empty(); }
 
-  // Checks whether the queue accepts a message with a body of `bytes`. Errors: the body is longer than bytes_max; the
-  // queue is at a bound and its overflow is reject.
-  result<void> check_room(std::uint64_t bytes) const;
-  offset_t next_offset() const { return lane_.next_offset(); }
-  void append(const message_view& message, std::int64_t timestamp_ms, store::commit_group& group) {
-    lane_.append(message, timestamp_ms, group);
-  }
-  // Call before the group is handed over. If a drop-oldest queue exceeds a bound with the group's appends, drops the
-  // excess in the same commit and returns the drops. After a bound was lowered, the excess may be dropped over several
-  // groups.
-  departures keep_bounds(const store::reader& reader, store::commit_group& group);
+  queues::levels& lanes() { return lanes_; }
+  // Priorities above the queue's highest count as that.
+  std::uint8_t level_of(std::uint8_t priority) const { return std::min(priority, definition_.priority_max); }
+  queues::bounds bounds() const { return {definition_, lanes_}; }
+
   // Forgets all appends that are not durable, as lane::void_appends() does.
   void void_appends();
-  // Notes that everything below `end` is durable.
-  void advance(offset_t end);
+  // Notes that everything of the stream below `end` is durable.
+  void advance(stream_id stream, offset_t end);
 
   // Hands at most a fair share of the ready messages to the consumer. Error: the store cannot be read.
-  result<pull_result> pull(consumer& consumer, const store::reader& reader, store::commit_group& group,
-                           const delivery_taker& take);
+  result<pull_result> pull(consumer& consumer, const surroundings& around, const delivery_taker& take);
   // Hands the next ready message to `take`, for no consumer. Returns whether there was one. With `auto_ack` it is
-  // settled, else unsettled from then on. Error: the store cannot be read.
-  result<bool> get(bool auto_ack, const store::reader& reader, store::commit_group& group, const delivery_taker& take);
+  // settled, else out from then on. Error: too many are out; the store cannot be read.
+  result<bool> get(bool auto_ack, const surroundings& around, const delivery_taker& take);
+  // Hands those of the stream's messages at `offsets`, which rise, to around.depart that are ready and due. Error: the
+  // store cannot be read.
+  result<void> expire(stream_id stream, const std::vector<offset_t>& offsets, const surroundings& around);
   // Settles all ready messages; returns how many these were.
   std::uint64_t purge(store::commit_group& group);
   // Calls `tell` for consumers that may pull and do not know that messages are ready: for as many as there are ready
   // messages, beginning after the consumer that was served last.
   void wake(const std::function<void(consumer&)>& tell);
-  // Settles a delivered message. The caller gives the credit back to the consumer.
-  void settle(const held_message& message, outcome outcome, store::commit_group& group);
+  // Settles a message that is out. The caller gives the credit back to the consumer. If the message departs instead, it
+  // is returned as a departure and stays out.
+  std::optional<departure> settle(const held_message& message, outcome outcome, std::uint64_t now_ms,
+                                  store::commit_group& group);
   // Returns whether messages are ready, the consumer has credit, and the queue may have more unsettled deliveries.
   bool wants(const consumer& consumer) const;
 
  private:
+  // The state of one pull or get.
+  struct handing {
+    const surroundings& around;
+    const delivery_taker& take;
+    consumer* to = nullptr;
+    bool auto_ack = false;
+    std::size_t share = 1;
+    std::size_t count = 0;
+    std::size_t expired = 0;
+    bool goes_on = true;
+  };
+  result<void> hand_out(handing& handing);
+  bool hand_out(handing& handing, lane& lane, const record_view& record, std::uint32_t deliveries, bool is_redelivered);
   void begin_round();
   std::size_t share_of(consumer& consumer);
-  void fill(delivery_view& delivery, const record_view& record, std::uint32_t deliveries, bool is_redelivered) const;
-  void count_delivery(const record_view& record, bool auto_ack, store::commit_group& group);
-  std::uint64_t ready_bytes() const { return lane_.held_bytes() - std::min(lane_.held_bytes(), unsettled_bytes_); }
-  bool is_over(std::uint64_t messages, std::uint64_t bytes) const;
-  bool is_over() const;
+  std::optional<departure> departs(const held_message& message, outcome outcome, std::uint64_t now_ms) const;
 
   queue_definition definition_;
   session_id owner_{};
-  lane lane_;
-  std::uint64_t unsettled_ = 0;  // deliveries
-  std::uint64_t unsettled_bytes_ = 0;
+  queues::levels lanes_;  // the lowest is always there
   std::uint64_t discarded_ = 0;
   std::uint64_t round_ = 0;
   std::size_t part_ = 0;  // messages for each consumer in this round
   consumer_line line_;
   bool was_consumed_ = false;
+  delivery_view delivery_;  // kept for its memory
 };
 
 }  // namespace tidegate::core::queues

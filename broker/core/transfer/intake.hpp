@@ -1,14 +1,12 @@
-// The intake is the one way in for messages. It plans each message against the bounds of all its targets, then puts the
-// message into all of them with one commit.
+// The intake: the one way in for messages that clients publish.
 #pragma once
 
 #include <optional>
 #include <string_view>
 
-#include "broker/core/catalog/catalog.hpp"
 #include "broker/core/topics/producers.hpp"
-#include "broker/core/transfer/counters.hpp"
-#include "broker/core/transfer/plan.hpp"
+#include "broker/core/transfer/moves.hpp"
+#include "broker/core/transfer/placing.hpp"
 
 namespace tidegate::core::transfer {
 
@@ -23,17 +21,20 @@ struct publish_request {
   receipt answer;
   std::optional<topics::producer_ref> producer;  // none = duplicates are not recognised
   std::uint64_t sequence = 0;                    // of the producer
+  // The message is routed after this time; until then it waits in the queue of delayed messages. 0 = it is routed now.
+  milliseconds delay{0};
 };
 
 class intake {
  public:
   // `linger`: how long a commit may wait for more work if the target's durability sets no interval.
   intake(store::store& store, const clock& clock, catalog::catalog& catalog, commits::pipeline& commits,
-         milliseconds linger);
+         timers::timers& timers, milliseconds linger);
 
-  // Publishes one message. Marks it as estimated in time if the clock is not trusted. Errors: a part is too long; no
-  // such exchange; the producer is fenced; the store, the memory or a target that rejects is full; too many bytes for
-  // all targets together.
+  // Publishes one message. Marks it as estimated in time if the clock is not trusted. A message that a queue refuses
+  // whose overflow is reject_dead_letter becomes a dead letter. Errors: a part is too long or does not decode; no such
+  // exchange; the producer is fenced; the store, the memory or a target that rejects is full; too many bytes for all
+  // targets together.
   result<publish_outcome> publish(message_view& message, const publish_request& request);
   // Appends one record batch v2 and returns its base offset. Errors: no such partition; the batch is invalid or too
   // large; the store, the memory or a topic that rejects is full.
@@ -55,36 +56,25 @@ class intake {
 
   topics::producers& producers() { return producers_; }
   const topics::producers& producers() const { return producers_; }
+  transfer::moves& moves() { return moves_; }
   const transfer::counters& counts() const { return counters_; }
   void count_refused() { ++counters_.refused_full; }
 
  private:
-  result<void> make_plan(const message_view& message, const routing::route& route,
-                         const std::optional<topics::producer_ref>& producer);
-  result<void> check_bounds(const message_view& message);
-  result<void> check_overflow(const topics::partition& partition, std::uint64_t bytes, std::uint64_t records) const;
-  result<void> promise_memory(commits::course course, std::uint64_t bytes, std::uint64_t batches);
-  void put(message_view& message, std::int64_t now_ms);
-  void put(message_view& message, topics::partition& partition, std::int64_t now_ms);
+  result<publish_outcome> put(message_view& message, const publish_request& request);
+  result<void> plan(message_view& message, const publish_request& request, const routing::route& route,
+                    const traits& traits);
   void settle_duplicate(const publish_request& request);
-  void bury(const queues::departures& gone, store::commit_group& group);
-  // The timestamp of a partition's next record. Timestamps go back only if the clock was ahead and has been corrected.
-  struct stamp {
-    std::int64_t timestamp_ms = 0;
-    std::optional<std::int64_t> corrected_ms = {};  // set after a correction: newest timestamp that was given in error
-  };
-  stamp next_stamp(topics::partition& partition, std::int64_t now_ms);
-  // Chooses the partition by the key; without a key, by the number of the group that the message goes into.
-  topics::partition& choose(topics::topic& topic, std::string_view key);
-  milliseconds wait_of(const durability& durability) const;
+  void keep_bounds(queues::queue& queue, store::commit_group& group);
 
   store::store& store_;
   catalog::catalog& catalog_;
   commits::pipeline& commits_;
   milliseconds linger_;
   topics::producers producers_;
-  transfer::plan plan_;  // of the present publish; a member, so that its memory is used again
   transfer::counters counters_;
+  placing placing_;
+  transfer::moves moves_;
 };
 
 }  // namespace tidegate::core::transfer

@@ -161,6 +161,7 @@ void application::publish_message(const tg_frame& frame) {
   if (const auto refused = objection(publish_)) return refuse_publish(id, *refused);
   core::api::publish_request request{{session_.id(), id}, std::nullopt, sequence};
   if (sequence != 0) request.producer = core::api::producer_ref{producer_id_, producer_epoch_, true};
+  request.delay = milliseconds(static_cast<std::int64_t>(std::min<std::uint64_t>(publish_.delay_ms, 1ull << 62)));
   const auto published = core_.publishing.publish(publish_.message, request);
   if (!published) return refuse_publish(id, published.error());
   if (sequence != 0) publishes_.sequence_taken();

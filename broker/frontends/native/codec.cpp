@@ -125,6 +125,7 @@ bool decode(const tg_frame& frame, publish_frame& publish) {
       case tg_PublishMessage_mandatory_tag: fields.take(field, publish.mandatory); break;
       case tg_PublishMessage_sequence_tag: fields.take(field, publish.sequence); break;
       case tg_PublishMessage_properties_tag: fields.take(field, message.properties); break;
+      case tg_PublishMessage_delay_ms_tag: fields.take(field, publish.delay_ms); break;
       default: break;  // of a later version
     }
   }
@@ -155,7 +156,8 @@ void append_deliver(std::string& out, std::uint32_t consumer, const core::delive
   std::size_t size = size_of(std::uint64_t{consumer}) + size_of(delivery.number) +
                      size_of(std::uint64_t{delivery.redelivered}) + size_of(std::uint64_t{delivery.deliveries}) +
                      size_of(message.routing_key) + size_of(message.key) + size_of(message.body) +
-                     size_of(timestamp_ms) + size_of(message.exchange) + size_of(message.properties);
+                     size_of(timestamp_ms) + size_of(message.exchange) + size_of(message.properties) +
+                     size_of(message.deaths);
   for (const header& header : message.headers) size += size_of(header.name, header.value);
   if (message.is_time_estimated) size += size_of(header_estimated, {});
   protobuf::field_writer writer(out, TG_DELIVER, size);
@@ -171,6 +173,7 @@ void append_deliver(std::string& out, std::uint32_t consumer, const core::delive
   writer.number(9, timestamp_ms);
   writer.text(10, message.exchange);
   writer.text(11, message.properties);
+  writer.text(12, message.deaths);
   writer.finish();
 }
 

@@ -45,6 +45,7 @@ struct publish_frame {
   std::uint64_t id = 0;
   std::uint64_t sequence = 0;
   bool mandatory = false;
+  std::uint64_t delay_ms = 0;
   message_view message;
 };
 // Decodes into `publish`, whose memory for headers is reused. Returns false if the frame is malformed or has more than

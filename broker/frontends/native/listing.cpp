@@ -113,23 +113,40 @@ result<listing_page> bindings(const inspecting& core, std::string_view after, st
   }
 }
 
+// Adds what few queues have, if the queue has it: a list may be long.
+void add_rules(json::object& row, const queue_definition& definition) {
+  const auto add_ms = [&](const char* name, milliseconds value) {
+    if (value.count() != 0) row[name] = value.count();
+  };
+  if (definition.time_to_live) row["time_to_live_ms"] = definition.time_to_live->count();
+  add_ms("expires_ms", definition.expires);
+  if (definition.dead_letter_exchange) row["dead_letter_exchange"] = *definition.dead_letter_exchange;
+  if (definition.dead_letter_key) row["dead_letter_key"] = *definition.dead_letter_key;
+  if (definition.delivery_limit) row["delivery_limit"] = *definition.delivery_limit;
+  if (definition.priority_max != 0) row["priority_max"] = definition.priority_max;
+  add_ms("retry_delay_ms", definition.retry_delay);
+  add_ms("retry_delay_max_ms", definition.retry_delay_max);
+}
+
 json::object show_queue(const core::api::queue_row& row) {
   const queue_definition& definition = *row.definition;
-  return {{"name", definition.name},
-          {"ready", row.ready},
-          {"ready_bytes", row.ready_bytes},
-          {"unsettled", row.unsettled},
-          {"consumers", row.consumers},
-          {"bytes", row.bytes},
-          {"discarded", row.discarded},
-          {"dropped", row.drops.records},
-          {"messages_max", definition.messages_max},
-          {"bytes_max", definition.bytes_max},
-          {"overflow", tidegate::name(definition.overflow)},
-          {"durability", to_text(definition.durability)},
-          {"auto_delete", definition.auto_delete},
-          {"single_active", definition.single_active},
-          {"exclusive", row.is_exclusive}};
+  json::object shown{{"name", definition.name},
+                     {"ready", row.ready},
+                     {"ready_bytes", row.ready_bytes},
+                     {"unsettled", row.unsettled},
+                     {"consumers", row.consumers},
+                     {"bytes", row.bytes},
+                     {"discarded", row.discarded},
+                     {"dropped", row.drops.records},
+                     {"messages_max", definition.messages_max},
+                     {"bytes_max", definition.bytes_max},
+                     {"overflow", tidegate::name(definition.overflow)},
+                     {"durability", to_text(definition.durability)},
+                     {"auto_delete", definition.auto_delete},
+                     {"single_active", definition.single_active},
+                     {"exclusive", row.is_exclusive}};
+  add_rules(shown, definition);
+  return shown;
 }
 
 result<listing_page> queues(const inspecting& core, std::string_view after, std::size_t bytes_max) {
@@ -254,6 +271,7 @@ json::object status(front_end& front_end) {
                    {"incarnation", store.incarnation},
                    {"state", store.is_full ? "full: publishes are refused" : "ready"},
                    {"clock", is_time_trusted ? "trusted" : "not trusted: timestamps are estimates"},
+                   {"dead_lettered", messages.dead_lettered},
                    {"clock_corrections", messages.clock_corrections},
                    {"store_age_ms", store.age.count()},
                    {"connections", front_end.sessions().size()},

@@ -26,7 +26,15 @@ result<binding_definition> binding_of(const tg_Bind& bind) {
 std::optional<std::string> if_set(const tg_bytes& text) {
   return text.data == nullptr ? std::nullopt : std::optional(std::string(view_of(text)));
 }
-std::optional<bool> if_set(bool is_set, bool value) { return is_set ? std::optional(value) : std::nullopt; }
+template <class Value>
+std::optional<Value> if_set(bool is_set, Value value) {
+  return is_set ? std::optional(value) : std::nullopt;
+}
+// A number that no time reaches becomes one that the catalog refuses.
+std::optional<milliseconds> ms_if_set(bool is_set, std::uint64_t ms) {
+  constexpr std::uint64_t beyond = 1ull << 62;
+  return if_set(is_set, milliseconds(static_cast<std::int64_t>(std::min(ms, beyond))));
+}
 
 core::api::sameness sameness_of(bool is_exact) {
   return is_exact ? core::api::sameness::exact : core::api::sameness::lenient;
@@ -41,9 +49,9 @@ result<std::optional<durability>> durability_of(const tg_bytes& text) {
 }
 
 // Absent = unchanged, or the default.
-result<std::optional<overflow>> overflow_of(const tg_bytes& text) {
+result<std::optional<overflow>> overflow_of(const tg_bytes& text, result<overflow> (*parse)(std::string_view)) {
   if (text.size == 0) return std::optional<overflow>();
-  const auto parsed = parse_overflow(view_of(text));
+  const auto parsed = parse(view_of(text));
   if (!parsed) return parsed.error();
   return std::optional(*parsed);
 }
@@ -57,6 +65,21 @@ std::vector<std::string> groups_of(std::string_view text) {
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return lines;
+}
+
+void set_attributes(const tg_DeclareQueue& declare, core::api::queue_request& wanted) {
+  wanted.auto_delete = if_set(declare.has_auto_delete, declare.auto_delete);
+  wanted.single_active = if_set(declare.has_single_active, declare.single_active);
+  wanted.exclusive = declare.exclusive;
+  wanted.arguments = if_set(declare.arguments);
+  wanted.time_to_live = ms_if_set(declare.has_time_to_live_ms, declare.time_to_live_ms);
+  wanted.expires = ms_if_set(declare.has_expires_ms, declare.expires_ms);
+  wanted.dead_letter_exchange = if_set(declare.dead_letter_exchange);
+  wanted.dead_letter_key = if_set(declare.dead_letter_key);
+  wanted.delivery_limit = if_set(declare.has_delivery_limit, declare.delivery_limit);
+  wanted.priority_max = if_set(declare.has_priority_max, declare.priority_max);
+  wanted.retry_delay = ms_if_set(declare.has_retry_delay_ms, declare.retry_delay_ms);
+  wanted.retry_delay_max = ms_if_set(declare.has_retry_delay_max_ms, declare.retry_delay_max_ms);
 }
 
 }  // namespace
@@ -97,13 +120,10 @@ void application::declare_queue(const tg_frame& frame) {
   }
   const auto durability = durability_of(declare.durability);
   if (!durability) return session_.refuse(declare.correlation, durability.error());
-  const auto overflow = overflow_of(declare.overflow);
+  const auto overflow = overflow_of(declare.overflow, parse_queue_overflow);
   if (!overflow) return session_.refuse(declare.correlation, overflow.error());
   core::api::queue_request wanted{std::string(name), *durability, declare.messages_max, declare.bytes_max, *overflow};
-  wanted.auto_delete = if_set(declare.has_auto_delete, declare.auto_delete);
-  wanted.single_active = if_set(declare.has_single_active, declare.single_active);
-  wanted.exclusive = declare.exclusive;
-  wanted.arguments = if_set(declare.arguments);
+  set_attributes(declare, wanted);
   const auto receipt = receipt_for({declare.correlation});
   const auto queue = core_.defining.declare_queue(wanted, receipt, sameness_of(declare.exact));
   if (queue) requests_[receipt.token] = declared(declare.correlation, **queue);
@@ -132,7 +152,7 @@ void application::declare_topic(const tg_frame& frame) {
   }
   const auto durability = durability_of(declare.durability);
   if (!durability) return session_.refuse(declare.correlation, durability.error());
-  const auto overflow = overflow_of(declare.overflow);
+  const auto overflow = overflow_of(declare.overflow, parse_overflow);
   if (!overflow) return session_.refuse(declare.correlation, overflow.error());
   const auto receipt = receipt_for({declare.correlation, TG_DONE, 0, partitions});
   const auto declared = core_.defining.declare_topic(
