@@ -108,6 +108,15 @@ TEST(codec, consumes_and_settles) {
             "e20105080412"
             "0171");
   EXPECT_EQ(encoded(encode_cancel, 12, 1), "920204080c1001");
+  transaction transaction;
+  message_view message;
+  message.routing_key = "work";
+  message.body = "abc";
+  transaction.publishes.push_back({message, std::chrono::milliseconds(10'000)});
+  transaction.settlements.push_back({2, outcome::requeue, true});
+  transaction.all_routable = true;
+  EXPECT_EQ(encoded(encode_transact, 16, transaction),
+            "92031c0810120e1a04776f726b320361626350904e1a060802100118012001");
   EXPECT_EQ(encoded(encode_settle, 9, outcome::discard, true), "a20206080910011802");
 }
 

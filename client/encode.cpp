@@ -187,14 +187,18 @@ void encode_list(std::string& out, std::uint32_t correlation, std::string_view k
 
 // Encoded by hand, because a client may send a hundred thousand of these messages a second. The field numbers are those
 // of link.proto; the order is nanopb's.
-void encode_publish(std::string& out, std::uint64_t id, const message_view& message, const publish_options& options) {
+namespace {
+
+// Appends a PublishMessage as a member of this number: of a frame, or of a Transact.
+void put_publish(std::string& out, std::uint32_t member, std::uint64_t id, const message_view& message,
+                 const publish_options& options) {
   using protobuf::size_of;
   const auto delay_ms = static_cast<std::uint64_t>(options.delay.count());
   std::size_t size = size_of(id) + size_of(message.exchange) + size_of(message.routing_key) + size_of(message.key) +
                      size_of(message.body) + size_of(std::uint64_t{options.mandatory}) + size_of(options.sequence) +
                      size_of(message.properties) + size_of(delay_ms);
   for (const header& header : message.headers) size += size_of(header.name, header.value);
-  protobuf::field_writer writer(out, TG_PUBLISH_MESSAGE, size);
+  protobuf::field_writer writer(out, member, size);
   writer.number(1, id);
   writer.text(2, message.exchange);
   writer.text(3, message.routing_key);
@@ -206,6 +210,31 @@ void encode_publish(std::string& out, std::uint64_t id, const message_view& mess
   writer.text(9, message.properties);
   writer.number(10, delay_ms);
   writer.finish();
+}
+
+}  // namespace
+
+void encode_publish(std::string& out, std::uint64_t id, const message_view& message, const publish_options& options) {
+  put_publish(out, TG_PUBLISH_MESSAGE, id, message, options);
+}
+
+void encode_transact(std::string& out, std::uint32_t correlation, const transaction& transaction) {
+  std::string body;
+  protobuf::append_number(body, 1, correlation);
+  for (const transaction::publish& one : transaction.publishes) {
+    publish_options options;
+    options.delay = one.delay;
+    put_publish(body, 2, 0, one.message, options);
+  }
+  for (const transaction::settlement& one : transaction.settlements) {
+    std::string settle;
+    protobuf::append_number(settle, 1, one.tag);
+    protobuf::append_number(settle, 2, one.multiple ? 1 : 0);
+    protobuf::append_number(settle, 3, static_cast<std::uint64_t>(one.outcome));
+    protobuf::append_element(body, 3, settle);
+  }
+  protobuf::append_number(body, 4, transaction.all_routable ? 1 : 0);
+  protobuf::append_element(out, TG_TRANSACT, body);
 }
 
 void encode_consume(std::string& out, std::uint32_t correlation, std::uint32_t consumer, std::string_view queue,

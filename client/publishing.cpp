@@ -1,6 +1,7 @@
 #include "client/publishing.hpp"
 
 #include "client/open_session.hpp"
+#include "client/requests.hpp"
 
 namespace tidegate::client {
 namespace {
@@ -25,6 +26,10 @@ awaitable<std::uint64_t> publishing::send(const message_view& message, publish_o
 
 void publishing::on_confirmation(std::function<void(const confirmation&)> handler) {
   *session_->told = std::move(handler);
+}
+
+awaitable<std::uint64_t> publishing::transact(const transaction& transaction) {
+  return requests::transact(now(), transaction);
 }
 
 awaitable<> publishing::drain() { return client::drain(now()); }

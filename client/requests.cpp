@@ -41,6 +41,12 @@ awaitable<std::uint64_t> erase(held on, std::string_view kind, std::string_view 
   co_return done.message_count;
 }
 
+awaitable<std::uint64_t> transact(held on, const transaction& transaction) {
+  const auto done = co_await on->ask<codec::done>(
+      [&](std::string& out, std::uint32_t correlation) { codec::encode_transact(out, correlation, transaction); });
+  co_return done.message_count;
+}
+
 awaitable<std::uint64_t> purge(held on, std::string_view queue) {
   const auto done = co_await on->ask<codec::done>(
       [&](std::string& out, std::uint32_t correlation) { codec::encode_purge(out, correlation, queue); });

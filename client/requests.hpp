@@ -21,6 +21,7 @@ awaitable<declared_topic> declare_topic(held on, const topic_definition& topic, 
 awaitable<> bind(held on, const binding_definition& binding);
 awaitable<> unbind(held on, const binding_definition& binding);
 awaitable<std::uint64_t> erase(held on, std::string_view kind, std::string_view name, erase_options options);
+awaitable<std::uint64_t> transact(held on, const transaction& transaction);
 awaitable<std::uint64_t> purge(held on, std::string_view queue);
 awaitable<std::optional<got_message>> get(held on, std::string_view queue, bool auto_ack);
 awaitable<listing_page> list(held on, std::string_view kind, std::string_view after);

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "broker/base/error.hpp"
 #include "broker/model/ids.hpp"
@@ -149,13 +150,30 @@ struct got_message {
   std::uint64_t left = 0;
 };
 
+enum class outcome { ack, requeue, discard };
+
+// Messages and settlements that take effect together, with one commit, or not at all. Views have to be valid until the
+// call returns.
+struct transaction {
+  struct publish {
+    message_view message;
+    std::chrono::milliseconds delay{0};
+  };
+  struct settlement {
+    std::uint64_t tag = 0;
+    client::outcome outcome{};
+    bool multiple = false;
+  };
+  std::vector<publish> publishes;
+  std::vector<settlement> settlements;
+  bool all_routable = false;  // a message that nothing takes refuses all of it: NOT_FOUND
+};
+
 // One page of a list.
 struct listing_page {
   std::string json;  // as in link.proto's Listed
   std::string next;  // the `after` that requests the next page; empty = this is the last page
 };
-
-enum class outcome { ack, requeue, discard };
 
 struct fetch_request {
   std::string topic;

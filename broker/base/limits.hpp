@@ -22,7 +22,8 @@ constexpr std::size_t body_bytes = 1 * mib - 64 * kib;  // a message with its he
 constexpr std::size_t deaths_bytes = 8 * kib;           // of a dead letter; the oldest deaths are forgotten above it
 constexpr std::chrono::milliseconds time_to_live_max{0xFFFF'FFFF};  // RabbitMQ's bound, 49 days
 constexpr std::size_t producer_bytes = 255;
-constexpr std::size_t metadata_bytes = 4'000;  // of a committed offset; its whole row fits one page of the store
+constexpr std::size_t metadata_bytes = 4'000;      // of a committed offset; its whole row fits one page of the store
+constexpr std::size_t transaction_items = 10'000;  // messages and settlements; in bytes it is bounded by its frame
 // One publish is one commit into all of its targets, so its size times their number is bounded.
 constexpr std::size_t fan_out_bytes = 8 * mib;
 

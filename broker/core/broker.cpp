@@ -30,17 +30,21 @@ broker::broker(store::store& store, const clock& clock, broker_options options)
       commits_(store, clock, options.commit, options.group_bytes_max),
       offsets_(known_facts(store.found())),
       catalog_(store, commits_, offsets_, options.retention_bytes_default),
-      timers_(store, static_cast<std::uint64_t>(commits_.timeline().lifetime().count())),
-      intake_(store, clock, catalog_, commits_, timers_, options.commit.linger),
+      intake_(store, clock, catalog_, commits_, options.commit.linger),
       consuming_(catalog_, commits_, intake_.moves(), notices_),
       reading_(store, catalog_, commits_, notices_),
       sessions_(notices_, consuming_, reading_),
       publishing_(intake_, commits_, notices_),
+      transacting_(intake_.transactions(), consuming_),
       defining_(catalog_, consuming_, reading_),
       grouping_(store, catalog_, commits_, offsets_, options.commit.linger),
       inspecting_(store, clock, catalog_, commits_, offsets_, intake_, consuming_),
-      services_{sessions_, publishing_, consuming_, defining_, reading_, grouping_, inspecting_} {
+      services_{sessions_, publishing_, consuming_, transacting_, defining_, reading_, grouping_, inspecting_} {
   store_.forget_found();
+}
+
+void broker::on_work(std::function<void(milliseconds)> wake) {
+  commits_.on_work(std::move(wake));
   ask_for_timers();
 }
 

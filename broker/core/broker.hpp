@@ -9,7 +9,6 @@
 #include "broker/core/catalog/catalog.hpp"
 #include "broker/core/commits/pipeline.hpp"
 #include "broker/core/groups/offsets.hpp"
-#include "broker/core/timers/timers.hpp"
 #include "broker/core/transfer/intake.hpp"
 #include "broker/store/store.hpp"
 
@@ -33,8 +32,9 @@ class broker {
   commits::flash_account& flash() { return commits_.pace().flash(); }
 
   // Sets the function `wake(wait)`, which asks main's loop to call flush() after `wait`; 0 = when this turn of the loop
-  // is over. A call of `wake` replaces the call before, which was for a later time.
-  void on_work(std::function<void(milliseconds)> wake) { commits_.on_work(std::move(wake)); }
+  // is over. A call of `wake` replaces the call before, which was for a later time. Calls it at once if messages are
+  // due some time.
+  void on_work(std::function<void(milliseconds)> wake);
   // Sets the function that asks for a call of tell() when this turn of the loop is over.
   void on_notice(std::function<void()> wake) { notices_.on_notice(std::move(wake)); }
 
@@ -63,13 +63,13 @@ class broker {
   commits::pipeline commits_;
   groups::offsets offsets_;
   catalog::catalog catalog_;
-  timers::timers timers_;
   transfer::intake intake_;
   api::notices notices_;
   api::consuming consuming_;
   api::reading reading_;
   api::sessions sessions_;
   api::publishing publishing_;
+  api::transacting transacting_;
   api::defining defining_;
   api::grouping grouping_;
   api::inspecting inspecting_;

@@ -81,6 +81,7 @@ class stepping_broker {
   api::sessions& sessions() { return services().sessions; }
   api::publishing& publishing() { return services().publishing; }
   api::consuming& consuming() { return services().consuming; }
+  api::transacting& transacting() { return services().transacting; }
   api::defining& defining() { return services().defining; }
   api::reading& reading() { return services().reading; }
   api::grouping& grouping() { return services().grouping; }

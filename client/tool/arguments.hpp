@@ -89,6 +89,13 @@ struct purge_arguments {
   std::string queue;
 };
 
+// Moves messages of a queue: to another one, or dead letters to where they came from.
+struct move_arguments {
+  std::string queue;
+  std::string to;  // empty = to where they came from
+  std::optional<std::uint64_t> count = {};
+};
+
 struct list_arguments {
   std::string kind;
   std::string queue = {};  // of bindings: only those to this queue; empty = all
@@ -133,7 +140,7 @@ struct bench_arguments {
 
 using command = std::variant<publish_arguments, consume_arguments, tail_arguments, offsets_arguments, declare_arguments,
                              binding_arguments, delete_arguments, list_arguments, store_arguments, bench_arguments,
-                             get_arguments, purge_arguments>;
+                             get_arguments, purge_arguments, move_arguments>;
 
 struct arguments {
   client::endpoint broker;

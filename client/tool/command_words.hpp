@@ -14,6 +14,8 @@ void add_publish(CLI::App& app, arguments& into);
 void add_consume(CLI::App& app, arguments& into);
 void add_get(CLI::App& app, arguments& into);
 void add_purge(CLI::App& app, arguments& into);
+void add_move(CLI::App& app, arguments& into);
+void add_requeue(CLI::App& app, arguments& into);
 void add_tail(CLI::App& app, arguments& into);
 void add_offsets(CLI::App& app, arguments& into);
 

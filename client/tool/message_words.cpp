@@ -268,6 +268,53 @@ void add_get(CLI::App& app, arguments& into) {
   });
 }
 
+namespace {
+
+void add_move_count(CLI::App& command, move_arguments& arguments) {
+  command.add_option("--count", arguments.count, "How many at most (all that are ready now)")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+}
+
+}  // namespace
+
+void add_move(CLI::App& app, arguments& into) {
+  CLI::App& command = *app.add_subcommand("move", "Move a queue's messages to another queue")
+                           ->footer(
+                               "Each message is in one of the two queues at any time: transactions of up to 100\n"
+                               "messages move them, in their order, through the default exchange.\n"
+                               "\n"
+                               "EXAMPLES\n"
+                               "  tidegate move failed --to work\n"
+                               "  tidegate move failed --to work --count 10\n"
+                               "\n"
+                               "EXIT CODES\n"
+                               "  0  done     1  failed: what is left stays in the queue     2  usage");
+  const auto arguments = kept<move_arguments>();
+  command.add_option("QUEUE", arguments->queue, "From this queue")->required();
+  command.add_option("--to", arguments->to, "To this one")->type_name("QUEUE")->required();
+  add_move_count(command, *arguments);
+  command.callback([arguments, &into] { into.command = *arguments; });
+}
+
+void add_requeue(CLI::App& app, arguments& into) {
+  CLI::App& command = *app.add_subcommand("requeue", "Publish dead letters again to where they came from")
+                           ->footer(
+                               "Each dead letter of the queue goes to the exchange and the routing key that it had\n"
+                               "before it died last, in transactions of up to 100 messages. Messages that never died\n"
+                               "stay.\n"
+                               "\n"
+                               "EXAMPLES\n"
+                               "  tidegate requeue failed\n"
+                               "\n"
+                               "EXIT CODES\n"
+                               "  0  done     1  failed: what is left stays in the queue     2  usage");
+  const auto arguments = kept<move_arguments>();
+  command.add_option("QUEUE", arguments->queue, "Queue of dead letters")->required();
+  add_move_count(command, *arguments);
+  command.callback([arguments, &into] { into.command = *arguments; });
+}
+
 void add_purge(CLI::App& app, arguments& into) {
   CLI::App& command = *app.add_subcommand("purge", "Discard the messages that are ready in a queue");
   command.footer(

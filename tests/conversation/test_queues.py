@@ -113,3 +113,57 @@ def test_consumers_of_a_higher_priority_come_first(talk):
     low.expect("deliver", body=b"2")
     low.send("consume", correlation=6, consumer=2, queue="q", exclusive=True)
     low.expect("error", correlation=6, code=low.link_pb2.NOT_ALLOWED, field="exclusive")
+
+
+def test_a_dead_letter_says_how_it_died_exact_bytes(talk, link_pb2):
+    peer = talk()
+    peer.connect()
+    peer.declare_queue("d")
+    #               DeclareQueue: correlation 3, name "q", dead_letter_exchange "", dead_letter_key "d"
+    peer.send_bytes("9a 01 0b 08 03 12 01 71 72 00 82 01 01 64")
+    peer.expect("done", correlation=3, name="q")
+    peer.publish(1, routing_key="q", body=b"b")
+    peer.consume("q")
+    tag = peer.expect("deliver", body=b"b").tag
+    peer.send("settle", tag=tag, outcome=link_pb2.Settle.DISCARD)
+    peer.consume("d", consumer=2)
+    dead = peer.expect("deliver", consumer=2, routing_key="d", redelivered=False, delivery_count=0)
+    death, = dead.deaths.list
+    assert death.time_ms > 0
+    death.time_ms = 0
+    #      list {queue "q", reason REJECTED, count 1, routing key "q"}, first queue "q", first reason REJECTED
+    assert dead.deaths.SerializeToString().hex(" ") == "0a 0a 0a 01 71 10 01 18 01 32 01 71 12 01 71 18 01"
+
+
+def test_a_transaction_publishes_and_settles_or_does_nothing(talk, link_pb2):
+    peer = talk()
+    peer.connect()
+    for name in "in", "out":
+        peer.declare_queue(name)
+    peer.publish(1, routing_key="in", body=b"b")
+    peer.consume("in")
+    tag = peer.expect("deliver", body=b"b").tag
+    to_out = {"routing_key": "out", "body": b"r", "id": 5}
+    peer.send("transact", correlation=7, publish=[to_out, {"exchange": "none"}], settle=[{"tag": tag}])
+    refused = peer.expect("error", correlation=7, code=link_pb2.NOT_FOUND)
+    assert refused.text.startswith("message 2 of the transaction: no exchange 'none'")
+    nobody = {"routing_key": "nobody", "mandatory": True, "id": 6, "body": b"n"}
+    peer.send("transact", correlation=8, publish=[to_out, nobody], settle=[{"tag": tag}])
+    peer.expect("return", id=6, body=b"n")
+    peer.expect("done", correlation=8, message_count=1)
+    peer.send("settle", tag=tag)
+    peer.expect("error", code=link_pb2.NOT_FOUND)             # settled by the transaction
+    peer.consume("out", consumer=2)
+    peer.expect("deliver", consumer=2, body=b"r")
+
+
+def test_a_delayed_message_is_confirmed_at_once_and_comes_later(talk):
+    peer = talk()
+    peer.connect()
+    peer.declare_queue("q")
+    peer.consume("q")
+    #               PublishMessage: id 1, routing key "q", body "b", delay_ms 300
+    peer.send_bytes("f2 01 0b 08 01 1a 01 71 32 01 62 50 ac 02")
+    peer.expect_bytes("fa 01 04 08 01 10 01")                 # Confirm: id 1
+    peer.expect_silence(0.15)
+    peer.expect("deliver", body=b"b", redelivered=False)

@@ -31,7 +31,7 @@ ROOMS = {
             ["base", "model", "store", "events", "commits", "routing", "topics", "queues", "groups", "catalog",
              "transfer"]),
     "core": ("broker/core",
-             ["base", "model", "store", "commits", "groups", "timers", "catalog", "transfer", "api", "events"]),
+             ["base", "model", "store", "commits", "groups", "catalog", "transfer", "api", "events"]),
     "net": ("broker/net", ["base"]),
     "native": ("broker/frontends/native", ["base", "model", "api", "events", "net", "wire"]),
     "admin": ("broker/admin", ["base", "model", "core", "net"]),

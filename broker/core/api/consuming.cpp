@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 namespace tidegate::core::api {
 
@@ -192,12 +193,40 @@ bool consuming::settle_through(session_id session, std::uint64_t number, outcome
   return true;
 }
 
-void consuming::settle(const delivery& delivery, outcome outcome) {
+result<bool> consuming::check(session_id session, std::span<const settlement> settlements) const {
+  const auto channel = channels_.find(session);
+  bool is_on_flash = false;
+  std::set<std::uint64_t> settled;
+  for (const settlement& one : settlements) {
+    bool is_there = false;
+    const auto look = [&](const delivery& delivery) {
+      const bool is_meant = delivery.number == one.number || (one.multiple && delivery.number < one.number);
+      if (!is_meant || !settled.insert(delivery.number).second) return;
+      is_there = true;
+      is_on_flash = is_on_flash || !delivery.from->definition().durability.is_memory();
+    };
+    if (channel != channels_.end()) channel->second->out.each_from(one.multiple ? 0 : one.number, one.number, look);
+    const std::uint64_t last = channel == channels_.end() ? 0 : channel->second->out.last();
+    if (one.multiple ? one.number <= last : is_there) continue;
+    return error{errc::not_found, fmt::format("delivery {} is not unsettled on this connection", one.number), "tag"};
+  }
+  return is_on_flash;
+}
+
+void consuming::settle_with(commits::course course, session_id session, const settlement& settlement) {
+  const auto channel = channels_.find(session);
+  if (channel == channels_.end()) return;
+  const auto settle_one = [&](const delivery& one) { settle(one, settlement.outcome, course); };
+  if (settlement.multiple) return channel->second->out.take_through(settlement.number, settle_one);
+  if (const auto taken = channel->second->out.take(settlement.number)) settle_one(*taken);
+}
+
+void consuming::settle(const delivery& delivery, outcome outcome, std::optional<commits::course> with) {
   queues::queue& queue = *delivery.from;
   const bool was_at_limit = queue.figures().unsettled >= limits::unsettled_per_queue;
   if (delivery.consumer != nullptr) --delivery.consumer->unsettled;
   if (outcome == outcome::ack) ++counters_.acknowledged;
-  settle(queue, delivery.message, outcome);
+  settle(queue, delivery.message, outcome, with);
   // An acknowledgement gives credit to its own consumer alone, unless the queue was at its limit of unsettled
   // deliveries.
   if (outcome == outcome::requeue || was_at_limit) {
@@ -207,9 +236,17 @@ void consuming::settle(const delivery& delivery, outcome outcome) {
   }
 }
 
-void consuming::settle(queues::queue& queue, const queues::held_message& message, outcome outcome) {
-  const auto now_ms = static_cast<std::uint64_t>(commits_.timeline().lifetime().count());
-  if (const auto departure = queue.settle(message, outcome, now_ms, group_of(queue))) moves_.depart(queue, *departure);
+void consuming::settle(queues::queue& queue, const queues::held_message& message, outcome outcome,
+                       std::optional<commits::course> with) {
+  // An acknowledgement ends the message, whatever the time.
+  const auto now_ms = outcome == outcome::ack ? 0 : static_cast<std::uint64_t>(commits_.timeline().lifetime().count());
+  store::commit_group& group =
+      commits_.group_of(queue.definition().durability, with.value_or(commits::course::at_once));
+  if (const auto departure = queue.settle(message, outcome, now_ms, group, with.has_value())) {
+    moves_.depart(queue, *departure);
+  } else if (with && *with != commits::course::at_once && outcome != outcome::requeue) {
+    moves_.add_leaving(queue, message);
+  }
   note_settled(queue);
 }
 

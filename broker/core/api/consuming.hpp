@@ -4,6 +4,7 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -27,6 +28,13 @@ struct consume_options {
 };
 // How cancel() treats the consumer's unsettled deliveries: they remain unsettled at the session, or are requeued.
 enum class leftovers { stay_out, requeue };
+
+// How a delivery is settled, or with `multiple` every one of the session up to it.
+struct settlement {
+  std::uint64_t number = 0;
+  bool multiple = false;
+  queues::outcome outcome{};
+};
 
 class consuming {
  public:
@@ -58,6 +66,12 @@ class consuming {
   // Settles all deliveries up to this number. Returns false if the session has had no delivery of this number yet.
   bool settle_through(session_id session, std::uint64_t number, outcome outcome);
 
+  // For a transaction: checks that all of these can be settled, one after the other. Returns whether any of them is of
+  // a queue on flash. Error: a delivery is not unsettled at the session.
+  result<bool> check(session_id session, std::span<const settlement> settlements) const;
+  // Settles deliveries together with records of that course: void if these are.
+  void settle_with(commits::course course, session_id session, const settlement& settlement);
+
   // Ends the consumers of a session that has ended, requeues its unsettled deliveries at their places, and deletes the
   // queues that belong to it alone.
   void end(session_id session);
@@ -77,8 +91,9 @@ class consuming {
   void note_pulled(const queues::queue& queue, std::uint64_t count, bool auto_ack);
   store::commit_group& group_of(const queues::queue& queue);
   void end_channel(session_id session);
-  void settle(const delivery& delivery, outcome outcome);
-  void settle(queues::queue& queue, const queues::held_message& message, outcome outcome);
+  void settle(const delivery& delivery, outcome outcome, std::optional<commits::course> with = {});
+  void settle(queues::queue& queue, const queues::held_message& message, outcome outcome,
+              std::optional<commits::course> with = {});
   // Deletes the queue if it is auto-delete and its last consumer has ended; otherwise notifies its consumers.
   void wake_or_remove(queues::queue& queue);
   // Notifies the consumer if it may pull and does not know yet.

@@ -46,6 +46,13 @@ void deliveries::take_if(const std::function<bool(const delivery&)>& chosen, con
   trim();
 }
 
+void deliveries::each_from(std::uint64_t first, std::uint64_t last, const taker& each) const {
+  for (auto one = lower_bound_in_rising(line_, &delivery::number, first); one != line_.end(); ++one) {
+    if (one->number > last) return;
+    if (one->from != nullptr) each(*one);
+  }
+}
+
 void deliveries::forget(const queues::consumer& consumer) {
   for (delivery& one : line_) {
     if (one.consumer == &consumer) one.consumer = nullptr;

@@ -37,6 +37,8 @@ class deliveries {
   // true. Calls `taken` for each.
   void take_through(std::uint64_t number, const taker& taken);
   void take_if(const std::function<bool(const delivery&)>& chosen, const taker& taken);
+  // Calls `each` for the deliveries with numbers from `first` to `last`.
+  void each_from(std::uint64_t first, std::uint64_t last, const taker& each) const;
   // Detaches the consumer, which has ended, from its deliveries. These stay unsettled.
   void forget(const queues::consumer& consumer);
   // Returns the length of the line with its holes: at most about twice the number of unsettled deliveries, plus 64.

@@ -11,6 +11,7 @@
 #include "broker/core/api/publishing.hpp"
 #include "broker/core/api/reading.hpp"
 #include "broker/core/api/sessions.hpp"
+#include "broker/core/api/transacting.hpp"
 
 namespace tidegate::core::api {
 
@@ -18,6 +19,7 @@ struct services {
   api::sessions& sessions;
   api::publishing& publishing;
   api::consuming& consuming;
+  api::transacting& transacting;
   api::defining& defining;
   api::reading& reading;
   api::grouping& grouping;

@@ -61,6 +61,17 @@ const routing::route* catalog::find_route(const message_view& message) {
   return &default_route_;
 }
 
+result<const routing::route*> catalog::find_open_route(const message_view& message) {
+  const routing::route* const route = find_route(message);
+  if (route == nullptr) {
+    return error{errc::not_found, fmt::format("no exchange '{}'; declare it first", message.exchange), "exchange"};
+  }
+  if (!route->is_internal) return route;
+  return error{errc::not_allowed,
+               fmt::format("exchange '{}' is internal: it takes messages from other exchanges only", message.exchange),
+               "exchange"};
+}
+
 result<void> catalog::declare_exchange(const exchange_request& exchange, const receipt& answer, sameness sameness) {
   if (const auto declared = exchanges_.declare(exchange, sameness); !declared) return declared;
   return rows_.settle(answer);

@@ -58,6 +58,8 @@ class catalog {
   const topic_registry& topics() const { return topics_; }
   // Returns the route of a message; it is valid until the next call. Null if there is no such exchange.
   const routing::route* find_route(const message_view& message);
+  // The same for a message that a client publishes. Errors: there is no such exchange; it is internal.
+  result<const routing::route*> find_open_route(const message_view& message);
   const routing::exchanges& routes() const { return exchanges_.routes(); }
   const core::catalog::protection& protection() const { return protection_; }
 

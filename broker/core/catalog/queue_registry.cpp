@@ -200,6 +200,7 @@ void queue_registry::note_used(const queues::queue& queue) {
 
 // A queue is looked at when it would have expired if it had not been used since the last look.
 queues::queue* queue_registry::find_expired() {
+  if (expiries_.empty()) return nullptr;
   const std::uint64_t now = rows_.now_ms();
   while (!expiries_.empty() && expiries_.begin()->first <= now) {
     const auto found = by_stream_.find(expiries_.begin()->second);

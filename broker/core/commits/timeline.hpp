@@ -21,10 +21,7 @@ class timeline {
   timeline(const store::commit_time& last, const clock& clock);
 
   // Returns the age of the store: time that is known to have passed since it was made.
-  milliseconds lifetime() {
-    look();
-    return lifetime_ + since_start();
-  }
+  milliseconds lifetime() const { return lifetime_ + since_start(); }
   // Returns the time to stamp the next commit with.
   store::commit_time now();
   // A time for timestamps: the wall clock if it is trusted, otherwise the last trusted time plus the time since.

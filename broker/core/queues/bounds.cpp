@@ -15,7 +15,7 @@ bool bounds::is_over(const amount& held) const {
   return (counts && held.messages > definition_.messages_max) || (weighs && held.bytes > definition_.bytes_max);
 }
 
-result<void> bounds::check_room(std::uint64_t bytes) const {
+result<void> bounds::check_room(std::uint64_t bytes, const amount& planned) const {
   if (definition_.bytes_max != 0 && bytes > definition_.bytes_max) {
     return error{errc::too_large,
                  fmt::format("a message of {} bytes for queue '{}', whose bytes_max is {}", bytes, definition_.name,
@@ -23,7 +23,7 @@ result<void> bounds::check_room(std::uint64_t bytes) const {
                  "body"};
   }
   if (definition_.overflow == overflow::drop_oldest) return {};
-  const amount held = lanes_.ready() + lanes_.coming();
+  const amount held = lanes_.ready() + lanes_.coming() + planned;
   if (!is_over(held + amount{1, bytes})) return {};
   return error{errc::target_full,
                fmt::format("queue '{}' has {} messages of {} bytes ready, as much as it may, and rejects more: "

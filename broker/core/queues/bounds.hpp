@@ -15,9 +15,9 @@ class bounds {
   // Both must outlive the bounds.
   bounds(const queue_definition& definition, const levels& lanes) : definition_(definition), lanes_(lanes) {}
 
-  // Checks whether the queue accepts a message with a body of `bytes`. Errors: the body is longer than bytes_max; the
-  // queue is at a bound and its overflow is reject.
-  result<void> check_room(std::uint64_t bytes) const;
+  // Checks whether the queue accepts a message with a body of `bytes`, if `planned` will come before it. Errors: the
+  // body is longer than bytes_max; the queue is at a bound and its overflow is reject.
+  result<void> check_room(std::uint64_t bytes, const amount& planned = {}) const;
   // Call before the group is handed over. If a drop-oldest queue exceeds a bound with the group's appends, drops the
   // excess in the same commit, lowest priorities first, and returns the drops. `left` receives those that come back if
   // the group is void. After a bound was lowered, the excess may be dropped over several groups. A queue with a

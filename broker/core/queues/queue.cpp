@@ -145,7 +145,7 @@ std::uint64_t queue::purge(store::commit_group& group) {
 }
 
 std::optional<departure> queue::settle(const held_message& message, outcome outcome, std::uint64_t now_ms,
-                                       store::commit_group& group) {
+                                       store::commit_group& group, bool is_tied) {
   lane& lane = lanes_.of(message);
   TIDEGATE_EXPECT(lane.out() > 0);
   if (outcome != outcome::ack) {
@@ -156,7 +156,7 @@ std::optional<departure> queue::settle(const held_message& message, outcome outc
       return std::nullopt;
     }
   }
-  lane.acknowledge(message, group);
+  is_tied ? lane.leave(message, group) : lane.acknowledge(message, group);
   return std::nullopt;
 }
 

@@ -86,9 +86,9 @@ class queue {
   // messages, beginning after the consumer that was served last.
   void wake(const std::function<void(consumer&)>& tell);
   // Settles a message that is out. The caller gives the credit back to the consumer. If the message departs instead, it
-  // is returned as a departure and stays out.
+  // is returned as a departure and stays out. `is_tied`: void if the group's records are, as lane::leave().
   std::optional<departure> settle(const held_message& message, outcome outcome, std::uint64_t now_ms,
-                                  store::commit_group& group);
+                                  store::commit_group& group, bool is_tied = false);
   // Returns whether messages are ready, the consumer has credit, and the queue may have more unsettled deliveries.
   bool wants(const consumer& consumer) const;
 

@@ -6,7 +6,6 @@
 
 #include "broker/base/log.hpp"
 #include "broker/core/commits/refusals.hpp"
-#include "broker/model/properties.hpp"
 
 namespace tidegate::core::transfer {
 namespace {
@@ -24,35 +23,24 @@ std::unordered_map<std::string, store::producer_state> producers_in(const store:
 }  // namespace
 
 intake::intake(store::store& store, const clock& clock, catalog::catalog& catalog, commits::pipeline& commits,
-               timers::timers& timers, milliseconds linger)
+               milliseconds linger)
     : store_(store),
       catalog_(catalog),
       commits_(commits),
       linger_(linger),
       producers_(producers_in(store.found()), clock),
-      placing_(store, catalog, commits, timers, counters_, linger),
-      moves_(store, catalog, commits, timers, placing_, counters_) {}
+      timers_(store, static_cast<std::uint64_t>(commits.timeline().lifetime().count())),
+      placing_(store, catalog, commits, timers_, counters_, linger),
+      moves_(store, catalog, commits, timers_, placing_, counters_),
+      transactions_(catalog, commits, placing_, counters_) {}
 
 result<publish_outcome> intake::publish(message_view& message, const publish_request& request) {
   if (const auto checked = check(message); !checked) return checked.error();
-  traits traits;
-  if (!message.properties.empty()) {
-    const auto properties = read_properties(message.properties);
-    if (!properties) return properties.error();
-    const auto live = time_to_live_of(*properties);
-    if (!live) return live.error();
-    traits = {*live, properties->priority.value_or(0)};
-  }
-  const routing::route* const route = catalog_.find_route(message);
-  if (route == nullptr) {
-    return error{errc::not_found, fmt::format("no exchange '{}'; declare it first", message.exchange), "exchange"};
-  }
-  if (route->is_internal) {
-    return error{
-        errc::not_allowed,
-        fmt::format("exchange '{}' is internal: it takes messages from other exchanges only", message.exchange),
-        "exchange"};
-  }
+  const auto traits = traits_of(message);
+  if (!traits) return traits.error();
+  const auto found = catalog_.find_open_route(message);
+  if (!found) return found.error();
+  const routing::route* const route = *found;
   if (request.producer) {
     const auto checked = producers_.check(*request.producer, request.sequence);
     if (!checked) return checked.error();
@@ -65,33 +53,25 @@ result<publish_outcome> intake::publish(message_view& message, const publish_req
     ++counters_.unroutable;
     return publish_outcome::unroutable;
   }
-  if (const auto planned = plan(message, request, *route, traits); !planned) {
+  const auto time = commits_.timeline().read();
+  message.is_time_estimated = !time.is_trusted;
+  if (const auto planned = plan(message, request, *route, *traits); !planned) {
     if (const auto* const refusing = placing_.plan().refusing) moves_.bury_refused(*refusing, message);
     return planned.error();
   }
-  return put(message, request);
+  return put(message, request, time.wall.count());
 }
 
 result<void> intake::plan(message_view& message, const publish_request& request, const routing::route& route,
                           const traits& traits) {
-  message.is_time_estimated = !commits_.timeline().is_wall_trusted();
   if (request.delay.count() == 0) {
     return placing_.plan(message, route, traits, request.producer && producers_.is_on_its_way(*request.producer));
   }
-  if (request.delay < milliseconds(0) || request.delay > limits::time_to_live_max) {
-    return error{
-        errc::invalid,
-        fmt::format("a delay of {} ms is not from 0 to {}", request.delay.count(), limits::time_to_live_max.count()),
-        "delay_ms"};
-  }
-  queues::queue* const delayed = catalog_.open_delayed(false);
-  if (delayed == nullptr) return commits::store_full_error(store_);
-  message.due_ms = static_cast<std::uint64_t>((commits_.timeline().lifetime() + request.delay).count());
-  return placing_.plan(message, *delayed);
+  return placing_.plan_delayed(message, request.delay);
 }
 
-result<publish_outcome> intake::put(message_view& message, const publish_request& request) {
-  placing_.put(message, commits_.timeline().wall().count());
+result<publish_outcome> intake::put(message_view& message, const publish_request& request, std::int64_t now_ms) {
+  placing_.put(message, now_ms);
   message.due_ms = 0;
   const course course = placing_.plan().course;
   if (request.producer) {

@@ -7,6 +7,7 @@
 #include "broker/core/topics/producers.hpp"
 #include "broker/core/transfer/moves.hpp"
 #include "broker/core/transfer/placing.hpp"
+#include "broker/core/transfer/transactions.hpp"
 
 namespace tidegate::core::transfer {
 
@@ -29,7 +30,7 @@ class intake {
  public:
   // `linger`: how long a commit may wait for more work if the target's durability sets no interval.
   intake(store::store& store, const clock& clock, catalog::catalog& catalog, commits::pipeline& commits,
-         timers::timers& timers, milliseconds linger);
+         milliseconds linger);
 
   // Publishes one message. Marks it as estimated in time if the clock is not trusted. A message that a queue refuses
   // whose overflow is reject_dead_letter becomes a dead letter. Errors: a part is too long or does not decode; no such
@@ -57,11 +58,12 @@ class intake {
   topics::producers& producers() { return producers_; }
   const topics::producers& producers() const { return producers_; }
   transfer::moves& moves() { return moves_; }
+  transfer::transactions& transactions() { return transactions_; }
   const transfer::counters& counts() const { return counters_; }
   void count_refused() { ++counters_.refused_full; }
 
  private:
-  result<publish_outcome> put(message_view& message, const publish_request& request);
+  result<publish_outcome> put(message_view& message, const publish_request& request, std::int64_t now_ms);
   result<void> plan(message_view& message, const publish_request& request, const routing::route& route,
                     const traits& traits);
   void settle_duplicate(const publish_request& request);
@@ -72,9 +74,11 @@ class intake {
   commits::pipeline& commits_;
   milliseconds linger_;
   topics::producers producers_;
+  timers::timers timers_;
   transfer::counters counters_;
   placing placing_;
   transfer::moves moves_;
+  transfer::transactions transactions_;
 };
 
 }  // namespace tidegate::core::transfer

@@ -163,12 +163,8 @@ void moves::retry(queues::queue& queue, const queues::departure& departure, mess
 
 void moves::release(queues::queue& delayed, const queues::departure& departure, message_view& message) {
   message.due_ms = 0;
-  transfer::traits traits;
-  if (const auto properties = read_properties(message.properties)) {
-    traits.priority = properties->priority.value_or(0);
-    const auto live = time_to_live_of(*properties);
-    if (live) traits.time_to_live = *live;
-  }
+  const auto read = traits_of(message);
+  const traits traits = read ? *read : transfer::traits{};
   if (message.return_to.empty()) {
     const routing::route* const route = catalog_.find_route(message);
     if (route == nullptr) return drop(delayed, departure, store::loss_reason::dead_letter_refused);
@@ -229,6 +225,7 @@ void moves::run() {
 
 std::optional<milliseconds> moves::next() {
   if ((!waiting_.empty() || !over_.empty()) && has_room()) return milliseconds(0);
+  if (timers_.is_idle()) return std::nullopt;
   const std::uint64_t now = now_ms();
   const auto at = timers_.next(now);
   if (!at || !commits_.accepts()) return std::nullopt;  // the end of the next commit calls run() again

@@ -7,6 +7,7 @@
 #include "broker/base/log.hpp"
 #include "broker/core/commits/refusals.hpp"
 #include "broker/model/deaths.hpp"
+#include "broker/model/properties.hpp"
 
 namespace tidegate::core::transfer {
 namespace {
@@ -26,6 +27,17 @@ bool is_in_memory(const placement& placement) {
 
 }  // namespace
 
+result<traits> traits_of(const message_view& message) {
+  traits traits;
+  if (message.properties.empty()) return traits;
+  const auto properties = read_properties(message.properties);
+  if (!properties) return properties.error();
+  const auto live = time_to_live_of(*properties);
+  if (!live) return live.error();
+  traits = {*live, properties->priority.value_or(0)};
+  return traits;
+}
+
 result<void> placing::plan(const message_view& message, const routing::route& route, const traits& traits, bool waits) {
   plan_.clear();
   plan_.traits = traits;
@@ -41,17 +53,20 @@ result<void> placing::plan(const message_view& message, const routing::route& ro
   return check_bounds(message);
 }
 
-result<void> placing::plan(const message_view& message, queues::queue& queue) {
+result<void> placing::plan_delayed(message_view& message, milliseconds delay) {
+  if (delay < milliseconds(0) || delay > limits::time_to_live_max) {
+    return error{errc::invalid,
+                 fmt::format("a delay of {} ms is not from 0 to {}", delay.count(), limits::time_to_live_max.count()),
+                 "delay_ms"};
+  }
+  queues::queue* const delayed = catalog_.open_delayed(false);
+  if (delayed == nullptr) return commits::store_full_error(store_);
+  message.due_ms = static_cast<std::uint64_t>((commits_.timeline().lifetime() + delay).count());
   plan_.clear();
   plan_.record_bytes_max = record_size_bound(message);
-  plan_.placements.push_back({&queue, nullptr});
+  plan_.placements.push_back({delayed, nullptr});
   find_course(true);
-  if (plan_.course == course::written && store_.is_full()) {
-    ++counters_.refused_full;
-    return commits::store_full_error(store_);
-  }
-  if (plan_.memory_placements == 0) return {};
-  return promise_memory(plan_.course, plan_.record_bytes_max, 1);
+  return check_bounds(message);
 }
 
 void placing::plan_move(const message_view& message, const routing::route& route, const traits& traits,
@@ -129,8 +144,27 @@ void placing::find_course(bool waits) {
 }
 
 result<void> placing::check(const placement& placement, const message_view& message) const {
-  return placement.queue != nullptr ? placement.queue->bounds().check_room(message.body.size())
-                                    : check_overflow(*placement.partition, plan_.record_bytes_max, 1);
+  const auto& [queue, partition, level] = placement;
+  if (tally_ == nullptr) {
+    return queue != nullptr ? queue->bounds().check_room(message.body.size())
+                            : check_overflow(*partition, plan_.record_bytes_max, 1);
+  }
+  if (queue != nullptr) return queue->bounds().check_room(message.body.size(), tally_->queues[queue]);
+  const auto& taken = tally_->partitions[partition];
+  return check_overflow(*partition, plan_.record_bytes_max + taken.bytes, 1 + taken.records);
+}
+
+void placing::note_in_tally(const message_view& message) {
+  for (const auto& [queue, partition, level] : plan_.placements) {
+    tally_->bytes += plan_.record_bytes_max;
+    if (queue != nullptr) {
+      tally_->queues[queue] += {1, message.body.size()};
+    } else {
+      auto& taken = tally_->partitions[partition];
+      ++taken.records;
+      taken.bytes += plan_.record_bytes_max;
+    }
+  }
 }
 
 result<void> placing::check_bounds(const message_view& message) {
@@ -144,6 +178,15 @@ result<void> placing::check_bounds(const message_view& message) {
     ++counters_.refused_overflow;
     plan_.refusing = one.queue;
     return checked;
+  }
+  if (tally_ != nullptr) {
+    note_in_tally(message);
+    if (tally_->bytes > limits::fan_out_bytes) {
+      return error{
+          errc::too_large,
+          fmt::format("{} bytes for all targets are over the limit of {}", tally_->bytes, limits::fan_out_bytes),
+          "body"};
+    }
   }
   if (plan_.memory_placements == 0) return {};
   return promise_memory(plan_.course, plan_.memory_placements * plan_.record_bytes_max, plan_.memory_placements);
@@ -185,19 +228,19 @@ topics::partition& placing::choose(topics::topic& topic, std::string_view key) {
   return topic.choose(key, topic.is_in_memory() ? commits_.memory_turn() : commits_.group_number());
 }
 
-void placing::put(message_view& message, std::int64_t now_ms) {
-  for (const placement& one : plan_.placements) put(one, message, now_ms);
+void placing::put(const transfer::plan& plan, message_view& message, std::int64_t now_ms) {
+  for (const placement& one : plan.placements) put(plan, one, message, now_ms);
 }
 
-void placing::put(const placement& placement, message_view& message, std::int64_t now_ms) {
-  if (placement.queue == nullptr) return put(message, *placement.partition, now_ms);
+void placing::put(const transfer::plan& plan, const placement& placement, message_view& message, std::int64_t now_ms) {
+  if (placement.queue == nullptr) return put(plan, message, *placement.partition, now_ms);
   queues::queue& queue = *placement.queue;
   const std::uint64_t own_due_ms = message.due_ms;
-  if (own_due_ms == 0) message.due_ms = due_in(queue);
+  if (own_due_ms == 0) message.due_ms = due_in(queue, plan.traits);
   const bool is_memory = queue.definition().durability.is_memory();
   const offset_t offset = queue.lanes()
                               .of(placement.level)
-                              .append(message, now_ms, commits_.group_of(queue.definition().durability, plan_.course));
+                              .append(message, now_ms, commits_.group_of(queue.definition().durability, plan.course));
   if (message.due_ms != 0) {
     timers_.add(queue.lanes().of(placement.level).stream(), offset, message.due_ms, is_memory);
   }
@@ -205,9 +248,9 @@ void placing::put(const placement& placement, message_view& message, std::int64_
 }
 
 // The lower one of the queue's and the message's time to live counts.
-std::uint64_t placing::due_in(const queues::queue& queue) const {
+std::uint64_t placing::due_in(const queues::queue& queue, const traits& traits) const {
   const auto& of_queue = queue.definition().time_to_live;
-  const auto& of_message = plan_.traits.time_to_live;
+  const auto& of_message = traits.time_to_live;
   if (!of_queue && !of_message) return 0;
   const milliseconds lives = std::min(of_queue.value_or(milliseconds::max()), of_message.value_or(milliseconds::max()));
   return static_cast<std::uint64_t>((commits_.timeline().lifetime() + lives).count());
@@ -217,9 +260,10 @@ void placing::count_coming(topics::partition& partition, std::uint64_t bytes) {
   if (partition.owner->rejects()) partition.on_their_way.add(commits_.group_number(), bytes);
 }
 
-void placing::put(message_view& message, topics::partition& partition, std::int64_t now_ms) {
+void placing::put(const transfer::plan& plan, message_view& message, topics::partition& partition,
+                  std::int64_t now_ms) {
   const stamp stamp = next_stamp(partition, now_ms);
-  store::commit_group& group = commits_.group_of(partition.owner->definition().durability, plan_.course);
+  store::commit_group& group = commits_.group_of(partition.owner->definition().durability, plan.course);
   const std::size_t own_headers = message.headers.size();
   const std::string in_error = stamp.corrected_ms ? std::to_string(*stamp.corrected_ms) : std::string();
   if (stamp.corrected_ms) message.headers.push_back({header_clock_corrected, in_error});
@@ -230,7 +274,7 @@ void placing::put(message_view& message, topics::partition& partition, std::int6
   }
   group.append(partition.stream, partition.next++, stamp.timestamp_ms, message);
   message.headers.resize(own_headers);
-  count_coming(partition, plan_.record_bytes_max);
+  count_coming(partition, plan.record_bytes_max);
 }
 
 placing::stamp placing::next_stamp(topics::partition& partition, std::int64_t now_ms) {

@@ -21,16 +21,21 @@ class placing {
   // Plans a new message for all targets of the route. `waits`: an earlier message of its producer waits for a commit.
   // Errors: the store, the memory or a target that rejects is full; too many bytes for all targets together.
   result<void> plan(const message_view& message, const routing::route& route, const traits& traits, bool waits);
-  // Plans a message for one queue, whatever its bounds. Errors: the store or the memory is full.
-  result<void> plan(const message_view& message, queues::queue& queue);
+  // Plans a message for the queue of delayed messages, and sets its due. Errors: the delay is out of its range; the
+  // store is full.
+  result<void> plan_delayed(message_view& message, milliseconds delay);
+  // Counts what is planned from here on in the tally, and checks the next messages with it. Null = no more.
+  void count_in(tally* tally) { tally_ = tally; }
   // Plans a message that leaves `from` with the same commit. Targets that refuse it, or for which `takes` returns
   // false, are left out; the plan may be empty. `from` may be null.
   void plan_move(const message_view& message, const routing::route& route, const traits& traits,
                  const queues::queue* from, const std::function<bool(const queues::queue&)>& takes);
   void plan_move(const message_view& message, queues::queue& to, const traits& traits, const queues::queue& from);
   // Carries the plan out. The message's due is that of each queue, unless it is set.
-  void put(message_view& message, std::int64_t now_ms);
+  void put(message_view& message, std::int64_t now_ms) { put(plan_, message, now_ms); }
+  void put(const transfer::plan& plan, message_view& message, std::int64_t now_ms);
 
+  milliseconds linger() const { return linger_; }
   const transfer::plan& plan() const { return plan_; }
   // Returns whether messages may move from one place of the store to another.
   bool can_move() const { return !store_.is_full(store::move_up_to); }
@@ -47,9 +52,10 @@ class placing {
   result<void> check_bounds(const message_view& message);
   result<void> check(const placement& placement, const message_view& message) const;
   void leave_out_refusing(const message_view& message, const std::function<bool(const queues::queue&)>& takes);
-  void put(const placement& placement, message_view& message, std::int64_t now_ms);
-  void put(message_view& message, topics::partition& partition, std::int64_t now_ms);
-  std::uint64_t due_in(const queues::queue& queue) const;
+  void note_in_tally(const message_view& message);
+  void put(const transfer::plan& plan, const placement& placement, message_view& message, std::int64_t now_ms);
+  void put(const transfer::plan& plan, message_view& message, topics::partition& partition, std::int64_t now_ms);
+  std::uint64_t due_in(const queues::queue& queue, const traits& traits) const;
   // The timestamp of a partition's next record. Timestamps go back only if the clock was ahead and has been corrected.
   struct stamp {
     std::int64_t timestamp_ms = 0;
@@ -65,6 +71,7 @@ class placing {
   timers::timers& timers_;
   counters& counters_;
   milliseconds linger_;
+  tally* tally_ = nullptr;
   transfer::plan plan_;  // of the present message; a member, so that its memory is used again
 };
 

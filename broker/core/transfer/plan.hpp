@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -43,5 +44,18 @@ struct plan {
     refusing = moved_from = nullptr;
   }
 };
+
+// What a transaction's messages, planned so far, will take from the room of their targets.
+struct tally {
+  struct taken {
+    std::uint64_t records = 0, bytes = 0;
+  };
+  std::map<const queues::queue*, queues::amount> queues;
+  std::map<const topics::partition*, taken> partitions;
+  std::uint64_t bytes = 0;  // of all records in all targets
+};
+
+// Reads a message's traits. Errors: its properties do not decode; its expiration is no time.
+result<traits> traits_of(const message_view& message);
 
 }  // namespace tidegate::core::transfer

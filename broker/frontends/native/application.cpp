@@ -41,6 +41,17 @@ result<core::api::outcome> outcome_of(const settle_frame& settle) {
   }
 }
 
+// A delay that no time reaches becomes one that core refuses.
+milliseconds delay_of(const publish_frame& publish) {
+  constexpr std::uint64_t beyond = 1ull << 62;
+  return milliseconds(static_cast<std::int64_t>(std::min(publish.delay_ms, beyond)));
+}
+
+std::optional<error> unsequenced() {
+  return error{errc::not_allowed, "messages of a transaction have no sequences: a transaction is repeated as a whole",
+               "sequence"};
+}
+
 }  // namespace
 
 std::unique_ptr<role> application::admit(session& session, const tg_Connect& connect) {
@@ -101,6 +112,7 @@ void application::frame(const tg_frame& frame) {
     case TG_COMMIT_OFFSET: return commit_offset(frame);
     case TG_FETCH_OFFSET: return fetch_offset(frame);
     case TG_LEASE: return lease(frame);
+    case TG_TRANSACT: return transact(frame);
     default: return;  // of a later version: skipped
   }
 }
@@ -161,7 +173,7 @@ void application::publish_message(const tg_frame& frame) {
   if (const auto refused = objection(publish_)) return refuse_publish(id, *refused);
   core::api::publish_request request{{session_.id(), id}, std::nullopt, sequence};
   if (sequence != 0) request.producer = core::api::producer_ref{producer_id_, producer_epoch_, true};
-  request.delay = milliseconds(static_cast<std::int64_t>(std::min<std::uint64_t>(publish_.delay_ms, 1ull << 62)));
+  request.delay = delay_of(publish_);
   const auto published = core_.publishing.publish(publish_.message, request);
   if (!published) return refuse_publish(id, published.error());
   if (sequence != 0) publishes_.sequence_taken();
@@ -169,6 +181,41 @@ void application::publish_message(const tg_frame& frame) {
   if (publish_.mandatory) append_return(session_.answers(), id, publish_.message);
   publishes_.stored(id);
   session_.wake();
+}
+
+void application::transact(const tg_frame& frame) {
+  transact_frame transact;
+  if (!decode(frame, transact)) return session_.fail({errc::invalid, "Transact does not decode"});
+  const std::uint32_t correlation = transact.correlation;
+  if (transact.publishes.size() + transact.settles.size() > limits::transaction_items) {
+    return session_.refuse(correlation,
+                           {errc::limit, fmt::format("{} messages and settlements in one transaction are the limit",
+                                                     limits::transaction_items)});
+  }
+  std::vector<core::api::transaction_message> messages;
+  for (const publish_frame& publish : transact.publishes) {
+    if (const auto refused = publish.sequence != 0 ? unsequenced() : objection(publish)) {
+      return session_.refuse(correlation, *refused);
+    }
+    messages.push_back({publish.message, delay_of(publish)});
+  }
+  std::vector<core::api::settlement> settlements;
+  for (const settle_frame& settle : transact.settles) {
+    const auto outcome = outcome_of(settle);
+    if (!outcome) return session_.refuse(correlation, outcome.error());
+    settlements.push_back({settle.tag, settle.multiple, *outcome});
+  }
+  const auto receipt = receipt_for({correlation});
+  const auto done = core_.transacting.commit(messages, settlements, receipt, transact.all_routable);
+  if (done) {
+    for (std::size_t i = 0; i < messages.size(); ++i) {
+      const publish_frame& publish = transact.publishes[i];
+      if (!messages[i].is_unroutable) ++requests_[receipt.token].number;
+      if (messages[i].is_unroutable && publish.mandatory)
+        append_return(session_.answers(), publish.id, publish.message);
+    }
+  }
+  conclude(receipt, correlation, done);
 }
 
 std::optional<error> application::objection(const publish_frame& publish) const {

@@ -77,6 +77,7 @@ class application final : public role {
   void settle(const tg_frame& frame);
   void get(const tg_frame& frame);
   void purge(const tg_frame& frame);
+  void transact(const tg_frame& frame);
   void produce(const tg_frame& frame);
   void fetch(const tg_frame& frame);
   void list_offset(const tg_frame& frame);

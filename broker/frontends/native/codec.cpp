@@ -103,12 +103,14 @@ void append_frame(std::string& out, tg_member member, const pb_msgdesc_t* fields
   out.resize(before + size);
 }
 
-bool decode(const tg_frame& frame, publish_frame& publish) {
+namespace {
+
+bool decode_publish(std::string_view body, publish_frame& publish) {
   std::vector<header> headers = std::move(publish.message.headers);
   headers.clear();
   publish = {};
   message_view& message = publish.message;
-  typed_fields fields(body_of(frame));
+  typed_fields fields(body);
   protobuf::field field;
   while (fields.next(field)) {
     switch (field.number) {
@@ -133,15 +135,44 @@ bool decode(const tg_frame& frame, publish_frame& publish) {
   return !fields.failed();
 }
 
-bool decode(const tg_frame& frame, settle_frame& settle) {
+bool decode_settle(std::string_view body, settle_frame& settle) {
   settle = {};
-  typed_fields fields(body_of(frame));
+  typed_fields fields(body);
   protobuf::field field;
   while (fields.next(field)) {
     switch (field.number) {
       case tg_Settle_tag_tag: fields.take(field, settle.tag); break;
       case tg_Settle_multiple_tag: fields.take(field, settle.multiple); break;
       case tg_Settle_outcome_tag: fields.take(field, settle.outcome); break;
+      default: break;  // of a later version
+    }
+  }
+  return !fields.failed();
+}
+
+}  // namespace
+
+bool decode(const tg_frame& frame, publish_frame& publish) { return decode_publish(body_of(frame), publish); }
+
+bool decode(const tg_frame& frame, settle_frame& settle) { return decode_settle(body_of(frame), settle); }
+
+bool decode(const tg_frame& frame, transact_frame& transact) {
+  transact = {};
+  typed_fields fields(body_of(frame));
+  protobuf::field field;
+  std::string_view item;
+  while (transact.publishes.size() + transact.settles.size() <= limits::transaction_items && fields.next(field)) {
+    switch (field.number) {
+      case 1: fields.take(field, transact.correlation); break;
+      case 2:
+        fields.take(field, item);
+        if (!decode_publish(item, transact.publishes.emplace_back())) return false;
+        break;
+      case 3:
+        fields.take(field, item);
+        if (!decode_settle(item, transact.settles.emplace_back())) return false;
+        break;
+      case 4: fields.take(field, transact.all_routable); break;
       default: break;  // of a later version
     }
   }

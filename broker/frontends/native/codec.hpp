@@ -58,5 +58,15 @@ struct settle_frame {
 };
 // Decodes into `settle`. Returns false if the frame is malformed.
 bool decode(const tg_frame& frame, settle_frame& settle);
+// A Transact. Views point into the frame's body.
+struct transact_frame {
+  std::uint32_t correlation = 0;
+  std::vector<publish_frame> publishes;
+  std::vector<settle_frame> settles;
+  bool all_routable = false;
+};
+// Decodes into `transact`. Returns false if the frame is malformed. Ends after limits::transaction_items + 1 items, so
+// that the caller can name the limit.
+bool decode(const tg_frame& frame, transact_frame& transact);
 
 }  // namespace tidegate::native

@@ -63,12 +63,24 @@ conversation application_of_queues() {
   for (std::uint64_t tag = 1; tag <= 3; ++tag) {
     add(frames, TG_SETTLE, tg_Settle_fields, tg_Settle{tag, tag == 3, static_cast<tg_Settle_Outcome>(tag - 1)});
   }
+  // Transact: correlation 16, one PublishMessage with a delay, one Settle.
+  frames.push_back(
+      std::string("\x92\x03\x1c\x08\x10\x12\x0e\x1a\x04work\x32\x03"
+                  "abc\x50\x90\x4e\x1a\x06\x08\x02\x10\x01\x18\x01\x20\x01",
+                  31));
   add(frames, TG_CANCEL, tg_Cancel_fields, tg_Cancel{10, 1});
   add(frames, TG_GET, tg_Get_fields, tg_Get{11, bytes_of("work"), false});
   add(frames, TG_PURGE, tg_Purge_fields, tg_Purge{12, bytes_of("work")});
   tg_DeclareQueue exclusive{13};
   exclusive.exclusive = true;
   add(frames, TG_DECLARE_QUEUE, tg_DeclareQueue_fields, exclusive);
+  tg_DeclareQueue ruled{17, bytes_of("ruled")};
+  ruled.has_time_to_live_ms = ruled.has_expires_ms = ruled.has_priority_max = ruled.has_retry_delay_ms = true;
+  ruled.time_to_live_ms = ruled.expires_ms = ruled.retry_delay_ms = 100;
+  ruled.priority_max = 9;
+  ruled.dead_letter_exchange = {tg_empty, 0};
+  ruled.dead_letter_key = bytes_of("work");
+  add(frames, TG_DECLARE_QUEUE, tg_DeclareQueue_fields, ruled);
   add(frames, TG_DELETE, tg_Delete_fields, tg_Delete{14, bytes_of("queue"), bytes_of("work"), false, true});
   add(frames, TG_DELETE, tg_Delete_fields, tg_Delete{15, bytes_of("queue"), bytes_of("work")});
   add(frames, TG_PING, tg_Ping_fields, tg_Ping{7});
