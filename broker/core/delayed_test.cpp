@@ -50,6 +50,23 @@ TEST_F(delayed, survive_restarts) {
   EXPECT_EQ(broker_.ready("work"), 100u);
 }
 
+// Main's loop alone has to bring out what waits: nothing else happens after a start.
+TEST_F(delayed, come_after_a_start_in_which_nothing_else_happens) {
+  broker_.put_later("work", "a", milliseconds(100));
+  broker_.commit();
+  broker_.reopen_killed();
+  std::optional<milliseconds> asked;
+  broker_->on_work([&](milliseconds wait) { asked = wait; });
+  for (int i = 0; i < 20 && broker_.ready("work") == 0; ++i) {
+    ASSERT_TRUE(asked) << "nobody would call again";
+    broker_.clock.advance(*std::exchange(asked, std::nullopt));
+    broker_->flush();
+    while (broker_.storage().is_busy()) broker_.finish();
+  }
+  EXPECT_EQ(broker_.ready("work"), 1u);
+  broker_->on_work([](milliseconds) {});
+}
+
 TEST_F(delayed, are_routed_when_they_are_due) {
   broker_.try_publish_with("amq.fanout", "k", "a", {}, milliseconds(10)).value();
   broker_.declare_queue("later");

@@ -177,6 +177,19 @@ TEST_F(expiry, an_expiration_that_is_no_number_is_refused) {
   }
 }
 
+TEST_F(expiry, before_the_commit_comes_after_it) {
+  broker_.declare_queue("work", [](auto& one) { one.durability = durability::every(std::chrono::seconds(10)); });
+  broker_.commit();
+  broker_.put_for("work", "a", "10");
+  broker_.clock.advance(milliseconds(20));
+  broker_->flush();
+  EXPECT_EQ(broker_.ready("work"), 0u) << "not on flash yet";
+  broker_.commit();
+  EXPECT_EQ(broker_.ready("work"), 1u);
+  broker_.pass(milliseconds(50));
+  EXPECT_EQ(broker_.ready("work"), 0u);
+}
+
 TEST_F(expiry, what_expired_ahead_of_the_cursor_is_no_damage) {
   broker_.declare_queue("work");
   for (int i = 0; i < 3'000; ++i) broker_.put_for("work", std::to_string(i), i % 3 == 0 ? "1000" : "10");

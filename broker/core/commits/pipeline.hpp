@@ -97,7 +97,10 @@ class pipeline {
 
   // Sets the function `wake(wait)`, which asks the owner to call is_due() after `wait`; 0 = when this turn of the loop
   // is over. A call of `wake` replaces the call before, which was for a later time.
-  void on_work(std::function<void(milliseconds)> wake) { wake_ = std::move(wake); }
+  void on_work(std::function<void(milliseconds)> wake) {
+    wake_ = std::move(wake);
+    called();  // what was asked for before, nobody heard
+  }
   // Returns whether a group is with the writer.
   bool is_busy() const { return store_.is_busy(); }
   // Returns whether no group is with the writer and all groups are empty.

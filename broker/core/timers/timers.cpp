@@ -15,6 +15,8 @@ constexpr std::size_t alarms_few = timers::alarms_max / 16;
 constexpr std::uint64_t lead_ms = 1'000;
 // Pause before zones are read again of which a part was not durable.
 constexpr std::uint64_t again_ms = 1'000;
+// Pause before an alarm comes again whose message is not durable yet.
+constexpr std::uint64_t not_durable_ms = 50;
 
 std::string encode_due(std::uint64_t due_ms) {
   std::string value;
@@ -132,6 +134,19 @@ void timers::forget(stream_id stream) {
 
 void timers::void_appends() {
   for (zone& zone : zones_) zone.is_stored = false;
+  std::erase_if(
+      heap_, [this](const entry& one) { return zones_[one.place >> zone_bits].is_used && !is_durable(alarm_of(one)); });
+  std::make_heap(heap_.begin(), heap_.end(), is_later);
+}
+
+alarm timers::alarm_of(const entry& entry) const {
+  const zone& zone = zones_[entry.place >> zone_bits];
+  return {zone.stream, zone.number << zone_bits | (entry.place & (zone_offsets - 1))};
+}
+
+bool timers::is_durable(const alarm& alarm) const {
+  const auto* const view = store_.read().find(alarm.stream);
+  return view != nullptr && alarm.offset < view->end;
 }
 
 void timers::rebase(std::uint64_t now_ms) {
@@ -143,14 +158,17 @@ void timers::rebase(std::uint64_t now_ms) {
 std::vector<alarm> timers::take_due(std::uint64_t now_ms, std::size_t most) {
   constexpr std::uint64_t half_reach = std::uint64_t{1} << 31;
   if (now_ms > base_ms_ + half_reach) rebase(now_ms);
-  std::vector<alarm> due;
-  while (!heap_.empty() && due_of(heap_.front()) <= now_ms && due.size() < most) {
+  std::vector<alarm> due, coming;
+  while (!heap_.empty() && due_of(heap_.front()) <= now_ms && due.size() + coming.size() < most) {
     std::pop_heap(heap_.begin(), heap_.end(), is_later);
     const entry one = heap_.back();
     heap_.pop_back();
-    const zone& zone = zones_[one.place >> zone_bits];
-    if (zone.is_used) due.push_back({zone.stream, zone.number << zone_bits | (one.place & (zone_offsets - 1))});
+    if (!zones_[one.place >> zone_bits].is_used) continue;
+    const alarm found = alarm_of(one);
+    (is_durable(found) ? due : coming).push_back(found);
   }
+  for (const alarm& one : coming)
+    push(zone_of(one.stream, one.offset >> zone_bits), one.offset, now_ms + not_durable_ms);
   if (heap_.empty()) heap_ = {};
   std::sort(due.begin(), due.end());
   due.erase(std::unique(due.begin(), due.end()), due.end());

@@ -47,12 +47,15 @@ class timers {
   // Call when appends are void: facts about them are void, too.
   void void_appends();
 
-  // Removes and returns what is due, at most `most`, in the order of streams and offsets.
+  // Removes and returns what is due, at most `most`, in the order of streams and offsets. What is due and not on flash
+  // yet comes later.
   std::vector<alarm> take_due(std::uint64_t now_ms, std::size_t most);
   // Does a slice of the work that is not urgent. `now_ms`: as before.
   void work(std::uint64_t now_ms);
   // Returns when to call again: the next due, or `now_ms` if there is work for a slice. None = there is nothing to do.
   std::optional<std::uint64_t> next(std::uint64_t now_ms) const;
+  // Returns whether there is nothing to do, whatever the time.
+  bool is_idle() const { return heap_.empty() && horizon_ms_ == never && !is_passing_ && !has_left_; }
   // Forgets zones below the streams' log starts. Call every ten seconds or so.
   void tick();
 
@@ -81,6 +84,8 @@ class timers {
   static bool is_later(const entry& a, const entry& b) { return a.due > b.due; }
   std::uint32_t zone_of(stream_id stream, std::uint64_t number);
   void release(std::uint32_t index);
+  alarm alarm_of(const entry& entry) const;
+  bool is_durable(const alarm& alarm) const;
   void push(std::uint32_t index, offset_t offset, std::uint64_t due_ms);
   void send_half_back();
   void rebase(std::uint64_t now_ms);

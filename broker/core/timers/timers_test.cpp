@@ -58,12 +58,26 @@ TEST_F(timing, tells_what_is_due_and_when_to_ask_again) {
   EXPECT_FALSE(timers_->next(now_));
   append(1'300);
   append(1'100);
+  store_.commit();
   EXPECT_EQ(timers_->next(now_), 1'100u);
   EXPECT_THAT(run(1'099), IsEmpty());
   EXPECT_THAT(run(1'100), ElementsAre(1));
   EXPECT_EQ(timers_->next(now_), 1'300u);
   EXPECT_THAT(run(5'000), ElementsAre(0));
   EXPECT_FALSE(timers_->next(now_));
+}
+
+TEST_F(timing, what_is_due_before_it_is_durable_comes_after_its_commit) {
+  append(1'100);
+  EXPECT_THAT(run(1'200), IsEmpty());
+  EXPECT_EQ(timers_->next(now_), 1'250u);
+  store_.commit();
+  EXPECT_THAT(run(1'250), ElementsAre(0));
+  append(1'300);
+  store_.open_group().drop_appends();
+  timers_->void_appends();
+  EXPECT_THAT(run(2'000), IsEmpty());
+  EXPECT_FALSE(timers_->next(now_)) << "void";
 }
 
 TEST_F(timing, finds_its_zones_again_after_a_kill) {
