@@ -8,6 +8,7 @@ import pytest
 import classes
 import formatting
 import history
+import proofs
 import shape
 import tidy
 
@@ -271,3 +272,10 @@ def test_a_class_of_two_nouns_is_found():
     assert classes.check(class_of(3, 16)) == [(1, "noun has 16 members, at most 15: two nouns?")]
     assert classes.check("struct noun {\n" + "  int value;\n" * 30 + "};\n") == []
     assert classes.check("struct noun {\n" + "  int a = 0, b = 0;\n" * 8 + "  int sum() const;\n};\n") != []
+
+
+def test_rules_name_tests_that_exist():
+    texts = {"docs/rules.md": "| a | `lanes.keep_order`, `scenario.plays`, `test_it.test_x_y` | `lanes.gone` |\n",
+             "broker/core/lane_test.cpp": "TEST_F(lanes, keep_order) {\n", "tests/test_it.py": "def test_x_y(desk):\n",
+             "tests/scenarios.py": "@scenario\ndef plays(side, notes):\n"}
+    assert proofs.check_rules(texts) == [("docs/rules.md", 1, "there is no test lanes.gone")]

@@ -17,6 +17,7 @@ import arrows
 import classes
 import formatting
 import history
+import proofs
 import quotes
 import shape
 
@@ -54,12 +55,14 @@ def check(top):
     """Returns all findings as (path, line, message)."""
     findings = [(name, 1, "not one of the top level's files and folders") for name in sorted(os.listdir(top))
                 if not name.startswith(".") and name not in TOP_LEVEL | SKIPPED_FOLDERS]
-    c_texts = {}
+    c_texts, proof_texts = {}, {}
     for path in files(top):
         findings += [(path, *found) for found in shape.check_name(path)]
         text = read_text(top, path)
         if text is None:
             continue
+        if path == proofs.RULES or path.endswith((".py", "_test.cpp")):
+            proof_texts[path] = text
         found = shape.check_lines(text, wide=path.endswith(".md"))
         if path.endswith(".md"):
             found += quotes.check(top, text)
@@ -70,7 +73,7 @@ def check(top):
             found += arrows.check_file(top, path, text)
             found += [] if SUPPORTS_TESTS.search(path) else classes.check(text)
         findings += [(path, *item) for item in sorted(found)]
-    findings += arrows.check_lmdb_owner(c_texts) + arrows.check_circles(c_texts)
+    findings += arrows.check_lmdb_owner(c_texts) + arrows.check_circles(c_texts) + proofs.check_rules(proof_texts)
     return findings + formatting.check_format(top, sorted(c_texts)) + history.check_subjects(top)
 
 
