@@ -14,7 +14,8 @@ def names_in(path, text):
     if path.endswith("_test.cpp"):
         return set(UNIT_TEST.findall(text))
     stem = path.rsplit("/", 1)[-1].removesuffix(".py")
-    return {(stem, name) for name in PYTHON_TEST.findall(text)} | {("scenario", name) for name in SCENARIO.findall(text)}
+    scenarios = {("scenario", name) for name in SCENARIO.findall(text)}
+    return scenarios | {(stem, name) for name in PYTHON_TEST.findall(text)}
 
 
 def check_rules(texts):

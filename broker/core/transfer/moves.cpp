@@ -13,6 +13,8 @@ using commits::course;
 // Alarms that one turn of the loop handles, and the pause after which they are tried again in a full store.
 constexpr std::size_t alarms_per_turn = 1'024;
 constexpr std::uint64_t full_pause_ms = 1'000;
+// How long a message whose time has come waits for a commit: it is expected now, and others may be due a moment later.
+constexpr milliseconds release_delay_max{10};
 
 store::loss_reason loss_of(death_reason reason) {
   switch (reason) {
@@ -178,6 +180,7 @@ void moves::release(queues::queue& delayed, const queues::departure& departure, 
   }
   if (placing_.plan().placements.empty()) return drop(delayed, departure, store::loss_reason::dead_letter_refused);
   leave(delayed, departure.message, message);
+  if (placing_.plan().course != course::at_once) commits_.note(release_delay_max);
 }
 
 void moves::lose(const queues::dropped_range& gone, store::commit_group& group) {
