@@ -49,6 +49,29 @@ result<void> each_record(const batch_view& batch, const std::function<bool(const
   return error{errc::invalid, fmt::format("the batch at offset {} does not decode", batch.base_offset)};
 }
 
+// Calls `take` with the batch's record at this offset, if it has one. Records before it are passed over undecoded.
+result<bool> record_at(const batch_view& batch, offset_t offset, const std::function<void(const record_view&)>& take) {
+  bool is_there = false;
+  if (batch.compressed()) {
+    const auto looked = each_record(batch, [&](const record_view& record) {
+      is_there = record.offset == offset;
+      if (is_there) take(record);
+      return record.offset < offset;
+    });
+    return looked ? result<bool>(is_there) : looked.error();
+  }
+  record_reader next(batch), here = next;
+  for (raw_record passed; next.next(passed) && passed.offset <= offset; here = next) {
+    if (passed.offset < offset) continue;
+    record_view record;
+    is_there = here.next(record);
+    if (is_there) take(record);
+    break;
+  }
+  if (!next.failed() && !here.failed()) return is_there;
+  return error{errc::invalid, fmt::format("the batch at offset {} does not decode", batch.base_offset)};
+}
+
 // Returns the batch's first offset, from `from` on, whose time is not older. If the records cannot be read, returns the
 // first offset: the batch's newest time is known not to be older.
 std::optional<offset_t> first_not_older(const batch_view& batch, offset_t from, std::int64_t timestamp_ms) {
@@ -262,19 +285,13 @@ result<bool> reader::read_one(stream_id stream, offset_t offset,
                               const std::function<void(const record_view&)>& take) const {
   const stream_view* const view = find(stream);
   if (view == nullptr || offset < view->log_start) return false;
-  bool is_there = false;
-  result<void> looked;
+  result<bool> looked = false;
   const auto scanned = scan(stream, offset, [&](const batch_view& batch) {
-    looked = each_record(batch, [&](const record_view& record) {
-      is_there = record.offset == offset;
-      if (is_there) take(record);
-      return record.offset < offset;
-    });
+    looked = record_at(batch, offset, take);
     return false;
   });
   if (!scanned) return scanned.error();
-  if (!looked) return looked.error();
-  return is_there;
+  return looked;
 }
 
 std::optional<offset_range> reader::chunk_at(stream_id stream, offset_t offset) const {
