@@ -37,7 +37,12 @@ void catalog::add(std::string_view key, std::string_view definition) {
       const queue_definition found = decode_queue(definition);
       check_key(key, found.name);
       queues_.insert(found.name);
-      return own(found.stream, {target_kind::queue, found.name, 0, found.durability.is_memory()});
+      own(found.stream, {target_kind::queue, found.name, 0, found.durability.is_memory()});
+      for (std::uint32_t i = 0; i < found.levels.size(); ++i) {
+        if (found.levels[i] == stream_id{}) continue;
+        own(found.levels[i], {target_kind::queue, found.name, i + 1, found.durability.is_memory()});
+      }
+      return;
     }
     case catalog_topic: {
       const topic_definition found = decode_topic(definition);

@@ -18,7 +18,7 @@ namespace tidegate::store::offline {
 struct stream_owner {
   target_kind kind = target_kind::queue;
   std::string name;
-  std::uint32_t partition = 0;  // topics only
+  std::uint32_t partition = 0;  // of a topic; the priority of a queue's stream
   bool in_memory = false;
 };
 

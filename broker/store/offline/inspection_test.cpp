@@ -118,6 +118,19 @@ TEST_F(changed_store, definition_without_stream_is_damage) {
   EXPECT_THAT(found(), HasSubstr("damaged: queue lost: is defined, and its stream 99 is not there"));
 }
 
+TEST_F(changed_store, streams_of_priorities_are_their_queues) {
+  erase(&tables::catalog, "qalarms");
+  queue_definition calls{"calls", store_.queues()[1]};
+  calls.levels = {{}, stream_id{98}};
+  raw_file(store_.path()).put_row(&tables::catalog, "qcalls", encode(calls));
+  EXPECT_THAT(found(), HasSubstr("damaged: queue calls: is defined, and its stream 98 is not there"));
+  calls = {"alarms", stream_id{97}};
+  calls.levels = {store_.queues()[1]};
+  erase(&tables::catalog, "qcalls");
+  raw_file(store_.path()).put_row(&tables::catalog, "qalarms", encode(calls));
+  EXPECT_THAT(found(), testing::Not(HasSubstr("has no definition")));
+}
+
 TEST_F(changed_store, definition_under_another_name_is_damage) {
   raw_file(store_.path()).put_row(&tables::catalog, "xone", encode(exchange_definition{"two", {}}));
   EXPECT_THAT(found(), HasSubstr("damaged: definition of exchange one: the definition of two"));
