@@ -156,6 +156,7 @@ void broker::tick() {
   if (!commits_.gathering().empty()) commits_.note_settled(false);
   if (commits_.has_memory_group()) commits_.note_settled(true);
   notices_.tell();
+  ask_for_timers();
 }
 
 }  // namespace tidegate::core

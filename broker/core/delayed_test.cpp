@@ -67,6 +67,29 @@ TEST_F(delayed, come_after_a_start_in_which_nothing_else_happens) {
   broker_->on_work([](milliseconds) {});
 }
 
+// The time that the machine was off counts once a trusted clock has been steady, also if nothing else happens.
+TEST_F(delayed, come_after_the_machine_was_off_for_longer) {
+  broker_.clock.trust_wall(true);
+  broker_.put_later("work", "a", std::chrono::hours(1));
+  broker_.commit();
+  broker_.clock.reboot(std::chrono::hours(2));
+  broker_.reopen_killed();
+  std::optional<milliseconds> asked;
+  broker_->on_work([&](milliseconds wait) { asked = wait; });
+  for (int ticks = 0; ticks < 70; ++ticks) {
+    broker_.clock.advance(std::chrono::seconds(10));
+    broker_->tick();
+    for (int turns = 0; turns < 5 && asked && asked->count() == 0; ++turns) {
+      asked.reset();
+      broker_->flush();
+      while (broker_.storage().is_busy()) broker_.finish();
+    }
+  }
+  broker_->on_work([](milliseconds) {});
+  broker_.commit();
+  EXPECT_EQ(broker_.ready("work"), 1u);
+}
+
 TEST_F(delayed, are_routed_when_they_are_due) {
   broker_.try_publish_with("amq.fanout", "k", "a", {}, milliseconds(10)).value();
   broker_.declare_queue("later");
@@ -249,6 +272,22 @@ TEST_F(retries, of_a_queue_in_memory_stay_in_memory) {
   EXPECT_EQ(broker_.ready("amq.delayed-in-memory"), 1u);
   broker_.pass(milliseconds(100));
   EXPECT_EQ(broker_.ready("work"), 1u);
+}
+
+TEST_F(retries, without_room_to_wait_are_ready_at_once) {
+  stepping_options options;
+  options.bytes_max = 8 << 20;
+  stepping_broker full(options);
+  full.declare_queue("work", [](auto& one) { one.retry_delay = milliseconds(100); });
+  full.commit();
+  const std::string body(8'000, 'b');
+  while (full.try_publish("", "work", body)) full.commit();
+  const auto held = full.ready("work");
+  const auto consumer = full.consume("work", 1);
+  full.requeue(consumer, full.pull_all(consumer).at(0).offset);
+  full.commit();
+  EXPECT_EQ(full.ready("work"), held);
+  EXPECT_THAT(full.inspecting().list_losses(0, 10).value(), IsEmpty());
 }
 
 TEST_F(retries, of_a_deleted_queue_are_recorded_as_lost) {

@@ -159,6 +159,7 @@ void pipeline::refuse(progress& into) {
 }
 
 void pipeline::tick() {
+  timeline_.read();  // notices when the clock can say how long the machine was off
   pace_.flash().measure();
   const auto written = pace_.flash().since_made();
   if (!written || *written < flash_bytes_kept_ + flash_bytes_kept_step) return;

@@ -146,20 +146,22 @@ void moves::leave(queues::queue& queue, const queues::held_message& held, messag
   commits_.note_settled(course == course::at_once);
 }
 
-// The message waits with the delayed ones and then comes back to its queue. Its own time to live goes on meanwhile.
+// The message waits with the delayed ones and then comes back to its queue. Its own time to live goes on meanwhile. If
+// there is no room to wait, it is ready again at once: a return must not lose it.
 void moves::retry(queues::queue& queue, const queues::departure& departure, message_view& message) {
+  const auto put_back = [&] { queue.lanes().of(departure.message).put_back(departure.message, group_of(queue)); };
   queues::queue* const delayed = catalog_.open_delayed(queue.definition().durability.is_memory());
-  if (delayed == nullptr) return drop(queue, departure, loss_of(departure.reason));
+  if (delayed == nullptr) return put_back();
   const queue_definition& rule = queue.definition();
   const std::uint32_t tries = departure.message.deliveries + 1u;
-  milliseconds wait = rule.retry_delay * tries;
+  milliseconds wait = std::min(rule.retry_delay * tries, limits::time_to_live_max);
   if (rule.retry_delay_max.count() != 0) wait = std::min(wait, rule.retry_delay_max);
   message.attempts = tries;
   message.return_to = queue.name();
   message.expires_ms = message.due_ms;
   message.due_ms = now_ms() + static_cast<std::uint64_t>(wait.count());
   placing_.plan_move(message, *delayed, {}, queue);
-  if (placing_.plan().placements.empty()) return drop(queue, departure, store::loss_reason::dead_letter_refused);
+  if (placing_.plan().placements.empty()) return put_back();
   leave(queue, departure.message, message);
 }
 
