@@ -25,6 +25,5 @@ def check_rules(texts):
         return []
     there = set().union(*(names_in(path, text) for path, text in texts.items() if path.endswith((".py", "_test.cpp"))))
     return [(RULES, number, f"there is no test {suite}.{name}")
-            for number, line in enumerate(rules.splitlines(), 1)
-            for suite, name in NAME.findall(line)
-            if (suite, name) not in there and name not in ("sh", "test", "x", "test_x", "py")]
+            for number, line in enumerate(rules.splitlines(), 1) if line.startswith("|")
+            for suite, name in NAME.findall(line) if (suite, name) not in there]
