@@ -86,6 +86,9 @@ constexpr std::size_t publishes_unsettled = 16'384;
 constexpr std::uint32_t prefetch_max = 65'535;
 constexpr std::size_t unsettled_per_queue = 100'000;
 constexpr std::size_t consumers_per_connection = 1'024;
+// Replies that wait for one session, and for all: a session that reads its replies has none waiting.
+constexpr std::size_t replies_bytes = 1 * mib;
+constexpr std::size_t replies_bytes_all = 8 * mib;
 constexpr std::size_t leases_per_connection = 1'024;
 constexpr std::size_t lease_owner_bytes = 64;
 

@@ -34,7 +34,7 @@ broker::broker(store::store& store, const clock& clock, broker_options options)
       consuming_(catalog_, commits_, intake_.moves(), notices_),
       reading_(store, catalog_, commits_, notices_),
       sessions_(notices_, consuming_, reading_),
-      publishing_(intake_, commits_, notices_),
+      publishing_(intake_, commits_, notices_, consuming_.replies()),
       transacting_(intake_.transactions(), consuming_),
       defining_(catalog_, consuming_, reading_),
       grouping_(store, catalog_, commits_, offsets_, options.commit.linger),
@@ -141,6 +141,7 @@ void broker::settle(const std::vector<commits::settlement>& receipts) {
   for (const auto& [answer, is_refused] : receipts) {
     if (is_refused && !refusal) refusal = commits::store_full_error(store_);
     if (is_refused) intake_.count_refused();
+    consuming_.replies().settled(answer, is_refused);
     notices_.settle(answer, is_refused ? &*refusal : nullptr);
   }
 }

@@ -32,6 +32,10 @@ struct message_view {
   std::uint64_t expires_ms = 0;     // age of the store at which a message expires that waits for its retry; 0 = never
 };
 
+// Replies without a queue: a connection consumes from this name, and gives it as reply_to of its requests. What is
+// published to the address that a request then carries, this name and more, comes back to that connection alone.
+constexpr std::string_view direct_reply_name = "amq.rabbitmq.reply-to";
+
 // Checks the sizes of limits.hpp; the error names the part and its limit. Does not decode the properties.
 result<void> check(const message_view& message);
 

@@ -19,12 +19,12 @@ namespace tidegate {
 // Views point into the encoded properties. A field that is not set is absent, which is not the same as empty.
 struct properties {
   using text = std::optional<std::string_view>;
-  text content_type, content_encoding;
-  text headers;  // a field table: field_table.hpp
-  std::optional<std::uint8_t> delivery_mode, priority;
-  text correlation_id, reply_to, expiration, message_id;
-  std::optional<std::uint64_t> timestamp;
-  text type, user_id, app_id, cluster_id;
+  text content_type = {}, content_encoding = {};
+  text headers = {};  // a field table: field_table.hpp
+  std::optional<std::uint8_t> delivery_mode = {}, priority = {};
+  text correlation_id = {}, reply_to = {}, expiration = {}, message_id = {};
+  std::optional<std::uint64_t> timestamp = {};
+  text type = {}, user_id = {}, app_id = {}, cluster_id = {};
 };
 
 // Decodes properties. Errors: they are cut off, have bytes left over or flags that are not known; the headers do not

@@ -96,6 +96,20 @@ struct move_arguments {
   std::optional<std::uint64_t> count = {};
 };
 
+struct request_arguments {
+  std::string exchange;
+  std::string routing_key;
+  std::string body;
+  std::chrono::milliseconds timeout{5'000};
+  bool raw = false;
+};
+
+struct reply_arguments {
+  std::string queue;
+  std::optional<std::string> body;  // none = the request's own
+  std::optional<std::uint64_t> count;
+};
+
 struct list_arguments {
   std::string kind;
   std::string queue = {};  // of bindings: only those to this queue; empty = all
@@ -132,6 +146,7 @@ struct bench_arguments {
   std::chrono::milliseconds warmup{1'000};  // before it
   client::topic_definition topic;           // durability: of queues as well; name: an existing topic to fetch, or empty
   std::size_t threads = 1;
+  bool direct = false;  // request: replies come without a queue
   bool verify = false;
   bool keep = false;
   bool progress = false;
@@ -140,7 +155,7 @@ struct bench_arguments {
 
 using command = std::variant<publish_arguments, consume_arguments, tail_arguments, offsets_arguments, declare_arguments,
                              binding_arguments, delete_arguments, list_arguments, store_arguments, bench_arguments,
-                             get_arguments, purge_arguments, move_arguments>;
+                             get_arguments, purge_arguments, move_arguments, request_arguments, reply_arguments>;
 
 struct arguments {
   client::endpoint broker;

@@ -25,6 +25,8 @@ client::awaitable<int> consume(environment& environment, const consume_arguments
 client::awaitable<int> get(environment& environment, const get_arguments& arguments);
 client::awaitable<int> move(environment& environment, const move_arguments& arguments);
 client::awaitable<int> purge(environment& environment, const purge_arguments& arguments);
+client::awaitable<int> request(environment& environment, const request_arguments& arguments);
+client::awaitable<int> reply(environment& environment, const reply_arguments& arguments);
 client::awaitable<int> tail(environment& environment, const tail_arguments& arguments);
 client::awaitable<int> show_offsets(environment& environment, const offsets_arguments& arguments);
 client::awaitable<int> declare(environment& environment, const declare_arguments& arguments);

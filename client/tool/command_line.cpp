@@ -93,6 +93,8 @@ std::variant<arguments, int> parse_command_line(int count, const char* const* wo
   add_purge(app, parsed);
   add_move(app, parsed);
   add_requeue(app, parsed);
+  add_request(app, parsed);
+  add_reply(app, parsed);
   add_tail(app, parsed);
   add_offsets(app, parsed);
   add_declare(app, parsed);

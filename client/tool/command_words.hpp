@@ -1,5 +1,6 @@
-// The options and help texts of the commands, in four files. Each function adds one command to the tool; parsing that
-// command fills `into`.
+// The options and help texts of the commands, in five files. Each function adds one command to the tool; parsing that
+// command fills `into`. Options are kept by the callback of their command, as long as the parser lives, and become
+// arguments only when the parser has chosen the command.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -12,12 +13,16 @@ namespace tidegate::tool {
 // message_words.cpp
 void add_publish(CLI::App& app, arguments& into);
 void add_consume(CLI::App& app, arguments& into);
+void add_request(CLI::App& app, arguments& into);
+void add_reply(CLI::App& app, arguments& into);
+void add_tail(CLI::App& app, arguments& into);
+void add_offsets(CLI::App& app, arguments& into);
+
+// queue_words.cpp
 void add_get(CLI::App& app, arguments& into);
 void add_purge(CLI::App& app, arguments& into);
 void add_move(CLI::App& app, arguments& into);
 void add_requeue(CLI::App& app, arguments& into);
-void add_tail(CLI::App& app, arguments& into);
-void add_offsets(CLI::App& app, arguments& into);
 
 // definition_words.cpp
 void add_declare(CLI::App& app, arguments& into);

@@ -22,6 +22,8 @@ client::awaitable<int> dispatch(environment& environment, const command& command
   if (const auto* asked = std::get_if<get_arguments>(&command)) co_return co_await get(environment, *asked);
   if (const auto* asked = std::get_if<purge_arguments>(&command)) co_return co_await purge(environment, *asked);
   if (const auto* asked = std::get_if<move_arguments>(&command)) co_return co_await move(environment, *asked);
+  if (const auto* asked = std::get_if<request_arguments>(&command)) co_return co_await request(environment, *asked);
+  if (const auto* asked = std::get_if<reply_arguments>(&command)) co_return co_await reply(environment, *asked);
   if (const auto* asked = std::get_if<tail_arguments>(&command)) co_return co_await tail(environment, *asked);
   if (const auto* asked = std::get_if<offsets_arguments>(&command))
     co_return co_await show_offsets(environment, *asked);

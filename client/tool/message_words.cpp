@@ -7,12 +7,6 @@
 namespace tidegate::tool {
 namespace {
 
-// Options exist as long as the parser. They become arguments only when the parser has chosen their command.
-template <class Options>
-std::shared_ptr<Options> kept() {
-  return std::make_shared<Options>();
-}
-
 moment taken_moment(const char* option, const std::string& text) {
   return taken(option, parse_moment(text, std::chrono::system_clock::now()));
 }
@@ -135,7 +129,7 @@ void finish_publish(const CLI::App& command, publish_options& options, arguments
 
 void add_publish(CLI::App& app, arguments& into) {
   CLI::App& command = *app.add_subcommand("publish", publish_description)->footer(publish_epilogue);
-  const auto options = kept<publish_options>();
+  const auto options = std::make_shared<publish_options>();
   add_publish_sources(command, *options);
   command.add_option("--exchange", options->arguments.exchange, "Exchange; none is the default exchange")
       ->type_name("NAME");
@@ -209,7 +203,7 @@ void finish_consume(const CLI::App& command, consume_options& options, arguments
 
 void add_consume(CLI::App& app, arguments& into) {
   CLI::App& command = *app.add_subcommand("consume", consume_description)->footer(consume_epilogue);
-  const auto options = kept<consume_options>();
+  const auto options = std::make_shared<consume_options>();
   command.add_option("QUEUE", options->arguments.queue, "The queue's name")->required();
   command.add_flag("--exclusive", options->arguments.exclusive, "Be the queue's only consumer, or fail");
   command.add_option("--priority", options->arguments.priority, "Consumers of a higher one come first")
@@ -235,98 +229,61 @@ void add_consume(CLI::App& app, arguments& into) {
   command.callback([&command, options, &into] { finish_consume(command, *options, into); });
 }
 
-// --------------------------------------------------------------------------------------------------- get and purge
-
-void add_get(CLI::App& app, arguments& into) {
-  CLI::App& command = *app.add_subcommand("get", "Take the next message of a queue, without waiting for one");
-  command.footer(
-      "The message is acknowledged after it was printed. With --reject requeue it returns to its place, marked as\n"
-      "redelivered; with --reject discard the queue drops it.\n"
-      "\n"
-      "EXAMPLES\n"
-      "  tidegate get work\n"
-      "  tidegate get work --count 10 --json\n"
-      "\n"
-      "EXIT CODES\n"
-      "  0  as many as asked for     1  fewer were ready, or failed     2  usage");
-  const auto arguments = kept<get_arguments>();
-  const auto reject = kept<std::string>();
-  command.add_option("QUEUE", arguments->queue, "The queue's name")->required();
-  command.add_option("--count", arguments->count, "How many messages")
-      ->type_name("N")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command.add_option("--reject", *reject, "Do not acknowledge: requeue puts them back, discard drops them")
-      ->type_name("requeue|discard")
-      ->check(CLI::IsMember({"requeue", "discard"}));
-  command.add_flag("--raw", arguments->raw, "Print the bodies only");
-  command.callback([arguments, reject, &into] {
-    if (*reject == "requeue") arguments->outcome = client::outcome::requeue;
-    if (*reject == "discard") arguments->outcome = client::outcome::discard;
-    if (arguments->raw && into.json) throw CLI::ValidationError("--raw", "and --json exclude each other");
-    into.command = *arguments;
-  });
-}
+// ---------------------------------------------------------------------------------------------- request and reply
 
 namespace {
 
-void add_move_count(CLI::App& command, move_arguments& arguments) {
-  command.add_option("--count", arguments.count, "How many at most (all that are ready now)")
-      ->type_name("N")
-      ->check(CLI::PositiveNumber);
-}
+struct request_options {
+  request_arguments arguments;
+  std::string timeout;
+};
 
 }  // namespace
 
-void add_move(CLI::App& app, arguments& into) {
-  CLI::App& command = *app.add_subcommand("move", "Move a queue's messages to another queue")
-                           ->footer(
-                               "Each message is in one of the two queues at any time: transactions of up to 100\n"
-                               "messages move them, in their order, through the default exchange.\n"
-                               "\n"
-                               "EXAMPLES\n"
-                               "  tidegate move failed --to work\n"
-                               "  tidegate move failed --to work --count 10\n"
-                               "\n"
-                               "EXIT CODES\n"
-                               "  0  done     1  failed: what is left stays in the queue     2  usage");
-  const auto arguments = kept<move_arguments>();
-  command.add_option("QUEUE", arguments->queue, "From this queue")->required();
-  command.add_option("--to", arguments->to, "To this one")->type_name("QUEUE")->required();
-  add_move_count(command, *arguments);
-  command.callback([arguments, &into] { into.command = *arguments; });
-}
-
-void add_requeue(CLI::App& app, arguments& into) {
-  CLI::App& command = *app.add_subcommand("requeue", "Publish dead letters again to where they came from")
-                           ->footer(
-                               "Each dead letter of the queue goes to the exchange and the routing key that it had\n"
-                               "before it died last, in transactions of up to 100 messages. Messages that never died\n"
-                               "stay.\n"
-                               "\n"
-                               "EXAMPLES\n"
-                               "  tidegate requeue failed\n"
-                               "\n"
-                               "EXIT CODES\n"
-                               "  0  done     1  failed: what is left stays in the queue     2  usage");
-  const auto arguments = kept<move_arguments>();
-  command.add_option("QUEUE", arguments->queue, "Queue of dead letters")->required();
-  add_move_count(command, *arguments);
-  command.callback([arguments, &into] { into.command = *arguments; });
-}
-
-void add_purge(CLI::App& app, arguments& into) {
-  CLI::App& command = *app.add_subcommand("purge", "Discard the messages that are ready in a queue");
+void add_request(CLI::App& app, arguments& into) {
+  CLI::App& command = *app.add_subcommand("request", "Publish a request and print the reply");
   command.footer(
-      "Messages that a consumer has and has not acknowledged stay. Prints how many were discarded.\n"
+      "The reply comes straight to this connection, without a queue (reply_to is amq.rabbitmq.reply-to).\n"
       "\n"
       "EXAMPLES\n"
-      "  tidegate purge work\n"
+      "  tidegate request settings 'interval of pump-7?'\n"
+      "  tidegate request plant.1 status --exchange commands --timeout 2s --raw\n"
       "\n"
       "EXIT CODES\n"
-      "  0  done     1  failed     2  usage");
-  const auto arguments = kept<purge_arguments>();
-  command.add_option("QUEUE", arguments->queue, "The queue's name")->required();
+      "  0  a reply came     1  none came in time, or nothing takes the request     2  usage");
+  const auto options = std::make_shared<request_options>();
+  command.add_option("KEY", options->arguments.routing_key, "Routing key: with the default exchange, a queue's name")
+      ->required();
+  command.add_option("BODY", options->arguments.body, "The request's body")->required();
+  command.add_option("--exchange", options->arguments.exchange, "Exchange; none is the default exchange")
+      ->type_name("NAME");
+  command.add_option("--timeout", options->timeout, "How long to wait for the reply: 500ms, 90s, 2h (default 5s)")
+      ->type_name("TIME");
+  command.add_flag("--raw", options->arguments.raw, "Print the body only");
+  command.callback([options, &into] {
+    request_arguments& to = options->arguments;
+    if (!options->timeout.empty()) to.timeout = taken("--timeout", parse_duration(options->timeout));
+    if (to.raw && into.json) throw CLI::ValidationError("--raw", "and --json exclude each other");
+    into.command = std::move(to);
+  });
+}
+
+void add_reply(CLI::App& app, arguments& into) {
+  CLI::App& command = *app.add_subcommand("reply", "Answer the requests that come to a queue");
+  command.footer(
+      "Prints each request and sends BODY, or the request's own body, to where its property reply_to says, with its\n"
+      "correlation id. Continues until --count or an interrupt.\n"
+      "\n"
+      "EXAMPLES\n"
+      "  tidegate reply settings '10 s'\n"
+      "  tidegate reply echo\n"
+      "\n"
+      "EXIT CODES\n"
+      "  0  stopped as told, or by an interrupt without --count     1  failed, or fewer than --count     2  usage");
+  const auto arguments = std::make_shared<reply_arguments>();
+  command.add_option("QUEUE", arguments->queue, "Queue of requests")->required();
+  command.add_option("BODY", arguments->body, "The body of each reply; none sends the request's back");
+  command.add_option("--count", arguments->count, "Stop after this many")->type_name("N")->check(CLI::PositiveNumber);
   command.callback([arguments, &into] { into.command = *arguments; });
 }
 
@@ -382,7 +339,7 @@ struct offsets_options {
 
 void add_tail(CLI::App& app, arguments& into) {
   CLI::App& command = *app.add_subcommand("tail", tail_description)->footer(tail_epilogue);
-  const auto options = kept<tail_options>();
+  const auto options = std::make_shared<tail_options>();
   command.add_option("TOPIC", options->arguments.topic, "The topic's name")->required();
   command.add_option("--partition", options->arguments.partition, "Only this one")->type_name("P");
   command.add_option("--from", options->from, "Where to begin")->type_name("WHERE")->capture_default_str();
@@ -400,7 +357,7 @@ void add_tail(CLI::App& app, arguments& into) {
 
 void add_offsets(CLI::App& app, arguments& into) {
   CLI::App& command = *app.add_subcommand("offsets", offsets_description)->footer(offsets_epilogue);
-  const auto options = kept<offsets_options>();
+  const auto options = std::make_shared<offsets_options>();
   command.add_option("TOPIC", options->arguments.topic, "The topic's name")->required();
   command.add_option("--partition", options->arguments.partition, "Only this one")->type_name("P");
   CLI::Option* const group =

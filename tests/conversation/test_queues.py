@@ -167,3 +167,29 @@ def test_a_delayed_message_is_confirmed_at_once_and_comes_later(talk):
     peer.expect_bytes("fa 01 04 08 01 10 01")                 # Confirm: id 1
     peer.expect_silence(0.15)
     peer.expect("deliver", body=b"b", redelivered=False)
+
+
+def test_a_reply_comes_to_the_one_that_asked_exact_bytes(talk):
+    peer, other = talk(), talk()
+    peer.connect()
+    other.connect()
+    peer.declare_queue("q")
+    #               Consume: correlation 3, consumer 1, queue "amq.rabbitmq.reply-to", auto_ack
+    peer.send_bytes("8a 02 1d 08 03 10 01 1a 15 616d712e7261626269746d712e7265706c792d746f 28 01")
+    peer.expect_bytes("c2 01 02 08 03")                       # Done: correlation 3
+    #               PublishMessage: id 1, key "q", properties: reply_to "amq.rabbitmq.reply-to"
+    peer.send_bytes("f2 01 1f 08 01 1a 01 71 4a 18 0200 15 616d712e7261626269746d712e7265706c792d746f")
+    peer.expect_bytes("fa 01 04 08 01 10 01")                 # Confirm: id 1 and all before it
+    other.send("get", correlation=2, queue="q", auto_ack=True)
+    request = other.expect("got", correlation=2).delivery
+    assert request.properties[:3] == bytes.fromhex("0200 3a")
+    address = request.properties[3:].decode()
+    assert address.startswith("amq.rabbitmq.reply-to.") and len(address) == 58
+    other.publish(1, routing_key=address, body=b"!")
+    delivered = peer.expect("deliver", consumer=1, tag=1, exchange="", routing_key=address, body=b"!")
+    assert not delivered.redelivered
+    peer.send("cancel", correlation=4, consumer=1)
+    peer.expect("done", correlation=4)
+    other.send("publish_message", id=2, routing_key=address, body=b"late", mandatory=True)
+    other.expect("return", id=2, body=b"late")
+    other.expect("confirm", id=2)

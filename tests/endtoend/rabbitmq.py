@@ -135,9 +135,9 @@ class AmqpSide:
     def purge(self, name):
         return self.ask(self.channel.queue_purge, queue=name).method.message_count
 
-    def publish(self, exchange, key, body, headers=None, mandatory=True, expiration=None, priority=None):
+    def publish(self, exchange, key, body, headers=None, mandatory=True, expiration=None, priority=None, reply_to=None):
         properties = self.pika.BasicProperties(headers=headers, delivery_mode=2, expiration=expiration,
-                                               priority=priority)
+                                               priority=priority, reply_to=reply_to)
         try:
             self.ask(self.channel.basic_publish, exchange=exchange, routing_key=key, body=body, mandatory=mandatory,
                      properties=properties)
@@ -150,6 +150,10 @@ class AmqpSide:
     def get(self, queue, auto_ack=False):
         method, _, body = self.ask(self.channel.basic_get, queue=queue, auto_ack=auto_ack)
         return None if method is None else (body, method.redelivered, method.delivery_tag)
+
+    def address(self, queue):
+        """Takes a request from the queue and returns where its reply is to go."""
+        return self.channel.basic_get(queue, auto_ack=True)[1].reply_to
 
     def letter(self, queue):
         method, properties, body = self.ask(self.channel.basic_get, queue=queue, auto_ack=True)
@@ -274,9 +278,9 @@ class NativeSide:
     def purge(self, name):
         return self.answer("purge", queue=name).message_count
 
-    def publish(self, exchange, key, body, headers=None, mandatory=True, expiration=None, priority=None):
+    def publish(self, exchange, key, body, headers=None, mandatory=True, expiration=None, priority=None, reply_to=None):
         self.ids += 1
-        properties = encode_properties(headers, priority, expiration)
+        properties = encode_properties(headers, priority, reply_to, expiration)
         self.peer.send("publish_message", id=self.ids, exchange=exchange, routing_key=key, body=body,
                        mandatory=mandatory, properties=properties)
         is_returned = False
@@ -298,6 +302,10 @@ class NativeSide:
         delivery = got.delivery
         return (delivery.body, delivery.redelivered, delivery.tag) if got.HasField("delivery") else None
 
+    def address(self, queue):
+        got = self.answer("get", queue=queue, auto_ack=True)
+        return decode_properties(got.delivery.properties)["reply_to"]
+
     def letter(self, queue):
         got = self.answer("get", queue=queue, auto_ack=True)
         if not got.HasField("delivery"):
@@ -306,9 +314,9 @@ class NativeSide:
         deaths = [(one.queue, self.link_pb2.Deaths.Reason.Name(one.reason).lower(), one.count, one.exchange,
                    tuple(one.routing_keys), str(one.original_expiration - 1) if one.original_expiration else None)
                   for one in delivery.deaths.list]
-        priority, expiration = decode_properties(delivery.properties)
+        properties = decode_properties(delivery.properties)
         return {"body": delivery.body, "exchange": delivery.exchange, "key": delivery.routing_key,
-                "priority": priority, "expiration": expiration, "deaths": deaths}
+                "priority": properties["priority"], "expiration": properties["expiration"], "deaths": deaths}
 
     def ack(self, tag, multiple=False):
         self.peer.send("settle", tag=tag, multiple=multiple)
@@ -361,10 +369,14 @@ def table(fields):
     return out
 
 
-HEADERS, PRIORITY, EXPIRATION = 1 << 13, 1 << 11, 1 << 8
+HEADERS, PRIORITY, REPLY_TO, EXPIRATION = 1 << 13, 1 << 11, 1 << 9, 1 << 8
 
 
-def encode_properties(headers, priority=None, expiration=None):
+def short_text(value):
+    return bytes([len(value)]) + value.encode()
+
+
+def encode_properties(headers, priority=None, reply_to=None, expiration=None):
     """Returns properties in the layout of AMQP's content header."""
     flags, values = 0, b""
     if headers is not None:
@@ -372,20 +384,27 @@ def encode_properties(headers, priority=None, expiration=None):
         flags, values = flags | HEADERS, values + struct.pack(">I", len(encoded)) + encoded
     if priority is not None:
         flags, values = flags | PRIORITY, values + bytes([priority])
-    if expiration is not None:
-        flags, values = flags | EXPIRATION, values + bytes([len(expiration)]) + expiration.encode()
+    for flag, text in ((REPLY_TO, reply_to), (EXPIRATION, expiration)):
+        if text is not None:
+            flags, values = flags | flag, values + short_text(text)
     return struct.pack(">H", flags) + values if flags else b""
 
 
 def decode_properties(encoded):
-    """Returns (priority, expiration) of properties that have no others but headers."""
+    """Returns those properties that encode_properties() takes, without headers; there may be no others."""
+    found = dict.fromkeys(("priority", "reply_to", "expiration"))
     if not encoded:
-        return None, None
+        return found
     flags, at = struct.unpack(">H", encoded[:2])[0], 2
-    assert flags & ~(HEADERS | PRIORITY | EXPIRATION) == 0
+    assert flags & ~(HEADERS | PRIORITY | REPLY_TO | EXPIRATION) == 0
     if flags & HEADERS:
         at += 4 + struct.unpack(">I", encoded[at:at + 4])[0]
-    priority = encoded[at] if flags & PRIORITY else None
-    at += 1 if flags & PRIORITY else 0
-    expiration = encoded[at + 1:at + 1 + encoded[at]].decode() if flags & EXPIRATION else None
-    return priority, expiration
+    if flags & PRIORITY:
+        found["priority"] = encoded[at]
+        at += 1
+    for flag, name in ((REPLY_TO, "reply_to"), (EXPIRATION, "expiration")):
+        if flags & flag:
+            end = at + 1 + encoded[at]
+            found[name] = encoded[at + 1:end].decode()
+            at = end
+    return found

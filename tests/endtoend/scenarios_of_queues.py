@@ -340,3 +340,61 @@ def empty_bodies_and_keys(side, notes):
     side.bind("amq.direct", "void")
     notes.see(side.publish("amq.direct", "", b""))
     notes.drain("void")
+
+
+# ----------------------------------------------------------------------------------------------- direct replies
+
+REPLIES = "amq.rabbitmq.reply-to"
+
+
+@scenario
+def a_reply_comes_to_the_one_that_asked_without_a_queue(side, notes):
+    notes.other.queue("asks", exclusive=False, auto_delete=True)
+    mine, theirs = side.consume(REPLIES, auto_ack=True), notes.other.consume(REPLIES, auto_ack=True)
+    notes.see(side.publish("", "asks", b"?", reply_to=REPLIES))
+    address = notes.other.address("asks")
+    notes.see(address.startswith(REPLIES + "."))
+    for body in b"first", b"second":
+        notes.see(notes.other.publish("", address, body, mandatory=False))
+    notes.see([one[:2] for one in side.received(mine, 2)])
+    notes.see(notes.other.received(theirs, 0))
+    notes.other.delete_queue("asks")
+
+
+@scenario
+def a_declaration_finds_an_address_as_long_as_its_consumer_is_there(side, notes):
+    side.queue("asks2")
+    consumer = side.consume(REPLIES, auto_ack=True)
+    side.publish("", "asks2", b"?", reply_to=REPLIES)
+    address = side.address("asks2")
+    notes.see(notes.other.queue(REPLIES, passive=True))
+    notes.see(notes.other.queue(address, passive=True)[1:])
+    side.cancel(consumer)
+    notes.refusal(notes.other.queue, address, passive=True)
+    notes.see(notes.other.publish("", address, b"late", mandatory=False))
+    side.delete_queue("asks2")
+
+
+@scenario
+def replies_cannot_be_acknowledged(side, notes):
+    notes.refusal(side.consume, REPLIES)
+
+
+@scenario
+def a_request_for_a_reply_needs_its_consumer(side, notes):
+    side.queue("asks3")
+    notes.refusal(side.publish, "", "asks3", b"?", reply_to=REPLIES)
+    side.delete_queue("asks3")
+
+
+@scenario
+def a_connection_has_one_consumer_of_replies(side, notes):
+    side.consume(REPLIES, auto_ack=True)
+    notes.refusal(side.consume, REPLIES, auto_ack=True)
+
+
+@scenario
+def any_other_reply_to_stays_as_it_is(side, notes):
+    side.queue("asks4", exclusive=True)
+    side.publish("", "asks4", b"?", reply_to="my answers")
+    notes.see(side.address("asks4"))

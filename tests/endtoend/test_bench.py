@@ -123,7 +123,8 @@ def test_fanout(tidegate):
 
 
 @pytest.mark.parametrize("words", [[], ["--connections", 2, "--consumers", 2, "--window", 4, "--threads", 2],
-                                   ["--rate", 500]], ids=lambda words: " ".join(map(str, words)))
+                                   ["--rate", 500], ["--direct", "--window", 4]],
+                         ids=lambda words: " ".join(map(str, words)))
 def test_request(tidegate, words):
     code, seen, said = tidegate("bench", "request", "--messages", 300, "--verify", *words)
     assert code == EXIT_OK, said

@@ -25,6 +25,7 @@ consuming::channel& consuming::channel_of(session_id session) {
 }
 
 result<consumer_id> consuming::consume(session_id session, std::string_view queue, const consume_options& options) {
+  if (replies::is_name(queue)) return consume_replies(session, options);
   const auto found = find(session, queue);
   if (!found) return found.error();
   const auto& others = (*found)->consumers();
@@ -56,7 +57,16 @@ result<consumer_id> consuming::consume(session_id session, std::string_view queu
   return id;
 }
 
+result<consumer_id> consuming::consume_replies(session_id session, const consume_options& options) {
+  channel_of(session);  // for the numbers of deliveries
+  const consumer_id id{next_consumer_};
+  if (const auto opened = replies_.open(session, id, options.auto_ack); !opened) return opened.error();
+  ++next_consumer_;
+  return id;
+}
+
 void consuming::cancel(consumer_id id, leftovers leftovers) {
+  if (replies_.close(id)) return;
   const auto found = consumers_.find(id);
   if (found == consumers_.end()) return;
   const auto consumer = std::move(found->second);
@@ -97,6 +107,7 @@ void consuming::remove(queues::queue& queue) {
 }
 
 void consuming::end(session_id session) {
+  replies_.end(session);
   end_channel(session);
   for (queues::queue* const queue : catalog_.queues().owned_by(session)) remove(*queue);
 }
@@ -125,7 +136,7 @@ void consuming::end_channel(session_id session) {
 
 result<pull_result> consuming::pull(consumer_id id, const delivery_taker& take) {
   const auto found = consumers_.find(id);
-  if (found == consumers_.end()) return pull_result{};
+  if (found == consumers_.end()) return pull_replies(id, take);
   queues::consumer& consumer = *found->second;
   queues::queue& queue = *consumer.source;
   deliveries& out = channels_.at(consumer.session)->out;
@@ -139,6 +150,16 @@ result<pull_result> consuming::pull(consumer_id id, const delivery_taker& take) 
   // Others were told of no more messages than there were, and this consumer cannot take what is left.
   if (!consumer.told) wake(queue);
   return pulled;
+}
+
+pull_result consuming::pull_replies(consumer_id id, const delivery_taker& take) {
+  const auto session = replies_.session_of(id);
+  if (!session) return {};
+  deliveries& out = channels_.at(*session)->out;
+  return replies_.pull(id, [&](delivery_view& delivery) {
+    delivery.number = out.count();
+    return take(delivery);
+  });
 }
 
 void consuming::note_pulled(const queues::queue& queue, std::uint64_t count, bool auto_ack) {

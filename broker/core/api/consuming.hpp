@@ -10,6 +10,7 @@
 
 #include "broker/core/api/deliveries.hpp"
 #include "broker/core/api/notices.hpp"
+#include "broker/core/api/replies.hpp"
 #include "broker/core/catalog/catalog.hpp"
 #include "broker/core/transfer/moves.hpp"
 
@@ -43,10 +44,10 @@ class consuming {
   };
 
   consuming(catalog::catalog& catalog, commits::pipeline& commits, transfer::moves& moves, notices& notices)
-      : catalog_(catalog), commits_(commits), moves_(moves), notices_(notices) {}
+      : catalog_(catalog), commits_(commits), moves_(moves), notices_(notices), replies_(notices, commits.timeline()) {}
 
-  // Adds a consumer to the queue. Errors: no such queue; it belongs to another session; it has an exclusive consumer,
-  // or this one is to be exclusive and there are others; too many consumers of the session.
+  // Adds a consumer to the queue, or of replies (replies.hpp). Errors: no such queue; it belongs to another session; it
+  // has an exclusive consumer, or this one is to be exclusive and there are others; too many consumers of the session.
   result<consumer_id> consume(session_id session, std::string_view queue, const consume_options& options);
   // Ends the consumer; does nothing if it has ended.
   void cancel(consumer_id consumer, leftovers leftovers);
@@ -80,6 +81,9 @@ class consuming {
   // Deletes the queue: ends its consumers, which are told, and forgets its deliveries.
   void remove(queues::queue& queue);
   const counters& counts() const { return counters_; }
+  // Consumers of replies are consumers like others, except for where their messages come from.
+  api::replies& replies() { return replies_; }
+  const api::replies& replies() const { return replies_; }
 
  private:
   struct channel {
@@ -88,6 +92,8 @@ class consuming {
   };
   result<queues::queue*> find(session_id session, std::string_view queue);
   channel& channel_of(session_id session);
+  result<consumer_id> consume_replies(session_id session, const consume_options& options);
+  pull_result pull_replies(consumer_id consumer, const delivery_taker& take);
   void note_pulled(const queues::queue& queue, std::uint64_t count, bool auto_ack);
   store::commit_group& group_of(const queues::queue& queue);
   void end_channel(session_id session);
@@ -104,6 +110,7 @@ class consuming {
   commits::pipeline& commits_;
   transfer::moves& moves_;
   notices& notices_;
+  api::replies replies_;
   boost::unordered_flat_map<session_id, std::unique_ptr<channel>> channels_;
   boost::unordered_flat_map<consumer_id, std::unique_ptr<queues::consumer>> consumers_;
   std::uint64_t next_consumer_ = 1;

@@ -56,8 +56,9 @@ store_status inspecting::store_now() const {
 message_status inspecting::messages_now() const {
   const auto& in = intake_.counts();
   const auto& out = consuming_.counts();
-  return {in.published,  in.duplicates,    in.unroutable,    in.refused_full,     in.refused_overflow,
-          out.delivered, out.acknowledged, in.dead_lettered, in.clock_corrections};
+  const auto& replies = consuming_.replies().counts();
+  return {in.published,     in.duplicates,    in.unroutable,        in.refused_full, in.refused_overflow, out.delivered,
+          out.acknowledged, in.dead_lettered, in.clock_corrections, replies.sent,    replies.dropped};
 }
 
 commit_status inspecting::commits_now() const {

@@ -70,6 +70,8 @@ class inspecting {
 
   // Returns null if there is none.
   const queues::queue* find_queue(std::string_view name) const { return catalog_.queues().find(name); }
+  // Returns whether a declaration of this name finds replies instead of a queue (replies.hpp).
+  bool is_for_replies(std::string_view name) const { return consuming_.replies().knows(name); }
   const topics::topic* find_topic(std::string_view name) const { return catalog_.topics().find(name); }
   // Returns the names in the topic's `protect` for which no group has committed an offset. Until one does, all records
   // of the topic count as unread.

@@ -24,6 +24,8 @@ struct message_status {
                 acknowledged = 0;
   std::uint64_t dead_lettered = 0;      // messages that moved to a dead-letter target
   std::uint64_t clock_corrections = 0;  // times that a partition's timestamps went back
+  std::uint64_t replies = 0;            // handed to the sessions that wait for them
+  std::uint64_t replies_dropped = 0;    // because their session had ended
 };
 
 struct commit_status {

@@ -16,6 +16,7 @@ enum class publish_outcome {
   in_memory,   // as stored, but the message is never written: all targets live in memory
   duplicate,   // seen before: the receipt will be settled when the original is durable
   unroutable,  // no binding matched: the receipt is never settled
+  replied,     // handed to the session that waits for it, and never stored: the receipt is never settled
 };
 
 struct publish_request {
@@ -61,6 +62,7 @@ class intake {
   transfer::transactions& transactions() { return transactions_; }
   const transfer::counters& counts() const { return counters_; }
   void count_refused() { ++counters_.refused_full; }
+  void count_unroutable() { ++counters_.unroutable; }
 
  private:
   result<publish_outcome> put(message_view& message, const publish_request& request, std::int64_t now_ms);

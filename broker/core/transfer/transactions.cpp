@@ -12,6 +12,7 @@ result<void> transactions::plan(std::span<transaction_message> messages, bool se
   placing_.count_in(&tally);
   result<void> planned;
   for (std::size_t i = 0; i < messages.size() && planned; ++i) {
+    if (messages[i].is_reply) continue;
     planned = plan(messages[i], all_routable);
     if (planned) continue;
     error cause = planned.error();
@@ -58,6 +59,7 @@ course transactions::course_of(const transfer::plan& plan) const {
 void transactions::put(std::span<transaction_message> messages) {
   auto plan = plans_.begin();
   for (transaction_message& one : messages) {
+    if (one.is_reply) continue;
     if (one.is_unroutable) {
       ++counters_.unroutable;
       continue;

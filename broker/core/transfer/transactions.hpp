@@ -12,6 +12,7 @@ struct transaction_message {
   message_view message;
   milliseconds delay{0};       // as in publish_request
   bool is_unroutable = false;  // set by plan(): nothing takes the message, and it is not stored
+  bool is_reply = false;       // the caller takes care of it: plan() and put() pass it over
 };
 
 class transactions {

@@ -177,8 +177,9 @@ void application::publish_message(const tg_frame& frame) {
   const auto published = core_.publishing.publish(publish_.message, request);
   if (!published) return refuse_publish(id, published.error());
   if (sequence != 0) publishes_.sequence_taken();
-  if (*published != core::api::publish_outcome::unroutable) return;
-  if (publish_.mandatory) append_return(session_.answers(), id, publish_.message);
+  const bool is_unroutable = *published == core::api::publish_outcome::unroutable;
+  if (!is_unroutable && *published != core::api::publish_outcome::replied) return;
+  if (is_unroutable && publish_.mandatory) append_return(session_.answers(), id, publish_.message);
   publishes_.stored(id);
   session_.wake();
 }

@@ -282,6 +282,8 @@ json::object status(front_end& front_end) {
                    {"refused_overflow", messages.refused_overflow},
                    {"delivered", messages.delivered},
                    {"acknowledged", messages.acknowledged},
+                   {"replies", messages.replies},
+                   {"replies_dropped", messages.replies_dropped},
                    {"bytes_written", commits.bytes_written},
                    {"store_bytes_used", store.bytes_used},
                    {"reader_pid", store.stuck_reader},

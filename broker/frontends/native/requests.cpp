@@ -109,6 +109,12 @@ void application::declare_queue(const tg_frame& frame) {
   tg_DeclareQueue declare{};
   if (!tg_frame_decode(&frame, tg_DeclareQueue_fields, &declare)) return session_.fail(does_not_decode("DeclareQueue"));
   const std::string_view name = view_of(declare.name);
+  if (core_.inspecting.is_for_replies(name)) {
+    waiting_request done{declare.correlation};
+    done.name = name;
+    done.consumers = 1;
+    return answer_done(done);
+  }
   const auto* const known = core_.inspecting.find_queue(name);
   if (declare.passive) {
     if (known != nullptr) {

@@ -124,7 +124,7 @@ awaitable<void> benchmark::declare_all() {
     const std::string queue = names_.queue(i);
     co_await declare_queue(queue);
   }
-  if (asked_.kind == bench_kind::request) {
+  if (asked_.kind == bench_kind::request && !asked_.direct) {
     for (std::size_t i = 0; i < asked_.connections; ++i) {
       const std::string queue = names_.replies(i);
       co_await declare_queue(queue);

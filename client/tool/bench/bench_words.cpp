@@ -234,15 +234,17 @@ void add_fanout(CLI::App& bench, arguments& into) {
       .checks();
 }
 
-void add_request(CLI::App& bench, arguments& into) {
-  kind_words(bench, into, bench_kind::request, "request", "Requests through a queue, replies through the asker's own")
-      .load("Clients, each with a queue for its replies", "Servers, each on a connection", 1)
+void add_requests(CLI::App& bench, arguments& into) {
+  kind_words words(bench, into, bench_kind::request, "request",
+                   "Requests through a queue, replies through the asker's own");
+  words.load("Clients, each with a queue for its replies", "Servers, each on a connection", 1)
       .rate("Requests a second of all clients: open loop")
       .messages("Stop after so many requests in all")
       .window(1, "Requests unanswered of a client")
       .queues(1, "Of requests, taken in turn")
       .prefetch()
       .checks();
+  words.command().add_flag("--direct", words.given().direct, "Replies go to the client without a queue");
 }
 
 void add_mixed(CLI::App& bench, arguments& into) {
@@ -269,7 +271,7 @@ void add_bench(CLI::App& app, arguments& into) {
   add_topic(bench, into);
   add_fetch(bench, into);
   add_fanout(bench, into);
-  add_request(bench, into);
+  add_requests(bench, into);
   add_mixed(bench, into);
 }
 

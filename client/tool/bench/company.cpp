@@ -150,7 +150,8 @@ void company::staff_request() {
     expected.ordered = asked_.consumers == 1 && asked_.queues == 1;
     watch* const watch = add_watch(std::move(expected), {}, 0);
     link& on = connect("client", i, asked_.window);
-    auto asker = make_asker(setting, on, {i, clients}, queue_routes(), {names_.replies(i), watch, 0});
+    const std::string replies = asked_.direct ? std::string(direct_reply_name) : names_.replies(i);
+    auto asker = make_asker(setting, on, {i, clients}, queue_routes(), {replies, watch, 0, asked_.direct});
     sources.push_back({std::move(asker), &on.at});
     if (watch != nullptr) watch->senders = senders(i);
   }

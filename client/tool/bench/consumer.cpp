@@ -13,7 +13,9 @@ taking::taking(setting& setting, link& on, std::size_t stream, std::vector<consu
 
 // The connection numbers its consumers from 1.
 awaitable<void> taking::consume() {
-  for (const consumed_queue& queue : queues_) co_await on_.connection.consume(queue.name, setting_.asked.prefetch);
+  for (const consumed_queue& queue : queues_) {
+    co_await on_.connection.consume(queue.name, setting_.asked.prefetch, queue.auto_ack);
+  }
 }
 
 awaitable<std::optional<client::delivery>> taking::next(std::chrono::milliseconds wait, timing latency) {
@@ -37,7 +39,7 @@ void taking::count(const client::delivery& delivery, timing latency) {
 
 awaitable<void> taking::acknowledge() {
   if (taken_ == 0) co_return;
-  co_await on_.connection.settle(last_tag_, client::outcome::ack, true);
+  if (!queues_.front().auto_ack) co_await on_.connection.settle(last_tag_, client::outcome::ack, true);
   figures_.add(tally::acknowledged, std::exchange(taken_, 0));
 }
 

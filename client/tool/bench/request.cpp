@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
+#include "broker/model/properties.hpp"
 #include "client/tool/bench/body.hpp"
 #include "client/tool/bench/consumer.hpp"
 #include "client/tool/bench/publisher.hpp"
@@ -8,7 +9,6 @@
 namespace tidegate::tool::bench {
 namespace {
 
-constexpr std::string_view reply_to = "reply-to";
 // If no reply comes for so long, the missing replies are given up.
 constexpr std::chrono::seconds patience{5};
 
@@ -19,7 +19,7 @@ class asker final : public role {
         on_(on),
         who_(who),
         routes_(std::move(routes)),
-        reply_queue_(replies.name),
+        properties_(encode(properties{.reply_to = replies.name})),
         body_(setting.asked.size, setting.asked.verify),
         unconfirmed_(setting, on, 0, 1),
         answered_(on.at.context().get_executor()),
@@ -38,7 +38,7 @@ class asker final : public role {
   link& on_;
   member who_;
   std::vector<route> routes_;
-  std::string reply_queue_;
+  std::string properties_;  // of each request
   body_maker body_;
   unconfirmed unconfirmed_;
   client::signal answered_;
@@ -54,7 +54,7 @@ awaitable<void> asker::ask(steady_clock::time_point due) {
   message_view message;
   message.exchange = route.exchange;
   message.routing_key = route.routing_key;
-  message.headers.push_back({reply_to, reply_queue_});
+  message.properties = properties_;
   message.body = body_.make({.run = setting_.run,
                              .publisher = 0,
                              .target = who_.number,
@@ -118,12 +118,11 @@ class answerer final : public role {
 };
 
 awaitable<void> answerer::answer(const client::delivery& request) {
-  const auto& headers = request.message.headers;
-  const auto found = std::find_if(headers.begin(), headers.end(), [](const header& h) { return h.name == reply_to; });
-  if (found == headers.end()) co_return;  // not a request of this tool: nobody waits for an answer
+  const auto properties = read_properties(request.message.properties);
+  if (!properties || !properties->reply_to) co_return;  // not a request of this tool: nobody waits for an answer
   while (!unconfirmed_.has_room()) co_await unconfirmed_.room();
   message_view reply;
-  reply.routing_key = found->value;
+  reply.routing_key = *properties->reply_to;
   reply.body = request.message.body;
   co_await unconfirmed_.send(reply, 0, steady_clock::now());
 }

@@ -112,6 +112,7 @@ struct consumed_queue {
   std::string name;
   bench::watch* watch = nullptr;  // null = not verified
   std::size_t reader = 0;         // number of this reader among the queue's readers
+  bool auto_ack = false;
 };
 
 // Returns a role that publishes to its routes in turn.
