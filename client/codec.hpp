@@ -35,6 +35,7 @@ void encode_publish(std::string& out, std::uint64_t id, const message_view& mess
 void encode_consume(std::string& out, std::uint32_t correlation, std::uint32_t consumer, std::string_view queue,
                     const consume_options& options);
 void encode_get(std::string& out, std::uint32_t correlation, std::string_view queue, bool auto_ack);
+void encode_peek(std::string& out, std::uint32_t correlation, std::string_view queue, std::string_view after);
 void encode_cancel(std::string& out, std::uint32_t correlation, std::uint32_t consumer);
 void encode_settle(std::string& out, std::uint64_t tag, outcome outcome, bool multiple);
 
@@ -121,6 +122,7 @@ struct committed_answer {
 struct got {
   std::uint32_t correlation = 0;
   std::optional<got_message> value;
+  std::string place = {};  // of a message that was peeked
 };
 struct cancelled {
   std::uint32_t consumer = 0;

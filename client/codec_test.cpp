@@ -104,6 +104,9 @@ TEST(codec, consumes_and_settles) {
   EXPECT_EQ(encoded(encode_get, 4, "q", true),
             "aa02070804120171"
             "1801");
+  EXPECT_EQ(encoded(encode_peek, 4, "q", "p"),
+            "aa020a0804120171"
+            "20012a0170");
   EXPECT_EQ(encoded(encode_purge, 4, "q"),
             "e20105080412"
             "0171");

@@ -41,6 +41,10 @@ awaitable<std::optional<got_message>> consuming::get(std::string_view queue, boo
   return requests::get(now(), queue, auto_ack);
 }
 
+awaitable<std::optional<peeked_message>> consuming::peek(std::string_view queue, std::string_view place) {
+  return requests::peek(now(), queue, place);
+}
+
 awaitable<std::uint64_t> consuming::purge(std::string_view queue) { return requests::purge(now(), queue); }
 
 awaitable<> consuming::cancel(std::uint32_t consumer) { return client::cancel(now(), consumer); }

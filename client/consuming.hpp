@@ -19,6 +19,9 @@ class consuming : connection_part {
   awaitable<> cancel(std::uint32_t consumer);
   // Returns the queue's next message, without a consumer; none if no message is ready. Settled like a delivery.
   awaitable<std::optional<got_message>> get(std::string_view queue, bool auto_ack = false);
+  // Returns the queue's first message, or the one after `place`, which a peek has returned; none if none is ready
+  // there. Nothing of the message changes: it is not delivered, and cannot be settled.
+  awaitable<std::optional<peeked_message>> peek(std::string_view queue, std::string_view place = {});
   // Discards the messages that are ready in the queue; returns how many these were.
   awaitable<std::uint64_t> purge(std::string_view queue);
   // Returns the next delivery of any consumer of this connection. Deliveries that arrived before the connection ended

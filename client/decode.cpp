@@ -139,7 +139,7 @@ result<incoming> decode_got(const tg_frame& frame) {
   if (message.delivery.data == nullptr) return got{message.correlation, std::nullopt};
   auto decoded = deliver_of(view(message.delivery));
   if (!decoded) return malformed("Got");
-  return got{message.correlation, got_message{*std::move(decoded), message.message_count}};
+  return got{message.correlation, got_message{*std::move(decoded), message.message_count}, text(message.place)};
 }
 
 result<incoming> decode_cancelled(const tg_frame& frame) {

@@ -174,8 +174,15 @@ void encode_purge(std::string& out, std::uint32_t correlation, std::string_view 
 }
 
 void encode_get(std::string& out, std::uint32_t correlation, std::string_view queue, bool auto_ack) {
-  const tg_Get message{.correlation = correlation, .queue = borrow(queue), .auto_ack = auto_ack};
+  const tg_Get message{
+      .correlation = correlation, .queue = borrow(queue), .auto_ack = auto_ack, .peek = false, .after = {}};
   append(out, TG_GET, tg_Get_fields, message, queue.size());
+}
+
+void encode_peek(std::string& out, std::uint32_t correlation, std::string_view queue, std::string_view after) {
+  const tg_Get message{
+      .correlation = correlation, .queue = borrow(queue), .auto_ack = false, .peek = true, .after = borrow(after)};
+  append(out, TG_GET, tg_Get_fields, message, queue.size() + after.size());
 }
 
 void encode_list(std::string& out, std::uint32_t correlation, std::string_view kind, std::string_view after,

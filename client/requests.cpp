@@ -59,6 +59,13 @@ awaitable<std::optional<got_message>> get(held on, std::string_view queue, bool 
   co_return std::move(answer.value);
 }
 
+awaitable<std::optional<peeked_message>> peek(held on, std::string_view queue, std::string_view after) {
+  auto answer = co_await on->ask<codec::got>(
+      [&](std::string& out, std::uint32_t correlation) { codec::encode_peek(out, correlation, queue, after); });
+  if (!answer.value) co_return std::nullopt;
+  co_return peeked_message{std::move(answer.value->delivery), std::move(answer.place), answer.value->left};
+}
+
 awaitable<listing_page> list(held on, std::string_view kind, std::string_view after) {
   auto listed = co_await on->ask<codec::listed>([&](std::string& out, std::uint32_t correlation) {
     codec::encode_list(out, correlation, kind, after, limits::listing_page_bytes);

@@ -24,6 +24,7 @@ awaitable<std::uint64_t> erase(held on, std::string_view kind, std::string_view 
 awaitable<std::uint64_t> transact(held on, const transaction& transaction);
 awaitable<std::uint64_t> purge(held on, std::string_view queue);
 awaitable<std::optional<got_message>> get(held on, std::string_view queue, bool auto_ack);
+awaitable<std::optional<peeked_message>> peek(held on, std::string_view queue, std::string_view after);
 awaitable<listing_page> list(held on, std::string_view kind, std::string_view after);
 awaitable<offset_t> produce(held on, codec::place where, std::string_view batch);
 awaitable<fetched> fetch(held on, const fetch_request& request);

@@ -150,6 +150,13 @@ struct got_message {
   std::uint64_t left = 0;
 };
 
+// The answer to peek(). `place`: for the peek of the message after this one. `ready`: messages that are ready.
+struct peeked_message {
+  client::delivery delivery;
+  std::string place;
+  std::uint64_t ready = 0;
+};
+
 enum class outcome { ack, requeue, discard };
 
 // Messages and settlements that take effect together, with one commit, or not at all. Views have to be valid until the

@@ -85,6 +85,12 @@ struct get_arguments {
   bool raw = false;
 };
 
+struct peek_arguments {
+  std::string queue;
+  std::uint64_t count = 10;
+  bool raw = false;
+};
+
 struct purge_arguments {
   std::string queue;
 };
@@ -153,9 +159,10 @@ struct bench_arguments {
   std::string reference;  // directory; empty = none
 };
 
-using command = std::variant<publish_arguments, consume_arguments, tail_arguments, offsets_arguments, declare_arguments,
-                             binding_arguments, delete_arguments, list_arguments, store_arguments, bench_arguments,
-                             get_arguments, purge_arguments, move_arguments, request_arguments, reply_arguments>;
+using command =
+    std::variant<publish_arguments, consume_arguments, tail_arguments, offsets_arguments, declare_arguments,
+                 binding_arguments, delete_arguments, list_arguments, store_arguments, bench_arguments, get_arguments,
+                 peek_arguments, purge_arguments, move_arguments, request_arguments, reply_arguments>;
 
 struct arguments {
   client::endpoint broker;

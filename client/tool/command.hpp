@@ -23,6 +23,7 @@ struct environment {
 client::awaitable<int> publish(environment& environment, const publish_arguments& arguments);
 client::awaitable<int> consume(environment& environment, const consume_arguments& arguments);
 client::awaitable<int> get(environment& environment, const get_arguments& arguments);
+client::awaitable<int> peek(environment& environment, const peek_arguments& arguments);
 client::awaitable<int> move(environment& environment, const move_arguments& arguments);
 client::awaitable<int> purge(environment& environment, const purge_arguments& arguments);
 client::awaitable<int> request(environment& environment, const request_arguments& arguments);

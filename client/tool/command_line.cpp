@@ -90,6 +90,7 @@ std::variant<arguments, int> parse_command_line(int count, const char* const* wo
   add_publish(app, parsed);
   add_consume(app, parsed);
   add_get(app, parsed);
+  add_peek(app, parsed);
   add_purge(app, parsed);
   add_move(app, parsed);
   add_requeue(app, parsed);

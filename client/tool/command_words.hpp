@@ -20,6 +20,7 @@ void add_offsets(CLI::App& app, arguments& into);
 
 // queue_words.cpp
 void add_get(CLI::App& app, arguments& into);
+void add_peek(CLI::App& app, arguments& into);
 void add_purge(CLI::App& app, arguments& into);
 void add_move(CLI::App& app, arguments& into);
 void add_requeue(CLI::App& app, arguments& into);

@@ -28,6 +28,17 @@ awaitable<int> get(environment& environment, const get_arguments& arguments) {
   co_return exit_failure;
 }
 
+awaitable<int> peek(environment& environment, const peek_arguments& arguments) {
+  std::string place;
+  for (std::uint64_t shown = 0; shown < arguments.count && !environment.interruption.happened(); ++shown) {
+    auto peeked = co_await environment.broker.peek(arguments.queue, place);
+    if (!peeked) break;
+    show(peeked->delivery, arguments.queue, arguments.raw, environment.json);
+    place = std::move(peeked->place);
+  }
+  co_return exit_ok;
+}
+
 awaitable<int> purge(environment& environment, const purge_arguments& arguments) {
   const std::uint64_t purged = co_await environment.broker.purge(arguments.queue);
   if (environment.json) {

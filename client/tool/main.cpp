@@ -20,6 +20,7 @@ client::awaitable<int> dispatch(environment& environment, const command& command
   if (const auto* asked = std::get_if<publish_arguments>(&command)) co_return co_await publish(environment, *asked);
   if (const auto* asked = std::get_if<consume_arguments>(&command)) co_return co_await consume(environment, *asked);
   if (const auto* asked = std::get_if<get_arguments>(&command)) co_return co_await get(environment, *asked);
+  if (const auto* asked = std::get_if<peek_arguments>(&command)) co_return co_await peek(environment, *asked);
   if (const auto* asked = std::get_if<purge_arguments>(&command)) co_return co_await purge(environment, *asked);
   if (const auto* asked = std::get_if<move_arguments>(&command)) co_return co_await move(environment, *asked);
   if (const auto* asked = std::get_if<request_arguments>(&command)) co_return co_await request(environment, *asked);

@@ -177,7 +177,6 @@ constexpr const char* consume_epilogue =
     "  tidegate consume work\n"
     "  tidegate consume work --count 10 --json\n"
     "  tidegate consume work --idle-seconds 1 --raw > bodies\n"
-    "  tidegate consume work --reject requeue --count 5      look without taking\n"
     "\n"
     "EXIT CODES\n"
     "  0  stopped as told, or by an interrupt without --count     1  failed, or fewer than --count     2  usage";

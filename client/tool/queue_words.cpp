@@ -80,6 +80,31 @@ void add_requeue(CLI::App& app, arguments& into) {
   command.callback([arguments, &into] { into.command = *arguments; });
 }
 
+void add_peek(CLI::App& app, arguments& into) {
+  CLI::App& command = *app.add_subcommand("peek", "Show the first messages of a queue, and change nothing");
+  command.footer(
+      "Messages stay as they are: consumers get them as if nobody had looked. Those that a consumer has and has not\n"
+      "acknowledged are not shown.\n"
+      "\n"
+      "EXAMPLES\n"
+      "  tidegate peek work\n"
+      "  tidegate peek work --count 1000 --json\n"
+      "\n"
+      "EXIT CODES\n"
+      "  0  done, also if there are fewer     1  failed     2  usage");
+  const auto arguments = std::make_shared<peek_arguments>();
+  command.add_option("QUEUE", arguments->queue, "The queue's name")->required();
+  command.add_option("--count", arguments->count, "How many messages at most")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_flag("--raw", arguments->raw, "Print the bodies only");
+  command.callback([arguments, &into] {
+    if (arguments->raw && into.json) throw CLI::ValidationError("--raw", "and --json exclude each other");
+    into.command = *arguments;
+  });
+}
+
 void add_purge(CLI::App& app, arguments& into) {
   CLI::App& command = *app.add_subcommand("purge", "Discard the messages that are ready in a queue");
   command.footer(

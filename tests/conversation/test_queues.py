@@ -49,6 +49,29 @@ def test_get_takes_one_message_and_says_how_many_are_left_exact_bytes(talk, link
     peer.expect_bytes("b2 02 02 08 08")                       # Got: correlation 8, no delivery
 
 
+def test_peek_shows_messages_one_after_the_other_exact_bytes(talk):
+    peer = talk()
+    peer.connect()
+    peer.declare_queue("q")
+    peer.publish(1, routing_key="q", body=b"1")
+    peer.publish(2, routing_key="q", body=b"2")
+    peer.send_bytes("aa 02 07 08 05 12 01 71 20 01")          # Get: correlation 5, queue "q", peek
+    got = peer.expect("got", correlation=5, message_count=2)
+    assert (got.delivery.consumer, got.delivery.tag, got.delivery.body) == (0, 0, b"1")
+    assert got.place == bytes.fromhex("00 0000000000000001")  # level 0, after offset 0
+    #               Get: correlation 6, queue "q", peek, after that place
+    peer.send_bytes("aa 02 12 08 06 12 01 71 20 01 2a 09 000000000000000001")
+    assert peer.expect("got", correlation=6, message_count=2).delivery.body == b"2"
+    peer.send_bytes("aa 02 12 08 07 12 01 71 20 01 2a 09 000000000000000002")
+    peer.expect_bytes("b2 02 04 08 07 10 02")                 # Got: correlation 7, 2 are ready, no delivery
+    peer.send("get", correlation=8, queue="q", peek=True, after=b"?")
+    peer.expect("error", correlation=8, code=peer.link_pb2.INVALID, field="after")
+    peer.send("get", correlation=9, queue="none", peek=True)
+    peer.expect("error", correlation=9, code=peer.link_pb2.NOT_FOUND)
+    peer.consume("q")
+    assert not peer.expect("deliver", body=b"1").redelivered
+
+
 def test_purge_says_how_many_are_gone_and_leaves_what_is_delivered(talk):
     peer = talk()
     peer.connect()

@@ -34,6 +34,12 @@ inspecting::inspecting(const store::store& store, const clock& clock, const cata
       intake_(intake),
       consuming_(consuming) {}
 
+result<bool> inspecting::peek(const queues::queue& queue, queues::message_place& place,
+                              const std::function<void(delivery_view&)>& take) const {
+  const auto now_ms = static_cast<std::uint64_t>(commits_.timeline().lifetime().count());
+  return queue.peek(place, store_.read(), now_ms, take);
+}
+
 status inspecting::status() const {
   return {store_now(), messages_now(), commits_now(), flash_now(), commits_.timeline().is_wall_trusted()};
 }

@@ -70,6 +70,10 @@ class inspecting {
 
   // Returns null if there is none.
   const queues::queue* find_queue(std::string_view name) const { return catalog_.queues().find(name); }
+  // Hands the first message of the queue after `place` that is ready to `take`, and sets `place` to its own. Nothing
+  // changes. Returns whether there was one. Error: the store cannot be read.
+  result<bool> peek(const queues::queue& queue, queues::message_place& place,
+                    const std::function<void(delivery_view&)>& take) const;
   // Returns whether a declaration of this name finds replies instead of a queue (replies.hpp).
   bool is_for_replies(std::string_view name) const { return consuming_.replies().knows(name); }
   const topics::topic* find_topic(std::string_view name) const { return catalog_.topics().find(name); }

@@ -24,6 +24,13 @@ lane::lane(const std::string& queue, stream_id stream, std::uint8_t level, const
   marks_.use().deliveries = found.marks->deliveries;
 }
 
+// Returns how often a message that is ready was delivered.
+std::uint32_t lane::count_of(offset_t offset) const {
+  if (const auto returned = returned_.find(offset); returned != returned_.end()) return returned->second.deliveries;
+  const auto counted = marks_->deliveries.find(offset);
+  return counted == marks_->deliveries.end() ? 0 : counted->second;
+}
+
 // Returns how often a message was delivered before the start, and forgets it.
 std::uint32_t lane::take_count(offset_t offset) {
   if (!marks_.is_used()) return 0;
@@ -176,6 +183,31 @@ void lane::put_back(const held_message& message, store::commit_group& group) {
 bool lane::is_ready(offset_t offset) const {
   if (returned_.contains(offset)) return true;
   return offset >= cursor_ && offset < end_ && !marks_->acked.contains(offset);
+}
+
+result<void> lane::look(const store::reader& reader, offset_t from, const taker& take) const {
+  record_view record;
+  bool goes_on = true;
+  const auto show = [&](const batch_view& batch) {
+    record_reader records(batch);
+    while (goes_on && records.next(record)) {
+      if (record.offset < from || !is_ready(record.offset)) continue;
+      from = record.offset + 1;
+      const std::uint32_t deliveries = count_of(record.offset);
+      goes_on = take(record, deliveries, deliveries > 0 || record.offset < maybe_delivered_before_);
+    }
+    return goes_on && from >= cursor_;
+  };
+  // Below the cursor only returned messages are ready: each is looked up by itself.
+  while (goes_on && from < end_) {
+    const auto returned = returned_.lower_bound(from);
+    const bool is_fresh = returned == returned_.end() || returned->first >= cursor_;
+    const offset_t at = is_fresh ? std::max(from, cursor_) : returned->first;
+    const auto scanned = reader.scan(stream_, at, show, [](offset_range) {});
+    if (!scanned || is_fresh) return scanned;
+    from = std::max(from, at + 1);
+  }
+  return {};
 }
 
 result<void> lane::take_at(const std::vector<offset_t>& offsets, const store::reader& reader,

@@ -84,6 +84,9 @@ class lane {
   // wherever they are in the lane. Error: the store cannot be read.
   result<void> take_at(const std::vector<offset_t>& offsets, const store::reader& reader,
                        const std::function<bool(const record_view&)>& chosen, const taker& take);
+  // Hands ready messages at or after `from` to `take`, which stay ready. Passes over damaged ones. Error: the store
+  // cannot be read.
+  result<void> look(const store::reader& reader, offset_t from, const taker& take) const;
   // Settles a message that is out.
   void acknowledge(const held_message& message, store::commit_group& group);
   // Settles a message that is out, which the group's records hold elsewhere. Void if these are: see come_back().
@@ -128,6 +131,7 @@ class lane {
   void pass_taken();
   void lose(offset_range damaged, store::commit_group& group);
   std::uint32_t take_count(offset_t offset);
+  std::uint32_t count_of(offset_t offset) const;
   void forget_marks();
 
   const std::string& queue_;

@@ -123,6 +123,32 @@ result<bool> queue::get(bool auto_ack, const surroundings& around, const deliver
   return handing.count > 0;
 }
 
+result<bool> queue::peek(message_place& place, const store::reader& reader, std::uint64_t now_ms,
+                         const std::function<void(delivery_view&)>& take) const {
+  bool is_found = false;
+  for (std::size_t level = std::min<std::size_t>(lanes_.count(), place.level + 1u); level-- > 0 && !is_found;) {
+    const lane* const lane = lanes_.find(static_cast<std::uint8_t>(level));
+    if (level != place.level) place = {static_cast<std::uint8_t>(level), 0};
+    if (lane == nullptr || lane->ready().messages == 0) continue;
+    delivery_view shown;
+    const auto show = [&](const record_view& record, std::uint32_t deliveries, bool is_redelivered) {
+      read_message(record, record_form::queue, shown.message);
+      const held_message held = held_of(record, shown.message, deliveries, lane->level());
+      if (held.due_ms != 0 && held.due_ms <= now_ms) return true;
+      shown.offset = record.offset;
+      shown.deliveries = held.deliveries;
+      shown.redelivered = is_redelivered || held.deliveries > 0;
+      shown.timestamp_ms = record.timestamp_ms;
+      place.next = record.offset + 1;
+      is_found = true;
+      take(shown);
+      return false;
+    };
+    if (const auto looked = lane->look(reader, place.next, show); !looked) return looked.error();
+  }
+  return is_found;
+}
+
 result<void> queue::expire(stream_id stream, const std::vector<offset_t>& offsets, const surroundings& around) {
   lane& lane = *lanes_.find(stream);
   message_view message;

@@ -32,6 +32,12 @@ enum class outcome {
   discard,  // refused for good: the message is dropped and counted
 };
 
+// The place of a message among those that are ready: levels fall, and offsets rise in each.
+struct message_place {
+  std::uint8_t level = limits::priority_max;
+  offset_t next = 0;  // one past the message's offset
+};
+
 struct queue_figures {
   std::uint64_t ready_bytes = 0;  // bodies of the ready messages; approximate after damage
   std::uint64_t unsettled = 0;    // deliveries
@@ -63,8 +69,6 @@ class queue {
   bool is_done() const { return definition_.auto_delete && was_consumed_ && consumers().empty(); }
 
   queues::levels& lanes() { return lanes_; }
-  // Priorities above the queue's highest count as that.
-  std::uint8_t level_of(std::uint8_t priority) const { return std::min(priority, definition_.priority_max); }
   queues::bounds bounds() const { return {definition_, lanes_}; }
 
   // Forgets all appends that are not durable, as lane::void_appends() does.
@@ -77,6 +81,10 @@ class queue {
   // Hands the next ready message to `take`, for no consumer. Returns whether there was one. With `auto_ack` it is
   // settled, else out from then on. Error: too many are out; the store cannot be read.
   result<bool> get(bool auto_ack, const surroundings& around, const delivery_taker& take);
+  // Hands the first message after `place` that is ready to `take`, and sets `place` to its own. The message stays
+  // ready, and nothing changes. Returns whether there was one. Error: the store cannot be read.
+  result<bool> peek(message_place& place, const store::reader& reader, std::uint64_t now_ms,
+                    const std::function<void(delivery_view&)>& take) const;
   // Hands those of the stream's messages at `offsets`, which rise, to around.depart that are ready and due. Error: the
   // store cannot be read.
   result<void> expire(stream_id stream, const std::vector<offset_t>& offsets, const surroundings& around);

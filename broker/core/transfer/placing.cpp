@@ -85,7 +85,7 @@ void placing::plan_move(const message_view& message, queues::queue& to, const tr
   plan_.traits = traits;
   plan_.moved_from = &from;
   plan_.record_bytes_max = record_size_bound(message);
-  const std::uint8_t level = to.level_of(traits.priority);
+  const std::uint8_t level = to.definition().level_of(traits.priority);
   catalog_.open_level(to, level);
   plan_.placements.push_back({&to, nullptr, level});
   find_course(false);
@@ -96,7 +96,7 @@ void placing::plan_move(const message_view& message, queues::queue& to, const tr
 
 void placing::add_targets(const message_view& message, const routing::route& route) {
   for (queues::queue* const queue : route.queues) {
-    const std::uint8_t level = queue->level_of(plan_.traits.priority);
+    const std::uint8_t level = queue->definition().level_of(plan_.traits.priority);
     if (level > 0) catalog_.open_level(*queue, level);
     plan_.placements.push_back({queue, nullptr, level});
   }

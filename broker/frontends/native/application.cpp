@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "broker/base/bytes.hpp"
 #include "broker/base/log.hpp"
 #include "broker/frontends/native/front_end.hpp"
 #include "broker/model/definitions.hpp"
@@ -45,6 +46,24 @@ result<core::api::outcome> outcome_of(const settle_frame& settle) {
 milliseconds delay_of(const publish_frame& publish) {
   constexpr std::uint64_t beyond = 1ull << 62;
   return milliseconds(static_cast<std::int64_t>(std::min(publish.delay_ms, beyond)));
+}
+
+// A place on the wire: the level, and the offset in big-endian.
+result<core::queues::message_place> place_of(std::string_view bytes) {
+  core::queues::message_place place;
+  if (bytes.empty()) return place;
+  byte_reader reader(bytes);
+  place.level = reader.be<std::uint8_t>();
+  place.next = reader.be<std::uint64_t>();
+  if (!reader.failed() && reader.at_end()) return place;
+  return error{errc::invalid, "'after' is no place of a message: each Got of a peek has one", "after"};
+}
+
+std::string to_bytes(const core::queues::message_place& place) {
+  std::string bytes;
+  append_be(bytes, place.level);
+  append_be(bytes, std::uint64_t{place.next});
+  return bytes;
 }
 
 std::optional<error> unsequenced() {
@@ -311,6 +330,7 @@ void application::cancelled(core::consumer_id consumer) {
 void application::get(const tg_frame& frame) {
   tg_Get get{};
   if (!tg_frame_decode(&frame, tg_Get_fields, &get)) return session_.fail({errc::invalid, "Get does not decode"});
+  if (get.peek) return peek(get);
   const std::string_view queue = view_of(get.queue);
   const auto* const known = core_.inspecting.find_queue(queue);
   const auto got = core_.consuming.get(session_.id(), queue, get.auto_ack, [&](const core::delivery_view& delivery) {
@@ -320,7 +340,28 @@ void application::get(const tg_frame& frame) {
   if (!got) return session_.refuse(get.correlation, got.error());
   session_.wake();
   if (*got) return;
-  const tg_Got empty{get.correlation, 0, {}};
+  const tg_Got empty{get.correlation, 0, {}, {}};
+  append_frame(session_.answers(), TG_GOT, tg_Got_fields, &empty, 0);
+}
+
+void application::peek(const tg_Get& get) {
+  const auto* const queue = core_.inspecting.find_queue(view_of(get.queue));
+  if (queue == nullptr) {
+    return session_.refuse(get.correlation,
+                           {errc::not_found, fmt::format("no queue '{}'", view_of(get.queue)), "queue"});
+  }
+  if (const auto checked = core_.defining.check_owner(*queue, session_.id()); !checked) {
+    return session_.refuse(get.correlation, checked.error());
+  }
+  auto place = place_of(view_of(get.after));
+  if (!place) return session_.refuse(get.correlation, place.error());
+  const auto shown = core_.inspecting.peek(*queue, *place, [&](const core::delivery_view& delivery) {
+    append_got(session_.answers(), get.correlation, queue->ready(), delivery, to_bytes(*place));
+  });
+  if (!shown) return session_.refuse(get.correlation, shown.error());
+  session_.wake();
+  if (*shown) return;
+  const tg_Got empty{get.correlation, queue->ready(), {}, {}};
   append_frame(session_.answers(), TG_GOT, tg_Got_fields, &empty, 0);
 }
 

@@ -76,6 +76,7 @@ class application final : public role {
   void cancel(const tg_frame& frame);
   void settle(const tg_frame& frame);
   void get(const tg_frame& frame);
+  void peek(const tg_Get& get);
   void purge(const tg_frame& frame);
   void transact(const tg_frame& frame);
   void produce(const tg_frame& frame);

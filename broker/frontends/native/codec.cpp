@@ -208,7 +208,8 @@ void append_deliver(std::string& out, std::uint32_t consumer, const core::delive
   writer.finish();
 }
 
-void append_got(std::string& out, std::uint32_t correlation, std::uint64_t left, const core::delivery_view& delivery) {
+void append_got(std::string& out, std::uint32_t correlation, std::uint64_t left, const core::delivery_view& delivery,
+                std::string_view place) {
   using protobuf::size_of;
   std::string deliver;
   append_deliver(deliver, 0, delivery);
@@ -217,10 +218,12 @@ void append_got(std::string& out, std::uint32_t correlation, std::uint64_t left,
       tg_frame_split(reinterpret_cast<const std::uint8_t*>(deliver.data()), deliver.size(), deliver.size(), &frame);
   TIDEGATE_EXPECT(split == TG_SPLIT_READY);
   const std::string_view body = body_of(frame);
-  protobuf::field_writer writer(out, TG_GOT, size_of(std::uint64_t{correlation}) + size_of(left) + size_of(body));
+  protobuf::field_writer writer(out, TG_GOT,
+                                size_of(std::uint64_t{correlation}) + size_of(left) + size_of(body) + size_of(place));
   writer.number(1, correlation);
   writer.number(2, left);
   writer.text(3, body);
+  writer.text(4, place);
   writer.finish();
 }
 

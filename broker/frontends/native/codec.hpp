@@ -33,8 +33,9 @@ void append_frame(std::string& out, tg_member member, const pb_msgdesc_t* fields
 // Appends a Deliver, the one frame that a broker sends by the hundred thousand a second.
 void append_deliver(std::string& out, std::uint32_t consumer, const core::delivery_view& delivery);
 
-// Appends a Got with the delivery; `left`: how many messages are ready after it.
-void append_got(std::string& out, std::uint32_t correlation, std::uint64_t left, const core::delivery_view& delivery);
+// Appends a Got with the delivery; `left`: how many messages are ready after it; `place`: its place, if it was peeked.
+void append_got(std::string& out, std::uint32_t correlation, std::uint64_t left, const core::delivery_view& delivery,
+                std::string_view place = {});
 
 // Appends a Return: the message of publish `id` comes back whole.
 void append_return(std::string& out, std::uint64_t id, const message_view& message);

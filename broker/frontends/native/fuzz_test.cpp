@@ -69,7 +69,10 @@ conversation application_of_queues() {
                   "abc\x50\x90\x4e\x1a\x06\x08\x02\x10\x01\x18\x01\x20\x01",
                   31));
   add(frames, TG_CANCEL, tg_Cancel_fields, tg_Cancel{10, 1});
-  add(frames, TG_GET, tg_Get_fields, tg_Get{11, bytes_of("work"), false});
+  add(frames, TG_GET, tg_Get_fields, tg_Get{11, bytes_of("work"), false, false, {}});
+  add(frames, TG_GET, tg_Get_fields, tg_Get{18, bytes_of("work"), false, true, {}});
+  const std::string place("\0\0\0\0\0\0\0\0\1", 9);
+  add(frames, TG_GET, tg_Get_fields, tg_Get{19, bytes_of("work"), false, true, bytes_of(place)});
   add(frames, TG_PURGE, tg_Purge_fields, tg_Purge{12, bytes_of("work")});
   tg_DeclareQueue exclusive{13};
   exclusive.exclusive = true;
