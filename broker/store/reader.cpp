@@ -49,27 +49,16 @@ result<void> each_record(const batch_view& batch, const std::function<bool(const
   return error{errc::invalid, fmt::format("the batch at offset {} does not decode", batch.base_offset)};
 }
 
-// Calls `take` with the batch's record at this offset, if it has one. Records before it are passed over undecoded.
-result<bool> record_at(const batch_view& batch, offset_t offset, const std::function<void(const record_view&)>& take) {
+// Calls `take` with the compressed batch's record at this offset. Returns whether it has one.
+result<bool> opened_record(const batch_view& batch, offset_t offset,
+                           const std::function<void(const record_view&)>& take) {
   bool is_there = false;
-  if (batch.compressed()) {
-    const auto looked = each_record(batch, [&](const record_view& record) {
-      is_there = record.offset == offset;
-      if (is_there) take(record);
-      return record.offset < offset;
-    });
-    return looked ? result<bool>(is_there) : looked.error();
-  }
-  record_reader next(batch), here = next;
-  for (raw_record passed; next.next(passed) && passed.offset <= offset; here = next) {
-    if (passed.offset < offset) continue;
-    record_view record;
-    is_there = here.next(record);
+  const auto looked = each_record(batch, [&](const record_view& record) {
+    is_there = record.offset == offset;
     if (is_there) take(record);
-    break;
-  }
-  if (!next.failed() && !here.failed()) return is_there;
-  return error{errc::invalid, fmt::format("the batch at offset {} does not decode", batch.base_offset)};
+    return record.offset < offset;
+  });
+  return looked ? result<bool>(is_there) : looked.error();
 }
 
 // Returns the batch's first offset, from `from` on, whose time is not older. If the records cannot be read, returns the
@@ -185,8 +174,16 @@ result<void> reader::scan(stream_id stream, offset_t from, const batch_taker& ta
     return {};
   }
   const lmdb::txn txn(env_, lmdb::access::read);
-  const offset_t start = std::max(from, view->log_start);
-  scanning scan{txn, stream, start, take, damage};
+  scanning scan{txn, stream, std::max(from, view->log_start), take, damage};
+  return run(scan);
+}
+
+bool reader::is_whole(const scanning& scan, const batch_view& batch) const {
+  return (scan.reads_one && last_.knows(scan.stream, batch, scan.txn.number())) || crc_matches(batch);
+}
+
+result<void> reader::run(scanning& scan) const {
+  const stream_view* const view = find(scan.stream);
   while (scan.position < view->end) {
     const auto segment = std::lower_bound(view->recent.begin(), view->recent.end(), scan.position,
                                           [](const auto& held, offset_t offset) { return held.last < offset; });
@@ -208,7 +205,7 @@ result<void> reader::scan(stream_id stream, offset_t from, const batch_taker& ta
 result<bool> reader::scan_segment(scanning& scan, const segment& segment) const {
   const auto batch = segment_batch(journal_, segment);
   if (!batch) return scan.skip(segment.last, batch.error());
-  if (!crc_matches(*batch)) return scan.skip(segment.last, damaged(scan.stream, scan.position));
+  if (!is_whole(scan, *batch)) return scan.skip(segment.last, damaged(scan.stream, scan.position));
   scan.position = segment.last + 1;
   return scan.take(*batch);
 }
@@ -251,7 +248,8 @@ result<bool> reader::scan_chunk(scanning& scan) const {
   // The tree of a damaged file can lead to earlier chunks.
   if (!chunk_end || *chunk_end < scan.position) return true;
   const chunk_place place{scan.stream, *chunk_end};
-  if (!scan.asked_to || *scan.asked_to < place.last_offset) scan.asked_to = chunks.ask_ahead(read_ahead_bytes);
+  const bool is_asked = scan.reads_one || (scan.asked_to && *scan.asked_to >= place.last_offset);
+  if (!is_asked) scan.asked_to = chunks.ask_ahead(read_ahead_bytes);
   const auto chunk = read_chunk(place, chunks.chunk());
   if (!chunk) return scan.skip(std::min(place.last_offset, end - 1), chunk.error());
   if (scan.position < chunk->header.covered_from) {
@@ -267,7 +265,7 @@ result<bool> reader::scan_chunk(scanning& scan) const {
     if (behind <= scan.position) continue;
     if (batch.base_offset >= end) break;
     scan.position = std::max(scan.position, batch.base_offset);
-    if (!crc_matches(batch)) {
+    if (!is_whole(scan, batch)) {
       const offset_t last = std::min(behind, end) - 1;
       if (auto skipped = scan.skip(last, damaged(scan.stream, scan.position)); !skipped) return skipped;
       continue;
@@ -286,11 +284,23 @@ result<bool> reader::read_one(stream_id stream, offset_t offset,
   const stream_view* const view = find(stream);
   if (view == nullptr || offset < view->log_start) return false;
   result<bool> looked = false;
-  const auto scanned = scan(stream, offset, [&](const batch_view& batch) {
-    looked = record_at(batch, offset, take);
+  if (const auto* const living = in_memory(stream)) {
+    living->scan(offset, [&](const batch_view& batch) {
+      looked = last_read().find(stream, batch, 0, offset, take);
+      return false;
+    });
+    return looked;
+  }
+  const lmdb::txn txn(env_, lmdb::access::read);
+  const batch_taker look = [&](const batch_view& batch) {
+    looked =
+        batch.compressed() ? opened_record(batch, offset, take) : last_.find(stream, batch, txn.number(), offset, take);
     return false;
-  });
-  if (!scanned) return scanned.error();
+  };
+  const damage_taker none;
+  scanning scan{txn, stream, offset, look, none};
+  scan.reads_one = true;
+  if (const auto scanned = run(scan); !scanned) return scanned.error();
   return looked;
 }
 

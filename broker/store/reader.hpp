@@ -8,6 +8,7 @@
 #include "broker/base/limits.hpp"
 #include "broker/base/line.hpp"
 #include "broker/store/books.hpp"
+#include "broker/store/last_read.hpp"
 #include "broker/store/writer.hpp"
 
 namespace tidegate::store {
@@ -75,11 +76,14 @@ class reader {
     const batch_taker& take;
     const damage_taker& damage;
     bool has_given = false;
+    bool reads_one = false;                 // one record: nothing is read ahead
     std::optional<offset_t> asked_to = {};  // the kernel was asked to read ahead the chunks up to this last offset
     // Reports damage up to `last` and continues after it. Returns `cause` if the scan has no `damage`.
     result<bool> skip(offset_t last, const error& cause);
   };
   const memory_stream* in_memory(stream_id stream) const;
+  result<void> run(scanning& scan) const;
+  bool is_whole(const scanning& scan, const batch_view& batch) const;
   result<bool> scan_chunk(scanning& scan) const;
   bool was_dropped(const scanning& scan, offset_t end) const;
   result<bool> pass_gap(scanning& scan, offset_t end) const;
@@ -95,6 +99,7 @@ class reader {
   std::map<stream_id, stream_view> streams_;
   std::map<loss_number, fresh_loss> fresh_losses_;  // rows that may be newer than the table
   commit_number losses_since_;                      // as in the last result
+  mutable last_read last_;                          // by read_one()
 };
 
 }  // namespace tidegate::store
