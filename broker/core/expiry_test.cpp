@@ -247,6 +247,31 @@ TEST_F(expiry, of_random_lives) {
   EXPECT_EQ(broker_.ready("dead") + acknowledged, made);
 }
 
+// Trap: one message that lives in each chunk of dead ones must not keep the chunk's room.
+TEST(what_expiry_leaves, takes_no_more_than_twice_its_room) {
+  stepping_options options;
+  options.bytes_max = 64 << 20;
+  stepping_broker broker(options);
+  broker.declare_queue("work");
+  broker.commit();
+  const auto used = [&] { return broker.inspecting().status().store.bytes_used; };
+  const std::uint64_t empty = used();
+  constexpr std::size_t count = 50'000, each = 100;
+  for (std::size_t i = 0; i < count; ++i) {
+    broker.put_for("work", std::string(100, 'b'), i % each == 0 ? "" : "10");
+    if (i % 1'000 == 0) broker.commit();
+  }
+  broker.commit();
+  EXPECT_GT(used() - empty, count * 100 / 2) << "most of it is in the tables";
+  for (int i = 0; i < 200 && broker.ready("work") > count / each; ++i) broker.pass(milliseconds(20));
+  EXPECT_EQ(broker.ready("work"), count / each);
+  broker.reopen_closed();
+  for (int i = 0; i < 50; ++i) broker.pass(milliseconds(100));
+  constexpr std::uint64_t record_bytes = 100 + 40, ledger_bytes = 100;  // each gap is a row of the loss ledger
+  EXPECT_LE(used() - empty, count / each * (2 * record_bytes + 2 * ledger_bytes));
+  EXPECT_EQ(broker.pull_all(broker.consume("work")).size(), count / each);
+}
+
 // ------------------------------------------------------------------------------------------------------ queues
 
 class queue_expiry : public expiry {

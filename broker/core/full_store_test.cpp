@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <set>
+
 #include "broker/core/testing.hpp"
 
 namespace tidegate::core {
@@ -115,6 +118,62 @@ TEST_F(full_store, deleting_what_fills_it_makes_room) {
   EXPECT_FALSE(broker_.storage().is_full());
   EXPECT_EQ(broker_.publish("amq.topic", "k", "m"), api::publish_outcome::stored);
   broker_.commit();
+}
+
+// Each dead letter goes to five queues, so the moves themselves fill the store. Those that find no room wait, and go on
+// when there is some.
+TEST(dead_letters_of_a_full_store, wait_for_room_and_are_in_one_place) {
+  stepping_options options;
+  options.bytes_max = 64 << 20;
+  stepping_broker broker(options);
+  const std::vector<std::string> graves{"d0", "d1", "d2", "d3", "d4"};
+  broker.declare_exchange("dead", exchange_type::fanout);
+  for (const std::string& grave : graves) {
+    broker.declare_queue(grave);
+    broker.bind_queue("dead", grave);
+  }
+  broker.declare_queue("dies", [](auto& one) { one.dead_letter_exchange = "dead"; });
+  std::size_t count = 0;
+  while (broker.try_publish("", "dies", std::to_string(count) + std::string(60'000, 'b'))) {
+    if (++count % 8 == 0) broker.commit();
+  }
+  broker.commit();
+  consumer_id consumer{};
+  // What found no room in the end is ready again, and comes once more.
+  const auto discard_all = [&] {
+    const auto taken = broker.pull_all(consumer);
+    if (!taken.empty()) broker.consuming().settle_through(broker.session(), taken.back().number, api::outcome::discard);
+    broker.commit();
+  };
+  for (const bool is_first : {true, false}) {  // the second time after a kill while moves wait
+    consumer = broker.consume("dies");
+    const auto before = broker.inspecting().status().commits.commits;
+    for (int i = 0; i < 50; ++i) discard_all();
+    EXPECT_LT(broker.inspecting().status().commits.commits, before + 50) << "what waits makes no commits";
+    const auto waiting = broker.inspecting().find_queue("dies")->figures().unsettled;
+    EXPECT_GT(waiting, 0u);
+    EXPECT_GT(broker.ready("d0"), 0u);
+    EXPECT_EQ(waiting + broker.ready("d0"), count);
+    if (is_first) broker.reopen_killed();
+    EXPECT_EQ(broker.ready("dies") + broker.ready("d0") + (is_first ? 0 : waiting), count);
+  }
+  std::map<std::string, std::set<std::string>> seen;
+  std::size_t in_all = 0;
+  for (int round = 0; round < 100 && in_all < count * graves.size(); ++round) {
+    for (const std::string& grave : graves) {
+      const auto reader = broker.consume(grave, 0, true);
+      for (const auto& one : broker.pull_all(reader)) {
+        EXPECT_TRUE(seen[grave].insert(one.body).second) << "twice";
+        ++in_all;
+      }
+      broker.cancel(reader);
+      broker.commit();
+    }
+    broker.pass(milliseconds(2'000));
+    discard_all();
+  }
+  EXPECT_EQ(in_all, count * graves.size());
+  EXPECT_TRUE(broker.inspecting().list_losses().value().empty());
 }
 
 TEST_F(full_store, a_log_gives_way_before_it_is_full) {

@@ -2,7 +2,6 @@
 // protobuf fields, so that names and keys may be any bytes.
 #pragma once
 
-#include <algorithm>
 #include <chrono>
 #include <compare>
 #include <cstdint>
@@ -56,8 +55,6 @@ struct queue_definition {
   // A message returned more often than this dies. None = limits::delivery_limit, 0 = no limit.
   std::optional<std::uint32_t> delivery_limit = {};
   std::uint8_t priority_max = 0;  // messages have priorities from 0 to this
-  // Priorities above the highest count as that.
-  std::uint8_t level_of(std::uint8_t priority) const { return std::min(priority, priority_max); }
   // A message that is returned waits for min(returns x retry_delay, retry_delay_max); 0 = it is ready at once.
   std::chrono::milliseconds retry_delay{0}, retry_delay_max{0};
   bool single_active = false;          // one consumer at a time gets messages; others take over when it ends

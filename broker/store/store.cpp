@@ -56,6 +56,13 @@ std::optional<commit_result> store::collect() {
   return result;
 }
 
+bool store::is_full_for_moves() const {
+  lmdb::page_use pages = pages_;
+  const std::size_t bytes = open_->bytes() + (busy_ ? submitted_bytes_ : 0);
+  pages.used_pages += (bytes + pages.page_bytes - 1) / pages.page_bytes;
+  return pages.used_share() > move_up_to_;
+}
+
 void store::note_pages(const commit_result& result) {
   pages_ = result.pages;
   const std::uint64_t free_bytes = (pages_.map_pages - pages_.used_pages) * pages_.page_bytes;
@@ -63,6 +70,8 @@ void store::note_pages(const commit_result& result) {
   const bool had_its_room = !result.appends_stored && !is_tests && submitted_bytes_ < free_bytes / 4;
   if (had_its_room) full_above_ = std::min(refuse_above, pages_.used_share() - full_step);
   if (!is_full()) full_above_ = refuse_above;
+  if (!result.appends_stored && !is_tests) move_up_to_ = std::min(move_up_to, pages_.used_share() - full_step);
+  if (pages_.used_share() <= move_up_to_) move_up_to_ = move_up_to;
 }
 
 void store::close(std::optional<std::uint64_t> flash_bytes) {

@@ -25,6 +25,8 @@ constexpr double refuse_above = 0.80;
 // Share of the map up to which messages still move from one place to another: they free as much as they take.
 constexpr double move_up_to = 0.90;
 
+enum class store_use { new_records, moves };
+
 class store {
  public:
   // Opens or makes the store (store_files). Throws storage_failure.
@@ -63,10 +65,11 @@ class store {
   void step() { thread_->step(); }
 
   const reader& read() const { return *reader_; }
-  // More than `bound` of the map is in use; or the writer found no room for records below
-  // that (free pages can be too scattered for a chunk), until more is free.
-  bool is_full(double bound = refuse_above) const {
-    return pages_.used_share() > (full_above_ < refuse_above ? full_above_ : bound);
+  // For new records: more than refuse_above of the map is in use; or the writer found no room below that (free pages
+  // can be too scattered for a chunk), until more is free. For messages that move: with what is on its way, more than
+  // move_up_to is in use; or the writer found no room, until more is free.
+  bool is_full(store_use use = store_use::new_records) const {
+    return use == store_use::new_records ? pages_.used_share() > full_above_ : is_full_for_moves();
   }
   const lmdb::page_use& pages() const { return pages_; }
   stream_id new_stream_id() { return static_cast<stream_id>(next_stream_++); }
@@ -78,6 +81,7 @@ class store {
   void close(std::optional<std::uint64_t> flash_bytes = {});
 
  private:
+  bool is_full_for_moves() const;
   void note_pages(const commit_result& result);
 
   store_options options_;
@@ -91,6 +95,7 @@ class store {
   bool busy_ = false;
   lmdb::page_use pages_;
   double full_above_ = refuse_above;
+  double move_up_to_ = move_up_to;
   std::size_t submitted_bytes_ = 0;
 };
 

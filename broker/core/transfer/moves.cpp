@@ -40,7 +40,8 @@ queues::surroundings moves::around(queues::queue& queue) {
 void moves::depart(queues::queue& queue, const queues::departure& departure, message_view& message) {
   const bool moves =
       departure.returns || catalog::queue_registry::is_delayed(queue) || queue.definition().dead_letter_exchange;
-  if (moves && !placing_.can_move()) {
+  // One acknowledgement may settle so many messages that their moves are more than one commit takes.
+  if (moves && (!waiting_.empty() || !has_room())) {
     waiting_.push_back({&queue, departure});
     return;
   }

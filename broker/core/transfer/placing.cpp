@@ -25,6 +25,11 @@ bool is_in_memory(const placement& placement) {
                                     : placement.partition->owner->is_in_memory();
 }
 
+// Priorities above the queue's highest count as that.
+std::uint8_t level_in(const queues::queue& queue, std::uint8_t priority) {
+  return std::min(priority, queue.definition().priority_max);
+}
+
 }  // namespace
 
 result<traits> traits_of(const message_view& message) {
@@ -85,7 +90,7 @@ void placing::plan_move(const message_view& message, queues::queue& to, const tr
   plan_.traits = traits;
   plan_.moved_from = &from;
   plan_.record_bytes_max = record_size_bound(message);
-  const std::uint8_t level = to.definition().level_of(traits.priority);
+  const std::uint8_t level = level_in(to, traits.priority);
   catalog_.open_level(to, level);
   plan_.placements.push_back({&to, nullptr, level});
   find_course(false);
@@ -96,7 +101,7 @@ void placing::plan_move(const message_view& message, queues::queue& to, const tr
 
 void placing::add_targets(const message_view& message, const routing::route& route) {
   for (queues::queue* const queue : route.queues) {
-    const std::uint8_t level = queue->definition().level_of(plan_.traits.priority);
+    const std::uint8_t level = level_in(*queue, plan_.traits.priority);
     if (level > 0) catalog_.open_level(*queue, level);
     plan_.placements.push_back({queue, nullptr, level});
   }

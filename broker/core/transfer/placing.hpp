@@ -38,7 +38,7 @@ class placing {
   milliseconds linger() const { return linger_; }
   const transfer::plan& plan() const { return plan_; }
   // Returns whether messages may move from one place of the store to another.
-  bool can_move() const { return !store_.is_full(store::move_up_to); }
+  bool can_move() const { return !store_.is_full(store::store_use::moves); }
 
   // Errors: the topic rejects and is at its bound; the memory is full.
   result<void> check_overflow(const topics::partition& partition, std::uint64_t bytes, std::uint64_t records) const;
