@@ -116,6 +116,13 @@ struct reply_arguments {
   std::optional<std::uint64_t> count;
 };
 
+struct export_arguments {};
+
+struct import_arguments {
+  std::string file;  // "-" is standard input
+  bool only_check = false;
+};
+
 struct list_arguments {
   std::string kind;
   std::string queue = {};  // of bindings: only those to this queue; empty = all
@@ -153,16 +160,21 @@ struct bench_arguments {
   client::topic_definition topic;           // durability: of queues as well; name: an existing topic to fetch, or empty
   std::size_t threads = 1;
   bool direct = false;  // request: replies come without a queue
+  // queue:
+  std::uint32_t priorities = 0;               // how many the messages have in turn; 0 = none
+  std::chrono::milliseconds time_to_live{0};  // of each message; 0 = none
+  bool dead_letters = false;                  // what is discarded goes to a queue of dead letters
+  bool discards = false;                      // consumers discard instead of acknowledging
   bool verify = false;
   bool keep = false;
   bool progress = false;
   std::string reference;  // directory; empty = none
 };
 
-using command =
-    std::variant<publish_arguments, consume_arguments, tail_arguments, offsets_arguments, declare_arguments,
-                 binding_arguments, delete_arguments, list_arguments, store_arguments, bench_arguments, get_arguments,
-                 peek_arguments, purge_arguments, move_arguments, request_arguments, reply_arguments>;
+using command = std::variant<publish_arguments, consume_arguments, tail_arguments, offsets_arguments, declare_arguments,
+                             binding_arguments, delete_arguments, list_arguments, store_arguments, bench_arguments,
+                             get_arguments, peek_arguments, purge_arguments, move_arguments, request_arguments,
+                             reply_arguments, export_arguments, import_arguments>;
 
 struct arguments {
   client::endpoint broker;

@@ -19,6 +19,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import wire  # noqa: E402
+from gateway import private_kib  # noqa: E402
 
 CONFIG = """\
 [store]
@@ -84,17 +85,7 @@ class Gateway:
         self.process.wait()
 
     def private_kib(self):
-        """Returns (private, store) in KiB. Private is the heap and this process's own pages of the program and the
-        libraries. Store is the pages of the store's map: they are the kernel's cache, which is released when something
-        else needs the memory."""
-        own, store, is_store = 0, 0, False
-        for line in pathlib.Path(f"/proc/{self.process.pid}/smaps").read_text().splitlines():
-            fields = line.split()
-            if "-" in fields[0] and not fields[0].endswith(":"):
-                is_store = line.endswith(("data.mdb", "journal.ring"))
-            elif fields[0] in ("Private_Clean:", "Private_Dirty:"):
-                own, store = own + (0 if is_store else int(fields[1])), store + (int(fields[1]) if is_store else 0)
-        return own, store
+        return private_kib(self.process.pid)
 
     def private_kib_with_connections(self):
         with contextlib.ExitStack() as open_ones:

@@ -19,6 +19,20 @@ listen = "127.0.0.1:{port}"
 """
 
 
+def private_kib(pid):
+    """Returns (private, store) of a broker in KiB. Private is the heap and the process's own pages of the program and
+    the libraries. Store is the pages of the store's map: they are the kernel's cache, which is released when something
+    else needs the memory."""
+    own, store, is_store = 0, 0, False
+    for line in pathlib.Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        fields = line.split()
+        if "-" in fields[0] and not fields[0].endswith(":"):
+            is_store = line.endswith(("data.mdb", "journal.ring"))
+        elif fields[0] in ("Private_Clean:", "Private_Dirty:"):
+            own, store = own + (0 if is_store else int(fields[1])), store + (int(fields[1]) if is_store else 0)
+    return own, store
+
+
 class Gateway:
     def __init__(self, build, directory, bytes_max=1 << 30, declared=""):
         """Starts the broker and returns when it is ready. `declared`: configuration that declares queues and topics."""

@@ -92,6 +92,11 @@ awaitable<void> benchmark::declare_queue(const std::string& name) {
   client::queue_definition queue;
   queue.name = name;
   queue.durability = asked_.topic.durability;
+  if (asked_.priorities > 1) queue.priority_max = asked_.priorities - 1;
+  if (asked_.dead_letters) {
+    queue.dead_letter_exchange = "";
+    queue.dead_letter_key = names_.dead_letters();
+  }
   co_await environment_.broker.declare_queue(queue);
   made_.emplace_back("queue", name);
 }
@@ -120,6 +125,13 @@ awaitable<void> benchmark::fan_out() {
 }
 
 awaitable<void> benchmark::declare_all() {
+  if (asked_.dead_letters) {
+    client::queue_definition queue;
+    queue.name = names_.dead_letters();
+    queue.durability = asked_.topic.durability;
+    co_await environment_.broker.declare_queue(queue);
+    made_.emplace_back("queue", queue.name);
+  }
   for (std::size_t i = 0; i < asked_.queues; ++i) {
     const std::string queue = names_.queue(i);
     co_await declare_queue(queue);

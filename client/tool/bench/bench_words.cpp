@@ -166,6 +166,9 @@ void check_sizes(const bench_arguments& asked) {
     throw CLI::ValidationError("--size",
                                fmt::format("times the queues and topics is more than {} bytes", limits::fan_out_bytes));
   }
+  if (asked.priorities > 1 && asked.verify) {
+    throw CLI::ValidationError("--priorities", "and --verify exclude each other: it knows one order");
+  }
   if (!asked.topic.name.empty() && asked.verify) {
     throw CLI::ValidationError("--topic", "and --verify exclude each other: it knows only what it made itself");
   }
@@ -190,14 +193,24 @@ void kind_words::finish(const CLI::App& command, bench_options& options, argumen
 }
 
 void add_queue(CLI::App& bench, arguments& into) {
-  kind_words(bench, into, bench_kind::queue, "queue", "Publish, deliver and acknowledge through work queues")
-      .load("Publishers, each on a connection", "Consumers, each on a connection; 0 leaves all in the queues", 0)
+  kind_words words(bench, into, bench_kind::queue, "queue", "Publish, deliver and acknowledge through work queues");
+  words.load("Publishers, each on a connection", "Consumers, each on a connection; 0 leaves all in the queues", 0)
       .rate()
       .messages("Stop after so many in all")
       .window(1'000, "Messages unconfirmed on a connection")
       .queues(1, "Spread over so many")
       .prefetch()
       .checks();
+  bench_arguments& given = words.given();
+  words.number("--priorities", given.priorities, "The messages have so many priorities in turn", std::uint32_t{0},
+               limits::priority_max + 1);
+  words.command()
+      .add_option_function<std::string>(
+          "--ttl", [&given](const std::string& text) { given.time_to_live = taken("--ttl", parse_duration(text)); },
+          "Each message lives so long: 500ms, 90s, 2h")
+      ->type_name("TIME");
+  words.command().add_flag("--dead-letters", given.dead_letters, "What dies goes to a queue of dead letters");
+  words.command().add_flag("--discard", given.discards, "Consumers discard each message instead of acknowledging it");
 }
 
 void add_topic(CLI::App& bench, arguments& into) {

@@ -12,6 +12,7 @@ struct names {
 
   std::string queue(std::size_t number) const { return prefix + ".q" + std::to_string(number); }
   std::string replies(std::size_t client) const { return prefix + ".r" + std::to_string(client); }
+  std::string dead_letters() const { return prefix + ".d"; }
   std::string exchange() const { return prefix + ".x"; }
   std::string fanned_topic(std::size_t number) const { return prefix + ".t" + std::to_string(number); }
 };

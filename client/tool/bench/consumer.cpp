@@ -9,6 +9,7 @@ taking::taking(setting& setting, link& on, std::size_t stream, std::vector<consu
       on_(on),
       figures_(on.at.figures(stream)),
       queues_(std::move(queues)),
+      outcome_(setting.asked.discards ? client::outcome::discard : client::outcome::ack),
       acknowledge_at_(std::max<std::uint64_t>(1, setting.asked.prefetch / 2)) {}
 
 // The connection numbers its consumers from 1.
@@ -39,7 +40,7 @@ void taking::count(const client::delivery& delivery, timing latency) {
 
 awaitable<void> taking::acknowledge() {
   if (taken_ == 0) co_return;
-  if (!queues_.front().auto_ack) co_await on_.connection.settle(last_tag_, client::outcome::ack, true);
+  if (!queues_.front().auto_ack) co_await on_.connection.settle(last_tag_, outcome_, true);
   figures_.add(tally::acknowledged, std::exchange(taken_, 0));
 }
 

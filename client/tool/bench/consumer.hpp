@@ -25,6 +25,7 @@ class taking {
   link& on_;
   figures& figures_;
   std::vector<consumed_queue> queues_;  // by the consumer's number - 1
+  client::outcome outcome_;
   std::uint64_t acknowledge_at_;
   std::uint64_t taken_ = 0;
   std::uint64_t last_tag_ = 0;

@@ -1,5 +1,8 @@
 #include "client/tool/bench/publisher.hpp"
 
+#include <algorithm>
+
+#include "broker/model/properties.hpp"
 #include "client/tool/bench/body.hpp"
 
 namespace tidegate::tool::bench {
@@ -51,6 +54,18 @@ std::span<const promise> unconfirmed::conclude() {
 
 namespace {
 
+std::vector<std::string> properties_of(const bench_arguments& asked) {
+  std::vector<std::string> all;
+  const std::string live = std::to_string(asked.time_to_live.count());
+  for (std::uint32_t priority = 0; priority < std::max(1u, asked.priorities); ++priority) {
+    properties set;
+    if (asked.time_to_live.count() != 0) set.expiration = live;
+    if (asked.priorities > 1) set.priority = static_cast<std::uint8_t>(priority);
+    all.push_back(encode(set));
+  }
+  return all;
+}
+
 class publisher final : public role {
  public:
   publisher(setting& setting, link& on, member who, std::vector<route> routes)
@@ -59,6 +74,7 @@ class publisher final : public role {
         who_(who),
         routes_(std::move(routes)),
         body_(setting.asked.size, setting.asked.verify),
+        properties_(properties_of(setting.asked)),
         unconfirmed_(setting, on, 0, routes_.size()) {}
 
   awaitable<void> work() override;
@@ -70,6 +86,7 @@ class publisher final : public role {
   member who_;
   std::vector<route> routes_;
   body_maker body_;
+  std::vector<std::string> properties_;  // of the messages, in turn
   unconfirmed unconfirmed_;
 };
 
@@ -77,6 +94,7 @@ awaitable<void> publisher::work() {
   pacing pacing(setting_, who_, setting_.asked.rate);
   message_view message;
   std::size_t target = who_.number % routes_.size();
+  std::size_t next_properties = 0;
   for (auto now = steady_clock::now(); !pacing.is_over(now); now = steady_clock::now()) {
     const auto due = pacing.due(now);
     if (due > now) {
@@ -86,6 +104,8 @@ awaitable<void> publisher::work() {
     } else {
       message.exchange = routes_[target].exchange;
       message.routing_key = routes_[target].routing_key;
+      message.properties = properties_[next_properties];
+      next_properties = next_properties + 1 == properties_.size() ? 0 : next_properties + 1;
       message.body = body_.make({.run = setting_.run,
                                  .publisher = who_.number,
                                  .target = static_cast<std::uint32_t>(target),
