@@ -27,6 +27,7 @@ void encode_delete(std::string& out, std::uint32_t correlation, std::string_view
                    const erase_options& options);
 // A transaction, whose size is not checked: the caller does.
 void encode_transact(std::string& out, std::uint32_t correlation, const transaction& transaction);
+void encode_define(std::string& out, std::uint32_t correlation, const definitions& definitions, bool only_check);
 void encode_purge(std::string& out, std::uint32_t correlation, std::string_view queue);
 void encode_list(std::string& out, std::uint32_t correlation, std::string_view kind, std::string_view after,
                  std::uint32_t max_bytes);

@@ -107,6 +107,17 @@ TEST(codec, consumes_and_settles) {
   EXPECT_EQ(encoded(encode_peek, 4, "q", "p"),
             "aa020a0804120171"
             "20012a0170");
+  definitions definitions;
+  definitions.exchanges.push_back({.name = "x", .type = "topic"});
+  definitions.queues.push_back({.name = "q"});
+  definitions.topics.push_back({.name = "t", .partitions = 2});
+  definitions.bindings.push_back({.exchange = "x", .target_kind = "queue", .target = "q"});
+  EXPECT_EQ(encoded(encode_define, 4, definitions, true),
+            "9a032b0804"
+            "120a1201781a05746f706963"
+            "1a03120171"
+            "22051201741802"
+            "2a0d1201781a0571756575652201713001");
   EXPECT_EQ(encoded(encode_purge, 4, "q"),
             "e20105080412"
             "0171");

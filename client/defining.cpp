@@ -45,6 +45,10 @@ awaitable<> defining::unbind(std::string_view exchange, std::string_view target_
 
 awaitable<> defining::unbind(const binding_definition& binding) { return requests::unbind(now(), binding); }
 
+awaitable<std::uint64_t> defining::define(const definitions& definitions, bool only_check) {
+  return requests::define(now(), definitions, only_check);
+}
+
 awaitable<std::uint64_t> defining::erase(std::string_view kind, std::string_view name, erase_options options) {
   return requests::erase(now(), kind, name, options);
 }

@@ -24,6 +24,10 @@ class defining : connection_part {
   awaitable<> unbind(std::string_view exchange, std::string_view target_kind, std::string_view target,
                      std::string_view routing_key);
   awaitable<> unbind(const binding_definition& binding);
+  // Declares and binds all of these with one commit, or nothing. Returns how many were not there before. `only_check`:
+  // declares nothing. Errors: TOO_LARGE for more than one frame takes, LIMIT for more than 10,000, and those of the
+  // declarations; the text has what is wrong with each, and where.
+  awaitable<std::uint64_t> define(const definitions& definitions, bool only_check = false);
   // Returns how many messages of a queue were ready. Consumers of a queue end, and receive() throws.
   awaitable<std::uint64_t> erase(std::string_view kind, std::string_view name, erase_options options = {});
   // Returns one page of the rows of that kind (link.proto, List), as the broker has them when it answers. `after` is

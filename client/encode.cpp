@@ -131,7 +131,8 @@ void encode_declare_queue(std::string& out, std::uint32_t correlation, const que
   message.exclusive = queue.exclusive;
   message.durability = borrow(queue.durability);
   append(out, TG_DECLARE_QUEUE, tg_DeclareQueue_fields, message,
-         queue.name.size() + queue.overflow.size() + queue.durability.size());
+         queue.name.size() + queue.overflow.size() + queue.durability.size() +
+             queue.dead_letter_exchange.value_or("").size() + queue.dead_letter_key.value_or("").size());
 }
 
 void encode_declare_topic(std::string& out, std::uint32_t correlation, const topic_definition& topic, bool passive) {
@@ -242,6 +243,39 @@ void encode_transact(std::string& out, std::uint32_t correlation, const transact
   }
   protobuf::append_number(body, 4, transaction.all_routable ? 1 : 0);
   protobuf::append_element(out, TG_TRANSACT, body);
+}
+
+namespace {
+
+// Appends each of these as a part of the frame's body: as the body of a frame of its own.
+template <class Definition, class Encode>
+void put_each(std::string& body, std::uint32_t number, const std::vector<Definition>& all, const Encode& encode) {
+  std::string one;
+  for (const Definition& definition : all) {
+    one.clear();
+    encode(one, definition);
+    tg_frame frame;
+    const auto split =
+        tg_frame_split(reinterpret_cast<const std::uint8_t*>(one.data()), one.size(), one.size(), &frame);
+    TIDEGATE_EXPECT(split == TG_SPLIT_READY);
+    protobuf::append_element(body, number, {reinterpret_cast<const char*>(frame.body), frame.body_size});
+  }
+}
+
+}  // namespace
+
+void encode_define(std::string& out, std::uint32_t correlation, const definitions& definitions, bool only_check) {
+  std::string body;
+  protobuf::append_number(body, 1, correlation);
+  put_each(body, 2, definitions.exchanges,
+           [](std::string& one, const auto& exchange) { encode_declare_exchange(one, 0, exchange, false); });
+  put_each(body, 3, definitions.queues,
+           [](std::string& one, const auto& queue) { encode_declare_queue(one, 0, queue, false); });
+  put_each(body, 4, definitions.topics,
+           [](std::string& one, const auto& topic) { encode_declare_topic(one, 0, topic, false); });
+  put_each(body, 5, definitions.bindings, [](std::string& one, const auto& binding) { encode_bind(one, 0, binding); });
+  protobuf::append_number(body, 6, only_check ? 1 : 0);
+  protobuf::append_element(out, TG_DEFINE, body);
 }
 
 void encode_consume(std::string& out, std::uint32_t correlation, std::uint32_t consumer, std::string_view queue,

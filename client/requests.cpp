@@ -34,6 +34,13 @@ awaitable<> unbind(held on, const binding_definition& binding) {
       [&](std::string& out, std::uint32_t correlation) { codec::encode_unbind(out, correlation, binding); });
 }
 
+awaitable<std::uint64_t> define(held on, const definitions& definitions, bool only_check) {
+  const auto done = co_await on->ask<codec::done>([&](std::string& out, std::uint32_t correlation) {
+    codec::encode_define(out, correlation, definitions, only_check);
+  });
+  co_return done.message_count;
+}
+
 awaitable<std::uint64_t> erase(held on, std::string_view kind, std::string_view name, erase_options options) {
   const auto done = co_await on->ask<codec::done>([&](std::string& out, std::uint32_t correlation) {
     codec::encode_delete(out, correlation, kind, name, options);

@@ -20,6 +20,7 @@ awaitable<declared_queue> declare_queue(held on, const queue_definition& queue, 
 awaitable<declared_topic> declare_topic(held on, const topic_definition& topic, bool passive);
 awaitable<> bind(held on, const binding_definition& binding);
 awaitable<> unbind(held on, const binding_definition& binding);
+awaitable<std::uint64_t> define(held on, const definitions& definitions, bool only_check);
 awaitable<std::uint64_t> erase(held on, std::string_view kind, std::string_view name, erase_options options);
 awaitable<std::uint64_t> transact(held on, const transaction& transaction);
 awaitable<std::uint64_t> purge(held on, std::string_view queue);

@@ -127,6 +127,14 @@ struct topic_definition {
   std::vector<std::string> protect = {};       // groups whose unread records are dropped last
 };
 
+// Definitions that are declared together. Bindings may name what is among them.
+struct definitions {
+  std::vector<exchange_definition> exchanges;
+  std::vector<queue_definition> queues;
+  std::vector<topic_definition> topics;
+  std::vector<binding_definition> bindings;
+};
+
 struct declared_topic {
   std::uint32_t partitions = 0;
   std::string id;      // UUID, a new one each time a topic of the name is made

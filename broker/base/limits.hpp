@@ -34,6 +34,7 @@ constexpr std::size_t definitions_count = 10'000;
 constexpr std::size_t arguments_bytes = 2'000;        // of a binding, exchange or queue, as their field table
 constexpr std::uint32_t priority_max = 255;           // of a queue; each priority in use is a stream
 constexpr std::uint32_t delivery_limit = 20;          // of a queue that sets none, as RabbitMQ 4's
+constexpr std::size_t document_items = 10'000;        // of one Define; in bytes it is bounded by its frame
 constexpr std::size_t definition_bytes = 4'000;       // of a definition's row, which fits one page
 constexpr std::size_t retention_bytes_min = 1 * mib;  // a partition holds at least one batch of any size
 constexpr std::chrono::hours retention_age_max{24 * 36'500};

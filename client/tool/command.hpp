@@ -33,6 +33,8 @@ client::awaitable<int> show_offsets(environment& environment, const offsets_argu
 client::awaitable<int> declare(environment& environment, const declare_arguments& arguments);
 client::awaitable<int> change_binding(environment& environment, const binding_arguments& arguments);
 client::awaitable<int> remove(environment& environment, const delete_arguments& arguments);
+client::awaitable<int> export_definitions(environment& environment, const export_arguments& arguments);
+client::awaitable<int> import_definitions(environment& environment, const import_arguments& arguments);
 client::awaitable<int> list(environment& environment, const list_arguments& arguments);
 client::awaitable<int> run_bench(environment& environment, const bench_arguments& arguments);
 

@@ -102,6 +102,8 @@ std::variant<arguments, int> parse_command_line(int count, const char* const* wo
   add_bind(app, parsed);
   add_delete(app, parsed);
   add_list(app, parsed);
+  add_export(app, parsed);
+  add_import(app, parsed);
   add_bench(app, parsed);
   add_store(app, parsed);
   try {

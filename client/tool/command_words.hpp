@@ -29,6 +29,8 @@ void add_requeue(CLI::App& app, arguments& into);
 void add_declare(CLI::App& app, arguments& into);
 void add_bind(CLI::App& app, arguments& into);
 void add_delete(CLI::App& app, arguments& into);
+void add_export(CLI::App& app, arguments& into);
+void add_import(CLI::App& app, arguments& into);
 void add_list(CLI::App& app, arguments& into);
 
 // store_words.cpp

@@ -254,6 +254,32 @@ void add_delete(CLI::App& app, arguments& into) {
   command.callback([arguments, &into] { into.command = *arguments; });
 }
 
+void add_export(CLI::App& app, arguments& into) {
+  CLI::App& command = *app.add_subcommand("export", "Print all definitions as one JSON document");
+  command.footer(std::string("Exchanges, queues, topics and bindings, without messages, and without what the broker\n"
+                             "makes by itself or one connection has for itself. For messages: tidegate store export.\n"
+                             "\n"
+                             "EXAMPLES\n"
+                             "  tidegate export > definitions.json\n") +
+                 exit_codes);
+  command.callback([&into] { into.command = export_arguments{}; });
+}
+
+void add_import(CLI::App& app, arguments& into) {
+  CLI::App& command = *app.add_subcommand("import", "Declare all of a JSON document, with one commit, or nothing");
+  command.footer(std::string("The document is as export prints it; members that are left out have their defaults.\n"
+                             "What exists with the same attributes stays; what exists with others refuses all of it.\n"
+                             "\n"
+                             "EXAMPLES\n"
+                             "  tidegate import definitions.json\n"
+                             "  tidegate import --check definitions.json        says what it would make\n") +
+                 exit_codes);
+  const auto arguments = std::make_shared<import_arguments>();
+  command.add_option("FILE", arguments->file, "The document; - is standard input")->required();
+  command.add_flag("--check", arguments->only_check, "Check it and declare nothing");
+  command.callback([arguments, &into] { into.command = *arguments; });
+}
+
 void add_list(CLI::App& app, arguments& into) {
   CLI::App& list = *app.add_subcommand("list", "List what the broker has, as a table or with --json as an array");
   list.footer(

@@ -33,6 +33,12 @@ client::awaitable<int> dispatch(environment& environment, const command& command
     co_return co_await change_binding(environment, *asked);
   }
   if (const auto* asked = std::get_if<delete_arguments>(&command)) co_return co_await remove(environment, *asked);
+  if (const auto* asked = std::get_if<export_arguments>(&command)) {
+    co_return co_await export_definitions(environment, *asked);
+  }
+  if (const auto* asked = std::get_if<import_arguments>(&command)) {
+    co_return co_await import_definitions(environment, *asked);
+  }
   if (const auto* asked = std::get_if<bench_arguments>(&command)) co_return co_await run_bench(environment, *asked);
   co_return co_await list(environment, std::get<list_arguments>(command));
 }

@@ -94,7 +94,7 @@ void add_directory(CLI::App& command, store_arguments& arguments) {
   command.add_option("DIRECTORY", arguments.directory, "The store's directory, store.path")->required();
 }
 
-void add_export(CLI::App& store, arguments& into) {
+void add_store_export(CLI::App& store, arguments& into) {
   CLI::App& command = *store.add_subcommand("export", "Write all that a store holds into one portable file");
   command.footer(std::string(export_epilogue) + exit_codes);
   const auto arguments = add_action(command, store_action::save, into);
@@ -110,7 +110,7 @@ void add_salvage(CLI::App& store, arguments& into) {
   command.add_option("FILE", arguments->file, "The archive to write")->required();
 }
 
-void add_import(CLI::App& store, arguments& into) {
+void add_store_import(CLI::App& store, arguments& into) {
   CLI::App& command = *store.add_subcommand("import", "Make a new store of such a file");
   command.footer(std::string(import_epilogue) + exit_codes);
   const auto arguments = add_action(command, store_action::restore, into);
@@ -147,9 +147,9 @@ void add_store(CLI::App& app, arguments& into) {
   CLI::App& show = *store.add_subcommand("show", "Show streams, committed offsets, journal and size");
   show.footer(std::string(show_epilogue + 1) + exit_codes);
   add_directory(show, *add_action(show, store_action::show, into));
-  add_export(store, into);
+  add_store_export(store, into);
   add_salvage(store, into);
-  add_import(store, into);
+  add_store_import(store, into);
 }
 
 }  // namespace tidegate::tool

@@ -57,7 +57,8 @@ typedef enum tg_member {
   TG_FETCH_OFFSET = 47,
   TG_OFFSET_FETCHED = 48,
   TG_LEASE = 49,
-  TG_TRANSACT = 50
+  TG_TRANSACT = 50,
+  TG_DEFINE = 51
 } tg_member;
 
 enum { TG_FRAME_HEADER_MAX = 10 };

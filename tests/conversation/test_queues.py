@@ -72,6 +72,24 @@ def test_peek_shows_messages_one_after_the_other_exact_bytes(talk):
     assert not peer.expect("deliver", body=b"1").redelivered
 
 
+def test_definitions_come_together_or_not_at_all_exact_bytes(talk):
+    peer = talk()
+    peer.connect()
+    #               Define: correlation 4, exchange "x" of type topic, queue "q", topic "t", binding x -> queue q
+    exchange, queue, topic = "12 0a 12 01 78 1a 05 746f706963", "1a 03 12 01 71", "22 03 12 01 74"
+    binding = "2a 0d 12 01 78 1a 05 7175657565 22 01 71"
+    peer.send_bytes(f"9a 03 27 08 04 {exchange} {queue} {topic} {binding}")
+    peer.expect_bytes("c2 01 04 08 04 18 04")                 # Done: correlation 4, 4 are new
+    peer.send_bytes(f"9a 03 27 08 05 {exchange} {queue} {topic} {binding}")
+    peer.expect_bytes("c2 01 02 08 05")                       # Done: correlation 5, none is new
+    #               Define: correlation 6, queue "r", queue "amq.r"
+    peer.send_bytes("9a 03 10 08 06 1a 03 12 01 72 1a 07 12 05 616d712e72")
+    error = peer.expect("error", correlation=6, code=peer.link_pb2.NOT_ALLOWED, field="queues[1].name")
+    assert error.text.startswith("queues[1] 'amq.r': ")
+    peer.send("declare_queue", correlation=7, name="r", passive=True)
+    peer.expect("error", correlation=7, code=peer.link_pb2.NOT_FOUND)
+
+
 def test_purge_says_how_many_are_gone_and_leaves_what_is_delivered(talk):
     peer = talk()
     peer.connect()

@@ -62,7 +62,8 @@ def test_the_tutorial_prints_what_it_says(desk):
 
 
 @pytest.mark.parametrize("page", ["exchanges.md", "queues.md", "dead-letters.md", "limits.md", "priorities.md",
-                                  "transactions.md", "confirms.md", "requests.md"])
+                                  "transactions.md", "confirms.md", "requests.md",
+                                  "definitions.md"])
 def test_the_page_of_a_concept_prints_what_it_says(desk, page, monkeypatch):
     broker = gateway.Broker(desk).start()
     monkeypatch.setenv("PATH", f"{os.path.dirname(processes.program('tidegate'))}:{os.environ['PATH']}")

@@ -8,6 +8,7 @@
 
 namespace tidegate::core::api {
 
+using catalog::document;
 using catalog::exchange_request;
 using catalog::queue_request;
 using catalog::sameness;
@@ -44,6 +45,12 @@ class defining {
   result<void> declare_topic(const topic_request& topic, const receipt& answer) {
     return catalog_.declare_topic(topic, answer);
   }
+  // Declares all of a document leniently, with one commit, or nothing. Returns how many of its definitions are new.
+  // Error: what is wrong with them, each with its place.
+  result<std::size_t> declare_all(const document& document, const receipt& answer) {
+    return catalog_.declare_all(document, answer);
+  }
+  result<std::size_t> check_all(const document& document) const { return catalog_.check_all(document); }
   // Creates the queue or topic, or changes an existing one to what the configuration says: durability, bounds and
   // retention change, and partitions are added, without an error. Errors: partitions would have to be removed; records
   // would have to move into memory or out of it; as in declaring.

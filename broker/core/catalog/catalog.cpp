@@ -95,6 +95,21 @@ result<void> catalog::declare_topic(const topic_request& topic, const receipt& a
   return rows_.settle(answer);
 }
 
+result<std::size_t> catalog::declare_all(const document& document, const receipt& answer) {
+  const auto made = check_all(document);
+  if (!made) return made;
+  for (const exchange_request& one : document.exchanges) exchanges_.declare(one, sameness::lenient).value();
+  for (const queue_request& one : document.queues) queues_.declare(one, {}, sameness::lenient).value();
+  for (const topic_request& one : document.topics) {
+    const bool is_known = topics_.find(one.name) != nullptr;
+    topics_.declare(one).value();
+    if (!is_known) protection_.warn(*topics_.find(one.name));
+  }
+  for (const binding_definition& one : document.bindings) exchanges_.bind(one, target_of(one), false).value();
+  rows_.settle(answer).value();
+  return made;
+}
+
 result<void> catalog::adopt_queue(const queue_request& queue) { return queues_.adopt(queue); }
 
 result<void> catalog::adopt_topic(const topic_request& topic) {

@@ -5,6 +5,7 @@
 
 #include <string_view>
 
+#include "broker/core/catalog/document.hpp"
 #include "broker/core/catalog/exchange_registry.hpp"
 #include "broker/core/catalog/protection.hpp"
 #include "broker/core/catalog/queue_registry.hpp"
@@ -26,6 +27,12 @@ class catalog {
   result<queues::queue*> declare_queue(const queue_request& queue, const receipt& answer,
                                        sameness sameness = sameness::lenient);
   result<void> declare_topic(const topic_request& topic, const receipt& answer);
+  // Declares all of a document leniently, with one commit, or nothing. Returns how many of its definitions are new.
+  // Errors as of check().
+  result<std::size_t> declare_all(const document& document, const receipt& answer);
+  result<std::size_t> check_all(const document& document) const {
+    return check(document, exchanges_, queues_, topics_);
+  }
   // Creates the queue or topic, or changes an existing one to what the configuration says: durability, bounds and
   // retention change, and partitions are added, without an error. Errors: partitions would have to be removed; records
   // would have to move into memory or out of it; as in declaring.

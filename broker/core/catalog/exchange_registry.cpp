@@ -47,12 +47,14 @@ void exchange_registry::add_found(std::uint64_t number, const binding_definition
 }
 
 result<void> exchange_registry::declare(const exchange_request& request, sameness sameness) {
-  if (const auto* const known = exchanges_.find_definition(request.name)) return check_same(*known, request, sameness);
-  if (request.name.empty()) return error{errc::not_allowed, "the default exchange is built in", "name"};
-  return create(request);
+  if (const auto checked = check(request, sameness); !checked) return checked;
+  if (exchanges_.find_definition(request.name) == nullptr) create(request);
+  return {};
 }
 
-result<void> exchange_registry::create(const exchange_request& request) {
+result<void> exchange_registry::check(const exchange_request& request, sameness sameness, std::size_t coming) const {
+  if (const auto* const known = exchanges_.find_definition(request.name)) return check_same(*known, request, sameness);
+  if (request.name.empty()) return error{errc::not_allowed, "the default exchange is built in", "name"};
   if (const auto checked = check_name("exchange", request.name); !checked) return checked;
   if (routing::exchanges::is_built_in(request.name)) {
     return error{errc::not_allowed, fmt::format("'{}': names that begin with amq. are the broker's", request.name),
@@ -63,16 +65,20 @@ result<void> exchange_registry::create(const exchange_request& request) {
       return error{errc::invalid, checked.error().text, "alternate"};
     }
   }
-  const std::string arguments = request.arguments.value_or("");
-  if (const auto checked = check_arguments(arguments); !checked) return checked;
-  if (exchanges_.all().size() >= limits::definitions_count) return limit_reached("exchanges");
-  if (const auto room = commits::check_room(store_); !room) return room;
-  exchange_definition made{
-      request.name,      request.type, request.auto_delete.value_or(false), request.internal.value_or(false),
-      request.alternate, arguments};
+  if (const auto checked = check_arguments(request.arguments.value_or("")); !checked) return checked;
+  if (exchanges_.all().size() + coming >= limits::definitions_count) return limit_reached("exchanges");
+  return commits::check_room(store_);
+}
+
+void exchange_registry::create(const exchange_request& request) {
+  exchange_definition made{request.name,
+                           request.type,
+                           request.auto_delete.value_or(false),
+                           request.internal.value_or(false),
+                           request.alternate,
+                           request.arguments.value_or("")};
   rows_.put(store::catalog_exchange, made.name, encode(made));
   exchanges_.add(std::move(made));
-  return {};
 }
 
 result<void> exchange_registry::remove(std::string_view name, bool only_unused) {
@@ -118,13 +124,17 @@ void exchange_registry::erase_unused(std::vector<std::string> exchanges) {
 }
 
 result<void> exchange_registry::check(const binding_definition& binding) const {
+  const exchange_definition* const exchange = exchanges_.find_definition(binding.exchange);
+  if (exchange == nullptr && !binding.exchange.empty()) {
+    return error{errc::not_found, fmt::format("no exchange '{}'; declare it first", binding.exchange), "exchange"};
+  }
+  return check(binding, exchange == nullptr ? exchange_type::direct : exchange->type);
+}
+
+result<void> exchange_registry::check(const binding_definition& binding, exchange_type type) {
   if (binding.exchange.empty()) {
     return error{errc::not_allowed, "the default exchange routes to queues by their names and takes no bindings",
                  "exchange"};
-  }
-  const exchange_definition* const exchange = exchanges_.find_definition(binding.exchange);
-  if (exchange == nullptr) {
-    return error{errc::not_found, fmt::format("no exchange '{}'; declare it first", binding.exchange), "exchange"};
   }
   if (binding.routing_key.size() > limits::routing_key_bytes) {
     return error{errc::too_large,
@@ -133,7 +143,7 @@ result<void> exchange_registry::check(const binding_definition& binding) const {
                  "routing_key"};
   }
   if (const auto checked = check_arguments(binding.arguments); !checked) return checked;
-  if (exchange->type != exchange_type::headers) return {};
+  if (type != exchange_type::headers) return {};
   const auto parsed = routing::header_match::parse(binding.arguments);
   return parsed ? result<void>() : parsed.error();
 }

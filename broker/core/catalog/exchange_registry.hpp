@@ -33,6 +33,8 @@ class exchange_registry {
   void add_found(exchange_definition exchange) { exchanges_.add(std::move(exchange)); }
   void add_found(std::uint64_t number, const binding_definition& binding, const routing::target& target);
 
+  // Checks what declare() would do; errors as there. `coming`: exchanges that are to be made before.
+  result<void> check(const exchange_request& request, sameness sameness, std::size_t coming = 0) const;
   // Creates the exchange; an existing one with the same attributes succeeds. Errors: it exists with another attribute
   // (the first one is named); a name is invalid or reserved; the arguments are too long or do not decode; too many
   // exchanges; the store is full.
@@ -44,6 +46,10 @@ class exchange_registry {
   // exchange, which takes no bindings; the key is too long; the arguments are too long, do not decode, or do not suit a
   // headers exchange.
   result<void> check(const binding_definition& binding) const;
+  // The same for an exchange of this type, which may be still to be made.
+  static result<void> check(const binding_definition& binding, exchange_type type);
+  bool has(const binding_definition& binding) const { return numbers_.contains(binding); }
+  std::size_t bindings_count() const { return numbers_.size(); }
   // Adds a binding that check() accepts; an existing one succeeds. `is_transient`: it gets no row, as its queue has
   // none. Errors: too many bindings; the store is full.
   result<void> bind(const binding_definition& binding, const routing::target& target, bool is_transient);
@@ -62,7 +68,7 @@ class exchange_registry {
     std::string_view name;
     friend auto operator<=>(const destination&, const destination&) = default;
   };
-  result<void> create(const exchange_request& request);
+  void create(const exchange_request& request);
   void add_number(const binding_definition& binding, std::uint64_t number);
   std::vector<binding_definition> bindings_to(const destination& destination) const;
   void erase(const binding_definition& binding);

@@ -233,33 +233,45 @@ result<void> queue_registry::check_usable(const queues::queue& queue, session_id
 }
 
 result<queues::queue*> queue_registry::declare(const queue_request& request, session_id session, sameness sameness) {
+  if (const auto checked = check(request, session, sameness); !checked) return checked.error();
   queues::queue* const known = request.name.empty() ? nullptr : find(request.name);
-  if (known == nullptr) return create(request, session);
-  if (const auto checked = check_owner(*known, session); !checked) return checked.error();
-  if (const auto same = check_same(*known, request, sameness); !same) return same.error();
+  if (known == nullptr) return &create(request, session);
   note_used(*known);
   return known;
 }
 
-result<queues::queue*> queue_registry::create(queue_request request, session_id session) {
-  if (request.name.empty()) {
-    request.name = given_name();
-  } else if (request.name.starts_with(reserved_prefix)) {
+result<void> queue_registry::check(const queue_request& request, session_id session, sameness sameness,
+                                   std::size_t coming) const {
+  const queues::queue* const known = request.name.empty() ? nullptr : find(request.name);
+  if (known == nullptr) return check_new(request, coming);
+  if (const auto checked = check_owner(*known, session); !checked) return checked;
+  return check_same(*known, request, sameness);
+}
+
+result<void> queue_registry::check_new(const queue_request& request, std::size_t coming) const {
+  if (request.name.starts_with(reserved_prefix)) {
     return error{errc::not_allowed, fmt::format("'{}': names that begin with amq. are the broker's", request.name),
                  "name"};
   }
-  if (const auto checked = check_name("queue", request.name); !checked) return checked.error();
-  if (const auto checked = check_arguments(request.arguments.value_or("")); !checked) return checked.error();
-  if (const auto checked = check_values(request); !checked) return checked.error();
-  if (by_name_.size() >= limits::definitions_count) return limit_reached("queues");
+  if (!request.name.empty()) {
+    if (const auto checked = check_name("queue", request.name); !checked) return checked;
+  }
+  if (const auto checked = check_arguments(request.arguments.value_or("")); !checked) return checked;
+  if (const auto checked = check_values(request); !checked) return checked;
+  if (by_name_.size() + coming >= limits::definitions_count) return limit_reached("queues");
   const durability durability =
       request.exclusive ? durability::memory() : request.durability.value_or(tidegate::durability{});
-  if (const auto checked = check_memory(store_, "queue", durability, 0); !checked) return checked.error();
+  if (const auto checked = check_memory(store_, "queue", durability, 0); !checked) return checked;
+  return request.exclusive ? result<void>() : commits::check_room(store_);
+}
+
+// The request was checked.
+queues::queue& queue_registry::create(queue_request request, session_id session) {
+  if (request.name.empty()) request.name = given_name();
   if (request.exclusive) {
-    return &create_transient(definition_of(request, static_cast<stream_id>(next_transient_--)), session);
+    return create_transient(definition_of(request, static_cast<stream_id>(next_transient_--)), session);
   }
-  if (const auto room = commits::check_room(store_); !room) return room.error();
-  return &create_lasting(definition_of(request, store_.new_stream_id()));
+  return create_lasting(definition_of(request, store_.new_stream_id()));
 }
 
 queues::queue& queue_registry::create_lasting(queue_definition made) {
@@ -314,8 +326,9 @@ queues::queue& queue_registry::create_transient(queue_definition made, session_i
 result<void> queue_registry::adopt(const queue_request& request) {
   queues::queue* const known = find(request.name);
   if (known == nullptr) {
-    const auto created = create(request, {});
-    return created ? result<void>() : created.error();
+    if (const auto checked = check_new(request); !checked) return checked;
+    create(request, {});
+    return {};
   }
   if (is_delayed(*known)) {
     return error{errc::not_allowed, fmt::format("queue '{}' is the broker's own", known->name()), "name"};

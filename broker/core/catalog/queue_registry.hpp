@@ -44,6 +44,8 @@ class queue_registry {
 
   // Adds a queue that the store held at start. Throws store_damaged if `books` has no matching ledger of its stream.
   void add_found(queue_definition definition, const store::books& books);
+  // Checks what declare() would do; errors as there. `coming`: queues that are to be made before.
+  result<void> check(const queue_request& request, session_id session, sameness sameness, std::size_t coming = 0) const;
   // Creates the queue for a session; an existing one with the same attributes succeeds. Returns it. A request without a
   // name gets one that no queue has. Errors: the queue has other attributes (the first one is named); it belongs to
   // another session; the name is invalid or reserved; the broker keeps nothing in memory; too many queues; the store is
@@ -80,7 +82,8 @@ class queue_registry {
 
  private:
   queues::queue& add(std::unique_ptr<queues::queue> queue);
-  result<queues::queue*> create(queue_request request, session_id session);
+  result<void> check_new(const queue_request& request, std::size_t coming = 0) const;
+  queues::queue& create(queue_request request, session_id session);
   queues::queue& create_transient(queue_definition made, session_id owner);
   queues::queue& create_lasting(queue_definition made);
   void watch_expiry(queues::queue& queue);

@@ -58,12 +58,20 @@ void topic_registry::add_found(topic_definition definition, const store::books& 
 }
 
 result<void> topic_registry::declare(const topic_request& request) {
+  if (const auto checked = check_declared(request, {}); !checked) return checked;
+  if (find(request.name) == nullptr) create(request);
+  return {};
+}
+
+result<void> topic_registry::check_declared(const topic_request& request, const amount& coming) const {
   if (const auto* const known = find(request.name)) return check_same(known->definition(), request);
-  return create(request);
+  if (const auto checked = check(request, coming.partitions); !checked) return checked;
+  if (by_name_.size() + coming.topics >= limits::definitions_count) return limit_reached("topics");
+  return commits::check_room(store_);
 }
 
 // Checks a new topic, or what the configuration changes of an existing one.
-result<void> topic_registry::check(const topic_request& request) const {
+result<void> topic_registry::check(const topic_request& request, std::size_t coming_partitions) const {
   if (const auto checked = check_topic_name(request.name); !checked) return checked;
   const topics::topic* const known = find(request.name);
   const std::size_t has = known == nullptr ? 0 : known->partitions().size();
@@ -73,7 +81,8 @@ result<void> topic_registry::check(const topic_request& request) const {
                  fmt::format("{} partitions are over the limit of {} a topic", wanted, limits::partitions_per_topic),
                  "partitions"};
   }
-  if (by_stream_.size() - has + wanted > limits::definitions_count) return limit_reached("partitions");
+  if (by_stream_.size() + coming_partitions - has + wanted > limits::definitions_count)
+    return limit_reached("partitions");
   if (request.retention_bytes != 0 && request.retention_bytes < limits::retention_bytes_min) {
     return error{errc::invalid,
                  fmt::format("retention of {} bytes: it takes {} or more, or 0 for the broker's default",
@@ -98,10 +107,8 @@ result<void> topic_registry::check(const topic_request& request) const {
   return topics::check_definition_size(request.name, request.protect, wanted);
 }
 
-result<void> topic_registry::create(const topic_request& request) {
-  if (const auto checked = check(request); !checked) return checked;
-  if (by_name_.size() >= limits::definitions_count) return limit_reached("topics");
-  if (const auto room = commits::check_room(store_); !room) return room;
+// The request was checked.
+void topic_registry::create(const topic_request& request) {
   const durability durability = request.durability.value_or(tidegate::durability{});
   const std::uint64_t retention_bytes =
       request.retention_bytes != 0 ? request.retention_bytes : default_retention(store_, durability, retention_bytes_);
@@ -117,7 +124,6 @@ result<void> topic_registry::create(const topic_request& request) {
                                                        durability});
   grow(*created, std::max(1u, request.partitions));
   by_name_.emplace(request.name, std::move(created));
-  return {};
 }
 
 // Adds partitions up to this number, with the limits of the topic's definition, and writes the definition.
@@ -137,7 +143,8 @@ void topic_registry::grow(topics::topic& topic, std::size_t partitions) {
 result<bool> topic_registry::adopt(const topic_request& request) {
   topics::topic* const known = find(request.name);
   if (known == nullptr) {
-    if (const auto created = create(request); !created) return created.error();
+    if (const auto checked = check_declared(request, {}); !checked) return checked.error();
+    create(request);
     return true;
   }
   topic_definition wanted = known->definition();

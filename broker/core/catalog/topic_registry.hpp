@@ -46,6 +46,11 @@ class topic_registry {
 
   // Adds a topic that the store held at start. Throws store_damaged if `books` lacks a matching ledger of a partition.
   void add_found(topic_definition definition, const store::books& books);
+  // Checks what declare() would do; errors as there. `coming`: topics and partitions that are to be made before.
+  struct amount {
+    std::size_t topics = 0, partitions = 0;
+  };
+  result<void> check_declared(const topic_request& request, const amount& coming) const;
   // Creates the topic; an existing one with the same attributes succeeds. Errors: the topic has other attributes (the
   // first one is named); the name or a bound is invalid; too many topics or partitions; the store is full.
   result<void> declare(const topic_request& request);
@@ -66,8 +71,8 @@ class topic_registry {
   const boost::unordered_flat_map<stream_id, topics::partition*>& partitions() const { return by_stream_; }
 
  private:
-  result<void> check(const topic_request& request) const;
-  result<void> create(const topic_request& request);
+  result<void> check(const topic_request& request, std::size_t coming_partitions = 0) const;
+  void create(const topic_request& request);
   void grow(topics::topic& topic, std::size_t partitions);
 
   store::store& store_;

@@ -119,6 +119,7 @@ void application::frame(const tg_frame& frame) {
     case TG_DECLARE_EXCHANGE: return declare_exchange(frame);
     case TG_DECLARE_QUEUE: return declare_queue(frame);
     case TG_DECLARE_TOPIC: return declare_topic(frame);
+    case TG_DEFINE: return define(frame);
     case TG_BIND: return bind(frame);
     case TG_UNBIND: return unbind(frame);
     case TG_DELETE: return remove(frame);

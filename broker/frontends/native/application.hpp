@@ -68,6 +68,7 @@ class application final : public role {
   void declare_exchange(const tg_frame& frame);
   void declare_queue(const tg_frame& frame);
   void declare_topic(const tg_frame& frame);
+  void define(const tg_frame& frame);
   void bind(const tg_frame& frame);
   void unbind(const tg_frame& frame);
   void remove(const tg_frame& frame);

@@ -179,6 +179,24 @@ bool decode(const tg_frame& frame, transact_frame& transact) {
   return !fields.failed();
 }
 
+bool decode(const tg_frame& frame, define_frame& define) {
+  define = {};
+  typed_fields fields(body_of(frame));
+  protobuf::field field;
+  while (define.size() <= limits::document_items && fields.next(field)) {
+    switch (field.number) {
+      case 1: fields.take(field, define.correlation); break;
+      case 2: fields.take(field, define.exchanges.emplace_back()); break;
+      case 3: fields.take(field, define.queues.emplace_back()); break;
+      case 4: fields.take(field, define.topics.emplace_back()); break;
+      case 5: fields.take(field, define.bindings.emplace_back()); break;
+      case 6: fields.take(field, define.only_check); break;
+      default: break;  // of a later version
+    }
+  }
+  return !fields.failed();
+}
+
 // Field numbers as in link.proto; the order is nanopb's.
 void append_deliver(std::string& out, std::uint32_t consumer, const core::delivery_view& delivery) {
   using protobuf::size_of;

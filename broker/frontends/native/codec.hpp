@@ -70,4 +70,15 @@ struct transact_frame {
 // that the caller can name the limit.
 bool decode(const tg_frame& frame, transact_frame& transact);
 
+// A Define. Views point into the frame's body.
+struct define_frame {
+  std::uint32_t correlation = 0;
+  std::vector<std::string_view> exchanges, queues, topics, bindings;  // encoded
+  bool only_check = false;
+  std::size_t size() const { return exchanges.size() + queues.size() + topics.size() + bindings.size(); }
+};
+// Decodes into `define`. Returns false if the frame is malformed. Ends after limits::document_items + 1 definitions, so
+// that the caller can name the limit.
+bool decode(const tg_frame& frame, define_frame& define);
+
 }  // namespace tidegate::native

@@ -68,6 +68,10 @@ conversation application_of_queues() {
       std::string("\x92\x03\x1c\x08\x10\x12\x0e\x1a\x04work\x32\x03"
                   "abc\x50\x90\x4e\x1a\x06\x08\x02\x10\x01\x18\x01\x20\x01",
                   31));
+  // Define: correlation 20, an exchange, a queue, a topic, a binding.
+  frames.push_back(
+      from_hex("9a 03 2b 08 14 12 0a 12 01 78 1a 05 74 6f 70 69 63 1a 03 12 01 71 22 05 12 01 74 18 02"
+               "2a 0d 12 01 78 1a 05 71 75 65 75 65 22 01 71 30 00"));
   add(frames, TG_CANCEL, tg_Cancel_fields, tg_Cancel{10, 1});
   add(frames, TG_GET, tg_Get_fields, tg_Get{11, bytes_of("work"), false, false, {}});
   add(frames, TG_GET, tg_Get_fields, tg_Get{18, bytes_of("work"), false, true, {}});

@@ -27,6 +27,12 @@ constexpr std::size_t rows_asked(std::size_t bytes_max, std::size_t row_bytes_mi
   return bytes_max / row_bytes_min + 2;
 }
 
+std::string in_hex(std::string_view bytes) {
+  std::string text;
+  for (const char byte : bytes) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  return text;
+}
+
 error no_place() { return {errc::invalid, "'after' is no place of this list: pages give it as their next", "after"}; }
 
 // Places of several parts are joined by a zero byte; names hold none.
@@ -100,7 +106,10 @@ result<listing_page> bindings(const inspecting& core, std::string_view after, st
                        {"target_kind", tidegate::name(binding.kind)},
                        {"target", binding.target},
                        {"routing_key", binding.routing_key}};
-    if (!binding.arguments.empty()) shown["arguments"] = json::parse(to_json(binding.arguments));
+    if (!binding.arguments.empty()) {
+      shown["arguments"] = json::parse(to_json(binding.arguments));
+      shown["arguments_hex"] = in_hex(binding.arguments);
+    }
     return shown;
   };
   const auto place_of = [](const binding_definition& binding) { return encode(binding); };
