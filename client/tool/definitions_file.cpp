@@ -76,7 +76,14 @@ awaitable<int> import_definitions(environment& environment, const import_argumen
   const client::definitions definitions = read_document(read_file(arguments.file));
   const std::size_t all = definitions.exchanges.size() + definitions.queues.size() + definitions.topics.size() +
                           definitions.bindings.size();
-  const std::uint64_t made = co_await environment.broker.define(definitions, arguments.only_check);
+  std::uint64_t made = 0;
+  try {
+    made = co_await environment.broker.define(definitions, arguments.only_check);
+  } catch (error_exception& refused) {
+    const bool is_too_much = refused.cause.code == errc::too_large || refused.cause.code == errc::limit;
+    if (is_too_much) refused.cause.text += "; nothing was declared: import the document in parts";
+    throw;
+  }
   if (environment.json) {
     print_json({{"definitions", all}, {"new", made}, {"checked_only", arguments.only_check}});
   } else {
