@@ -123,6 +123,15 @@ TEST_F(document, tells_of_all_mistakes_that_fit) {
   EXPECT_LE(refused.error().text.size(), limits::error_text_bytes);
 }
 
+TEST_F(document, tells_of_a_mistake_with_a_name_that_is_too_long) {
+  api::document bent;
+  bent.queues = {{std::string(5'000, 'x')}, {"amq.mine"}};
+  const auto refused = declare(bent);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().text, HasSubstr("queues[0]: "));
+  EXPECT_LE(refused.error().text.size(), limits::error_text_bytes);
+}
+
 TEST_F(document, differs_from_what_is_there) {
   broker_.declare_queue("a", [](auto& one) { one.messages_max = 7; });
   auto bent = whole();

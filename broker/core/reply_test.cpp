@@ -177,6 +177,22 @@ TEST_F(replies, of_a_transaction_come_when_it_is_done) {
   EXPECT_THAT(bodies(broker_.pull(consumer)), ElementsAre("answer"));
 }
 
+TEST_F(replies, of_transactions_that_wait_count_against_the_bound) {
+  const auto consumer = wait_for_replies();
+  const std::string address = request(), body(600'000, 'r');
+  std::vector<api::transaction_message> messages(1);
+  messages[0].message.routing_key = address;
+  messages[0].message.body = body;
+  ASSERT_TRUE(broker_.transacting().commit(messages, {}, {responder_, 1}));
+  EXPECT_EQ(broker_.transacting().commit(messages, {}, {responder_, 2}).error().code, errc::target_full);
+  broker_.commit();
+  EXPECT_EQ(broker_.pull_all(consumer).size(), 1u);
+  ASSERT_TRUE(broker_.transacting().commit(messages, {}, {responder_, 3}));
+  broker_.cancel(consumer);
+  broker_.commit();
+  EXPECT_EQ(broker_.counts().replies_dropped, 1u);
+}
+
 TEST(replies_of_a_transaction, never_come_if_it_is_void) {
   bool refuses = false;
   stepping_options options;

@@ -29,11 +29,10 @@ void add_passive(CLI::App& command, declare_arguments& arguments) {
   command.add_flag("--passive", arguments.passive, "Only check that it exists");
 }
 
-void add_overflow(CLI::App& command, std::string& overflow) {
-  command
-      .add_option("--overflow", overflow,
-                  "At a bound: drop-oldest (a new one's default; the loss ledger tells) or reject")
-      ->check(CLI::IsMember({"drop-oldest", "reject"}));
+void add_overflow(CLI::App& command, std::string& overflow, const std::vector<std::string>& modes) {
+  command.add_option("--overflow", overflow, "At a bound; a new one has drop-oldest, and the loss ledger tells")
+      ->type_name(fmt::format("{}", fmt::join(modes, "|")))
+      ->check(CLI::IsMember(modes));
 }
 
 void add_declare_exchange(CLI::App& declare, arguments& into) {
@@ -101,7 +100,7 @@ void add_declare_queue(CLI::App& declare, arguments& into) {
   command.add_option("--messages-max", queue.messages_max, "Bound of ready messages (no bound)")->type_name("N");
   command.add_option("--bytes-max", options->bytes, "Bound of the bodies of ready messages (no bound)")
       ->type_name("N[K|M|G]");
-  add_overflow(command, queue.overflow);
+  add_overflow(command, queue.overflow, {"drop-oldest", "reject", "reject-dead-letter"});
   command.add_flag("--auto-delete", queue.auto_delete, "Delete it when its last consumer ends");
   command.add_flag("--single-active", queue.single_active,
                    "Give messages to one consumer at a time; another follows when it ends");
@@ -137,7 +136,7 @@ void add_declare_topic(CLI::App& declare, arguments& into) {
       .add_option("--retention-records", options->arguments.topic.retention_records,
                   "A hard bound of each partition (none)")
       ->type_name("N");
-  add_overflow(command, options->arguments.topic.overflow);
+  add_overflow(command, options->arguments.topic.overflow, {"drop-oldest", "reject"});
   command
       .add_option("--protect", options->arguments.topic.protect,
                   "A group whose unread records are discarded last; repeatable")

@@ -57,7 +57,9 @@ void add_move(CLI::App& app, arguments& into) {
                                "  0  done     1  failed: what is left stays in the queue     2  usage");
   const auto arguments = std::make_shared<move_arguments>();
   command.add_option("QUEUE", arguments->queue, "From this queue")->required();
-  command.add_option("--to", arguments->to, "To this one")->type_name("QUEUE")->required();
+  command.add_option("--to", arguments->to, "To this one")->type_name("QUEUE")->required()->check([](const auto& name) {
+    return name.empty() ? std::string("a queue has a name") : std::string();
+  });
   add_move_count(command, *arguments);
   command.callback([arguments, &into] { into.command = *arguments; });
 }

@@ -52,7 +52,7 @@ awaitable<void> answer(environment& environment, const reply_arguments& argument
     message.properties = own;
     const client::publish_options mandatory{.mandatory = true};
     const auto confirmed = co_await environment.broker.publish(message, mandatory);
-    if (confirmed.failure) remark(fmt::format("a reply was refused: {}", confirmed.failure->text));
+    if (confirmed.failure) throw error_exception(*confirmed.failure);  // the request returns to its queue
     if (confirmed.unroutable) remark("nobody waits for a reply any more");
   }
   co_await environment.broker.settle(request.tag, client::outcome::ack);

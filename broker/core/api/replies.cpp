@@ -178,8 +178,13 @@ void replies::deliver(requester& to, reply reply) {
 }
 
 void replies::hold(const receipt& answer, const message_view& message) {
+  const auto now = timeline_.read();
+  requester* const to = find(message.routing_key);
+  TIDEGATE_EXPECT(to != nullptr);
+  to->bytes += bytes_of(message);
   bytes_ += bytes_of(message);
-  held_[{answer.session, answer.token}].push_back(copy(message, timeline_.wall().count()));
+  reply& copied = held_[{answer.session, answer.token}].emplace_back(copy(message, now.wall.count()));
+  copied.message.is_time_estimated = !now.is_trusted;
 }
 
 void replies::settled(const receipt& answer, bool is_refused) {
@@ -187,13 +192,14 @@ void replies::settled(const receipt& answer, bool is_refused) {
   const auto held = held_.extract({answer.session, answer.token});
   if (held.empty()) return;
   for (reply& one : held.mapped()) {
-    bytes_ -= bytes_of(one.message);
-    if (is_refused) continue;
-    if (requester* const to = find(one.message.routing_key)) {
-      deliver(*to, std::move(one));
-    } else {
-      ++counters_.dropped;
+    requester* const to = find(one.message.routing_key);
+    if (to == nullptr) {  // ended meanwhile, and its bytes were given back then
+      counters_.dropped += is_refused ? 0 : 1;
+      continue;
     }
+    to->bytes -= bytes_of(one.message);
+    bytes_ -= bytes_of(one.message);
+    if (!is_refused) deliver(*to, std::move(one));
   }
 }
 

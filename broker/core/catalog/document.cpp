@@ -118,7 +118,10 @@ class checking {
     if (!found_.first) found_.first = error{cause.code, {}, place + (cause.field.empty() ? "" : "." + cause.field)};
     ++found_.errors;
     constexpr std::size_t room = limits::error_text_bytes - 32;  // leaves some for the number of the others
-    const std::string line = fmt::format("{}{} '{}': {}", found_.text.empty() ? "" : "; ", place, name, cause.text);
+    std::string line = fmt::format("{}{} '{}': {}", found_.text.empty() ? "" : "; ", place, name, cause.text);
+    if (found_.text.empty() && line.size() > room) {  // of names that are too long
+      line = fmt::format("{}: {}", place, cause.text).substr(0, room);
+    }
     if (found_.told + 1 != found_.errors || found_.text.size() + line.size() > room) return;
     found_.text.append(line);
     ++found_.told;

@@ -135,6 +135,7 @@ void add_rules(json::object& row, const queue_definition& definition) {
   if (definition.priority_max != 0) row["priority_max"] = definition.priority_max;
   add_ms("retry_delay_ms", definition.retry_delay);
   add_ms("retry_delay_max_ms", definition.retry_delay_max);
+  if (!definition.arguments.empty()) row["arguments"] = json::parse(to_json(definition.arguments));
 }
 
 json::object show_queue(const core::api::queue_row& row) {

@@ -69,6 +69,13 @@ TEST_F(listings, topics_go_by_name) {
   EXPECT_THAT(walk("topics", "name"), ElementsAre("a", "b", "c"));
 }
 
+TEST_F(listings, a_queue_shows_the_arguments_of_its_client) {
+  core::api::queue_request request{"a"};
+  request.arguments = "\x01kS\0\0\0\1v"s;
+  core().defining.declare_queue(request, receipt()).value();
+  EXPECT_THAT(page("queues", {}, 10'000).json, HasSubstr(R"("arguments":{"k":"v"})"));
+}
+
 TEST_F(listings, bindings_go_by_all_that_they_are) {
   make_queue("a");
   make_queue("b");
