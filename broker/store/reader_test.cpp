@@ -141,6 +141,29 @@ TEST(reader, reads_one_record) {
   EXPECT_FALSE(store->read().read_one(log, 7, take).value());
 }
 
+// A read of one record remembers where it was; what it remembers must not show.
+TEST(reader, reads_single_records_in_any_order) {
+  scratch_store store;
+  const stream_id log = half_rolled(store), other = store.make_log();
+  std::mt19937 random(5);
+  std::string body;
+  const auto take = [&](const record_view& record) { body = record.body; };
+  const auto all = store.bodies(log);
+  offset_t end = 0;
+  for (int step = 0; step < 2'000; ++step) {
+    const offset_t from = random() % all.size();
+    for (offset_t offset = from; offset < std::min<offset_t>(from + 3, all.size()); ++offset) {
+      ASSERT_TRUE(store->read().read_one(log, offset, take).value());
+      ASSERT_EQ(body, all.at(offset));
+    }
+    if (random() % 20 != 0) continue;
+    store.append(other, "other");
+    store.commit();
+    ASSERT_TRUE(store->read().read_one(other, end++, take).value());
+    ASSERT_EQ(body, "other");
+  }
+}
+
 TEST(reader, reads_one_record_of_a_compressed_batch) {
   scratch_store store;
   const stream_id log = store.make_log();

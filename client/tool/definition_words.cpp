@@ -88,7 +88,7 @@ void add_queue_rules(CLI::App& command, bound_options& options) {
   command.add_option("--priority-max", queue.priority_max, "Messages have priorities from 0 to this (0)")
       ->type_name("N")
       ->check(CLI::Range(std::uint32_t{0}, limits::priority_max));
-  add_time("--retry-delay", "A message that is returned waits so long, twice as long the second time, and so on");
+  add_time("--retry-delay", "A message that is returned waits so long, times the number of its returns");
   add_time("--retry-delay-max", "It waits no longer than this");
 }
 

@@ -44,17 +44,19 @@ void add_move_count(CLI::App& command, move_arguments& arguments) {
 }  // namespace
 
 void add_move(CLI::App& app, arguments& into) {
-  CLI::App& command = *app.add_subcommand("move", "Move a queue's messages to another queue")
-                           ->footer(
-                               "Each message is in one of the two queues at any time: transactions of up to 100\n"
-                               "messages move them, in their order, through the default exchange.\n"
-                               "\n"
-                               "EXAMPLES\n"
-                               "  tidegate move failed --to work\n"
-                               "  tidegate move failed --to work --count 10\n"
-                               "\n"
-                               "EXIT CODES\n"
-                               "  0  done     1  failed: what is left stays in the queue     2  usage");
+  CLI::App& command =
+      *app.add_subcommand("move", "Move a queue's messages to another queue")
+           ->footer(
+               "Each message is in one of the two queues at any time: transactions of up to 100\n"
+               "messages move them, in their order, through the default exchange. A target with bounds\n"
+               "follows its overflow: one that drops its oldest drops them.\n"
+               "\n"
+               "EXAMPLES\n"
+               "  tidegate move failed --to work\n"
+               "  tidegate move failed --to work --count 10\n"
+               "\n"
+               "EXIT CODES\n"
+               "  0  done     1  failed: what is left stays in the queue     2  usage");
   const auto arguments = std::make_shared<move_arguments>();
   command.add_option("QUEUE", arguments->queue, "From this queue")->required();
   command.add_option("--to", arguments->to, "To this one")->type_name("QUEUE")->required()->check([](const auto& name) {
